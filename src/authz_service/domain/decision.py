@@ -1,0 +1,69 @@
+"""What travels through the gate: the question, who asks, and the answer. Values only, no behaviour."""
+
+from typing import NamedTuple
+
+from authz_service.domain.refusals import Reason
+
+
+class Request(NamedTuple):
+    """One question of Envoy's. Text is what the wire said, decoded as latin-1, nothing interpreted yet."""
+
+    method: str
+    path: str  # normalised by Envoy, percent-escapes kept, without the query
+    query: str  # raw, without '?'
+    host: str
+    route: str  # the name of the Envoy route that matched
+    peer: bytes  # %DOWNSTREAM_PEER_CERT%: the URL-encoded PEM of the client certificate; b"" = none
+    authorization: str | None  # the whole header value; None = absent
+    correlation_id: str  # as it arrived; unchecked
+    extracted: dict[str, str]  # configured `headers.extract`: lower-case name -> value, absent ones are absent
+    remote: str  # the address of the TCP peer
+
+
+class Peer(NamedTuple):
+    """The verified client certificate, parsed once (RFC 5280)."""
+
+    common_name: str  # "" = none
+    organization: str
+    subject: frozenset[tuple[str, str]]  # {("CN", "api-gateway-client"), ("O", "MyOrg")}
+    uris: tuple[str, ...]
+    dns: tuple[str, ...]
+    fingerprint: str  # SHA-256 of the DER, lower-case hex
+    serial: int
+    issuer: str  # RFC 4514
+    not_before: float  # seconds since the epoch
+    not_after: float
+    document: bytes  # the policy input's `mtls` object, as JSON
+
+
+NO_PEER = Peer("", "", frozenset(), (), (), "", 0, "", 0.0, float("inf"), b'{"verified":false,"subject":{},"san":{"uri":[],"dns":[]}}')
+
+
+class Claims(NamedTuple):
+    """The verified claims of one token (RFC 7519), type-checked, and the same as JSON."""
+
+    values: dict[str, object]
+    issuer: str
+    expires_at: float  # `exp` plus leeway, seconds since the epoch
+    document: bytes  # the policy input's `token` object, as JSON
+
+
+NO_CLAIMS = Claims({}, "", float("inf"), b"{}")
+
+
+class Verdict(NamedTuple):
+    """What the policy said: `true`/`false`, or `{allow, reasons, audit}`."""
+
+    reason: Reason  # ALLOWED, POLICY_DENIED, POLICY_UNDEFINED or POLICY_ERROR
+    reasons: tuple[str, ...]
+    audit: object  # JSON value from the policy, or None
+
+
+class Decision(NamedTuple):
+    """The gate's answer, with what the audit record needs to know."""
+
+    reason: Reason  # ALLOWED or the refusal
+    detail: str
+    peer: Peer
+    claims: Claims
+    verdict: Verdict | None

@@ -1,0 +1,119 @@
+"""Every reason an answer can have: one enumeration for bodies, audit records, metrics and docs. Not the rules themselves."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """Stable, public names. The first group allows, the others never do."""
+
+    ALLOWED = "allowed"
+
+    CLIENT_CERT_MISSING = "client_cert_missing"
+    CLIENT_CERT_INVALID = "client_cert_invalid"
+    CLIENT_CERT_EXPIRED = "client_cert_expired"
+    CLIENT_CERT_REVOKED = "client_cert_revoked"
+    CLIENT_NOT_ALLOWED = "client_not_allowed"
+
+    TOKEN_MISSING = "token_missing"  # noqa: S105 - a reason, not a password
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105
+    TOKEN_ALGORITHM_REFUSED = "token_algorithm_refused"  # noqa: S105
+    TOKEN_KEY_UNKNOWN = "token_key_unknown"  # noqa: S105
+    TOKEN_SIGNATURE_INVALID = "token_signature_invalid"  # noqa: S105
+    TOKEN_TYPE_REFUSED = "token_type_refused"  # noqa: S105
+    TOKEN_CLAIMS_INVALID = "token_claims_invalid"  # noqa: S105
+    TOKEN_ISSUER_REFUSED = "token_issuer_refused"  # noqa: S105
+    TOKEN_AUDIENCE_REFUSED = "token_audience_refused"  # noqa: S105
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
+    TOKEN_CLIENT_MISMATCH = "token_client_mismatch"  # noqa: S105
+
+    POLICY_DENIED = "policy_denied"
+    POLICY_UNDEFINED = "policy_undefined"
+    POLICY_ERROR = "policy_error"
+
+    REQUEST_INVALID = "request_invalid"
+    PATH_REFUSED = "path_refused"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    ROUTE_NOT_FOUND = "route_not_found"
+    REQUEST_TOO_LARGE = "request_too_large"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    REQUEST_TIMEOUT = "request_timeout"
+    PROTOCOL_UNSUPPORTED = "protocol_unsupported"
+
+    KEYS_UNAVAILABLE = "keys_unavailable"
+    AUDIT_UNAVAILABLE = "audit_unavailable"
+    DECISION_FAILED = "decision_failed"
+    DECISION_UNAVAILABLE = "decision_unavailable"
+    EGRESS_TOKEN_UNAVAILABLE = "egress_token_unavailable"  # noqa: S105
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_ERROR = "upstream_error"
+    OVERLOADED = "overloaded"
+
+
+class Answer(NamedTuple):
+    """What a caller is told: the HTTP status and a sentence that gives nothing away."""
+
+    status: int
+    title: str
+
+
+ANSWERS: dict[Reason, Answer] = {
+    Reason.ALLOWED: Answer(200, "Allowed"),
+    Reason.CLIENT_CERT_MISSING: Answer(403, "A client certificate is required"),
+    Reason.CLIENT_CERT_INVALID: Answer(403, "The client certificate cannot be accepted"),
+    Reason.CLIENT_CERT_EXPIRED: Answer(403, "The client certificate is not valid at this time"),
+    Reason.CLIENT_CERT_REVOKED: Answer(403, "The client certificate is revoked"),
+    Reason.CLIENT_NOT_ALLOWED: Answer(403, "This client may not call this service"),
+    Reason.TOKEN_MISSING: Answer(401, "An access token is required"),
+    Reason.TOKEN_MALFORMED: Answer(401, "The access token is malformed"),
+    Reason.TOKEN_ALGORITHM_REFUSED: Answer(401, "The access token's algorithm is not accepted"),
+    Reason.TOKEN_KEY_UNKNOWN: Answer(401, "The access token's signing key is unknown"),
+    Reason.TOKEN_SIGNATURE_INVALID: Answer(401, "The access token's signature is invalid"),
+    Reason.TOKEN_TYPE_REFUSED: Answer(401, "The token is of another type"),
+    Reason.TOKEN_CLAIMS_INVALID: Answer(401, "The access token's claims are missing or malformed"),
+    Reason.TOKEN_ISSUER_REFUSED: Answer(401, "The access token's issuer is not accepted"),
+    Reason.TOKEN_AUDIENCE_REFUSED: Answer(401, "The access token is for another audience"),
+    Reason.TOKEN_EXPIRED: Answer(401, "The access token has expired"),
+    Reason.TOKEN_NOT_YET_VALID: Answer(401, "The access token is not valid yet"),
+    Reason.TOKEN_CLIENT_MISMATCH: Answer(401, "The access token was issued to another client"),
+    Reason.POLICY_DENIED: Answer(403, "The policy refuses this request"),
+    Reason.POLICY_UNDEFINED: Answer(403, "The policy gives no decision for this request"),
+    Reason.POLICY_ERROR: Answer(403, "The policy could not be evaluated"),
+    Reason.REQUEST_INVALID: Answer(400, "The request is malformed"),
+    Reason.PATH_REFUSED: Answer(400, "The request path is ambiguous"),
+    Reason.METHOD_NOT_ALLOWED: Answer(405, "The method is not allowed"),
+    Reason.ROUTE_NOT_FOUND: Answer(404, "Nothing is served at this path"),
+    Reason.REQUEST_TOO_LARGE: Answer(413, "The request body is too large"),
+    Reason.HEADERS_TOO_LARGE: Answer(431, "The request headers are too large"),
+    Reason.REQUEST_TIMEOUT: Answer(408, "The request took too long to arrive"),
+    Reason.PROTOCOL_UNSUPPORTED: Answer(426, "The protocol version is not supported"),
+    Reason.KEYS_UNAVAILABLE: Answer(503, "The issuer's keys are not available yet"),
+    Reason.AUDIT_UNAVAILABLE: Answer(503, "The decision cannot be recorded"),
+    Reason.DECISION_FAILED: Answer(503, "The decision could not be made"),
+    Reason.DECISION_UNAVAILABLE: Answer(503, "The decision service does not answer"),
+    Reason.EGRESS_TOKEN_UNAVAILABLE: Answer(503, "No access token for the target is available"),
+    Reason.UPSTREAM_UNAVAILABLE: Answer(503, "The service is not available"),
+    Reason.UPSTREAM_TIMEOUT: Answer(504, "The service did not answer in time"),
+    Reason.UPSTREAM_ERROR: Answer(502, "The service's answer could not be used"),
+    Reason.OVERLOADED: Answer(503, "Too many requests are in progress"),
+}
+
+
+class Rejected(Exception):  # noqa: N818 - a refusal is normal life, not an error
+    """The request is refused. `detail` is for the audit record only, never for the caller, never a secret."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.detail = detail
+
+
+class KeyMissing(Exception):  # noqa: N818 - a request to the shell, not an error
+    """The verifier needs a key that it does not have: fetch the issuer's keys, then ask again, once."""
+
+    def __init__(self, issuer: str, kid: str) -> None:
+        super().__init__(issuer, kid)
+        self.issuer = issuer
+        self.kid = kid

@@ -1,0 +1,83 @@
+"""What the control plane tells its decision workers: plain values without a secret in them. Not the user's configuration.
+
+The control plane derives these from the configuration and sends them over a private Unix socket (msgspec, JSON);
+a worker never sees a configuration file, a client secret or a private key.
+"""
+
+from msgspec import Struct
+
+
+class ClientRule(Struct, frozen=True):
+    """One of `proxy.mtls.allowed_clients`, parsed: either a set of subject attributes or a SPIFFE ID."""
+
+    attributes: tuple[tuple[str, str], ...] = ()  # (("CN", "api-gateway-client"), ("O", "MyOrg")); all, and no others of these types
+    uri: str = ""  # "spiffe://mesh/zone1/api-gateway", compared whole
+
+
+class PeerRules(Struct, frozen=True):
+    """Who may connect. `required` False: no certificate is an anonymous peer, a wrong one is still refused."""
+
+    required: bool
+    allowed: tuple[ClientRule, ...]
+    bind_service_tokens: bool = True  # a service account's token must come from that service's certificate
+    bindings: tuple[tuple[str, str], ...] = ()  # (CN, azp) pairs that replace the rule CN == azp + "-client"
+
+
+class IssuerRules(Struct, frozen=True):
+    """Which tokens are accepted (RFC 7519, RFC 8725)."""
+
+    issuer: str
+    audiences: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    leeway: float  # seconds
+    types: tuple[str, ...] = ("JWT", "at+jwt")  # header `typ`, compared without case; absent counts as JWT
+
+
+class PolicySource(Struct, frozen=True):
+    """The policies that passed the load gate, as text, so that the worker evaluates what was checked."""
+
+    query: str  # "data.order.allow"
+    modules: tuple[tuple[str, str], ...]  # (path below the policy folder, Rego text), sorted by path
+    data: str = "{}"  # data.json|yaml, merged, as JSON
+
+
+class RouteRules(Struct, frozen=True):
+    """One route of the ingress, by the name that Envoy reports."""
+
+    name: str
+    auth_required: bool
+    methods: tuple[str, ...]
+    downstream: str  # the audit record's `downstream`: the target's name, or the service itself
+
+
+class HeaderRules(Struct, frozen=True):
+    """Which headers the service gets (names as configured)."""
+
+    pass_token: bool
+    inject: tuple[tuple[str, str], ...]  # (claim path, header name)
+    extract: tuple[str, ...]
+    auth_header: str = "Authorization"
+    auth_scheme: str = "Bearer"
+
+
+class GateRules(Struct, frozen=True):
+    """Everything that one revision of a decision worker knows, but for keys (they change on their own)."""
+
+    revision: str
+    service: str
+    zone: str
+    peers: PeerRules | None  # None: proxy.mtls is off, the peer is not looked at
+    issuers: tuple[IssuerRules, ...]  # empty: proxy.auth is off
+    policy: PolicySource | None  # None: proxy.authz is off
+    shadow: bool
+    headers: HeaderRules
+    routes: tuple[RouteRules, ...]
+    audit_path: str
+    audit_required: bool  # audit.on_failure: deny
+
+
+class IssuerKeys(Struct, frozen=True):
+    """An issuer's current key set (RFC 7517), as fetched and filtered; empty: not known yet."""
+
+    issuer: str
+    jwks: str  # JSON text {"keys": [...]}, public keys only

@@ -1,0 +1,27 @@
+"""The header contract: which request headers are ours, and what happens to a client's value of them. Not how it is done.
+
+One list, used by the Envoy rendering (early removal), by the gate (set or remove) and by the tests.
+"""
+
+CORRELATION_ID = "x-correlation-id"
+USER_CONTEXT = "x-user-context"
+AUTHORIZATION = "authorization"
+
+# Envoy tells the decision worker about the connection in these; a client's own are removed before any filter.
+PEER_CERT = "x-authz-peer-cert"
+REMOTE = "x-authz-remote"
+ROUTE = "x-authz-route"
+
+# Removed from every inbound request, before any filter, whatever their case, form or number.
+STRIPPED_PREFIXES = ("x-authz-", "x-audit-", "x-envoy-")
+STRIPPED = (
+    "forwarded",
+    "proxy",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-http-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+)
