@@ -1,0 +1,180 @@
+"""The section about outgoing requests: `egress`. Values only; what must fit together is in `checks`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from authz_service.config.section import Section
+from authz_service.config.values import (
+    Address,
+    CleanPath,
+    Duration,
+    DurationOrZero,
+    File,
+    HostName,
+    HttpUrl,
+    ListenAddress,
+    Secret,
+    ServiceUrl,
+    StripPrefix,
+    TargetName,
+    Word,
+)
+
+
+class TokenStore(Section):
+    """Where tokens are kept."""
+
+    type: Literal["memory", "redis"] = Field(
+        default="memory", description="`memory`: each replica has its own. `redis` is not supported yet."
+    )
+    url: Secret | None = Field(
+        default=None,
+        description="Address of the shared store. Not used by `memory`.",
+        examples=["redis://tokens:6379/0"],
+    )
+
+
+class TargetAuth(Section):
+    """How the sidecar identifies itself to the target, beside its certificate."""
+
+    type: Literal["none", "oauth2_client_credentials"] = Field(
+        default="none",
+        description="`none` forwards what the service sent. `oauth2_client_credentials` puts a service token in its "
+        "place (RFC 6749 §4.4).",
+    )
+    token_url: HttpUrl | None = Field(
+        default=None,
+        description="The identity provider's token endpoint. Required with `oauth2_client_credentials`, as are "
+        "`client_id` and a secret.",
+        examples=["https://keycloak.example.com/realms/services/protocol/openid-connect/token"],
+    )
+    client_id: Word | None = Field(
+        default=None, description="The service's name at the identity provider.", examples=["order-service"]
+    )
+    client_secret: Secret | None = Field(
+        default=None,
+        description="The service's password there. Never printed. Either this or `client_secret_file`.",
+        examples=["${ORDER_SERVICE_CLIENT_SECRET}"],
+    )
+    client_secret_file: File | None = Field(
+        default=None,
+        description="A file with the secret in it; a line end at its end is ignored.",
+        examples=["/run/secrets/order-service"],
+    )
+    client_auth: Literal["client_secret_basic", "client_secret_post"] = Field(
+        default="client_secret_basic",
+        description="How the secret is sent: in the Authorization header, or in the form (RFC 6749 §2.3.1).",
+    )
+    scopes: tuple[Word, ...] = Field(
+        default=(), description="The scopes to ask for.", examples=[["data-service:read", "data-service:write"]]
+    )
+    audience: Word | None = Field(
+        default=None,
+        description="The audience to ask for, for identity providers that want it said.",
+        examples=["data-service"],
+    )
+    refresh_before_expiry: Duration = Field(
+        default=60.0, description="A new token is fetched in the background this long before the old one ends."
+    )
+    ca_file: File | None = Field(
+        default=None,
+        description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",
+        examples=["/etc/certs/ca/identity-ca.crt"],
+    )
+
+
+class TargetTls(Section):
+    """TLS towards the target."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether the target is called over TLS. Must agree with the scheme of `url`. Off without this "
+        "section.",
+    )
+    client_cert: File | None = Field(
+        default=None,
+        description="The certificate that we show, PEM, signed by the target zone's CA. Reloaded on change. With "
+        "`client_key`, or neither.",
+        examples=["/etc/certs/order-service/client-zone3.crt"],
+    )
+    client_key: File | None = Field(
+        default=None,
+        description="Private key of `client_cert`, PEM, readable by the owner only.",
+        examples=["/etc/certs/order-service/client-zone3.key"],
+    )
+    ca_cert: File | None = Field(
+        default=None,
+        description="The CAs that sign the target's certificate, PEM. Required when TLS is enabled: there is no "
+        "connection without a check.",
+        examples=["/etc/certs/ca/zone3-ca.crt"],
+    )
+    server_name: HostName | None = Field(
+        default=None,
+        description="The name in the target's certificate. By default the host of `url`.",
+        examples=["data-service.zone3.local"],
+    )
+
+
+class Retries(Section):
+    """Repetition of requests that failed."""
+
+    attempts: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often a request is repeated when the connection fails; safe methods only (RFC 9110 "
+        "§9.2.1). 0 is never.",
+    )
+
+
+class Target(Section):
+    """One service that this one calls."""
+
+    url: ServiceUrl = Field(
+        description="Where the target is: scheme, host and port.", examples=["https://data-service.zone3.local:8443"]
+    )
+    auth: TargetAuth = Field(
+        default=TargetAuth(), description="How the sidecar identifies itself, beside its certificate."
+    )
+    tls: TargetTls = Field(default=TargetTls(enabled=False), description="TLS towards the target.")
+    retries: Retries = Field(default=Retries(), description="Repetition of requests that failed.")
+    timeout: DurationOrZero = Field(
+        default=15.0,
+        description="From the whole request to the end of the answer, unless the route says otherwise. `0s` is no "
+        "limit.",
+    )
+
+
+class EgressRoute(Section):
+    """One path of the egress."""
+
+    path_prefix: CleanPath = Field(
+        description="The path, and all below it, that goes to the target.", examples=["/data"]
+    )
+    target: str = Field(description="The name of the target, from `egress.targets`.", examples=["data-service"])
+    strip_prefix: StripPrefix | None = Field(
+        default=None, description="Removed from the path on its way to the target.", examples=["/data"]
+    )
+    timeout: DurationOrZero | None = Field(
+        default=None, description="Replaces the target's `timeout` on this route. `0s` is no limit.", examples=["15s"]
+    )
+
+
+class Egress(Section):
+    """The egress: what the service calls, and with which credentials."""
+
+    enabled: bool = Field(default=True, description="Whether there is an egress. Off without this section.")
+    addr: ListenAddress = Field(
+        default=Address("127.0.0.1", 8080),
+        description="Where the service reaches the egress. A loopback address: who can connect here calls with this "
+        "service's credentials.",
+        examples=["127.0.0.1:8080"],
+    )
+    token_store: TokenStore = Field(default=TokenStore(), description="Where tokens are kept.")
+    targets: dict[TargetName, Target] = Field(
+        default={}, description="The services that this one calls, by a name of your choice."
+    )
+    routes: tuple[EgressRoute, ...] = Field(
+        default=(), description="Which path goes to which target. A target that only `proxy.routes` use needs none."
+    )

@@ -1,0 +1,277 @@
+"""The sections about incoming requests: `http`, `jwt`, `proxy`. Values only; what must fit together is in `checks`."""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
+
+from authz_service.config.section import Section
+from authz_service.config.values import (
+    Address,
+    Algorithm,
+    Duration,
+    DurationOrZero,
+    Endpoint,
+    File,
+    HeaderName,
+    HttpUrl,
+    ListenAddress,
+    Method,
+    RoutePath,
+    ServiceUrl,
+    Size,
+    StripPrefix,
+    Texts,
+    Word,
+)
+
+
+class HttpTls(Section):
+    """TLS of the ingress listener."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether the ingress speaks TLS. Plain HTTP must be asked for, and excludes `proxy.mtls`.",
+    )
+    cert_file: File | None = Field(
+        default=None,
+        description="Server certificate and its chain, PEM. Reloaded on change. Required when TLS is enabled.",
+        examples=["/etc/certs/order-service/server.crt"],
+    )
+    key_file: File | None = Field(
+        default=None,
+        description="Private key of `cert_file`, PEM, readable by the owner only. Reloaded on change. Required when "
+        "TLS is enabled.",
+        examples=["/etc/certs/order-service/server.key"],
+    )
+    client_ca_file: File | None = Field(
+        default=None,
+        description="The CAs that sign the certificates of callers, PEM. Required when `client_auth` is `request` "
+        "or `require`.",
+        examples=["/etc/certs/ca/zone2-ca.crt"],
+    )
+    client_auth: Literal["none", "request", "require"] = Field(
+        default="none",
+        description="Whether a caller must show a certificate: `none` does not ask, `request` accepts a caller "
+        "without one, "
+        "`require` ends the handshake. A wrong certificate is refused in both of the latter.",
+        examples=["require"],
+    )
+    crl_file: File | None = Field(
+        default=None,
+        description="Certificate revocation lists of the client CAs, PEM. Reloaded on change.",
+        examples=["/etc/certs/ca/zone2.crl"],
+    )
+    crl_expired: Literal["deny", "ignore"] = Field(
+        default="deny",
+        description="What an expired revocation list means: `deny` refuses every caller, `ignore` goes on without "
+        "the list.",
+    )
+    min_version: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest TLS version that is accepted.")
+
+
+class HttpTimeouts(Section):
+    """How long the ingress waits."""
+
+    request: DurationOrZero = Field(
+        default=15.0,
+        description="From the whole request to the end of the answer, unless the route says otherwise. `0s` is no "
+        "limit.",
+    )
+    idle: DurationOrZero = Field(
+        default=60.0, description="A stream on which nothing moves is ended after this time. `0s` is no limit."
+    )
+    headers: Duration = Field(default=10.0, description="A client has this long to send the request's headers.")
+
+
+class Http(Section):
+    """The ingress listener: where callers arrive."""
+
+    addr: ListenAddress = Field(
+        default=Address("0.0.0.0", 8443),
+        description="Where the ingress listens.",
+        examples=[":8443"],  # noqa: S104 - its purpose
+    )
+    tls: HttpTls = Field(default=HttpTls(), description="TLS of the ingress listener.")
+    max_body_bytes: Size = Field(
+        default=10 << 20, description="A longer request body is answered with 413.", examples=["10MiB"]
+    )
+    max_connections: int = Field(
+        default=1000, ge=1, le=1_000_000, description="Connections above this number are closed at once."
+    )
+    timeouts: HttpTimeouts = Field(default=HttpTimeouts(), description="How long the ingress waits.")
+
+
+class JwtIssuer(Section):
+    """One issuer of access tokens, and which of its tokens are accepted (RFC 7519, RFC 8725)."""
+
+    issuer: HttpUrl = Field(
+        description="The claim `iss`, compared character by character.",
+        examples=["https://keycloak.example.com/realms/users"],
+    )
+    audience: Texts = Field(
+        description="A token's `aud` must name at least one of these. One text or a list.", examples=["order-service"]
+    )
+    jwks_url: HttpUrl | None = Field(
+        default=None,
+        description="Where the issuer's keys are. By default the issuer's OpenID discovery document says it.",
+        examples=["https://keycloak.example.com/realms/users/protocol/openid-connect/certs"],
+    )
+    jwks_refresh_interval: Duration = Field(
+        default=3600.0,
+        ge=1,
+        description="How often the keys are fetched again. An unknown key is looked for at once, whatever this says.",
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("RS256", "ES256"),
+        min_length=1,
+        description="Signature algorithms that are accepted. Never `none`, never `HS*`.",
+    )
+    types: Texts = Field(
+        default=("JWT", "at+jwt"), description="Accepted values of the token header `typ`. No `typ` counts as `JWT`."
+    )
+    leeway: DurationOrZero = Field(
+        default=30.0, le=30, description="How far the issuer's clock may be off; at most 30 s."
+    )
+    ca_file: File | None = Field(
+        default=None,
+        description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",
+        examples=["/etc/certs/ca/identity-ca.crt"],
+    )
+
+
+class Jwt(Section):
+    """Whose tokens are accepted: the keys of one issuer written here directly, or a list of issuers."""
+
+    issuers: tuple[JwtIssuer, ...] = Field(
+        min_length=1,
+        description="Several issuers, each with the keys below. One issuer needs no list: its keys stand under `jwt`.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_issuer_is_a_list_of_one(cls, value: object) -> object:
+        return {"issuers": [value]} if isinstance(value, Mapping) and "issuers" not in value else value
+
+
+class ProxyAuth(Section):
+    """Authentication of the request's token."""
+
+    enabled: bool = Field(default=True, description="Whether a request needs a valid token. Needs `jwt`.")
+    header: HeaderName = Field(default="Authorization", description="The request header that carries the token.")
+    scheme: Word = Field(default="Bearer", description="The word before the token in that header.")
+
+
+class ProxyAuthz(Section):
+    """Authorisation by the policy."""
+
+    enabled: bool = Field(default=True, description="Whether the policy is asked.")
+    policy_query: str | None = Field(
+        default=None,
+        pattern=r"^data(\.[A-Za-z_][A-Za-z0-9_]*){2,}$",
+        description="The rule that decides: `true`/`false`, or an object `{allow, reasons, audit}`. Required when "
+        "authorisation is enabled.",
+        examples=["data.order.allow"],
+    )
+    mode: Literal["enforce", "shadow"] = Field(
+        default="enforce",
+        description="`shadow` asks the policy and records its answer, but refuses nothing because of it.",
+    )
+
+
+class ProxyMtls(Section):
+    """Which client certificates may call."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether a caller's certificate is checked against `allowed_clients`. Off without this section.",
+    )
+    allowed_clients: tuple[str, ...] = Field(
+        default=(),
+        description="Who may call: subject attributes that must all be equal, or a SPIFFE ID. Required when mTLS is "
+        "enabled.",
+        examples=[["CN=api-gateway-client,O=MyOrg", "spiffe://mesh/zone1/api-gateway"]],
+    )
+    bind_service_tokens: bool = Field(
+        default=True,
+        description="A service account's token is accepted only over that service's own certificate: the CN is the "
+        "token's `azp` + `-client`.",
+    )
+    bindings: dict[str, Word] = Field(
+        default={},
+        description="CN → `azp`, for services whose certificate is not named `<azp>-client`.",
+        examples=[{"legacy-orders": "order-service"}],
+    )
+
+
+class Route(Section):
+    """One path of the ingress."""
+
+    path: RoutePath = Field(
+        description="An exact path, or `/path/**` for the path and all below it.", examples=["/api/v1/orders/**"]
+    )
+    upstream: ServiceUrl | None = Field(
+        default=None,
+        description="Where the request goes; by default `proxy.upstream`. The `url` of an egress target uses that "
+        "target's TLS, token and timeout.",
+        examples=["https://order-service.zone2.local:8443"],
+    )
+    strip_prefix: StripPrefix | None = Field(
+        default=None,
+        description="Removed from the path on its way to the upstream. The policy sees the whole path.",
+        examples=["/api/v1"],
+    )
+    auth_required: bool = Field(
+        default=True,
+        description="`false` lets requests without a token pass to the policy. A wrong token is refused all the same.",
+    )
+    methods: tuple[Method, ...] = Field(
+        get_args(Method), min_length=1, description="Accepted methods; others are answered with 405."
+    )
+    timeout: DurationOrZero | None = Field(
+        default=None, description="Replaces `http.timeouts.request` on this route. `0s` is no limit.", examples=["15s"]
+    )
+
+
+class Headers(Section):
+    """Which headers the service gets, and which the policy and the audit record see."""
+
+    pass_token: bool = Field(default=True, description="Whether the service gets the header that carried the token.")
+    inject_user_id: HeaderName | None = Field(
+        default=None, description="The header that carries the token's `sub`.", examples=["X-User-ID"]
+    )
+    inject_claims: dict[Word, HeaderName] = Field(
+        default={},
+        description="Claim → header. Dots descend into objects, lists are joined by commas. A client's own value "
+        "never passes.",
+        examples=[{"email": "X-User-Email", "realm_access.roles": "X-User-Roles"}],
+    )
+    extract: tuple[HeaderName, ...] = Field(
+        default=(),
+        description="Request headers that the policy sees as `input.headers`, and the audit record too.",
+        examples=[["X-User-Context", "X-Correlation-ID"]],
+    )
+
+
+class Proxy(Section):
+    """The ingress: what happens to an incoming request."""
+
+    enabled: bool = Field(default=True, description="Whether there is an ingress. Off without this section.")
+    mode: Literal["reverse_proxy", "decision_only"] = Field(
+        default="reverse_proxy",
+        description="`reverse_proxy` receives and forwards the requests. `decision_only` is not supported yet.",
+    )
+    upstream: ServiceUrl = Field(
+        default=Endpoint("http", "127.0.0.1", 9000),
+        description="The service itself. `unix:///path` is a Unix socket.",
+        examples=["http://127.0.0.1:9000"],
+    )
+    auth: ProxyAuth = Field(default=ProxyAuth(), description="Authentication of the request's token.")
+    authz: ProxyAuthz = Field(default=ProxyAuthz(), description="Authorisation by the policy.")
+    mtls: ProxyMtls = Field(default=ProxyMtls(enabled=False), description="Which client certificates may call.")
+    routes: tuple[Route, ...] = Field(
+        default=(),
+        description="The paths that are served; others are answered with 404. Without this key everything goes to "
+        "`upstream`.",
+    )
+    headers: Headers = Field(default=Headers(), description="Which headers the service gets.")

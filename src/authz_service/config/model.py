@@ -1,0 +1,164 @@
+"""The configuration as frozen values; attribute names are the YAML keys. Not its loading, not its rules (`checks`).
+
+Durations are seconds (float), sizes bytes (int), secrets print as `***`. Descriptions and examples here are the source
+of docs/configuration.md and docs/config.schema.json.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from authz_service.config.egress_model import Egress, EgressRoute, Retries, Target, TargetAuth, TargetTls, TokenStore
+from authz_service.config.ingress_model import (
+    Headers,
+    Http,
+    HttpTimeouts,
+    HttpTls,
+    Jwt,
+    JwtIssuer,
+    Proxy,
+    ProxyAuth,
+    ProxyAuthz,
+    ProxyMtls,
+    Route,
+)
+from authz_service.config.section import Section
+from authz_service.config.values import (
+    Address,
+    Duration,
+    Endpoint,
+    File,
+    HostName,
+    HttpUrl,
+    IpAddress,
+    ListenAddress,
+    Word,
+)
+
+# fmt: off
+__all__ = [
+    "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "Endpoint", "Headers", "Http",
+    "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "PolicyConfig", "Proxy", "ProxyAuth", "ProxyAuthz",
+    "ProxyMtls", "Retries", "Route", "Runtime", "Service", "Target", "TargetAuth", "TargetTls", "TokenStore",
+    "Tracing",
+]
+# fmt: on
+
+
+class Service(Section):
+    """Who this sidecar stands beside."""
+
+    name: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,63}$",
+        description="The service's name in audit records and metrics. By default the `client_id` of its first "
+        "egress target, "
+        "else the package of `policy_query`.",
+        examples=["order-service"],
+    )
+    zone: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,63}$",
+        description="The security zone, for audit records and metrics.",
+        examples=["zone2"],
+    )
+
+
+class PolicyConfig(Section):
+    """Where the policies come from."""
+
+    engine: Word = Field(
+        default="opa_embedded",
+        description="`opa_embedded` evaluates Rego inside the sidecar. No other is supported yet.",
+    )
+    path: File = Field(
+        default=Path("/etc/authz/policies"),
+        description="Folder with `*.rego` and `data.json`/`data.yaml`, at any depth. Reloaded on change.",
+    )
+
+
+class Audit(Section):
+    """Where the decisions are recorded."""
+
+    path: Word = Field(
+        default="-",
+        description="File for the records, one JSON object per line. `-` is standard output.",
+        examples=["/var/log/authz/audit.jsonl"],
+    )
+    on_failure: Literal["deny", "continue"] = Field(
+        default="deny",
+        description="When a record cannot be written: `deny` answers 503, `continue` lets the request pass and "
+        "counts the loss.",
+    )
+    access_log: Word | None = Field(
+        default=None,
+        description="File for Envoy's own access log, `-` for standard output. Off by default: the audit record is "
+        "enough.",
+        examples=["/var/log/authz/access.log"],
+    )
+
+
+class Admin(Section):
+    """Health, metrics and state."""
+
+    addr: ListenAddress = Field(
+        default=Address("127.0.0.1", 9901),
+        description="Where `/livez`, `/readyz`, `/metrics` and `/tokens` answer.",
+        examples=["127.0.0.1:9901"],
+    )
+
+
+class Runtime(Section):
+    """The processes of the sidecar."""
+
+    state_dir: File = Field(
+        default=Path("/run/authz"),
+        description="A private folder (0700), best on tmpfs, for sockets, rendered resources and secrets. One per "
+        "sidecar.",
+    )
+    envoy_threads: int = Field(default=1, ge=1, le=64, description="Worker threads of Envoy.")
+    decision_workers: int = Field(
+        default=2, ge=1, le=64, description="Processes that decide. With one, a crash of it is felt by callers."
+    )
+    drain: Duration = Field(
+        default=30.0,
+        description="How long requests in progress may take to end when the sidecar stops or a listener changes.",
+    )
+
+
+class Tracing(Section):
+    """Export of traces. W3C trace context is passed on in any case."""
+
+    otlp_url: HttpUrl = Field(
+        description="OTLP over HTTP: where the spans go.", examples=["http://127.0.0.1:4318/v1/traces"]
+    )
+    sampling: float = Field(default=100.0, ge=0, le=100, description="Per cent of the requests that are traced.")
+
+
+class Config(Section):
+    """One sidecar."""
+
+    service: Service = Field(default=Service(), description="Who this sidecar stands beside.")
+    http: Http = Field(default=Http(), description="The ingress listener: where callers arrive.")
+    jwt: Jwt | None = Field(
+        default=None, description="Whose tokens are accepted. Required when `proxy.auth` is enabled."
+    )
+    proxy: Proxy = Field(default=Proxy(enabled=False), description="The ingress: what happens to an incoming request.")
+    egress: Egress = Field(
+        default=Egress(enabled=False), description="The egress: what the service calls, and with which credentials."
+    )
+    hosts: dict[HostName, IpAddress] = Field(
+        default={},
+        description="Name → address, in place of DNS. TLS names and certificate checks stay on the name.",
+        examples=[{"data-service.zone3.local": "10.0.3.17"}],
+    )
+    policy: PolicyConfig = Field(default=PolicyConfig(), description="Where the policies come from.")
+    audit: Audit = Field(default=Audit(), description="Where the decisions are recorded.")
+    admin: Admin = Field(default=Admin(), description="Health, metrics and state.")
+    runtime: Runtime = Field(default=Runtime(), description="The processes of the sidecar.")
+    tracing: Tracing | None = Field(default=None, description="Export of traces. Off without this section.")
+
+    @property
+    def issuers(self) -> tuple[JwtIssuer, ...]:
+        return self.jwt.issuers if self.jwt else ()

@@ -1,0 +1,228 @@
+"""The kinds of value that a configuration holds: what each accepts, and how the JSON Schema describes it. Not the keys.
+
+Every ValueError below is a sentence for the reader of a problem report: it says what to write, never what was found.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar, cast
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from authz_service.domain.secret import Secret as SecretText
+from authz_service.durations import parse_duration, parse_size
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+_HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
+)
+_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~!$&'()+,=:@-]+")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. `:8443` is every IPv4 address of the host."""
+
+    host: str  # always an IP address, without brackets
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where somebody else listens. Two ways to write one place are equal: `https://a` and `https://A:443/`."""
+
+    scheme: Literal["http", "https", "unix"]
+    host: str = ""  # lower case, without brackets; "" for a Unix socket
+    port: int = 0
+    socket: str = ""  # the path of a Unix socket
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says; `localhost` for a Unix socket."""
+        if self.scheme == "unix":
+            return "localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"unix://{self.socket}" if self.scheme == "unix" else f"{self.scheme}://{self.authority}"
+
+
+def parse_address(text: str) -> Address:
+    """Raises ValueError for anything but `host:port`, `[ipv6]:port` or `:port`."""
+    host, colon, port = text.rpartition(":")
+    host = {"": "0.0.0.0", "localhost": "127.0.0.1"}.get(host, host.removeprefix("[").removesuffix("]"))  # noqa: S104 - what ":8443" means
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535 or not _is_ip(host):
+        raise ValueError(
+            "write an IP address and a port from 1 to 65535, such as 127.0.0.1:8080, or :8443 for every address"
+        )
+    return Address(host, int(port))
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Raises ValueError for anything but http://host[:port], https://host[:port] or unix:///path."""
+    if text.startswith("unix://"):
+        if not re.fullmatch(r"unix:///[^\s?#]+", text) or len(text) > 107:  # sun_path, unix(7)
+            raise ValueError(
+                "write unix:// and an absolute path of at most 100 characters, such as unix:///run/app.sock"
+            )
+        return Endpoint("unix", socket=text.removeprefix("unix://"))
+    scheme, host, port, rest = _split_url(text)
+    if rest not in {"", "/"}:
+        raise ValueError(
+            "write only scheme, host and port, such as https://orders.internal:8443; paths are changed by strip_prefix"
+        )
+    return Endpoint(scheme, host, port)
+
+
+def _split_url(text: str) -> tuple[Literal["http", "https"], str, int, str]:
+    wanted = "write a URL with http:// or https://, a host and no user name, such as https://idp.example.com/path"
+    if not text.isprintable() or " " in text or "\\" in text:
+        raise ValueError(wanted)
+    parts = urlsplit(text)
+    host = (parts.hostname or "").lower()
+    if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or not (_HOST.fullmatch(host) or _is_ip(host)):
+        raise ValueError(wanted)
+    port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port  # parts.port raises ValueError above 65535
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError(wanted)
+    rest = parts.path + (f"?{parts.query}" if "?" in text else "") + (f"#{parts.fragment}" if "#" in text else "")
+    return ("https" if parts.scheme == "https" else "http"), host, port, rest
+
+
+def _http_url(text: str) -> str:
+    *_, rest = _split_url(text)
+    if "#" in rest:
+        raise ValueError("write the URL without '#'")
+    return text
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _ip(text: str) -> str:
+    if not _is_ip(text):
+        raise ValueError("write an IP address, such as 127.0.0.1; a name cannot stand for a name")
+    return text
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text) or _is_ip(text):
+        raise ValueError("write a host name, such as data-service.zone3.local")
+    return text.lower()
+
+
+def _header(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("write a header name (RFC 9110 token): letters, digits and '-', such as X-User-ID")
+    return text
+
+
+def _clean_path(text: str) -> str:
+    segments = text.split("/")[1:]
+    if text != "/" and not (text.startswith("/") and all(_SEGMENT.fullmatch(segment) for segment in segments)):
+        raise ValueError(
+            "write a path that starts with '/', without '//', '..', '%', '*' or a '/' at the end, such as /data"
+        )
+    return text
+
+
+def _strip_prefix(text: str) -> str:
+    if text == "/":
+        raise ValueError("write the prefix to remove, such as /data, or remove strip_prefix")
+    return _clean_path(text)
+
+
+def _route_path(text: str) -> str:
+    try:
+        _clean_path(text.removesuffix("/**") or "/")
+    except ValueError:
+        raise ValueError("write an exact path such as /orders, or a path and all below it such as /orders/**") from None
+    return text
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _plain_number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _duration(value: object) -> float:
+    """Seconds; a number (from Python code, YAML gives text) already is."""
+    number = _plain_number(value)
+    return number if number is not None else parse_duration(_text(value))
+
+
+def _size(value: object) -> int:
+    number = _plain_number(value)
+    return int(number) if number is not None else parse_size(_text(value))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("write one value here, not a list or a section")  # noqa: TRY004 - pydantic collects ValueErrors only
+    return value
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError("write the path of a file or folder")
+    return Path(text)
+
+
+def _parsed_by(parse: Callable[[str], _T], kind: type[_T]) -> PlainValidator:
+    """From text, or already of the kind (a default, or Python code)."""
+
+    def validate(value: object) -> _T:
+        return value if isinstance(value, kind) else parse(_text(value))
+
+    return PlainValidator(cast("Callable[[object], object]", validate))
+
+
+def _described(pattern: str, **more: object) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, **more})
+
+
+_DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
+_PRINTED = PlainSerializer(str, return_type=str)
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0, lt=10 * 365 * 86400), _described(_DURATION)]
+DurationOrZero = Annotated[float, BeforeValidator(_duration), Field(ge=0, lt=10 * 365 * 86400), _described(_DURATION)]
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0), _described(r"^\d+\s*(B|KiB|MiB|GiB)?$")]
+Secret = Annotated[
+    SecretText, _parsed_by(SecretText, SecretText), _PRINTED, WithJsonSchema({"type": "string", "writeOnly": True})
+]
+ListenAddress = Annotated[Address, _parsed_by(parse_address, Address), _PRINTED, _described(r"^(.*):\d{1,5}$")]
+ServiceUrl = Annotated[
+    Endpoint, _parsed_by(parse_endpoint, Endpoint), _PRINTED, _described(r"^(https?://[^/]+/?|unix:///.+)$")
+]
+HttpUrl = Annotated[str, AfterValidator(_http_url), _described(r"^https?://")]
+File = Annotated[Path, _parsed_by(_path, Path), WithJsonSchema({"type": "string", "minLength": 1})]
+IpAddress = Annotated[str, AfterValidator(_ip), _described(r"^[0-9a-fA-F.:]+$")]
+HostName = Annotated[str, AfterValidator(_host)]
+HeaderName = Annotated[str, AfterValidator(_header), _described(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+CleanPath = Annotated[str, AfterValidator(_clean_path), _described(r"^/")]
+StripPrefix = Annotated[str, AfterValidator(_strip_prefix), _described(r"^/.")]
+RoutePath = Annotated[str, AfterValidator(_route_path), _described(r"^/")]
+Word = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
+TargetName = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
+Texts = Annotated[tuple[Word, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
