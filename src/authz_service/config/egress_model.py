@@ -39,9 +39,9 @@ class TargetAuth(Section):
     """How the sidecar identifies itself to the target, beside its certificate."""
 
     type: Literal["none", "oauth2_client_credentials"] = Field(
-        default="none",
         description="`none` forwards what the service sent. `oauth2_client_credentials` puts a service token in its "
         "place (RFC 6749 §4.4).",
+        examples=["oauth2_client_credentials"],
     )
     token_url: HttpUrl | None = Field(
         default=None,
@@ -135,7 +135,7 @@ class Target(Section):
         description="Where the target is: scheme, host and port.", examples=["https://data-service.zone3.local:8443"]
     )
     auth: TargetAuth = Field(
-        default=TargetAuth(), description="How the sidecar identifies itself, beside its certificate."
+        default=TargetAuth(type="none"), description="How the sidecar identifies itself, beside its certificate."
     )
     tls: TargetTls = Field(default=TargetTls(enabled=False), description="TLS towards the target.")
     retries: Retries = Field(default=Retries(), description="Repetition of requests that failed.")

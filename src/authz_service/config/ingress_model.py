@@ -7,16 +7,20 @@ from pydantic import Field, model_validator
 
 from authz_service.config.section import Section
 from authz_service.config.values import (
+    EVERY_ADDRESS,
     Address,
     Algorithm,
+    Client,
     Duration,
     DurationOrZero,
     Endpoint,
     File,
     HeaderName,
     HttpUrl,
+    Leeway,
     ListenAddress,
     Method,
+    PolicyQuery,
     RoutePath,
     ServiceUrl,
     Size,
@@ -88,9 +92,9 @@ class Http(Section):
     """The ingress listener: where callers arrive."""
 
     addr: ListenAddress = Field(
-        default=Address("0.0.0.0", 8443),
+        default=Address(EVERY_ADDRESS, 8443),
         description="Where the ingress listens.",
-        examples=[":8443"],  # noqa: S104 - its purpose
+        examples=[":8443"],
     )
     tls: HttpTls = Field(default=HttpTls(), description="TLS of the ingress listener.")
     max_body_bytes: Size = Field(
@@ -119,7 +123,6 @@ class JwtIssuer(Section):
     )
     jwks_refresh_interval: Duration = Field(
         default=3600.0,
-        ge=1,
         description="How often the keys are fetched again. An unknown key is looked for at once, whatever this says.",
     )
     algorithms: tuple[Algorithm, ...] = Field(
@@ -130,9 +133,7 @@ class JwtIssuer(Section):
     types: Texts = Field(
         default=("JWT", "at+jwt"), description="Accepted values of the token header `typ`. No `typ` counts as `JWT`."
     )
-    leeway: DurationOrZero = Field(
-        default=30.0, le=30, description="How far the issuer's clock may be off; at most 30 s."
-    )
+    leeway: Leeway = Field(default=30.0, description="How far the issuer's clock may be off; at most 30 s.")
     ca_file: File | None = Field(
         default=None,
         description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",
@@ -166,9 +167,8 @@ class ProxyAuthz(Section):
     """Authorisation by the policy."""
 
     enabled: bool = Field(default=True, description="Whether the policy is asked.")
-    policy_query: str | None = Field(
+    policy_query: PolicyQuery | None = Field(
         default=None,
-        pattern=r"^data(\.[A-Za-z_][A-Za-z0-9_]*){2,}$",
         description="The rule that decides: `true`/`false`, or an object `{allow, reasons, audit}`. Required when "
         "authorisation is enabled.",
         examples=["data.order.allow"],
@@ -186,7 +186,7 @@ class ProxyMtls(Section):
         default=True,
         description="Whether a caller's certificate is checked against `allowed_clients`. Off without this section.",
     )
-    allowed_clients: tuple[str, ...] = Field(
+    allowed_clients: tuple[Client, ...] = Field(
         default=(),
         description="Who may call: subject attributes that must all be equal, or a SPIFFE ID. Required when mTLS is "
         "enabled.",

@@ -29,10 +29,12 @@ from authz_service.config.values import (
     Duration,
     Endpoint,
     File,
+    FileOrDash,
     HostName,
     HttpUrl,
     IpAddress,
     ListenAddress,
+    Name,
     Word,
 )
 
@@ -49,17 +51,15 @@ __all__ = [
 class Service(Section):
     """Who this sidecar stands beside."""
 
-    name: str = Field(
+    name: Name = Field(
         default="",
-        pattern=r"^[A-Za-z0-9._-]{0,63}$",
         description="The service's name in audit records and metrics. By default the `client_id` of its first "
         "egress target, "
         "else the package of `policy_query`.",
         examples=["order-service"],
     )
-    zone: str = Field(
+    zone: Name = Field(
         default="",
-        pattern=r"^[A-Za-z0-9._-]{0,63}$",
         description="The security zone, for audit records and metrics.",
         examples=["zone2"],
     )
@@ -81,7 +81,7 @@ class PolicyConfig(Section):
 class Audit(Section):
     """Where the decisions are recorded."""
 
-    path: Word = Field(
+    path: FileOrDash = Field(
         default="-",
         description="File for the records, one JSON object per line. `-` is standard output.",
         examples=["/var/log/authz/audit.jsonl"],
@@ -91,7 +91,7 @@ class Audit(Section):
         description="When a record cannot be written: `deny` answers 503, `continue` lets the request pass and "
         "counts the loss.",
     )
-    access_log: Word | None = Field(
+    access_log: FileOrDash | None = Field(
         default=None,
         description="File for Envoy's own access log, `-` for standard output. Off by default: the audit record is "
         "enough.",

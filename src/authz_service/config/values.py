@@ -17,6 +17,7 @@ from authz_service.domain.secret import Secret as SecretText
 from authz_service.durations import parse_duration, parse_size
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what ":8443" means
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _HOST = re.compile(
@@ -61,7 +62,7 @@ class Endpoint:
 def parse_address(text: str) -> Address:
     """Raises ValueError for anything but `host:port`, `[ipv6]:port` or `:port`."""
     host, colon, port = text.rpartition(":")
-    host = {"": "0.0.0.0", "localhost": "127.0.0.1"}.get(host, host.removeprefix("[").removesuffix("]"))  # noqa: S104 - what ":8443" means
+    host = {"": EVERY_ADDRESS, "localhost": "127.0.0.1"}.get(host, host.removeprefix("[").removesuffix("]"))
     if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535 or not _is_ip(host):
         raise ValueError(
             "write an IP address and a port from 1 to 65535, such as 127.0.0.1:8080, or :8443 for every address"
@@ -87,17 +88,17 @@ def parse_endpoint(text: str) -> Endpoint:
 
 def _split_url(text: str) -> tuple[Literal["http", "https"], str, int, str]:
     wanted = "write a URL with http:// or https://, a host and no user name, such as https://idp.example.com/path"
-    if not text.isprintable() or " " in text or "\\" in text:
-        raise ValueError(wanted)
-    parts = urlsplit(text)
-    host = (parts.hostname or "").lower()
+    try:
+        parts = urlsplit(text)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        raise ValueError(wanted) from None
     if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or not (_HOST.fullmatch(host) or _is_ip(host)):
         raise ValueError(wanted)
-    port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port  # parts.port raises ValueError above 65535
-    if port == 0 or parts.netloc.endswith(":"):
+    if port == 0 or parts.netloc.endswith(":") or not re.fullmatch(r"[!-~]+", text) or "\\" in text:
         raise ValueError(wanted)
-    rest = parts.path + (f"?{parts.query}" if "?" in text else "") + (f"#{parts.fragment}" if "#" in text else "")
-    return ("https" if parts.scheme == "https" else "http"), host, port, rest
+    rest = text.partition("//")[2].removeprefix(parts.netloc)
+    return ("https" if parts.scheme == "https" else "http"), host, port or DEFAULT_PORTS[parts.scheme], rest
 
 
 def _http_url(text: str) -> str:
@@ -161,18 +162,27 @@ def _one_or_many(value: object) -> object:
 
 
 def _plain_number(value: object) -> float | None:
+    """Python code may give seconds and bytes as numbers; YAML always gives text."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _duration(value: object) -> float:
-    """Seconds; a number (from Python code, YAML gives text) already is."""
-    number = _plain_number(value)
-    return number if number is not None else parse_duration(_text(value))
+def _duration(lowest: float, highest: float, advice: str) -> PlainValidator:
+    def validate(value: object) -> float:
+        number = _plain_number(value)
+        seconds = number if number is not None else parse_duration(_text(value))
+        if not lowest <= seconds <= highest:
+            raise ValueError(advice)
+        return seconds
+
+    return PlainValidator(validate)
 
 
 def _size(value: object) -> int:
     number = _plain_number(value)
-    return int(number) if number is not None else parse_size(_text(value))
+    size = int(number) if number is not None else parse_size(_text(value))
+    if not 0 < size <= 1 << 40:
+        raise ValueError("write a size of at least 1B and at most 1024GiB")
+    return size
 
 
 def _text(value: object) -> str:
@@ -200,29 +210,69 @@ def _described(pattern: str, **more: object) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, **more})
 
 
-_DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
+def _word(text: str) -> str:
+    return _matching(text, r"[!-~]{1,256}", "write at least one letter, without spaces")
+
+
+def _name(text: str) -> str:
+    return _matching(text, r"[A-Za-z0-9._-]{0,63}", "write at most 63 letters, digits, '.', '_' or '-'")
+
+
+def _target_name(text: str) -> str:
+    return _matching(text, r"[a-z0-9-]{1,63}", "name a target with small letters, digits and '-', such as data-service")
+
+
+def _policy_query(text: str) -> str:
+    word = r"\.[A-Za-z_][A-Za-z0-9_]*"
+    return _matching(text, f"data({word}){{2,}}", "write data, the package and the rule, such as data.order.allow")
+
+
+def _client(text: str) -> str:
+    advice = (
+        "write subject attributes such as CN=api-gateway-client,O=MyOrg, or a SPIFFE ID such as spiffe://mesh/gateway"
+    )
+    return _matching(text, r"spiffe://[!-~]+|(?!spiffe:)[A-Za-z0-9.]+=.+", advice)
+
+
+def _file_or_dash(text: str) -> str:
+    return _matching(text, r"[^\0]+", "write the path of a file, or - for standard output")
+
+
+def _matching(text: str, pattern: str, advice: str) -> str:
+    if not re.fullmatch(pattern, text):
+        raise ValueError(advice)
+    return text
+
+
+_TEN_YEARS = 10 * 365 * 86400.0
+_IS_DURATION = _described(r"^\d+(\.\d+)?(ms|s|m|h|d)$")
 _PRINTED = PlainSerializer(str, return_type=str)
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0, lt=10 * 365 * 86400), _described(_DURATION)]
-DurationOrZero = Annotated[float, BeforeValidator(_duration), Field(ge=0, lt=10 * 365 * 86400), _described(_DURATION)]
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0), _described(r"^\d+\s*(B|KiB|MiB|GiB)?$")]
+Duration = Annotated[float, _duration(0.001, _TEN_YEARS, "write a duration of at least 1ms, such as 30s"), _IS_DURATION]
+DurationOrZero = Annotated[float, _duration(0, _TEN_YEARS, "write a duration such as 30s, or 0s"), _IS_DURATION]
+Leeway = Annotated[float, _duration(0, 30, "write a duration from 0s to 30s"), _IS_DURATION]
+Size = Annotated[int, PlainValidator(_size), _described(r"^\d+\s*(B|KiB|MiB|GiB)?$")]
 Secret = Annotated[
     SecretText, _parsed_by(SecretText, SecretText), _PRINTED, WithJsonSchema({"type": "string", "writeOnly": True})
 ]
-ListenAddress = Annotated[Address, _parsed_by(parse_address, Address), _PRINTED, _described(r"^(.*):\d{1,5}$")]
+ListenAddress = Annotated[Address, _parsed_by(parse_address, Address), _PRINTED, _described(r":\d{1,5}$")]
 ServiceUrl = Annotated[
     Endpoint, _parsed_by(parse_endpoint, Endpoint), _PRINTED, _described(r"^(https?://[^/]+/?|unix:///.+)$")
 ]
 HttpUrl = Annotated[str, AfterValidator(_http_url), _described(r"^https?://")]
 File = Annotated[Path, _parsed_by(_path, Path), WithJsonSchema({"type": "string", "minLength": 1})]
+FileOrDash = Annotated[str, AfterValidator(_file_or_dash), WithJsonSchema({"type": "string", "minLength": 1})]
 IpAddress = Annotated[str, AfterValidator(_ip), _described(r"^[0-9a-fA-F.:]+$")]
 HostName = Annotated[str, AfterValidator(_host)]
 HeaderName = Annotated[str, AfterValidator(_header), _described(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 CleanPath = Annotated[str, AfterValidator(_clean_path), _described(r"^/")]
 StripPrefix = Annotated[str, AfterValidator(_strip_prefix), _described(r"^/.")]
 RoutePath = Annotated[str, AfterValidator(_route_path), _described(r"^/")]
-Word = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
-TargetName = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
+Word = Annotated[str, AfterValidator(_word), _described(r"^[!-~]+$")]
+Name = Annotated[str, AfterValidator(_name), _described(r"^[A-Za-z0-9._-]{0,63}$")]
+TargetName = Annotated[str, AfterValidator(_target_name)]
+PolicyQuery = Annotated[str, AfterValidator(_policy_query), _described(r"^data(\.[A-Za-z_][A-Za-z0-9_]*){2,}$")]
+Client = Annotated[str, AfterValidator(_client), _described(r"=|^spiffe://")]
 Texts = Annotated[tuple[Word, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
