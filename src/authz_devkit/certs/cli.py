@@ -1,0 +1,122 @@
+"""`authz-dev certs`: the commands over the certificate tree."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from ipaddress import ip_address
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+from rich.console import Console
+
+from authz_devkit.certs.authority import LEAF_LIFETIME
+from authz_devkit.certs.revocation import refresh_worn_crls, revoke
+from authz_devkit.certs.rotation import finish_ca_overlap, rotate_leaf, start_ca_overlap
+from authz_devkit.certs.show import table
+from authz_devkit.certs.tree import AUTHORITIES, LEAVES, CertsError, create_tree
+
+P = ParamSpec("P")
+TREE = click.argument("root", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+A_WHILE = click.FloatRange(min=0, min_open=True)
+
+
+class _CreateByDefault(click.Group):
+    """`certs DIR` means `certs create DIR`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["create", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_CreateByDefault)
+def certs() -> None:
+    """Development certificates: `certs DIR` makes the tree, the other commands change or show it.
+
+    The CA keys lie unencrypted beside the certificates: for development only.
+    """
+
+
+def _reports_problems(command: Callable[P, None]) -> Callable[P, None]:
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except CertsError as problem:
+            raise click.ClickException(str(problem)) from problem
+
+    return run
+
+
+@certs.command()
+@TREE
+@click.option("--days", type=A_WHILE, default=LEAF_LIFETIME.days, show_default=True, help="Lifetime of new leaves.")
+@click.option(
+    "--ip", "ips", multiple=True, metavar="OWNER=IP", help="One more address of a server, e.g. gateway=127.1.1.1."
+)
+@_reports_problems
+def create(root: Path, days: float, ips: tuple[str, ...]) -> None:
+    """Make the tree, or mend it: what is good stays as it is."""
+    made = create_tree(root, now=_now(), lifetime=timedelta(days=days), ips=_addresses(ips))
+    refresh_worn_crls(root, now=_now())
+    click.echo(f"{root}: " + (f"made {', '.join(made)}" if made else "everything is there and good"))
+
+
+@certs.command()
+@TREE
+@click.option("--leaf", "leaves", multiple=True, type=click.Choice(tuple(LEAVES)), help="Replace this leaf.")
+@click.option("--all-leaves", is_flag=True, help="Replace every leaf.")
+@click.option("--ca", type=click.Choice(AUTHORITIES), help="Replace the CA of this zone, in two phases.")
+@click.option("--phase", type=click.Choice(("overlap", "finish")), help="With --ca: trust both, or drop the old one.")
+@click.option("--days", type=A_WHILE, help="Lifetime of new leaves.  [default: as the old one]")
+@_reports_problems
+def rotate(
+    root: Path, leaves: tuple[str, ...], ca: str | None, phase: str | None, days: float | None, *, all_leaves: bool
+) -> None:
+    """Replace leaves, or a CA.
+
+    A CA takes three commands, each after every sidecar has reloaded:
+    `--ca zone2 --phase overlap`, `--all-leaves`, `--ca zone2 --phase finish`.
+    """
+    if (ca is None) != (phase is None) or bool(ca) == bool(leaves or all_leaves):
+        raise click.UsageError("say either --leaf NAME or --all-leaves, or --ca ZONE with --phase overlap|finish")
+    if ca:
+        {"overlap": start_ca_overlap, "finish": finish_ca_overlap}[phase or ""](root, ca, now=_now())
+        click.echo(f"{root}: {ca} CA: {phase} done")
+    for name in LEAVES if all_leaves else leaves:
+        rotate_leaf(root, name, now=_now(), lifetime=timedelta(days=days) if days else None)
+        click.echo(f"{root}: {name} replaced")
+
+
+@certs.command()
+@TREE
+@_reports_problems
+def show(root: Path) -> None:
+    """Print who has which certificate, from whom, and until when."""
+    Console().print(table(root, now=_now()))
+
+
+@certs.command(name="revoke")
+@TREE
+@click.argument("name", type=click.Choice(tuple(LEAVES)))
+@_reports_problems
+def revoke_(root: Path, name: str) -> None:
+    """Put the current certificate of NAME on its CA's revocation list."""
+    serial = revoke(root, name, now=_now())
+    click.echo(f"{root}: {name} revoked, serial {serial:x}; `rotate --leaf {name}` gives its owner a new one")
+
+
+def _addresses(pairs: tuple[str, ...]) -> dict[str, list[str]]:
+    addresses: dict[str, list[str]] = {}
+    for pair in pairs:
+        owner, _, address = pair.partition("=")
+        try:
+            addresses.setdefault(owner, []).append(str(ip_address(address)))
+        except ValueError as problem:
+            raise click.BadParameter(f"{pair}: {problem}; write OWNER=IP", param_hint="--ip") from problem
+    return addresses
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,33 @@
+"""`authz-dev`: the development kit's commands. Each one is imported only when it is called."""
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "certs": "authz_devkit.certs.cli:certs",
+    "idp": "authz_devkit.identity_provider.cli:idp",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="authz-service")
+def main() -> None:
+    """What a developer needs around authz-service: certificates, an identity provider, the demo mesh."""
+
+
+if __name__ == "__main__":
+    main()
