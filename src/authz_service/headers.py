@@ -4,6 +4,7 @@ One list, used by the Envoy rendering (early removal), by the gate (set or remov
 """
 
 CORRELATION_ID = "x-correlation-id"
+CORRELATION_ID_PATTERN = "[A-Za-z0-9._-]{1,128}"  # Envoy replaces any other before the gate is asked
 USER_CONTEXT = "x-user-context"
 AUTHORIZATION = "authorization"
 
@@ -11,6 +12,10 @@ AUTHORIZATION = "authorization"
 PEER_CERT = "x-authz-peer-cert"
 REMOTE = "x-authz-remote"
 ROUTE = "x-authz-route"
+
+# A worker's way to say 503: Envoy shows the caller 503 with the worker's body. (A real 5xx of a worker counts as "it is
+# broken", and its body is dropped.)
+UNAVAILABLE_STATUS = 463
 
 # Removed from every inbound request, before any filter, whatever their case, form or number.
 STRIPPED_PREFIXES = ("x-authz-", "x-audit-", "x-envoy-")

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     REQUEST_INVALID = "request_invalid"
     PATH_REFUSED = "path_refused"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    BROWSER_REFUSED = "browser_refused"
     ROUTE_NOT_FOUND = "route_not_found"
     REQUEST_TOO_LARGE = "request_too_large"
     HEADERS_TOO_LARGE = "headers_too_large"
@@ -84,6 +85,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.REQUEST_INVALID: Answer(400, "The request is malformed"),
     Reason.PATH_REFUSED: Answer(400, "The request path is ambiguous"),
     Reason.METHOD_NOT_ALLOWED: Answer(405, "The method is not allowed"),
+    Reason.BROWSER_REFUSED: Answer(403, "Browsers may not use this address"),
     Reason.ROUTE_NOT_FOUND: Answer(404, "Nothing is served at this path"),
     Reason.REQUEST_TOO_LARGE: Answer(413, "The request body is too large"),
     Reason.HEADERS_TOO_LARGE: Answer(431, "The request headers are too large"),
