@@ -1,0 +1,63 @@
+"""What Envoy is told once, at its start: where its configuration is, who may ask it, when it has had enough."""
+
+from authz_service.config.model import Config
+from authz_service.envoy.messages import Json, Message, extension, file_source
+from authz_service.envoy.paths import StatePaths
+
+_HEAP = 256 << 20
+_MONITORS = "envoy.resource_monitors"
+_ADMIN_PATHS = ("/ready", "/certs", "/healthcheck/fail", "/quitquitquit")
+_ADMIN_PREFIXES = ("/stats", "/listeners", "/clusters", "/config_dump", "/drain_listeners", "/runtime")
+
+
+def bootstrap(config: Config, paths: StatePaths) -> Message:
+    """The admin interface is a Unix socket: no port of the host ends in it."""
+    allowed: list[Json] = [{"exact": path} for path in _ADMIN_PATHS]
+    allowed += [{"prefix": prefix} for prefix in _ADMIN_PREFIXES]
+    name = config.service.name or "authz"
+    return {
+        "node": {"id": name, "cluster": name},
+        "admin": {"address": {"pipe": {"path": str(paths.admin_socket), "mode": 0o600}}, "allow_paths": allowed},
+        "dynamic_resources": {
+            "lds_config": file_source(str(paths.listeners)),
+            "cds_config": file_source(str(paths.clusters)),
+        },
+        "layered_runtime": {
+            "layers": [
+                {"name": "static", "static_layer": _runtime(config)},
+                {"name": "admin", "admin_layer": {}},
+            ]
+        },
+        "overload_manager": _overload(config),
+    }
+
+
+def _runtime(config: Config) -> Message:
+    """Each door has its own limit, so that a flood from outside leaves the service its egress."""
+    limit: Message = {"connection_limit": config.http.max_connections}
+    return {
+        "re2": {"max_program_size": {"error_level": 1000}},
+        "envoy": {"resource_limits": {"listener": {"ingress": limit, "egress": limit}}},
+    }
+
+
+def _overload(config: Config) -> Message:
+    heap = f"{_MONITORS}.fixed_heap"
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            extension(heap, "extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=_HEAP),
+            extension(
+                f"{_MONITORS}.global_downstream_max_connections",
+                "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                max_active_downstream_connections=2 * config.http.max_connections,
+            ),
+        ],
+        "actions": [
+            {
+                "name": f"envoy.overload_actions.{action}",
+                "triggers": [{"name": heap, "threshold": {"value": threshold}}],
+            }
+            for action, threshold in (("shrink_heap", 0.9), ("stop_accepting_requests", 0.98))
+        ],
+    }

@@ -1,0 +1,200 @@
+"""How Envoy connects to what stands behind it: workers, the service, targets, the trace collector. Not when."""
+
+from urllib.parse import urlsplit
+
+from authz_service.config.model import Config, Endpoint
+from authz_service.envoy import secrets, tls
+from authz_service.envoy.filters import DECISION_CLUSTER, inject_token
+from authz_service.envoy.messages import Json, Message, extension, message
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.upstreams import Upstream, all_upstreams
+from authz_service.errors import RenderError
+
+TRACES_CLUSTER = "traces"
+
+_CLUSTER = "config.cluster.v3.Cluster"
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_BUFFER = 32768
+# Far above what one sidecar carries. The default of 3 retries at a time made a worker's death visible (ENVOY.md §0.8).
+_BREAKERS: Message = {
+    "thresholds": [{"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 4096, "max_retries": 1024}]
+}
+_HTTP2: Message = {
+    "max_concurrent_streams": 100,
+    "initial_stream_window_size": 256 << 10,
+    "initial_connection_window_size": 1 << 20,
+    "allow_connect": True,  # WebSocket over HTTP/2 (RFC 8441)
+    "connection_keepalive": {"interval": "30s", "timeout": "5s"},
+}
+# uvicorn and Node close an idle connection after 5 s: let go first, or a request meets a closing connection.
+_NEIGHBOUR_IDLE = "4s"
+_TARGET_IDLE = "60s"
+
+
+def clusters(config: Config, paths: StatePaths) -> list[Message]:
+    found = [_decision_cluster(config, paths)] if config.proxy.enabled else []
+    for upstream in all_upstreams(config):
+        found += _target(upstream, config, paths) if upstream.target else _neighbour(upstream, config)
+    if config.tracing:
+        found.append(_traces(config.tracing.otlp_url, config))
+    return found
+
+
+def _decision_cluster(config: Config, paths: StatePaths) -> Message:
+    """One endpoint per worker; one that dies is left out for a moment, never all of them."""
+    workers = [{"pipe": {"path": str(paths.worker_socket(i))}} for i in range(config.runtime.decision_workers)]
+    return message(
+        _CLUSTER,
+        name=DECISION_CLUSTER,
+        type="STATIC",
+        connect_timeout="0.25s",
+        lb_policy="ROUND_ROBIN",
+        load_assignment=_endpoints(DECISION_CLUSTER, [{"address": worker} for worker in workers]),
+        circuit_breakers=_BREAKERS,
+        outlier_detection={
+            "split_external_local_origin_errors": True,
+            "consecutive_local_origin_failure": 2,
+            "enforcing_consecutive_local_origin_failure": 100,
+            "enforcing_local_origin_success_rate": 0,
+            "enforcing_success_rate": 0,
+            "enforcing_consecutive_5xx": 0,
+            "enforcing_consecutive_gateway_failure": 0,
+            "interval": "0.5s",
+            "base_ejection_time": "1s",
+            "max_ejection_time": "5s",
+            "max_ejection_percent": 50,
+        },
+        typed_extension_protocol_options=_http(
+            {"explicit_http_config": {"http_protocol_options": {}}}, idle="30s", max_response_headers_kb=96
+        ),
+    )
+
+
+def _neighbour(upstream: Upstream, config: Config) -> list[Message]:
+    """The service beside us, over plain HTTP: a cluster for HTTP/1.1 and one for gRPC (HTTP/2).
+
+    Trailers stay off for HTTP/1.1: a request trailer `x-user-id` would be read as a header by many services.
+    """
+    protocols: dict[str, Message] = {
+        upstream.cluster: {"http_protocol_options": {}},
+        upstream.grpc_cluster: {"http2_protocol_options": _HTTP2},
+    }
+    return [
+        _reaching(
+            upstream.endpoint,
+            config,
+            name=name,
+            typed_extension_protocol_options=_http({"explicit_http_config": protocol}, idle=_NEIGHBOUR_IDLE),
+        )
+        for name, protocol in protocols.items()
+    ]
+
+
+def _target(upstream: Upstream, config: Config, paths: StatePaths) -> list[Message]:
+    """Another service, with our credentials. The token belongs to the cluster, so it cannot go anywhere else."""
+    target = upstream.target
+    assert target is not None
+    shared: Message = {
+        "outlier_detection": {
+            "enforcing_consecutive_5xx": 0,
+            "consecutive_gateway_failure": 5,
+            "enforcing_consecutive_gateway_failure": 100,
+            "interval": "2s",
+            "base_ejection_time": "2s",
+            "max_ejection_percent": 50,
+        },
+        "upstream_connection_options": {
+            "tcp_keepalive": {"keepalive_time": 30, "keepalive_interval": 10, "keepalive_probes": 3}
+        },
+    }
+    if upstream.speaks_by_agreement:
+        shared["transport_socket"] = tls.target_tls(upstream.target_name, target, paths)
+    with_token = target.auth.type != "none"
+    token = [inject_token(tls.secret_source(secrets.target_token(upstream.target_name), paths))] if with_token else []
+    http1: Message = {"http_protocol_options": {}}
+    http2: Message = {"http2_protocol_options": _HTTP2}
+    protocols: dict[str, Message] = (
+        {upstream.cluster: {"auto_config": {**http1, **http2}}}
+        if upstream.speaks_by_agreement
+        else {
+            upstream.cluster: {"explicit_http_config": http1},
+            upstream.grpc_cluster: {"explicit_http_config": http2},
+        }
+    )
+    return [
+        _reaching(
+            upstream.endpoint,
+            config,
+            name=name,
+            **shared,
+            typed_extension_protocol_options=_http(
+                protocol, idle=_TARGET_IDLE, filters=token, max_connection_duration="600s"
+            ),
+        )
+        for name, protocol in protocols.items()
+    ]
+
+
+def _traces(url: str, config: Config) -> Message:
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        raise RenderError("tracing.otlp_url: only http:// is supported; let a collector beside the sidecar speak TLS")
+    collector = Endpoint("http", parts.hostname or "", parts.port or 80)
+    return _reaching(
+        collector,
+        config,
+        name=TRACES_CLUSTER,
+        typed_extension_protocol_options=_http(
+            {"explicit_http_config": {"http_protocol_options": {}}}, idle=_NEIGHBOUR_IDLE
+        ),
+    )
+
+
+def _reaching(endpoint: Endpoint, config: Config, *, name: str, **fields: Json) -> Message:
+    """`hosts` stands in for DNS; TLS names and certificate checks stay on the name."""
+    address = config.hosts.get(endpoint.host, endpoint.host)
+    host: Message = {"address": _address(endpoint, address)}
+    if address != endpoint.host:
+        host["hostname"] = endpoint.host
+    by_name = endpoint.scheme != "unix" and not tls.is_ip(address)
+    lookup: Message = {"dns_lookup_family": "V4_PREFERRED"} if by_name else {}
+    return message(
+        _CLUSTER,
+        name=name,
+        type="STRICT_DNS" if by_name else "STATIC",
+        connect_timeout="1s",
+        load_assignment=_endpoints(name, [host]),
+        circuit_breakers=_BREAKERS,
+        per_connection_buffer_limit_bytes=_BUFFER,
+        **lookup,
+        **fields,
+    )
+
+
+def _endpoints(cluster: str, endpoints: list[Message]) -> Message:
+    return {
+        "cluster_name": cluster,
+        "endpoints": [{"lb_endpoints": [{"endpoint": endpoint} for endpoint in endpoints]}],
+    }
+
+
+def _address(endpoint: Endpoint, host: str) -> Message:
+    if endpoint.scheme == "unix":
+        return {"pipe": {"path": endpoint.socket}}
+    return {"socket_address": {"address": host, "port_value": endpoint.port}}
+
+
+def _http(protocol: Message, *, idle: str, filters: list[Message] | None = None, **limits: Json) -> Message:
+    chain: Message = {}
+    if filters:
+        codec = extension(
+            "envoy.filters.http.upstream_codec", "extensions.filters.http.upstream_codec.v3.UpstreamCodec"
+        )
+        chain["http_filters"] = [*filters, codec]
+    options = message(
+        "extensions.upstreams.http.v3.HttpProtocolOptions",
+        **protocol,
+        **chain,
+        common_http_protocol_options={"idle_timeout": idle, **limits},
+    )
+    return {_HTTP_OPTIONS: options}

@@ -1,0 +1,155 @@
+"""The two doors: ingress for callers, egress for the service itself, both hardened alike. Not what lies behind them."""
+
+from collections.abc import Sequence
+
+from authz_service import headers
+from authz_service.config.model import Address, Config, Tracing
+from authz_service.envoy import access_log, filters, local_replies, tls
+from authz_service.envoy.clusters import TRACES_CLUSTER
+from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
+from authz_service.envoy.paths import StatePaths
+
+_BUFFER = 32768
+_HANDSHAKE = "5s"
+_HTTP2: Message = {
+    "max_concurrent_streams": 100,
+    "initial_stream_window_size": 256 << 10,
+    "initial_connection_window_size": 1 << 20,
+    "allow_connect": True,  # WebSocket over HTTP/2 (RFC 8441)
+    "connection_keepalive": {"interval": "30s", "timeout": "10s", "connection_idle_interval": "10s"},
+}
+
+
+def has_ingress(config: Config) -> bool:
+    return config.proxy.enabled and config.proxy.mode == "reverse_proxy"
+
+
+def has_egress(config: Config) -> bool:
+    return config.egress.enabled and bool(config.egress.routes)
+
+
+def ingress_listener(config: Config, paths: StatePaths) -> Message:
+    removed = [*headers.STRIPPED, *filters.owned_headers(config)]
+    if config.http.tls.client_auth != "require":
+        removed.append("x-forwarded-for")  # a stranger's word on where the request came from
+    limit = filters.body_limit(config.http.max_body_bytes)
+    ask = filters.ask_the_gate(config)
+    connections = _connections(
+        config,
+        paths,
+        name="ingress",
+        http_filters=[*filters.correlation(), limit, ask, filters.router()],
+        # What flows through an upgraded connection is no request body.
+        upgrade_filters=[*filters.correlation(), ask, filters.router()],
+        early_header_mutation_extensions=[filters.early_removal(removed)],
+    )
+    chain: dict[str, Json] = {"filters": [connections]}
+    if config.http.tls.enabled:
+        chain["transport_socket"] = tls.ingress_tls(config.http.tls, paths)
+        chain["transport_socket_connect_timeout"] = _HANDSHAKE
+    log = config.audit.access_log
+    extra: Message = {"access_log": [access_log.connection_log(log, config.service.name)]} if log else {}
+    return _listener("ingress", config.http.addr, chain, extra)
+
+
+def egress_listener(config: Config, paths: StatePaths) -> Message:
+    """No gate here: the service beside us is trusted with its own targets, and with nothing else."""
+    chain = [*filters.correlation(), filters.router()]
+    connections = _connections(
+        config,
+        paths,
+        name="egress",
+        http_filters=chain,
+        upgrade_filters=chain,
+        early_header_mutation_extensions=[filters.early_removal(())],
+        skip_xff_append=True,
+    )
+    return _listener("egress", config.egress.addr, {"filters": [connections]}, {})
+
+
+def _listener(name: str, address: Address, chain: Message, extra: Message) -> Message:
+    """Without SO_REUSEPORT a second sidecar on the same port is refused instead of sharing it (SECURITY T22)."""
+    return message(
+        "config.listener.v3.Listener",
+        name=name,
+        address={"socket_address": {"address": address.host, "port_value": address.port}},
+        enable_reuse_port=False,
+        per_connection_buffer_limit_bytes=_BUFFER,
+        filter_chains=[chain],
+        **extra,
+    )
+
+
+def _connections(
+    config: Config,
+    paths: StatePaths,
+    *,
+    name: str,
+    http_filters: Sequence[Message],
+    upgrade_filters: Sequence[Message],
+    **fields: Json,
+) -> Message:
+    """Every setting here was measured (ENVOY.md §5): slow, large, old, odd and forged requests end at this point."""
+    optional: dict[str, Json] = {}
+    if config.audit.access_log:
+        optional["access_log"] = [access_log.request_log(config.audit.access_log, config.service.name, name)]
+    if config.tracing:
+        optional["tracing"] = _tracing(config.tracing, config.service.name)
+    return extension(
+        "envoy.filters.network.http_connection_manager",
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=name,
+        codec_type="AUTO",
+        rds={"route_config_name": name, "config_source": file_source(str(paths.routes(name)))},
+        http_filters=http_filters,
+        upgrade_configs=[{"upgrade_type": "websocket", "filters": upgrade_filters}],
+        local_reply_config=local_replies.local_replies(),
+        use_remote_address=True,
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action="REJECT_REQUEST",
+        strip_any_host_port=True,
+        strip_trailing_host_dot=True,
+        server_header_transformation="PASS_THROUGH",
+        forward_client_cert_details="SANITIZE",
+        # Only tracing reads x-request-id; our own number is the correlation id.
+        generate_request_id=config.tracing is not None,
+        request_headers_timeout=seconds(config.http.timeouts.headers),
+        request_timeout="0s",
+        stream_idle_timeout=seconds(config.http.timeouts.idle),
+        drain_timeout=seconds(config.runtime.drain),
+        delayed_close_timeout="1s",
+        max_request_headers_kb=32,
+        common_http_protocol_options={
+            "idle_timeout": "300s",
+            "max_connection_duration": "900s",
+            "max_headers_count": 100,
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        http_protocol_options={"accept_http_10": False, "enable_trailers": False},
+        http2_protocol_options=_HTTP2,
+        http1_safe_max_connection_duration=True,
+        proxy_100_continue=True,
+        **optional,
+        **fields,
+    )
+
+
+def _tracing(tracing: Tracing, service: str) -> Message:
+    provider = extension(
+        "envoy.tracers.opentelemetry",
+        "config.trace.v3.OpenTelemetryConfig",
+        service_name=service,
+        http_service={"http_uri": {"uri": tracing.otlp_url, "cluster": TRACES_CLUSTER, "timeout": "1s"}},
+    )
+    correlation: Message = {
+        "tag": "correlation_id",
+        "request_header": {"name": headers.CORRELATION_ID},
+    }
+    return {
+        "random_sampling": {"value": tracing.sampling},
+        "client_sampling": {"value": 100},
+        "overall_sampling": {"value": 100},
+        "custom_tags": [correlation],
+        "provider": provider,
+    }

@@ -1,0 +1,35 @@
+"""Asks Envoy itself whether it would take what we rendered, before anything running is touched. Not the rendering."""
+
+import json
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from authz_service.envoy.resources import Resources, static_form
+from authz_service.errors import RenderError
+
+_TIMEOUT = 20.0
+_LOG_PREFIX = re.compile(r"^\[[^]]*\](\[[^]]*\])*\s*")
+
+
+def validate(resources: Resources, envoy_binary: Path) -> None:
+    """Raises RenderError with what Envoy says. Reads no secret and touches no state directory."""
+    with tempfile.TemporaryDirectory(prefix="authz-preflight-") as folder:
+        secret_file = Path(folder, "secret.json")
+        secret_file.write_text('{"resources": []}\n')
+        form = Path(folder, "static.json")
+        form.write_text(json.dumps(static_form(resources, str(secret_file))))
+        command = [str(envoy_binary), "--mode", "validate", "--disable-hot-restart", "-l", "error", "-c", str(form)]
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise RenderError(f"{envoy_binary} could not check the rendered resources: {error}") from error
+    if run.returncode != 0:
+        raise RenderError(f"Envoy refuses what we rendered: {_cleaned(run.stderr or run.stdout, str(form))}")
+
+
+def _cleaned(output: str, file: str) -> str:
+    """Without time stamps, source lines and the name of the temporary file."""
+    lines = (_LOG_PREFIX.sub("", line).strip() for line in output.replace(f" '{file}'", "").splitlines())
+    return " ".join(line for line in lines if line) or "no reason given"

@@ -1,0 +1,151 @@
+"""Which request goes where, by path. Not what is checked before: methods and permissions are the gate's."""
+
+import re
+
+from authz_service.config.model import Config, Route
+from authz_service.envoy import path_rules, upstreams
+from authz_service.envoy.filters import previous_hosts
+from authz_service.envoy.messages import Json, Message, message, seconds
+from authz_service.envoy.upstreams import Upstream
+from authz_service.errors import RenderError
+
+APP_ROUTE = "app"  # the only route when proxy.routes is absent
+NOT_FOUND_ROUTE = "-"
+
+_SAFE_METHODS = "GET|HEAD|OPTIONS"  # RFC 9110 §9.2.1, those that config allows
+# A connection that could not be made carried nothing; HTTP/2 says so of a refused stream (RFC 9113 §8.7).
+_RETRY_ANY = "connect-failure,refused-stream"
+_RETRY_SAFE = "connect-failure,refused-stream,reset"
+
+
+def route_name(route: Route) -> str:
+    """Stable and different for different paths: "/api/v1/orders/**" is "api-v1-orders", a dash in a path is doubled."""
+    return _path_name(_base(route.path)) + ("" if route.path.endswith("/**") else " (exact)")
+
+
+def ingress_routes(config: Config) -> Message:
+    """The longest path wins, wherever it stands. What matches nothing is shown to the gate too, then answered 404."""
+    timeout = config.http.timeouts.request
+    found: list[Message] = []
+    for route in sorted(config.proxy.routes, key=lambda route: (route.path.endswith("/**"), -len(route.path))):
+        base = _base(route.path)
+        match: Message = _below(base) if route.path.endswith("/**") else {"path": base}
+        found += _forward(
+            route_name(route),
+            match,
+            upstreams.of_ingress(config, route.upstream),
+            _rewrite(base, route.strip_prefix),
+            timeout if route.timeout is None else route.timeout,
+        )
+    if config.proxy.routes:
+        found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
+    else:
+        found += _forward(APP_ROUTE, {"prefix": "/"}, upstreams.of_ingress(config, None), {}, timeout)
+    return _configuration("ingress", [{"name": "all", "domains": ["*"], "routes": found}])
+
+
+def egress_routes(config: Config) -> Message:
+    """Only for programs on this host that call us by our own address: never for a browser (SECURITY T12)."""
+    found = [
+        _answer("browser", {"prefix": "/", "headers": [{"name": name, "present_match": True}]}, 403)
+        for name in ("origin", "sec-fetch-site")
+    ]
+    badly_encoded: Message = {
+        "name": ":path",
+        "string_match": {"safe_regex": {"regex": path_rules.WELL_ENCODED}},
+        "invert_match": True,
+    }
+    found.append(_answer("path", {"prefix": "/", "headers": [badly_encoded]}, 400))
+    found.append(_answer("path", {"safe_regex": {"regex": path_rules.DOT_SEGMENT}}, 400))
+    for route in sorted(config.egress.routes, key=lambda route: -len(route.path_prefix)):
+        target = config.egress.targets[route.target]
+        found += _forward(
+            _path_name(route.path_prefix),
+            _below(route.path_prefix),
+            upstreams.of_target(route.target, target),
+            _rewrite(route.path_prefix, route.strip_prefix),
+            target.timeout if route.timeout is None else route.timeout,
+        )
+    found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
+    host = config.egress.addr.host
+    own_names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host}
+    # A name that somebody's DNS points at us (rebinding) makes a browser's request look like the page's own.
+    others = _answer("browser", {"prefix": "/"}, 403)
+    return _configuration(
+        "egress",
+        [
+            {"name": "own", "domains": sorted(own_names), "routes": found},
+            {"name": "others", "domains": ["*"], "routes": [others]},
+        ],
+    )
+
+
+def _forward(name: str, match: Message, upstream: Upstream, rewrite: Message, timeout: float) -> list[Message]:
+    """First gRPC, on HTTP/2 and timed by its own header; then safe methods if they may be repeated; then all others."""
+    to: Message = {"timeout": "0s", **rewrite}
+    attempts = 0
+    if upstream.target is not None:
+        to["host_rewrite_literal"] = upstream.endpoint.authority
+        attempts = upstream.target.retries.attempts
+    grpc: Message = {
+        **to,
+        "cluster": upstream.grpc_cluster,
+        "max_stream_duration": {"grpc_timeout_header_max": "0s"},
+        **_retry(_RETRY_ANY, attempts, 0),
+    }
+    found: list[Message] = [{"name": name, "match": {**match, "grpc": {}}, "route": grpc}]
+    to["cluster"] = upstream.cluster
+    if attempts:
+        methods: Message = {"name": ":method", "string_match": {"safe_regex": {"regex": _SAFE_METHODS}}}
+        safe = {**to, **_retry(_RETRY_SAFE, attempts, timeout)}
+        found.append({"name": name, "match": {**match, "headers": [methods]}, "route": safe})
+    found.append({"name": name, "match": match, "route": {**to, **_retry(_RETRY_ANY, attempts, timeout)}})
+    return found
+
+
+def _retry(conditions: str, attempts: int, timeout: float) -> Message:
+    """`per_try_timeout` ends when the answer begins, and begins when the request is sent: streams of any length pass.
+
+    Envoy's route timeout would also count the body, so it stays off.
+    """
+    policy: dict[str, Json] = {"num_retries": attempts}
+    if timeout:
+        policy["per_try_timeout"] = seconds(timeout)
+    if attempts:
+        policy |= {
+            "retry_on": conditions,
+            "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+            **previous_hosts(),
+        }
+    return {"retry_policy": policy}
+
+
+def _rewrite(base: str, strip_prefix: str | None) -> Message:
+    if strip_prefix is None:
+        return {}
+    if base == strip_prefix:  # prefix_rewrite "/" would give "//x"
+        return {"regex_rewrite": {"pattern": {"regex": f"^{re.escape(base)}/*"}, "substitution": "/"}}
+    if not base.startswith(f"{strip_prefix}/"):
+        raise RenderError(f"strip_prefix {strip_prefix} is not the beginning of {base}")
+    return {"prefix_rewrite": base.removeprefix(strip_prefix)}
+
+
+def _below(base: str) -> Message:
+    return {"prefix": "/"} if base == "/" else {"path_separated_prefix": base}
+
+
+def _base(path: str) -> str:
+    return path.removesuffix("/**") or "/"
+
+
+def _path_name(base: str) -> str:
+    return base.removeprefix("/").replace("-", "--").replace("/", "-") or "/"
+
+
+def _answer(name: str, match: Message, status: int) -> Message:
+    """The body is made by `local_replies`."""
+    return {"name": name, "match": match, "direct_response": {"status": status}}
+
+
+def _configuration(name: str, hosts: list[Message]) -> Message:
+    return message("config.route.v3.RouteConfiguration", name=name, validate_clusters=True, virtual_hosts=hosts)

@@ -1,0 +1,83 @@
+"""TLS on both sides of Envoy: what is offered, and whose certificates are believed. Not the certificates themselves."""
+
+import ipaddress
+
+from authz_service.config.model import HttpTls, Target
+from authz_service.envoy import secrets
+from authz_service.envoy.messages import Json, Message, extension, file_source
+from authz_service.envoy.paths import StatePaths
+
+# Forward secrecy and authenticated encryption only; TLS 1.3 has no others.
+_TLS12_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+)
+_NAME = "envoy.transport_sockets.tls"
+_KIND = "extensions.transport_sockets.tls.v3"
+
+
+def secret_source(name: str, paths: StatePaths) -> Message:
+    """A secret by name, from its own file."""
+    return {
+        "name": name,
+        "sds_config": {**file_source(str(paths.secret(name))), "initial_fetch_timeout": "2s"},
+    }
+
+
+def ingress_tls(tls: HttpTls, paths: StatePaths) -> Message:
+    """Resumption is off: a resumed session would outlive the certificate it was made with (SECURITY T2)."""
+    common: dict[str, Json] = {
+        "tls_params": _parameters(minimum=tls.min_version),
+        "tls_certificate_sds_secret_configs": [secret_source(secrets.SERVER_CERTIFICATE, paths)],
+        "alpn_protocols": ["h2", "http/1.1"],
+    }
+    if tls.client_auth != "none":
+        common["validation_context_sds_secret_config"] = secret_source(secrets.CLIENT_CA, paths)
+    return extension(
+        _NAME,
+        f"{_KIND}.DownstreamTlsContext",
+        require_client_certificate=tls.client_auth == "require",
+        common_tls_context=common,
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+    )
+
+
+def target_tls(name: str, target: Target, paths: StatePaths) -> Message:
+    """The target must show a certificate of its zone's CA for its own name; we show ours if we have one."""
+    host = target.tls.server_name or target.url.host
+    common: dict[str, Json] = {
+        "tls_params": _parameters(minimum="1.2"),
+        "combined_validation_context": {
+            "default_validation_context": {
+                "match_typed_subject_alt_names": [
+                    {"san_type": "IP_ADDRESS" if is_ip(host) else "DNS", "matcher": {"exact": host}}
+                ]
+            },
+            "validation_context_sds_secret_config": secret_source(secrets.target_ca(name), paths),
+        },
+    }
+    if target.tls.client_cert is not None:
+        common["tls_certificate_sds_secret_configs"] = [secret_source(secrets.target_certificate(name), paths)]
+    sni: Message = {} if is_ip(host) else {"sni": host}  # RFC 6066 §3: no addresses
+    return extension(_NAME, f"{_KIND}.UpstreamTlsContext", **sni, common_tls_context=common)
+
+
+def _parameters(minimum: str) -> Message:
+    return {
+        "tls_minimum_protocol_version": f"TLSv{minimum.replace('.', '_')}",
+        "tls_maximum_protocol_version": "TLSv1_3",
+        "cipher_suites": _TLS12_CIPHERS,
+    }
+
+
+def is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

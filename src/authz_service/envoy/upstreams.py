@@ -1,0 +1,54 @@
+"""Where requests may go: the service itself, other plain upstreams, the egress targets. Not how to connect to them."""
+
+from dataclasses import dataclass
+
+from authz_service.config.model import Config, Endpoint, Target
+from authz_service.errors import RenderError
+
+APP = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One place, known to Envoy as one or two clusters. `target` None: a plain neighbour that gets no credentials."""
+
+    cluster: str
+    endpoint: Endpoint
+    target_name: str = ""
+    target: Target | None = None
+
+    @property
+    def speaks_by_agreement(self) -> bool:
+        """TLS lets both sides agree on HTTP/1.1 or HTTP/2 (ALPN); plain text does not."""
+        return self.endpoint.scheme == "https"
+
+    @property
+    def grpc_cluster(self) -> str:
+        return self.cluster if self.speaks_by_agreement else f"{self.cluster}_h2"
+
+
+def of_target(name: str, target: Target) -> Upstream:
+    return Upstream(f"target_{name}", target.url, name, target)
+
+
+def of_ingress(config: Config, endpoint: Endpoint | None) -> Upstream:
+    """Where an ingress route leads. An egress target's URL means that target, with its TLS and its token."""
+    endpoint = endpoint or config.proxy.upstream
+    if config.egress.enabled:
+        for name, target in config.egress.targets.items():
+            if target.url == endpoint:
+                return of_target(name, target)
+    if endpoint.scheme == "https":
+        raise RenderError(f"{endpoint} is no egress target: nothing says which CA and certificate to use for it")
+    return Upstream(APP if endpoint == config.proxy.upstream else str(endpoint), endpoint)
+
+
+def all_upstreams(config: Config) -> list[Upstream]:
+    """Each once, in the order of the configuration."""
+    found: list[Upstream] = []
+    if config.proxy.enabled:
+        routes = config.proxy.routes
+        found += [of_ingress(config, route.upstream) for route in routes] if routes else [of_ingress(config, None)]
+    if config.egress.enabled:
+        found += [of_target(name, target) for name, target in config.egress.targets.items()]
+    return list({upstream.cluster: upstream for upstream in found}.values())
