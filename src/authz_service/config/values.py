@@ -87,7 +87,7 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def _split_url(text: str) -> tuple[Literal["http", "https"], str, int, str]:
-    wanted = "write a URL with http:// or https://, a host and no user name, such as https://idp.example.com/path"
+    wanted = "write http:// or https://, a host and a valid port, no user name, such as https://idp.example.com/path"
     try:
         parts = urlsplit(text)
         host, port = (parts.hostname or "").lower(), parts.port

@@ -1,0 +1,79 @@
+"""One error of pydantic's → one finding that says what to write. Never shows a secret, nor what a variable holds."""
+
+import difflib
+import re
+import typing
+
+from pydantic_core import ErrorDetails
+
+from authz_service.config.document import Document
+from authz_service.config.places import Finding, Place, annotation_at, is_under_secret, known_keys
+
+_KEY = "[key]"  # what pydantic puts at the end of a place when the key of a mapping is wrong
+_FIXES = {
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "int_parsing": "write a whole number",
+    "int_parsing_size": "write a smaller number",
+    "int_type": "write a whole number",
+    "float_parsing": "write a number",
+    "float_type": "write a number",
+    "string_type": "write one value",
+    "too_short": "write at least one",
+    "tuple_type": "write a list, such as [one, two]",
+    "dict_type": "write keys and values below it, indented",
+    "model_type": "write its keys below it, indented",
+}
+
+
+def finding_of(error: ErrorDetails, place: Place, document: Document) -> Finding:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(place)
+    if kind == "missing":
+        return Finding(place, "is missing", _addition(place))
+    if place and place[-1] == _KEY:
+        return Finding(place[:-1], "the key is not accepted", str(context.get("error", "write another key")))
+    found = _found(error["input"], place, document)
+    if kind == "literal_error":
+        return Finding(place, found, _choice(place, document.written.get(place, "")))
+    if kind == "value_error":
+        return Finding(place, found, str(context["error"]))
+    return Finding(place, found, _FIXES.get(kind) or error["msg"].replace("Input should be", "write a value"))
+
+
+def nearest_key(place: Place) -> str | None:
+    """The known key that an unknown one resembles."""
+    near = difflib.get_close_matches(str(place[-1]), known_keys(annotation_at(place[:-1])), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def _unknown_key(place: Place) -> Finding:
+    near = nearest_key(place)
+    known = ", ".join(sorted(known_keys(annotation_at(place[:-1]))))
+    return Finding(place, "unknown key", f"did you mean {near}?" if near else f"remove it; known here: {known}")
+
+
+def _addition(place: Place) -> str:
+    field = known_keys(annotation_at(place[:-1])).get(str(place[-1]))
+    return f"add it, such as {place[-1]}: {field.examples[0]}" if field and field.examples else "add it"
+
+
+def _choice(place: Place, written: str) -> str:
+    options = ", ".join(map(str, typing.get_args(annotation_at(place))))
+    if place[:1] == ("jwt",) and re.match(r"(?i)none$|hs", written):
+        return f"write one of {options}; none and HS* are never accepted, because then anybody could sign"
+    return f"write one of {options}"
+
+
+def _found(value: object, place: Place, document: Document) -> str:
+    """What stands there, as written in the file: a variable's name, never its value."""
+    if isinstance(value, dict):
+        return "a section"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    expected = annotation_at(place)
+    if is_under_secret(place) or known_keys(expected) or typing.get_origin(expected) in {dict, tuple}:
+        return "a single value (not shown)"
+    written = re.sub(r"//\S*@", "//***@", document.written.get(place, ""))
+    return f"'{written[:77]}...'" if len(written) > 80 else f"'{written}'"

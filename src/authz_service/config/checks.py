@@ -1,0 +1,173 @@
+"""What must fit together in a configuration whose single values are right. Not the rules of one value (`values`)."""
+
+from collections.abc import Iterator
+
+from authz_service.config.egress_checks import egress_findings
+from authz_service.config.header_checks import header_findings
+from authz_service.config.model import Config, Endpoint, HttpTls, JwtIssuer
+from authz_service.config.places import Finding, Place
+from authz_service.config.rules import not_below, plain_http, repeated
+from authz_service.config.values import EVERY_ADDRESS
+
+_TLS: Place = ("http", "tls")
+_MTLS: Place = ("proxy", "mtls")
+
+
+def cross_findings(config: Config) -> Iterator[Finding]:
+    """Everything that does not fit together."""
+    if config.proxy.enabled:
+        yield from _tls(config)
+        yield from _mtls(config)
+        yield from _tokens(config)
+        yield from _policy(config)
+        yield from _routes(config)
+        yield from header_findings(config.proxy)
+        if config.proxy.mode == "decision_only":
+            fix = "use reverse_proxy: the sidecar receives the requests itself"
+            yield Finding(("proxy", "mode"), "decision_only is not supported yet", fix)
+    if config.egress.enabled:
+        yield from egress_findings(config.egress)
+    if not config.proxy.enabled and not config.egress.enabled:
+        fix = "add a proxy section (requests that arrive), an egress section (requests that leave), or both"
+        yield Finding((), "neither an ingress nor an egress is enabled", fix, (("proxy",), ("egress",)))
+    yield from _listeners(config)
+    yield from _name(config)
+
+
+def default_name(config: Config) -> str:
+    """The first OAuth2 client of the egress, else the package of the policy's rule; "" if there is neither."""
+    targets = config.egress.targets.values() if config.egress.enabled else ()
+    clients = [target.auth.client_id for target in targets if target.auth.client_id]
+    query = config.proxy.authz.policy_query or ""
+    return clients[0] if clients else ".".join(query.split(".")[1:-1])
+
+
+def _name(config: Config) -> Iterator[Finding]:
+    if (
+        not config.service.name
+        and not default_name(config)
+        and not (config.proxy.enabled and config.proxy.authz.enabled)
+    ):
+        found = "is missing, and there is neither an OAuth2 client nor a policy_query to take it from"
+        yield Finding(("service", "name"), found, "name the service, such as order-service", (("egress", "targets"),))
+
+
+def _tls(config: Config) -> Iterator[Finding]:
+    tls = config.http.tls
+    seen = ((*_TLS, "enabled"), (*_TLS, "client_auth"))
+    if not tls.enabled:
+        if tls.client_auth != "none":
+            found = "client certificates are asked for, but TLS is off"
+            yield Finding((*_TLS, "client_auth"), found, "set http.tls.enabled: true, or client_auth: none", seen)
+        return
+    for key in ("cert_file", "key_file"):
+        if getattr(tls, key) is None:
+            yield Finding(
+                (*_TLS, key), "is missing", "name the file, or set http.tls.enabled: false for plain HTTP", seen
+            )
+    yield from _client_certificates(tls, seen)
+
+
+def _client_certificates(tls: HttpTls, seen: tuple[Place, ...]) -> Iterator[Finding]:
+    if tls.client_auth != "none" and tls.client_ca_file is None:
+        found = f"is missing, and client_auth is {tls.client_auth}"
+        yield Finding(
+            (*_TLS, "client_ca_file"), found, "name the file with the CAs that sign your callers' certificates", seen
+        )
+    if tls.client_auth == "none" and tls.crl_file is not None:
+        found = "a revocation list, but client_auth is none"
+        yield Finding((*_TLS, "crl_file"), found, "set http.tls.client_auth: require, or remove crl_file", seen)
+
+
+def _mtls(config: Config) -> Iterator[Finding]:
+    tls, mtls = config.http.tls, config.proxy.mtls
+    if not mtls.enabled:
+        return
+    seen = ((*_TLS, "enabled"), (*_TLS, "client_auth"), (*_MTLS, "enabled"))
+    if not tls.enabled:
+        found = "mTLS is on, but http.tls.enabled is false"
+        yield Finding((*_MTLS, "enabled"), found, "set http.tls.enabled: true, or proxy.mtls.enabled: false", seen)
+    elif tls.client_auth == "none":
+        found = "none, but proxy.mtls is enabled, which needs the caller's certificate"
+        yield Finding(
+            (*_TLS, "client_auth"), found, "write require (or request), or set proxy.mtls.enabled: false", seen
+        )
+    if not mtls.allowed_clients:
+        found = "nobody is listed, so every caller would be refused"
+        fix = "list who may call, such as CN=api-gateway-client,O=MyOrg"
+        yield Finding((*_MTLS, "allowed_clients"), found, fix, seen)
+
+
+def _tokens(config: Config) -> Iterator[Finding]:
+    if config.proxy.auth.enabled and config.jwt is None:
+        fix = "say whose tokens are accepted: jwt.issuer and jwt.audience; or set proxy.auth.enabled: false"
+        yield Finding(("jwt",), "is missing, and proxy.auth is enabled", fix, (("proxy", "auth", "enabled"),))
+    issuers = config.issuers
+    for index, first in repeated(issuer.issuer for issuer in issuers):
+        found = f"the same issuer as jwt.issuers[{first}]"
+        yield Finding(("jwt", "issuers", index, "issuer"), found, "keep one", (("jwt", "issuers", first),))
+    for index, issuer in enumerate(issuers):
+        yield from _fetched_keys(("jwt", "issuers", index), issuer)
+
+
+def _fetched_keys(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:
+    """Keys fetched without TLS could be anybody's (RFC 8725 §3.10, ASVS 12.3)."""
+    if issuer.jwks_url is not None:
+        yield from plain_http((*place, "jwks_url"), issuer.jwks_url)
+    else:
+        yield from plain_http((*place, "issuer"), issuer.issuer, ((*place, "jwks_url"),))
+
+
+def _policy(config: Config) -> Iterator[Finding]:
+    authz = config.proxy.authz
+    if not authz.enabled:
+        return
+    if authz.policy_query is None:
+        fix = "name the rule that decides, such as data.order.allow; or set proxy.authz.enabled: false"
+        yield Finding(("proxy", "authz", "policy_query"), "is missing", fix, (("proxy", "authz", "enabled"),))
+    if config.policy.engine != "opa_embedded":
+        yield Finding(("policy", "engine"), "this engine is not supported yet", "use opa_embedded")
+
+
+def _routes(config: Config) -> Iterator[Finding]:
+    yield from _upstream(config, ("proxy", "upstream"), config.proxy.upstream)
+    routes = config.proxy.routes
+    for index, first in repeated(route.path for route in routes):
+        found = f"the same path as proxy.routes[{first}]"
+        yield Finding(("proxy", "routes", index, "path"), found, "keep one", (("proxy", "routes", first),))
+    for index, route in enumerate(routes):
+        place: Place = ("proxy", "routes", index)
+        if route.upstream is not None:
+            yield from _upstream(config, (*place, "upstream"), route.upstream)
+        yield from not_below(place, "path", route.path.removesuffix("/**"), route.strip_prefix)
+
+
+def _upstream(config: Config, place: Place, upstream: Endpoint) -> Iterator[Finding]:
+    """A TLS upstream needs the CA and the certificate of a target (DESIGN §3 row 10)."""
+    targets = config.egress.targets if config.egress.enabled else {}
+    named = [name for name, target in targets.items() if target.url == upstream]
+    urls: list[Place] = [("egress", "targets", name, "url") for name in targets]
+    seen: tuple[Place, ...] = (("egress", "enabled"), ("egress", "targets"), *urls)
+    if upstream.scheme == "https" and not named:
+        found = f"{upstream}, but no enabled egress target has this url, so its CA is unknown"
+        yield Finding(
+            place, found, "add it to egress.targets with url and tls (ca_cert, client_cert, client_key)", seen
+        )
+    if len(named) > 1:
+        yield Finding(
+            place, f"{upstream} is the url of {len(named)} egress targets", "give each target its own url", seen
+        )
+
+
+def _listeners(config: Config) -> Iterator[Finding]:
+    listeners = [(("admin", "addr"), config.admin.addr)]
+    if config.egress.enabled:
+        listeners.insert(0, (("egress", "addr"), config.egress.addr))
+    if config.proxy.enabled:
+        listeners.insert(0, (("http", "addr"), config.http.addr))
+    for index, (place, address) in enumerate(listeners):
+        for other_place, other in listeners[:index]:
+            same_host = address.host == other.host or bool({address.host, other.host} & {EVERY_ADDRESS, "::"})
+            if address.port == other.port and same_host:
+                found = f"{address} collides with {'.'.join(other_place)} ({other})"
+                yield Finding(place, found, "give each listener its own port", (other_place, ("proxy", "enabled")))

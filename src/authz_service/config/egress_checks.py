@@ -1,0 +1,90 @@
+"""What must fit together in the `egress` section. Not the rules of one value (`values`)."""
+
+from collections.abc import Iterator
+
+from authz_service.config.model import Egress, Target, TargetAuth, TargetTls
+from authz_service.config.places import Finding, Place
+from authz_service.config.rules import is_loopback, not_below, plain_http, repeated
+
+
+def egress_findings(egress: Egress) -> Iterator[Finding]:
+    if not is_loopback(egress.addr.host):
+        found = (
+            f"{egress.addr} is reachable from other hosts, and whoever connects calls with this service's credentials"
+        )
+        yield Finding(("egress", "addr"), found, "use a loopback address, such as 127.0.0.1:8080")
+    if egress.token_store.type == "redis":
+        yield Finding(("egress", "token_store", "type"), "redis is not supported yet", "use {type: memory}")
+    if not egress.targets:
+        found = "no target, so there is nothing to call"
+        yield Finding(
+            ("egress", "targets"), found, "add a target, or set egress.enabled: false", (("egress", "enabled"),)
+        )
+    for name, target in egress.targets.items():
+        yield from _target(("egress", "targets", name), target)
+    yield from _routes(egress)
+
+
+def _target(place: Place, target: Target) -> Iterator[Finding]:
+    scheme, tls = target.url.scheme, target.tls
+    seen = ((*place, "url"), (*place, "tls", "enabled"))
+    if scheme == "https" and not tls.enabled:
+        found = f"{target.url}, but the target has no tls section that is enabled"
+        yield Finding((*place, "url"), found, "add tls with ca_cert (and client_cert, client_key for mTLS)", seen)
+    if scheme != "https" and tls.enabled:
+        found = f"TLS is on, but the url is {target.url}"
+        yield Finding((*place, "tls"), found, "write https:// in the url, or remove the tls section", seen)
+    if tls.enabled:
+        yield from _tls((*place, "tls"), tls)
+    yield from _auth((*place, "auth"), target.auth)
+
+
+def _tls(place: Place, tls: TargetTls) -> Iterator[Finding]:
+    if tls.ca_cert is None:
+        fix = "name the file with the CAs that sign the target's certificate"
+        yield Finding((*place, "ca_cert"), "is missing", fix, ((*place, "enabled"),))
+    for key, other in (("client_cert", "client_key"), ("client_key", "client_cert")):
+        if getattr(tls, key) is None and getattr(tls, other) is not None:
+            yield Finding((*place, key), f"is missing, and {other} is there", f"name both files, or remove {other}")
+
+
+def _auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
+    seen = ((*place, "type"),)
+    if auth.type == "none":
+        yield from _unused_auth(place, auth, seen)
+        return
+    for key in ("token_url", "client_id"):
+        if getattr(auth, key) is None:
+            yield Finding((*place, key), "is missing", "oauth2_client_credentials needs it", seen)
+    if auth.client_secret is None and auth.client_secret_file is None:
+        fix = "write client_secret: ${A_VARIABLE}, or client_secret_file: /a/file"
+        yield Finding((*place, "client_secret"), "is missing", fix, (*seen, (*place, "client_secret_file")))
+    if auth.client_secret is not None and auth.client_secret_file is not None:
+        found = "there are both client_secret and client_secret_file"
+        yield Finding((*place, "client_secret_file"), found, "keep one", seen)
+    if auth.token_url is not None:
+        yield from plain_http((*place, "token_url"), auth.token_url, seen)
+
+
+def _unused_auth(place: Place, auth: TargetAuth, seen: tuple[Place, ...]) -> Iterator[Finding]:
+    """Credentials beside `none` are a mistake that would only show as somebody else's 401."""
+    for key in ("token_url", "client_id", "client_secret", "client_secret_file"):
+        if getattr(auth, key) is not None:
+            found = f"none, but there is a {key}"
+            yield Finding(
+                (*place, "type"), found, "write type: oauth2_client_credentials, or remove the credentials", seen
+            )
+            return
+
+
+def _routes(egress: Egress) -> Iterator[Finding]:
+    for index, first in repeated(route.path_prefix for route in egress.routes):
+        found = f"the same prefix as egress.routes[{first}]"
+        yield Finding(("egress", "routes", index, "path_prefix"), found, "keep one", (("egress", "routes", first),))
+    for index, route in enumerate(egress.routes):
+        place: Place = ("egress", "routes", index)
+        if route.target not in egress.targets:
+            known = ", ".join(sorted(egress.targets)) or "none"
+            found = "there is no target of this name"
+            yield Finding((*place, "target"), found, f"name one of egress.targets: {known}", (("egress", "targets"),))
+        yield from not_below(place, "path_prefix", route.path_prefix, route.strip_prefix)

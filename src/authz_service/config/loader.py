@@ -1,0 +1,131 @@
+"""One YAML file → one Config, or everything that is wrong with the file, at once. Not what the keys mean (`model`)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from authz_service.config.advice import finding_of
+from authz_service.config.checks import cross_findings, default_name
+from authz_service.config.document import Document, Tree, read_document
+from authz_service.config.mending import mended, rests_on, to_mend
+from authz_service.config.model import Config
+from authz_service.config.places import Finding, Place, shown
+from authz_service.domain.secret import Secret
+from authz_service.errors import ConfigProblems, Problem
+
+MAX_BYTES = 1 << 20
+MAX_SECRET_BYTES = 64 << 10
+
+
+def load_config(path: Path, env: Mapping[str, str]) -> Config:
+    """Raises ConfigProblems with all that is wrong. Secret files are read here; certificates and policies are not."""
+    text = _read(path)
+    if isinstance(text, Problem):
+        raise ConfigProblems([text])
+    document = read_document(text, env)
+    config, findings = _understand(document)
+    if config is None or findings:
+        raise ConfigProblems(_problems(findings, document, path))
+    return config
+
+
+def _read(path: Path) -> str | Problem:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            return Problem("(the whole file)", f"longer than {MAX_BYTES} bytes", "name a configuration file", str(path))
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        found = f"cannot be read: {error.strerror or type(error).__name__}"
+    except ValueError:  # not UTF-8, or a path with NUL
+        found = "is not text in UTF-8"
+    return Problem("(the whole file)", found, "name a readable YAML file by --config or AUTHZ_CONFIG_PATH", str(path))
+
+
+def _understand(document: Document) -> tuple[Config | None, list[Finding]]:
+    """What the document means, and every finding. What is broken is taken out, so that the rest is judged too."""
+    findings = list(document.findings)
+    if document.tree is None:
+        return None, findings
+    config, errors = _validated(document.tree)
+    found = [(error, _place(error["loc"], document)) for error in errors]
+    findings += [finding_of(error, place, document) for error, place in found if error["type"] != "missing"]
+    broken = to_mend(findings)
+    missing = [(error, place) for error, place in found if error["type"] == "missing"]
+    findings += [finding_of(error, place, document) for error, place in missing if not rests_on(broken, place)]
+    broken = to_mend(findings)
+    if broken:
+        config, _ = _validated(mended(document.tree, broken))
+    if config is None:
+        return None, findings
+    config, unread = _with_secret_files(config)
+    for finding in (*unread, *cross_findings(config)):
+        there = finding._replace(place=_place(finding.place, document))
+        if not any(rests_on(broken, _place(place, document)) for place in (finding.place, *finding.seen)):
+            findings.append(there)
+    return _named(config), findings
+
+
+def _validated(tree: Tree) -> tuple[Config | None, list[ErrorDetails]]:
+    try:
+        return Config.model_validate(tree), []
+    except ValidationError as error:
+        return None, error.errors(include_url=False)
+
+
+def _place(loc: Place, document: Document) -> Place:
+    """Where it stands in the file: a single issuer is a list of one only in the model."""
+    alone = loc[:2] == ("jwt", "issuers") and ("jwt", "issuers") not in document.lines
+    return ("jwt", *loc[3:]) if alone else loc
+
+
+def _problems(findings: list[Finding], document: Document, path: Path) -> list[Problem]:
+    problems = {
+        Problem(
+            shown(finding.place), finding.found, finding.fix, str(path), finding.line or _line(finding.place, document)
+        )
+        for finding in findings
+    }
+    return sorted(problems, key=lambda problem: (problem.line, problem.at, problem.found))
+
+
+def _line(place: Place, document: Document) -> int:
+    return next((document.lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in document.lines), 1)
+
+
+def _named(config: Config) -> Config:
+    if config.service.name:
+        return config
+    return config.model_copy(update={"service": config.service.model_copy(update={"name": default_name(config)})})
+
+
+def _with_secret_files(config: Config) -> tuple[Config, list[Finding]]:
+    """Every `client_secret_file` read into `client_secret`."""
+    findings, targets = [], dict(config.egress.targets)
+    for name, target in targets.items():
+        file = target.auth.client_secret_file
+        if file is None or target.auth.client_secret is not None or not config.egress.enabled:
+            continue
+        try:
+            secret = Secret(_secret_in(file))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is empty, too long or not UTF-8"
+            place: Place = ("egress", "targets", name, "auth", "client_secret_file")
+            fix = "put the secret into the file, readable by this user"
+            findings.append(Finding(place, f"the file cannot be used: {why}", fix))
+            continue
+        auth = target.auth.model_copy(update={"client_secret": secret})
+        targets[name] = target.model_copy(update={"auth": auth})
+    egress = config.egress.model_copy(update={"targets": targets})
+    return config.model_copy(update={"egress": egress}), findings
+
+
+def _secret_in(file: Path) -> str:
+    with file.open("rb") as stream:
+        text = stream.read(MAX_SECRET_BYTES + 1).decode().rstrip("\r\n")
+    if not text or len(text) > MAX_SECRET_BYTES:
+        raise ValueError
+    return text

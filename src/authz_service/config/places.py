@@ -1,0 +1,95 @@
+"""Where something stands in the configuration, and what the model expects there. Not what is wrong with it."""
+
+import re
+import types
+import typing
+from typing import Annotated, NamedTuple
+
+from pydantic.fields import FieldInfo
+
+from authz_service.config.model import Config, Jwt, JwtIssuer
+from authz_service.config.section import Section
+from authz_service.domain.secret import Secret
+
+Place = tuple[str | int, ...]
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_KNOWN_KIND_OF_KEY = re.compile(r"[!-~]{1,256}")
+
+
+class Finding(NamedTuple):
+    """Something wrong at a place."""
+
+    place: Place
+    found: str
+    fix: str
+    seen: tuple[Place, ...] = ()  # other places that it depends on; while one of them is broken it is not said
+    line: int = 0  # where the place does not tell it
+
+
+def shown(place: Place) -> str:
+    """The dotted path. It ends at a secret or at an unknown key: what is below may be a secret that slipped."""
+    text = ""
+    for depth, step in enumerate(place):
+        expected = annotation_at(place[:depth])
+        unknown = expected is None or annotation_at(place[: depth + 1]) is None
+        if expected is Secret:
+            break
+        text += _step(step, _PLAIN_KEY if unknown else _KNOWN_KIND_OF_KEY)
+        if unknown:
+            break
+    return text.removeprefix(".") or "(the whole file)"
+
+
+def _step(step: str | int, readable: re.Pattern[str]) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    if _PLAIN_KEY.fullmatch(step):
+        return f".{step}"
+    return f"['{step}']" if readable.fullmatch(step) else ".(a key)"
+
+
+def annotation_at(place: Place) -> object:
+    """The type that the model expects at a place; None below an unknown key."""
+    current: object = Config
+    for step in place:
+        field = field_of(current, step)
+        if field is not None:
+            current = bare(field.annotation)
+        elif typing.get_origin(current) is tuple and isinstance(step, int):
+            current = bare(typing.get_args(current)[0])
+        elif typing.get_origin(current) is dict:
+            current = bare(typing.get_args(current)[1])
+        else:
+            return None
+    return current
+
+
+def is_under_secret(place: Place) -> bool:
+    return any(annotation_at(place[:length]) is Secret for length in range(1, len(place) + 1))
+
+
+def known_keys(section: object) -> dict[str, FieldInfo]:
+    """The keys of a section; none for anything else. Under `jwt` those of a single issuer may stand too."""
+    if not is_section(section):
+        return {}
+    return (JwtIssuer.model_fields if section is Jwt else {}) | section.model_fields
+
+
+def field_of(section: object, step: str | int) -> FieldInfo | None:
+    return known_keys(section).get(step) if isinstance(step, str) else None
+
+
+def is_section(annotation: object) -> typing.TypeGuard[type[Section]]:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def bare(annotation: object) -> object:
+    """Without `Annotated` and `| None`."""
+    while True:
+        if typing.get_origin(annotation) is Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif typing.get_origin(annotation) in {typing.Union, types.UnionType}:
+            annotation = next(kind for kind in typing.get_args(annotation) if kind is not types.NoneType)
+        else:
+            return annotation
