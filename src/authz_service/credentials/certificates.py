@@ -1,0 +1,230 @@
+"""Judges our own certificates, keys and CA bundles before Envoy sees them. Not a caller's certificate (see `identity`).
+
+Reading a file is the thin outside (`load_…`); the judgement (`parse_…`) is pure over bytes and tells all at once.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from authz_service.credentials import pem_files
+from authz_service.domain.secret import Secret
+from authz_service.errors import CertificateProblems, Problem
+
+LEAST_RSA_BITS = 2048
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_USAGES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
+
+Purpose = Literal["server", "client"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate chain and its key, fit to be presented."""
+
+    chain_pem: str
+    key_pem: Secret
+    chain: tuple[x509.Certificate, ...]  # the leaf first
+    subject: str  # RFC 4514
+    issuer: str
+    names: tuple[str, ...]  # DNS names and URIs
+    fingerprint: str  # SHA-256 of the leaf's DER, lower-case hex
+    not_before: float  # seconds since the epoch
+    not_after: float  # the soonest of the chain
+    warnings: tuple[str, ...]
+
+    def seconds_to_expiry(self, now: float) -> float:
+        return self.not_after - now
+
+
+@dataclass(frozen=True, slots=True)
+class CaBundle:
+    """Authorities whose certificates are accepted."""
+
+    pem: str
+    authorities: tuple[x509.Certificate, ...]
+    not_after: float  # the soonest of those that are still valid
+    warnings: tuple[str, ...]
+
+    def seconds_to_expiry(self, now: float) -> float:
+        return self.not_after - now
+
+    def covers(self, pair: KeyPair) -> bool:
+        """Does the pair's chain end at one of these authorities?"""
+        last = pair.chain[-1]
+        return any(last == one or pem_files.is_issued_by(last, one) for one in self.authorities)
+
+
+def load_key_pair(cert_file: Path, key_file: Path, purpose: Purpose, now: float) -> KeyPair:
+    """Raises CertificateProblems for a pair that Envoy or its peers would refuse."""
+    chain = pem_files.read_file(cert_file, "certificate")
+    key = pem_files.read_file(key_file, "private key")
+    pair = parse_key_pair(chain, key, purpose, now, files=(str(cert_file), str(key_file)))
+    if key_file.stat().st_mode & 0o077:
+        warning = f"{key_file}: group or others may use the private key; chmod 600"
+        return replace(pair, warnings=(*pair.warnings, warning))
+    return pair
+
+
+def load_ca_bundle(file: Path, now: float) -> CaBundle:
+    """Raises CertificateProblems for a bundle that would refuse everybody, or trust what is no authority."""
+    return parse_ca_bundle(pem_files.read_file(file, "CA bundle"), now, file=str(file))
+
+
+def require_own_authority_kept(before: CaBundle, after: CaBundle, own: KeyPair) -> None:
+    """Raises CertificateProblems for a bundle that drops the CA of our own live leaf: our peers get the same bundle."""
+    if before.covers(own) and not after.covers(own):
+        found = (
+            f"the new bundle drops the authority of our own live certificate ({own.subject}, issued by {own.issuer})"
+        )
+        fix = "first replace that certificate by one of the new authority everywhere, then drop the old authority"
+        raise CertificateProblems([Problem("CA bundle", found, fix)])
+
+
+def parse_key_pair(
+    chain_pem: bytes,
+    key_pem: bytes,
+    purpose: Purpose,
+    now: float,
+    *,
+    files: tuple[str, str] = ("", ""),
+) -> KeyPair:
+    """`files` are the names to tell in a problem: the certificate's and the key's."""
+    cert_file, key_file = files
+    problems: list[Problem] = []
+    key, chain = None, []
+    try:
+        chain = pem_files.read_certificates(chain_pem, "certificate", cert_file)
+        problems += _chain_problems(chain, purpose, now, cert_file)
+    except CertificateProblems as found:
+        problems += found.problems
+    try:
+        key = _read_key(key_pem, key_file)
+    except CertificateProblems as found:
+        problems += found.problems
+    if key and chain and key.public_key() != chain[0].public_key():
+        told = f"it does not belong to the certificate {pem_files.name(chain[0])}"
+        problems.append(
+            Problem("private key", told, "give both files of one pair, and replace them together", key_file)
+        )
+    if problems or key is None:
+        raise CertificateProblems(problems)
+    return _key_pair(chain, key, _chain_warnings(chain, purpose, now, cert_file))
+
+
+def parse_ca_bundle(pem: bytes, now: float, *, file: str = "") -> CaBundle:
+    authorities = tuple(dict.fromkeys(pem_files.read_certificates(pem, "CA bundle", file)))
+    fix = "put only authorities here, never a service's own certificate"
+    problems = [
+        Problem("CA bundle", f"{pem_files.name(one)} is not an authority", fix, file)
+        for one in authorities
+        if not pem_files.is_authority(one)
+    ]
+    live = [one for one in authorities if pem_files.is_valid_at(one, now)]
+    if not live:
+        fix = "renew them: no peer could be accepted"
+        problems.append(Problem("CA bundle", "no authority in it is valid at this time", fix, file))
+    if problems:
+        raise CertificateProblems(problems)
+    unused = [f"{file}: {pem_files.name(one)} is not valid at this time" for one in authorities if one not in live]
+    return CaBundle(
+        pem=pem_files.to_pem(authorities),
+        authorities=authorities,
+        not_after=min(one.not_valid_after_utc.timestamp() for one in live),
+        warnings=(*unused, *_expiry_warnings(live, now, file)),
+    )
+
+
+def _key_pair(chain: Sequence[x509.Certificate], key: PrivateKeyTypes, warnings: Sequence[str]) -> KeyPair:
+    leaf = chain[0]
+    key_pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return KeyPair(
+        chain_pem=pem_files.to_pem(chain),
+        key_pem=Secret(key_pem.decode("ascii")),
+        chain=tuple(chain),
+        subject=leaf.subject.rfc4514_string(),
+        issuer=leaf.issuer.rfc4514_string(),
+        names=_names(leaf),
+        fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
+        not_before=leaf.not_valid_before_utc.timestamp(),
+        not_after=min(one.not_valid_after_utc.timestamp() for one in chain),
+        warnings=tuple(warnings),
+    )
+
+
+def _read_key(pem: bytes, file: str) -> PrivateKeyTypes:
+    """Of a kind that Envoy serves and its peers accept (measured: RSA below 2048 bits and P-224 stop a listener)."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except TypeError as error:
+        fix = "give it without a passphrase, in a file of mode 600"
+        raise CertificateProblems([Problem("private key", "it is encrypted", fix, file)]) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        fix = "give the PEM file that belongs to the certificate"
+        raise CertificateProblems([Problem("private key", "not a PEM private key", fix, file)]) from error
+    strong_rsa = isinstance(key, rsa.RSAPrivateKey) and key.key_size >= LEAST_RSA_BITS
+    if not strong_rsa and not (isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, _CURVES)):
+        fix = "use ECDSA (P-256, P-384, P-521) or RSA of 2048 bits or more"
+        raise CertificateProblems([Problem("private key", "a kind of key that TLS peers refuse", fix, file)])
+    return key
+
+
+def _chain_problems(chain: Sequence[x509.Certificate], purpose: Purpose, now: float, file: str) -> list[Problem]:
+    problems = []
+    for one in chain:
+        if now >= one.not_valid_after_utc.timestamp():
+            found = f"{pem_files.name(one)} expired at {one.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+            problems.append(Problem("certificate", found, "renew it", file))
+        elif not pem_files.is_valid_at(one, now):
+            found = f"{pem_files.name(one)} is valid only from {one.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
+            problems.append(Problem("certificate", found, "wait, or set the clock", file))
+    usages = pem_files.extension(chain[0], x509.ExtendedKeyUsage)
+    if usages is not None and not {_USAGES[purpose], ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages):
+        found = f"{pem_files.name(chain[0])} is not made for a TLS {purpose} (extended key usage)"
+        problems.append(Problem("certificate", found, f"issue one with {purpose}Auth", file))
+    for lower, upper in itertools.pairwise(chain):
+        if not pem_files.is_issued_by(lower, upper):
+            found = f"{pem_files.name(lower)} is not issued by the next in the file, {pem_files.name(upper)}"
+            problems.append(
+                Problem("certificate", found, "the leaf first, then each one's issuer, and no others", file)
+            )
+    return problems
+
+
+def _chain_warnings(chain: Sequence[x509.Certificate], purpose: Purpose, now: float, file: str) -> list[str]:
+    warnings = _expiry_warnings(chain, now, file)
+    if purpose == "server" and not _names(chain[0]):
+        warnings.append(f"{file}: without a subject alternative name no modern client accepts it (RFC 9525 §2)")
+    return warnings
+
+
+def _expiry_warnings(certificates: Sequence[x509.Certificate], now: float, file: str) -> list[str]:
+    warnings = []
+    for one in certificates:
+        not_before, not_after = one.not_valid_before_utc.timestamp(), one.not_valid_after_utc.timestamp()
+        if pem_files.is_near_end(not_before, not_after, now):
+            warnings.append(f"{file}: {pem_files.name(one)} expires in {pem_files.in_words(not_after - now)}")
+    return warnings
+
+
+def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+    names = pem_files.extension(leaf, x509.SubjectAlternativeName)
+    if names is None:
+        return ()
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    return (
+        *names.get_values_for_type(x509.DNSName),
+        *names.get_values_for_type(x509.UniformResourceIdentifier),
+        *addresses,
+    )

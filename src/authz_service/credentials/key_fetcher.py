@@ -1,0 +1,226 @@
+"""Keeps an issuer's public keys (RFC 7517) at hand: fetched, renewed, saved for a restart. Does not verify tokens."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from authz_service.clock import Clock, jittered, retry_delay, sleep_until
+from authz_service.credentials import saved_keys
+from authz_service.domain.rules import IssuerKeys
+from authz_service.errors import FetchError
+from authz_service.http_client import Response
+
+COOL_DOWN = 5.0  # strangers choose the `kid`: they cannot make us fetch more often than this
+ABSENT_FOR = 30.0  # a `kid` that a fresh key set did not have is not looked for again for so long
+LONGEST_KID = 256
+MOST_ABSENT = 1000
+FIRST_RETRY = 0.2
+LONGEST_RETRY = 30.0
+LONGEST_RETRY_WITHOUT_KEYS = 5.0
+# The rest of a key (a certificate chain, say) is not for us and goes no further; a key with its private half is no key.
+_PUBLIC_MEMBERS = ("kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y")
+_PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    issuer: str
+    jwks_url: str | None  # None: the issuer's discovery document says it
+    refresh_interval: float
+    saved_file: Path | None  # in the private state directory
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """For /readyz and the metrics. `stale`: the keys serve, but come from a file or could not be renewed."""
+
+    issuer: str
+    ready: bool
+    stale: bool
+    count: int
+    age: float | None  # seconds since the keys were fetched
+    next_refresh_at: float  # seconds since the epoch
+    last_error: str
+    failures: int  # in a row
+
+
+class KeySource:
+    """The last good key set of one issuer. A failed or unusable fetch never replaces it.
+
+    `parse` judges a key set: the usable keys by `kid`, or ValueError.
+    """
+
+    def __init__(
+        self,
+        settings: KeySettings,
+        get: Callable[[str], Awaitable[Response]],
+        *,
+        parse: Callable[[str], Mapping[str, object]],
+        publish: Callable[[IssuerKeys], None],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._get = get
+        self._parse = parse
+        self._publish = publish
+        self._clock = clock
+        self._jwks = ""
+        self._kids: frozenset[str] = frozenset()
+        self._fetched_at = 0.0  # seconds since the epoch
+        self._stale = False
+        self._failures = 0
+        self._last_error = ""
+        self._next = clock.steady()
+        self._cool_until = clock.steady()
+        self._absent: dict[str, float] = {}  # kid -> until when, oldest first
+        self._fetching = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Publish saved keys, if there are any, and fetch in the background from now on."""
+        self._load_saved()
+        self._task = asyncio.create_task(self._keep_fresh())
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def refetch(self, kid: str) -> bool:
+        """A token names a key that its verifier lacks: is it there now? However many ask, one request goes out."""
+        if kid in self._kids:
+            return True
+        if len(kid) > LONGEST_KID or self._absent.get(kid, 0.0) > self._clock.steady():
+            return False
+        async with self._fetching:
+            if kid in self._kids:  # it came while we waited
+                return True
+            if self._clock.steady() < self._cool_until:
+                return False
+            fetched = await self._refresh()
+        if fetched and kid not in self._kids:
+            self._remember_absent(kid)
+        return kid in self._kids
+
+    def state(self) -> KeyState:
+        return KeyState(
+            issuer=self._settings.issuer,
+            ready=bool(self._jwks),
+            stale=self._stale,
+            count=len(self._kids),
+            age=max(0.0, self._clock.now() - self._fetched_at) if self._jwks else None,
+            next_refresh_at=self._clock.now() + self._next - self._clock.steady(),
+            last_error=self._last_error,
+            failures=self._failures,
+        )
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await sleep_until(self._clock, lambda: self._next)
+            async with self._fetching:
+                if self._next <= self._clock.steady():  # a refetch may have done it
+                    await self._refresh()
+
+    async def _refresh(self) -> bool:
+        """Only under the lock. True if a good key set arrived."""
+        try:
+            text = await self._fetch()
+            self._accept(text, self._clock.now())
+        except (FetchError, ValueError, RecursionError) as error:
+            self._failed(str(error) or type(error).__name__, getattr(error, "retry_after", None))
+        except Exception as error:  # noqa: BLE001 - whatever it is, we must live to try again
+            _log.error("keys_refresh_broken", exc_info=error, extra={"fields": {"issuer": self._settings.issuer}})
+            self._failed(f"internal error: {type(error).__name__}", None)
+        else:
+            self._failures, self._last_error, self._stale = 0, "", False
+            self._next = self._clock.steady() + jittered(self._clock, self._settings.refresh_interval)
+            self._save()
+            _log.info("keys_refreshed", extra={"fields": {"issuer": self._settings.issuer, "count": len(self._kids)}})
+        self._cool_until = self._clock.steady() + COOL_DOWN
+        return not self._failures
+
+    async def _fetch(self) -> str:
+        url = self._settings.jwks_url or await self._discover()
+        response = await self._get(url)
+        if response.status != 200:
+            raise FetchError(f"{url}: answers HTTP {response.status}", retry_after=response.retry_after)
+        return response.body.decode("utf-8")
+
+    async def _discover(self) -> str:
+        """OpenID Connect Discovery 1.0 §4: the document must be about this very issuer."""
+        url = self._settings.issuer.rstrip("/") + "/.well-known/openid-configuration"
+        response = await self._get(url)
+        if response.status != 200:
+            raise FetchError(f"{url}: answers HTTP {response.status}", retry_after=response.retry_after)
+        document = json.loads(response.body)
+        if not isinstance(document, dict) or document.get("issuer") != self._settings.issuer:
+            raise FetchError(f"{url}: is not about this issuer (RFC 8414 §3.3)")
+        jwks_url = document.get("jwks_uri")
+        if not isinstance(jwks_url, str) or urlsplit(jwks_url).scheme not in {"https", urlsplit(url).scheme}:
+            raise FetchError(f"{url}: names no jwks_uri that is as safe as the issuer's own address")
+        return jwks_url
+
+    def _accept(self, text: str, fetched_at: float) -> None:
+        """Take this key set and tell the others, or raise ValueError and change nothing."""
+        usable = self._parse(text)
+        if not usable:
+            raise ValueError("the key set has no usable key")
+        jwks = _public_part(text)
+        if jwks != self._jwks:
+            self._publish(IssuerKeys(self._settings.issuer, jwks))
+        self._jwks, self._kids, self._fetched_at = jwks, frozenset(usable), fetched_at
+
+    def _failed(self, error: str, retry_after: float | None) -> None:
+        self._failures += 1
+        self._last_error = error
+        self._stale = bool(self._jwks)
+        longest = LONGEST_RETRY if self._jwks else LONGEST_RETRY_WITHOUT_KEYS
+        pause = retry_delay(self._clock, self._failures, first=FIRST_RETRY, longest=longest, retry_after=retry_after)
+        self._next = self._clock.steady() + pause
+        fields = {
+            "issuer": self._settings.issuer,
+            "error": error,
+            "retry_in": round(pause, 1),
+            "keys_kept": len(self._kids),
+        }
+        _log.warning("keys_refresh_failed", extra={"fields": fields})
+
+    def _remember_absent(self, kid: str) -> None:
+        self._absent.pop(kid, None)
+        self._absent[kid] = self._clock.steady() + ABSENT_FOR
+        while len(self._absent) > MOST_ABSENT:
+            del self._absent[next(iter(self._absent))]
+
+    def _load_saved(self) -> None:
+        settings = self._settings
+        if settings.saved_file is None or not settings.saved_file.exists():
+            return
+        try:
+            saved = saved_keys.load(settings.saved_file, settings.issuer, settings.jwks_url or "", self._clock.now())
+            self._accept(saved.jwks, saved.fetched_at)
+        except (OSError, ValueError, RecursionError) as error:
+            fields = {"file": str(settings.saved_file), "error": str(error)}
+            _log.warning("saved_keys_ignored", extra={"fields": fields})
+        else:
+            self._stale = True
+
+    def _save(self) -> None:
+        settings = self._settings
+        if settings.saved_file is None:
+            return
+        keys = saved_keys.SavedKeys(settings.issuer, settings.jwks_url or "", self._fetched_at, self._jwks)
+        try:
+            saved_keys.save(settings.saved_file, keys)
+        except OSError as error:
+            fields = {"file": str(settings.saved_file), "error": str(error)}
+            _log.warning("keys_not_saved", extra={"fields": fields})
+
+
+def _public_part(text: str) -> str:
+    keys = [key for key in json.loads(text)["keys"] if isinstance(key, dict) and not _PRIVATE_MEMBERS & key.keys()]
+    return json.dumps({"keys": [{name: key[name] for name in _PUBLIC_MEMBERS if name in key} for key in keys]})

@@ -1,0 +1,137 @@
+"""One client-credentials request (RFC 6749 §4.4) and the strict reading of its answer. Not the keeping of the token."""
+
+import base64
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote_plus
+
+from authz_service.domain.secret import Secret
+from authz_service.errors import FetchError
+from authz_service.http_client import Response
+
+DEFAULT_LIFETIME = 60.0
+LONGEST_LIFETIME = 86_400.0
+LONGEST_TOKEN = 16_384
+_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1; so neither CR, LF nor a comma can get into a header
+_SCOPES = re.compile(r"[\x20-\x7e]{1,2000}")
+_ERROR_CODE = re.compile(r"[a-z_]{1,40}")
+_REMEDIES = {
+    "invalid_client": "the provider does not accept this client_id or its secret",
+    "unauthorized_client": "the client may not use client_credentials: allow service accounts for it",
+    "invalid_scope": "the provider does not grant these scopes to the client",
+}
+
+PostForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Awaitable[Response]]  # as HttpClient.post_form
+ClientAuth = Literal["client_secret_basic", "client_secret_post"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What to ask, of whom, and as whom."""
+
+    token_url: str
+    client_id: str
+    client_secret: Secret
+    scopes: tuple[str, ...] = ()
+    audience: str = ""
+    client_auth: ClientAuth = "client_secret_basic"
+    ca_file: Path | None = None
+    refresh_before_expiry: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A granted token. `lifetime` counts from the moment of asking: ours must not outlive the provider's."""
+
+    value: Secret
+    lifetime: float  # seconds
+    scopes: tuple[str, ...]  # as granted
+
+
+async def fetch_token(post_form: PostForm, request: TokenRequest, now: Callable[[], float]) -> Token:
+    """Raises FetchError for whatever is not a usable bearer token. No text of the answer gets into the error."""
+    form = {"grant_type": "client_credentials"}
+    if request.scopes:
+        form["scope"] = " ".join(request.scopes)
+    if request.audience:
+        form["audience"] = request.audience
+    headers = {}
+    if request.client_auth == "client_secret_post":
+        form |= {"client_id": request.client_id, "client_secret": request.client_secret.reveal()}
+    else:
+        headers["Authorization"] = _basic(request.client_id, request.client_secret)
+    asked_at = now()
+    response = await post_form(request.token_url, form, headers)
+    if response.status != 200:
+        raise FetchError(_refusal(request, response), retry_after=response.retry_after)
+    return read_token(response.body, request.scopes, asked_at)
+
+
+def read_token(body: bytes, requested: tuple[str, ...], now: float) -> Token:
+    """RFC 6749 §5.1, without good will: raises FetchError for anything that is not exactly a bearer token."""
+    answer = _json_object(body)
+    value, token_type = answer.get("access_token"), answer.get("token_type")
+    if not isinstance(value, str) or len(value) > LONGEST_TOKEN or not _TOKEN.fullmatch(value):
+        raise FetchError("the token endpoint's answer has no usable access_token")
+    if not isinstance(token_type, str) or token_type.lower() != "bearer":
+        raise FetchError("the token endpoint's answer has a token_type other than Bearer")
+    expires_in = answer.get("expires_in")
+    lifetime = _lifetime_in_token(value, now) if expires_in is None else _seconds(expires_in)
+    granted = answer.get("scope")
+    scopes = tuple(granted.split()) if isinstance(granted, str) and _SCOPES.fullmatch(granted) else requested
+    return Token(Secret(value), lifetime, scopes)
+
+
+def _basic(client_id: str, client_secret: Secret) -> str:
+    """RFC 6749 §2.3.1: both are form-encoded first, so that a colon or an umlaut in them arrives whole."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret.reveal())}"
+    return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
+
+
+def _refusal(request: TokenRequest, response: Response) -> str:
+    """What to tell the operator. Only an error code of the known form is taken from the answer."""
+    try:
+        code = _json_object(response.body).get("error")
+    except FetchError:
+        code = None
+    if not isinstance(code, str) or not _ERROR_CODE.fullmatch(code):
+        return f"{request.token_url}: answers HTTP {response.status}"
+    remedy = _REMEDIES.get(code, "the provider refuses the request")
+    return f"{request.token_url}: {remedy} (HTTP {response.status}, {code}, client_id {request.client_id})"
+
+
+def _json_object(body: bytes) -> dict[str, object]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise FetchError("the token endpoint's answer is not JSON") from error
+    if not isinstance(answer, dict):
+        raise FetchError("the token endpoint's answer is not a JSON object")
+    return answer
+
+
+def _seconds(value: object) -> float:
+    """Above zero, at most a day. Some providers send the number as a string."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FetchError("the token endpoint's answer has an expires_in that is not a number")
+    if not value > 0:  # NaN is not above zero either
+        raise FetchError("the token endpoint's answer has a token that has expired already")
+    return float(min(value, LONGEST_LIFETIME))
+
+
+def _lifetime_in_token(value: str, now: float) -> float:
+    """The answer does not say it: believe the token's own `exp`, unverified (we are its bearer, not its judge)."""
+    try:
+        _, payload, _ = value.split(".")
+        expires_at = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("exp")
+    except (ValueError, AttributeError, RecursionError):
+        return DEFAULT_LIFETIME
+    if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
+        return DEFAULT_LIFETIME
+    return _seconds(max(0, min(expires_at, 1e12)) - now)

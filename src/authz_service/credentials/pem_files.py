@@ -1,0 +1,89 @@
+"""Reading PEM, and the plain facts of one certificate. No judgement of them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+from authz_service.errors import CertificateProblems, Problem
+
+LARGEST_FILE = 1 << 20
+# Warn in the last fifth of a life, but of a long life not before its last month.
+_LAST_PART = 0.2
+_LAST_MONTH = 30 * 86_400.0
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+
+
+def read_file(file: Path, what: str) -> bytes:
+    """Raises CertificateProblems."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        fix = "check the path, and that the sidecar's user may read it"
+        raise CertificateProblems([Problem(what, error.strerror or "cannot be read", fix, str(file))]) from error
+    if len(content) > LARGEST_FILE:
+        raise CertificateProblems([Problem(what, "larger than 1 MiB", "give a PEM file", str(file))])
+    return content
+
+
+def read_certificates(pem: bytes, what: str, file: str) -> list[x509.Certificate]:
+    """At least one. Raises CertificateProblems."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+        for certificate in certificates:  # these are parsed late, and raise when they are garbage
+            certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        fix = "give a PEM file with `-----BEGIN CERTIFICATE-----` blocks"
+        raise CertificateProblems([Problem(what, "no certificate that can be read", fix, file)]) from error
+    return certificates
+
+
+def to_pem(certificates: Iterable[x509.Certificate]) -> str:
+    return "".join(one.public_bytes(serialization.Encoding.PEM).decode("ascii") for one in certificates)
+
+
+def name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string() or f"serial {certificate.serial_number:x}"
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """May it sign certificates (RFC 5280 §4.2.1.3, §4.2.1.9)?"""
+    constraints = extension(certificate, x509.BasicConstraints)
+    usage = extension(certificate, x509.KeyUsage)
+    return constraints is not None and constraints.ca and (usage is None or usage.key_cert_sign)
+
+
+def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Name and signature both; neither validity nor constraints."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def is_valid_at(certificate: x509.Certificate, now: float) -> bool:
+    return certificate.not_valid_before_utc.timestamp() <= now < certificate.not_valid_after_utc.timestamp()
+
+
+def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def is_near_end(not_before: float, not_after: float, now: float) -> bool:
+    return not_after - now < min((not_after - not_before) * _LAST_PART, _LAST_MONTH)
+
+
+def in_words(seconds: float) -> str:
+    """A span as a person says it: 3 days, 5 hours, 10 minutes."""
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"

@@ -1,0 +1,271 @@
+"""Keeps a fresh token for every egress target and hands it on. Not on the request path: nobody waits here."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from authz_service.clock import Clock, jittered, retry_delay, sleep_until
+from authz_service.credentials.oauth2 import Token, TokenRequest
+from authz_service.errors import FetchError
+
+SHORTEST_PAUSE = 1.0  # between a success and the next attempt, however short the token lives
+FIRST_RETRY = 0.5
+LONGEST_RETRY = 30.0
+LONGEST_RETRY_URGENT = 5.0  # without a token, or soon without, every request waits for us
+URGENT = 10.0
+LAST_CALL = 5.0  # a failing provider is asked once more, this long before the token in hand runs out
+_log = logging.getLogger(__name__)
+
+Key = tuple[str, str, tuple[str, ...], str]
+Fetch = Callable[[TokenRequest], Awaitable[Token]]
+Publish = Callable[[str | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A target wants the token of `request`; `publish` gets it at once and at every change, None when there is none."""
+
+    target: str
+    request: TokenRequest
+    publish: Publish
+
+
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """What an operator may see. `stale`: still valid, but the last attempt to renew it failed."""
+
+    targets: tuple[str, ...]
+    state: Literal["fresh", "stale", "missing"]
+    token_url: str
+    client_id: str
+    scopes: tuple[str, ...]  # granted; without a token those asked for
+    obtained_at: float | None  # seconds since the epoch, as all times here
+    expires_at: float | None
+    next_refresh_at: float
+    last_error: str
+    failures: int  # in a row
+
+
+def cache_key(request: TokenRequest) -> Key:
+    """Targets whose requests agree in this share one token."""
+    return (request.token_url, request.client_id, tuple(sorted(request.scopes)), request.audience)
+
+
+class TokenKeeper:
+    """One token, renewed in the background by one task, so that there is never more than one request under way."""
+
+    def __init__(self, request: TokenRequest, fetch: Fetch, clock: Clock) -> None:
+        self.attempted = asyncio.Event()
+        self._request = request
+        self._fetch = fetch
+        self._clock = clock
+        self._subscribers: dict[str, Publish] = {}
+        self._delivered: dict[str, str | None] = {}
+        self._token: Token | None = None
+        self._obtained = 0.0  # these three are of clock.steady()
+        self._expires = 0.0
+        self._next = clock.steady()
+        self._failures = 0
+        self._last_error = ""
+        self._refreshing: asyncio.Task[None] | None = None
+        self._expiring: asyncio.Task[None] | None = None
+        self._redelivering: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._refreshing = asyncio.create_task(self._keep_fresh())
+
+    async def stop(self) -> None:
+        await _stop(self._refreshing, self._expiring, self._redelivering)
+
+    async def ask_with(self, request: TokenRequest) -> None:
+        """From now on ask in this way (a new secret, say). The token in hand stays; a failing keeper tries at once."""
+        if request == self._request:
+            return
+        self._request = request
+        if self._failures:
+            await _stop(self._refreshing)
+            self._next = self._clock.steady()
+            self.start()
+
+    def serve(self, subscribers: dict[str, Publish]) -> None:
+        """From now on these, and no others. Who is new here hears the present token, or its absence, at once."""
+        same = {target for target, publish in subscribers.items() if self._subscribers.get(target) == publish}
+        self._delivered = {target: value for target, value in self._delivered.items() if target in same}
+        self._subscribers = dict(subscribers)
+        self._publish()
+
+    def state(self) -> TokenState:
+        wall_minus_steady = self._clock.now() - self._clock.steady()
+        token = self._token
+        return TokenState(
+            targets=tuple(sorted(self._subscribers)),
+            state="missing" if token is None else "stale" if self._failures else "fresh",
+            token_url=self._request.token_url,
+            client_id=self._request.client_id,
+            scopes=token.scopes if token else self._request.scopes,
+            obtained_at=self._obtained + wall_minus_steady if token else None,
+            expires_at=self._expires + wall_minus_steady if token else None,
+            next_refresh_at=self._next + wall_minus_steady,
+            last_error=self._last_error,
+            failures=self._failures,
+        )
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await sleep_until(self._clock, lambda: self._next)
+            await self._attempt()
+            self.attempted.set()
+
+    async def _attempt(self) -> None:
+        asked_at = self._clock.steady()
+        try:
+            token = await self._fetch(self._request)
+        except FetchError as error:
+            self._failed(str(error), error.retry_after)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the keeper must live to try again
+            _log.error("token_refresh_broken", exc_info=error, extra={"fields": self._fields()})
+            self._failed(f"internal error: {type(error).__name__}", None)
+        else:
+            if asked_at + token.lifetime > self._clock.steady():
+                self._accept(token, asked_at)
+            else:
+                self._failed("the token expired before it arrived", None)
+
+    def _accept(self, token: Token, asked_at: float) -> None:
+        self._token, self._obtained, self._expires = token, asked_at, asked_at + token.lifetime
+        before = jittered(self._clock, min(self._request.refresh_before_expiry, token.lifetime / 2))
+        self._next = max(self._expires - before, self._clock.steady() + SHORTEST_PAUSE)
+        self._failures, self._last_error = 0, ""
+        if self._expiring:
+            self._expiring.cancel()
+        self._expiring = asyncio.create_task(self._withdraw_when_expired())
+        fields = self._fields() | {"lifetime": token.lifetime, "granted": token.scopes}
+        _log.info("token_refreshed", extra={"fields": fields})
+        self._publish()
+
+    def _failed(self, error: str, retry_after: float | None) -> None:
+        self._failures += 1
+        self._last_error = error
+        now = self._clock.steady()
+        left = self._expires - now if self._token else 0.0
+        urgent = left <= URGENT
+        longest = LONGEST_RETRY_URGENT if urgent else LONGEST_RETRY
+        pause = retry_delay(self._clock, self._failures, first=FIRST_RETRY, longest=longest, retry_after=retry_after)
+        if not urgent:
+            pause = min(pause, left - LAST_CALL)
+        self._next = now + pause
+        fields = self._fields() | {"error": error, "retry_in": round(pause, 1), "token_valid_for": round(left, 1)}
+        _log.warning("token_refresh_failed", extra={"fields": fields})
+
+    async def _withdraw_when_expired(self) -> None:
+        await sleep_until(self._clock, lambda: self._expires)
+        self._token = None
+        _log.error("token_expired", extra={"fields": self._fields() | {"error": self._last_error}})
+        self._publish()
+
+    def _publish(self) -> None:
+        if not self._deliver() and (self._redelivering is None or self._redelivering.done()):
+            self._redelivering = asyncio.create_task(self._redeliver())
+
+    async def _redeliver(self) -> None:
+        """An expired token must not stay in use, nor a new one unused, because a disk was full for a moment."""
+        while True:
+            await self._clock.sleep(SHORTEST_PAUSE)
+            if self._deliver():
+                return
+
+    def _deliver(self) -> bool:
+        """Hand the token, or its absence, to everyone who does not have it yet. False if one could not take it."""
+        value = self._token.value.reveal() if self._token else None
+        for target, publish in self._subscribers.items():
+            if target in self._delivered and self._delivered[target] == value:
+                continue
+            self._delivered.pop(target, None)
+            if _hand_over(publish, value, self._fields() | {"target": target}):
+                self._delivered[target] = value
+        return self._delivered.keys() == self._subscribers.keys()
+
+    def _fields(self) -> dict[str, object]:
+        request = self._request
+        return {
+            "targets": sorted(self._subscribers),
+            "token_url": request.token_url,
+            "client_id": request.client_id,
+            "scopes": request.scopes,
+        }
+
+
+class TokenKeepers:
+    """All keepers of one egress, as the configuration of the moment wants them."""
+
+    def __init__(self, fetch: Fetch, clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._keepers: dict[Key, TokenKeeper] = {}
+        self._publishers: dict[str, Publish] = {}
+        self._changing = asyncio.Lock()
+
+    async def update(self, subscriptions: Iterable[Subscription]) -> None:
+        """Serve these targets, and no others. Tokens whose cache key stays are kept.
+
+        A target that moves to another key keeps its old token until the new one was asked for once: make before break.
+        """
+        async with self._changing:
+            wanted: dict[Key, dict[str, Subscription]] = {}
+            for subscription in subscriptions:
+                wanted.setdefault(cache_key(subscription.request), {})[subscription.target] = subscription
+            for key, by_target in wanted.items():
+                await self._require(key, next(iter(by_target.values())).request)
+            if self._publishers:  # nothing is in use at the first start, so there is nothing to wait for
+                await asyncio.gather(*(self._keepers[key].attempted.wait() for key in wanted))
+            await self._switch({key: {name: one.publish for name, one in wanted[key].items()} for key in wanted})
+
+    def states(self) -> list[TokenState]:
+        return [keeper.state() for keeper in self._keepers.values()]
+
+    async def stop(self) -> None:
+        """Stop refreshing. What was published stays: the proxy may still be finishing requests."""
+        async with self._changing:
+            for keeper in self._keepers.values():
+                await keeper.stop()
+            self._keepers.clear()
+
+    async def _require(self, key: Key, request: TokenRequest) -> None:
+        if key in self._keepers:
+            await self._keepers[key].ask_with(request)
+        else:
+            self._keepers[key] = TokenKeeper(request, self._fetch, self._clock)
+            self._keepers[key].start()
+
+    async def _switch(self, wanted: dict[Key, dict[str, Publish]]) -> None:
+        unwanted = [self._keepers.pop(key) for key in self._keepers.keys() - wanted.keys()]
+        for keeper in unwanted:
+            keeper.serve({})  # silent from here on: its targets hear the new keeper
+        for key, subscribers in wanted.items():
+            self._keepers[key].serve(subscribers)
+        before, self._publishers = (
+            self._publishers,
+            {t: publish for each in wanted.values() for t, publish in each.items()},
+        )
+        for target in before.keys() - self._publishers.keys():
+            _hand_over(before[target], None, {"target": target})
+        for keeper in unwanted:
+            await keeper.stop()
+
+
+async def _stop(*tasks: asyncio.Task[None] | None) -> None:
+    running = [task for task in tasks if task]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+def _hand_over(publish: Publish, value: str | None, fields: dict[str, object]) -> bool:
+    try:
+        publish(value)
+    except Exception as error:  # noqa: BLE001 - one target's trouble must not cost the others their token
+        _log.error("token_not_published", exc_info=error, extra={"fields": fields})
+        return False
+    return True

@@ -1,0 +1,197 @@
+"""The control plane's own HTTP calls (discovery, keys, tokens). Not a general client: no redirects, no retries."""
+
+import asyncio
+import email.utils
+import logging
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+from authz_service.errors import CertificateProblems, FetchError, Problem
+
+LARGEST_BODY = 1 << 20
+# TLS 1.2 with forward secrecy and authenticated encryption only (ASVS 12.1); TLS 1.3 has nothing else.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer that arrived whole. `body` may hold a token: it is neither printed nor logged."""
+
+    status: int
+    body: bytes
+    retry_after: float | None = None  # seconds
+
+    def __repr__(self) -> str:
+        return f"Response(status={self.status}, body=<{len(self.body)} bytes>)"
+
+
+class HttpClient:
+    """`hosts` maps a name to the address to connect to; SNI, Host and the certificate check stay on the name.
+
+    Without `ca_file` the system's authorities are trusted, with it only its own. A changed file acts on the next call.
+    """
+
+    def __init__(self, hosts: Mapping[str, str], ca_file: Path | None, timeout: float = 5.0) -> None:
+        self._hosts = {name.lower(): address for name, address in hosts.items()}
+        self._ca_file = ca_file
+        self._timeout = timeout
+        self._ca_version = _file_version(ca_file)
+        self._tls = _tls_context(ca_file)
+        # A pool for each name: two names at one address must not share a connection, whose certificate names only one.
+        self._pools: dict[str, httpx.AsyncClient] = {}
+        self._retired: list[httpx.AsyncClient] = []
+        self._in_flight = 0
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
+        return await self._send("GET", url, headers or {}, None)
+
+    async def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
+        return await self._send("POST", url, headers or {}, form)
+
+    async def aclose(self) -> None:
+        pools = [*self._pools.values(), *self._retired]
+        self._pools.clear()
+        self._retired.clear()
+        for pool in pools:
+            await pool.aclose()
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> Response:
+        """Any status but a redirect comes back as a Response; everything else is a FetchError that names the place."""
+        place = _split(url)
+        self._reload_changed_authorities()
+        self._in_flight += 1
+        try:
+            # httpx's own timeout starts anew with every byte, so a server that trickles would hold us for ever.
+            async with asyncio.timeout(self._timeout):
+                return await self._exchange(method, place, headers, form)
+        except TimeoutError as error:
+            raise FetchError(f"{_name(place)}: no whole answer within {self._timeout:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            raise FetchError(f"{_name(place)}: {_reason(error)}") from error
+        finally:
+            self._in_flight -= 1
+            await self._close_retired()
+
+    async def _exchange(
+        self, method: str, place: SplitResult, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> Response:
+        host = (place.hostname or "").lower()
+        address = self._hosts.get(host)
+        url = httpx.URL(place.geturl())
+        request = self._pool(host).build_request(
+            method,
+            url.copy_with(host=address) if address else url,
+            headers={**headers, "Host": url.netloc.decode("ascii")},
+            data=form,
+            extensions={"sni_hostname": host} if address else {},
+        )
+        response = await self._pool(host).send(request, stream=True)
+        try:
+            if response.is_redirect:
+                raise FetchError(
+                    f"{_name(place)}: answers with a redirect (HTTP {response.status_code}), which is never followed"
+                )
+            body = await _bounded_body(response, place)
+        finally:
+            await response.aclose()
+        return Response(response.status_code, body, _retry_after(response.headers))
+
+    def _pool(self, host: str) -> httpx.AsyncClient:
+        if host not in self._pools:
+            self._pools[host] = httpx.AsyncClient(
+                verify=self._tls,
+                trust_env=False,  # neither a proxy nor a .netrc of the environment may see or replace our credentials
+                follow_redirects=False,
+                timeout=self._timeout,
+                limits=httpx.Limits(max_connections=8, max_keepalive_connections=2, keepalive_expiry=30),
+                # A compressed answer could be small on the wire and huge in memory.
+                headers={"User-Agent": "authz-service", "Accept": "application/json", "Accept-Encoding": "identity"},
+            )
+        return self._pools[host]
+
+    def _reload_changed_authorities(self) -> None:
+        version = _file_version(self._ca_file)
+        if version == self._ca_version:
+            return
+        self._ca_version = version
+        try:
+            self._tls = _tls_context(self._ca_file)
+        except CertificateProblems as problems:
+            _log.warning("ca_file_ignored", extra={"fields": {"file": str(self._ca_file), "error": str(problems)}})
+            return
+        self._retired.extend(self._pools.values())
+        self._pools.clear()
+
+    async def _close_retired(self) -> None:
+        while self._retired and not self._in_flight:
+            await self._retired.pop().aclose()
+
+
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        fix = "give a PEM file with the authorities that sign the identity provider's certificate"
+        raise CertificateProblems([Problem(at="ca_file", found=_reason(error), fix=fix, file=str(ca_file))]) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    return context
+
+
+def _file_version(file: Path | None) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat() if file else None
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ino, status.st_size) if status else None
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        place = urlsplit(url)
+        usable = place.scheme in {"http", "https"} and place.hostname and place.port != 0 and not place.username
+    except ValueError:
+        usable = False
+    if not usable:
+        raise FetchError("the address is not a plain http or https URL")
+    return place
+
+
+def _name(place: SplitResult) -> str:
+    """The URL as it may be shown: without user, password, query or fragment."""
+    return place._replace(netloc=place.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip() or type(error).__name__
+
+
+async def _bounded_body(response: httpx.Response, place: SplitResult) -> bytes:
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise FetchError(f"{_name(place)}: the answer is compressed, which was not asked for")
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) > LARGEST_BODY:
+            raise FetchError(f"{_name(place)}: the answer is larger than {LARGEST_BODY} bytes")
+    return bytes(body)
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """RFC 9110 §10.2.3: seconds, or a date, which is compared with the peer's own clock."""
+    value = headers.get("Retry-After", "")
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        pause = email.utils.parsedate_to_datetime(value) - email.utils.parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError):  # TypeError: one has a time zone and the other has none
+        return None
+    return max(0.0, pause.total_seconds())
