@@ -1,4 +1,4 @@
-"""The two kinds of quantity in the configuration: durations (`500ms 60s 5m 1h`) and sizes (`64KiB 10MiB`). Not their meaning."""
+"""The quantities of the configuration: durations (`500ms 60s 5m 1h`) and sizes (`64KiB 10MiB`). Not their meaning."""
 
 import re
 
@@ -22,3 +22,18 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError("a size is a whole number with a unit: 512B, 64KiB, 10MiB, 1GiB")
     return int(match[1]) * _BYTES[match[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """As one writes it: `60s`, `5m`, `1h`, `500ms`."""
+    for unit, length in (("h", 3600), ("m", 60), ("s", 1)):
+        if seconds % length == 0 and (seconds > length or unit != "m") and (seconds or unit == "s"):
+            return f"{int(seconds // length)}{unit}"
+    return f"{round(seconds * 1000)}ms"
+
+
+def format_size(size: int) -> str:
+    for unit, length in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size and size % length == 0:
+            return f"{size // length}{unit}"
+    return f"{size}B"

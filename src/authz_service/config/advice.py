@@ -69,11 +69,11 @@ def _choice(place: Place, written: str) -> str:
 def _found(value: object, place: Place, document: Document) -> str:
     """What stands there, as written in the file: a variable's name, never its value."""
     if isinstance(value, dict):
-        return "a section"
+        return "found a section"
     if isinstance(value, list | tuple):
-        return "a list" if value else "an empty list"
+        return "found a list" if value else "found an empty list"
     expected = annotation_at(place)
     if is_under_secret(place) or known_keys(expected) or typing.get_origin(expected) in {dict, tuple}:
-        return "a single value (not shown)"
+        return "found a single value (not shown)"
     written = re.sub(r"//\S*@", "//***@", document.written.get(place, ""))
-    return f"'{written[:77]}...'" if len(written) > 80 else f"'{written}'"
+    return f"found '{written[:77]}...'" if len(written) > 80 else f"found '{written}'"

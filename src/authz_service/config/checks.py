@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from authz_service.config.addresses import EVERY_ADDRESS
 from authz_service.config.egress_checks import egress_findings
 from authz_service.config.header_checks import header_findings
 from authz_service.config.model import Config, Endpoint, HttpTls, JwtIssuer
 from authz_service.config.places import Finding, Place
 from authz_service.config.rules import not_below, plain_http, repeated
-from authz_service.config.values import EVERY_ADDRESS
 
 _TLS: Place = ("http", "tls")
 _MTLS: Place = ("proxy", "mtls")

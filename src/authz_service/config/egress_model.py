@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from authz_service.config.addresses import Address
 from authz_service.config.section import Section
 from authz_service.config.values import (
-    Address,
     CleanPath,
     Duration,
     DurationOrZero,
@@ -123,8 +123,8 @@ class Retries(Section):
         default=2,
         ge=0,
         le=10,
-        description="How often a request is repeated when the connection fails; safe methods only (RFC 9110 "
-        "§9.2.1). 0 is never.",
+        description="How often a request is repeated when its connection fails: a safe method (RFC 9110 §9.2.1) always, "
+        "another only if nothing was sent. 0 is never.",
     )
 
 
@@ -134,15 +134,13 @@ class Target(Section):
     url: ServiceUrl = Field(
         description="Where the target is: scheme, host and port.", examples=["https://data-service.zone3.local:8443"]
     )
-    auth: TargetAuth = Field(
-        default=TargetAuth(type="none"), description="How the sidecar identifies itself, beside its certificate."
-    )
-    tls: TargetTls = Field(default=TargetTls(enabled=False), description="TLS towards the target.")
-    retries: Retries = Field(default=Retries(), description="Repetition of requests that failed.")
+    auth: TargetAuth = TargetAuth(type="none")
+    tls: TargetTls = TargetTls(enabled=False)
+    retries: Retries = Retries()
     timeout: DurationOrZero = Field(
         default=15.0,
-        description="From the whole request to the end of the answer, unless the route says otherwise. `0s` is no "
-        "limit.",
+        description="The answer must begin this long after the request, unless the route says otherwise. "
+        "`0s` is no limit.",
     )
 
 
@@ -152,7 +150,7 @@ class EgressRoute(Section):
     path_prefix: CleanPath = Field(
         description="The path, and all below it, that goes to the target.", examples=["/data"]
     )
-    target: str = Field(description="The name of the target, from `egress.targets`.", examples=["data-service"])
+    target: TargetName = Field(description="The name of the target, from `egress.targets`.", examples=["data-service"])
     strip_prefix: StripPrefix | None = Field(
         default=None, description="Removed from the path on its way to the target.", examples=["/data"]
     )
@@ -171,7 +169,7 @@ class Egress(Section):
         "service's credentials.",
         examples=["127.0.0.1:8080"],
     )
-    token_store: TokenStore = Field(default=TokenStore(), description="Where tokens are kept.")
+    token_store: TokenStore = TokenStore()
     targets: dict[TargetName, Target] = Field(
         default={}, description="The services that this one calls, by a name of your choice."
     )

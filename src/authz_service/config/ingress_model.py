@@ -5,15 +5,13 @@ from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
+from authz_service.config.addresses import EVERY_ADDRESS, Address, Endpoint
 from authz_service.config.section import Section
 from authz_service.config.values import (
-    EVERY_ADDRESS,
-    Address,
     Algorithm,
     Client,
     Duration,
     DurationOrZero,
-    Endpoint,
     File,
     HeaderName,
     HttpUrl,
@@ -96,14 +94,14 @@ class Http(Section):
         description="Where the ingress listens.",
         examples=[":8443"],
     )
-    tls: HttpTls = Field(default=HttpTls(), description="TLS of the ingress listener.")
+    tls: HttpTls = HttpTls()
     max_body_bytes: Size = Field(
         default=10 << 20, description="A longer request body is answered with 413.", examples=["10MiB"]
     )
     max_connections: int = Field(
         default=1000, ge=1, le=1_000_000, description="Connections above this number are closed at once."
     )
-    timeouts: HttpTimeouts = Field(default=HttpTimeouts(), description="How long the ingress waits.")
+    timeouts: HttpTimeouts = HttpTimeouts()
 
 
 class JwtIssuer(Section):
@@ -142,7 +140,7 @@ class JwtIssuer(Section):
 
 
 class Jwt(Section):
-    """Whose tokens are accepted: the keys of one issuer written here directly, or a list of issuers."""
+    """Whose tokens are accepted: the keys of one issuer right here, or a list. Required when `proxy.auth` is enabled."""
 
     issuers: tuple[JwtIssuer, ...] = Field(
         min_length=1,
@@ -266,12 +264,12 @@ class Proxy(Section):
         description="The service itself. `unix:///path` is a Unix socket.",
         examples=["http://127.0.0.1:9000"],
     )
-    auth: ProxyAuth = Field(default=ProxyAuth(), description="Authentication of the request's token.")
-    authz: ProxyAuthz = Field(default=ProxyAuthz(), description="Authorisation by the policy.")
-    mtls: ProxyMtls = Field(default=ProxyMtls(enabled=False), description="Which client certificates may call.")
+    auth: ProxyAuth = ProxyAuth()
+    authz: ProxyAuthz = ProxyAuthz()
+    mtls: ProxyMtls = ProxyMtls(enabled=False)
     routes: tuple[Route, ...] = Field(
         default=(),
         description="The paths that are served; others are answered with 404. Without this key everything goes to "
         "`upstream`.",
     )
-    headers: Headers = Field(default=Headers(), description="Which headers the service gets.")
+    headers: Headers = Headers()

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from authz_service.config.addresses import Address, Endpoint
 from authz_service.config.egress_model import Egress, EgressRoute, Retries, Target, TargetAuth, TargetTls, TokenStore
 from authz_service.config.ingress_model import (
     Headers,
@@ -25,9 +26,7 @@ from authz_service.config.ingress_model import (
 )
 from authz_service.config.section import Section
 from authz_service.config.values import (
-    Address,
     Duration,
-    Endpoint,
     File,
     FileOrDash,
     HostName,
@@ -128,7 +127,7 @@ class Runtime(Section):
 
 
 class Tracing(Section):
-    """Export of traces. W3C trace context is passed on in any case."""
+    """Export of traces; off without this section. W3C trace context is passed on in any case."""
 
     otlp_url: HttpUrl = Field(
         description="OTLP over HTTP: where the spans go.", examples=["http://127.0.0.1:4318/v1/traces"]
@@ -139,25 +138,21 @@ class Tracing(Section):
 class Config(Section):
     """One sidecar."""
 
-    service: Service = Field(default=Service(), description="Who this sidecar stands beside.")
-    http: Http = Field(default=Http(), description="The ingress listener: where callers arrive.")
-    jwt: Jwt | None = Field(
-        default=None, description="Whose tokens are accepted. Required when `proxy.auth` is enabled."
-    )
-    proxy: Proxy = Field(default=Proxy(enabled=False), description="The ingress: what happens to an incoming request.")
-    egress: Egress = Field(
-        default=Egress(enabled=False), description="The egress: what the service calls, and with which credentials."
-    )
+    service: Service = Service()
+    http: Http = Http()
+    jwt: Jwt | None = None
+    proxy: Proxy = Proxy(enabled=False)
+    egress: Egress = Egress(enabled=False)
     hosts: dict[HostName, IpAddress] = Field(
         default={},
         description="Name → address, in place of DNS. TLS names and certificate checks stay on the name.",
         examples=[{"data-service.zone3.local": "10.0.3.17"}],
     )
-    policy: PolicyConfig = Field(default=PolicyConfig(), description="Where the policies come from.")
-    audit: Audit = Field(default=Audit(), description="Where the decisions are recorded.")
-    admin: Admin = Field(default=Admin(), description="Health, metrics and state.")
-    runtime: Runtime = Field(default=Runtime(), description="The processes of the sidecar.")
-    tracing: Tracing | None = Field(default=None, description="Export of traces. Off without this section.")
+    policy: PolicyConfig = PolicyConfig()
+    audit: Audit = Audit()
+    admin: Admin = Admin()
+    runtime: Runtime = Runtime()
+    tracing: Tracing | None = None
 
     @property
     def issuers(self) -> tuple[JwtIssuer, ...]:

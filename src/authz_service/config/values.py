@@ -1,129 +1,47 @@
 """The kinds of value that a configuration holds: what each accepts, and how the JSON Schema describes it. Not the keys.
 
-Every ValueError below is a sentence for the reader of a problem report: it says what to write, never what was found.
+Every ValueError is a sentence for the reader of a problem report: it says what to write, never what was found.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, cast
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from authz_service.config.addresses import (
+    Address,
+    Endpoint,
+    is_host_name,
+    is_ip,
+    parse_address,
+    parse_endpoint,
+    split_url,
+)
 from authz_service.domain.secret import Secret as SecretText
-from authz_service.durations import parse_duration, parse_size
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
-EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what ":8443" means
+from authz_service.durations import format_duration, format_size, parse_duration, parse_size
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
-_HOST = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
-)
 _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~!$&'()+,=:@-]+")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen. `:8443` is every IPv4 address of the host."""
-
-    host: str  # always an IP address, without brackets
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where somebody else listens. Two ways to write one place are equal: `https://a` and `https://A:443/`."""
-
-    scheme: Literal["http", "https", "unix"]
-    host: str = ""  # lower case, without brackets; "" for a Unix socket
-    port: int = 0
-    socket: str = ""  # the path of a Unix socket
-
-    @property
-    def authority(self) -> str:
-        """What the Host header says; `localhost` for a Unix socket."""
-        if self.scheme == "unix":
-            return "localhost"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
-
-    def __str__(self) -> str:
-        return f"unix://{self.socket}" if self.scheme == "unix" else f"{self.scheme}://{self.authority}"
-
-
-def parse_address(text: str) -> Address:
-    """Raises ValueError for anything but `host:port`, `[ipv6]:port` or `:port`."""
-    host, colon, port = text.rpartition(":")
-    host = {"": EVERY_ADDRESS, "localhost": "127.0.0.1"}.get(host, host.removeprefix("[").removesuffix("]"))
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535 or not _is_ip(host):
-        raise ValueError(
-            "write an IP address and a port from 1 to 65535, such as 127.0.0.1:8080, or :8443 for every address"
-        )
-    return Address(host, int(port))
-
-
-def parse_endpoint(text: str) -> Endpoint:
-    """Raises ValueError for anything but http://host[:port], https://host[:port] or unix:///path."""
-    if text.startswith("unix://"):
-        if not re.fullmatch(r"unix:///[^\s?#]+", text) or len(text) > 107:  # sun_path, unix(7)
-            raise ValueError(
-                "write unix:// and an absolute path of at most 100 characters, such as unix:///run/app.sock"
-            )
-        return Endpoint("unix", socket=text.removeprefix("unix://"))
-    scheme, host, port, rest = _split_url(text)
-    if rest not in {"", "/"}:
-        raise ValueError(
-            "write only scheme, host and port, such as https://orders.internal:8443; paths are changed by strip_prefix"
-        )
-    return Endpoint(scheme, host, port)
-
-
-def _split_url(text: str) -> tuple[Literal["http", "https"], str, int, str]:
-    wanted = "write http:// or https://, a host and a valid port, no user name, such as https://idp.example.com/path"
-    try:
-        parts = urlsplit(text)
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        raise ValueError(wanted) from None
-    if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or not (_HOST.fullmatch(host) or _is_ip(host)):
-        raise ValueError(wanted)
-    if port == 0 or parts.netloc.endswith(":") or not re.fullmatch(r"[!-~]+", text) or "\\" in text:
-        raise ValueError(wanted)
-    rest = text.partition("//")[2].removeprefix(parts.netloc)
-    return ("https" if parts.scheme == "https" else "http"), host, port or DEFAULT_PORTS[parts.scheme], rest
-
-
 def _http_url(text: str) -> str:
-    *_, rest = _split_url(text)
+    *_, rest = split_url(text)
     if "#" in rest:
         raise ValueError("write the URL without '#'")
     return text
 
 
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
-
-
 def _ip(text: str) -> str:
-    if not _is_ip(text):
+    if not is_ip(text):
         raise ValueError("write an IP address, such as 127.0.0.1; a name cannot stand for a name")
     return text
 
 
 def _host(text: str) -> str:
-    if not _HOST.fullmatch(text) or _is_ip(text):
+    if not is_host_name(text) or is_ip(text):
         raise ValueError("write a host name, such as data-service.zone3.local")
     return text.lower()
 
@@ -206,10 +124,6 @@ def _parsed_by(parse: Callable[[str], _T], kind: type[_T]) -> PlainValidator:
     return PlainValidator(cast("Callable[[object], object]", validate))
 
 
-def _described(pattern: str, **more: object) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, **more})
-
-
 def _word(text: str) -> str:
     return _matching(text, r"[!-~]{1,256}", "write at least one letter, without spaces")
 
@@ -244,35 +158,63 @@ def _matching(text: str, pattern: str, advice: str) -> str:
     return text
 
 
-_TEN_YEARS = 10 * 365 * 86400.0
-_IS_DURATION = _described(r"^\d+(\.\d+)?(ms|s|m|h|d)$")
-_PRINTED = PlainSerializer(str, return_type=str)
+def _described(kind: str, pattern: str = "", **more: object) -> WithJsonSchema:
+    """`kind` is the type's name in the schema and in the documentation."""
+    return WithJsonSchema({"type": "string", "title": kind, **({"pattern": pattern} if pattern else {}), **more})
 
-Duration = Annotated[float, _duration(0.001, _TEN_YEARS, "write a duration of at least 1ms, such as 30s"), _IS_DURATION]
-DurationOrZero = Annotated[float, _duration(0, _TEN_YEARS, "write a duration such as 30s, or 0s"), _IS_DURATION]
-Leeway = Annotated[float, _duration(0, 30, "write a duration from 0s to 30s"), _IS_DURATION]
-Size = Annotated[int, PlainValidator(_size), _described(r"^\d+\s*(B|KiB|MiB|GiB)?$")]
+
+_TEN_YEARS = 10 * 365 * 86400.0
+_IS_DURATION = _described("duration", r"^\d+(\.\d+)?(ms|s|m|h|d)$")
+_AS_DURATION = PlainSerializer(format_duration, return_type=str, when_used="json")
+_AS_SIZE = PlainSerializer(format_size, return_type=str, when_used="json")
+_PRINTED = PlainSerializer(str, return_type=str, when_used="json")
+
+Duration = Annotated[
+    float, _duration(0.001, _TEN_YEARS, "write a duration of at least 1ms, such as 30s"), _AS_DURATION, _IS_DURATION
+]
+DurationOrZero = Annotated[
+    float, _duration(0, _TEN_YEARS, "write a duration such as 30s, or 0s"), _AS_DURATION, _IS_DURATION
+]
+Leeway = Annotated[float, _duration(0, 30, "write a duration from 0s to 30s"), _AS_DURATION, _IS_DURATION]
+Size = Annotated[int, PlainValidator(_size), _AS_SIZE, _described("size", r"^\d+\s*(B|KiB|MiB|GiB)?$")]
 Secret = Annotated[
-    SecretText, _parsed_by(SecretText, SecretText), _PRINTED, WithJsonSchema({"type": "string", "writeOnly": True})
+    SecretText, _parsed_by(SecretText, SecretText), _PRINTED, _described("secret", writeOnly=True, minLength=1)
 ]
-ListenAddress = Annotated[Address, _parsed_by(parse_address, Address), _PRINTED, _described(r":\d{1,5}$")]
+ListenAddress = Annotated[
+    Address, _parsed_by(parse_address, Address), _PRINTED, _described("listen address", r":\d{1,5}$")
+]
 ServiceUrl = Annotated[
-    Endpoint, _parsed_by(parse_endpoint, Endpoint), _PRINTED, _described(r"^(https?://[^/]+/?|unix:///.+)$")
+    Endpoint,
+    _parsed_by(parse_endpoint, Endpoint),
+    _PRINTED,
+    _described("service URL", r"^(https?://[^/]+/?|unix:///.+)$"),
 ]
-HttpUrl = Annotated[str, AfterValidator(_http_url), _described(r"^https?://")]
-File = Annotated[Path, _parsed_by(_path, Path), WithJsonSchema({"type": "string", "minLength": 1})]
-FileOrDash = Annotated[str, AfterValidator(_file_or_dash), WithJsonSchema({"type": "string", "minLength": 1})]
-IpAddress = Annotated[str, AfterValidator(_ip), _described(r"^[0-9a-fA-F.:]+$")]
-HostName = Annotated[str, AfterValidator(_host)]
-HeaderName = Annotated[str, AfterValidator(_header), _described(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
-CleanPath = Annotated[str, AfterValidator(_clean_path), _described(r"^/")]
-StripPrefix = Annotated[str, AfterValidator(_strip_prefix), _described(r"^/.")]
-RoutePath = Annotated[str, AfterValidator(_route_path), _described(r"^/")]
-Word = Annotated[str, AfterValidator(_word), _described(r"^[!-~]+$")]
-Name = Annotated[str, AfterValidator(_name), _described(r"^[A-Za-z0-9._-]{0,63}$")]
-TargetName = Annotated[str, AfterValidator(_target_name)]
-PolicyQuery = Annotated[str, AfterValidator(_policy_query), _described(r"^data(\.[A-Za-z_][A-Za-z0-9_]*){2,}$")]
-Client = Annotated[str, AfterValidator(_client), _described(r"=|^spiffe://")]
-Texts = Annotated[tuple[Word, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+HttpUrl = Annotated[str, AfterValidator(_http_url), _described("URL", r"^https?://")]
+File = Annotated[Path, _parsed_by(_path, Path), _PRINTED, _described("path", minLength=1)]
+FileOrDash = Annotated[str, AfterValidator(_file_or_dash), _described("path or -", minLength=1)]
+IpAddress = Annotated[str, AfterValidator(_ip), _described("IP address", r"^[0-9a-fA-F.:]+$")]
+HostName = Annotated[str, AfterValidator(_host), _described("host name")]
+HeaderName = Annotated[str, AfterValidator(_header), _described("header name", r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+CleanPath = Annotated[str, AfterValidator(_clean_path), _described("URL path", r"^/")]
+StripPrefix = Annotated[str, AfterValidator(_strip_prefix), _described("URL path", r"^/.")]
+RoutePath = Annotated[str, AfterValidator(_route_path), _described("route path", r"^/")]
+Word = Annotated[str, AfterValidator(_word), _described("word", r"^[!-~]+$")]
+Name = Annotated[str, AfterValidator(_name), _described("name", r"^[A-Za-z0-9._-]{0,63}$")]
+TargetName = Annotated[str, AfterValidator(_target_name), _described("target name", r"^[a-z0-9-]{1,63}$")]
+PolicyQuery = Annotated[
+    str, AfterValidator(_policy_query), _described("policy query", r"^data(\.[A-Za-z_][A-Za-z0-9_]*){2,}$")
+]
+Client = Annotated[str, AfterValidator(_client), _described("client", r"=|^spiffe://")]
+Texts = Annotated[
+    tuple[Word, ...],
+    BeforeValidator(_one_or_many),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "title": "word or list of words",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+        }
+    ),
+]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]

@@ -1,0 +1,78 @@
+"""The model as JSON Schema (2020-12), for editors and the documentation. Not the validation itself (`loader`)."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from authz_service.config.model import Address, Config, Endpoint
+from authz_service.config.section import Section
+from authz_service.durations import format_duration, format_size
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """What an editor checks: every value may also be, or contain, `${VARIABLE}`."""
+    schema = plain_schema()
+    for section in sections(schema):
+        section["properties"] = {key: _or_variable(value) for key, value in section["properties"].items()}
+    schema["$defs"]["Variable"] = {"type": "string", "pattern": r"\$\{", "description": "Substituted at start."}
+    return {"$schema": DIALECT, "title": "Configuration of authz-service", **schema}
+
+
+def plain_schema() -> dict[str, Any]:
+    """The keys, their types, defaults and descriptions."""
+    schema = Config.model_json_schema(schema_generator=_Generator, mode="validation")
+    several = schema["$defs"]["Jwt"]
+    one = {"$ref": "#/$defs/JwtIssuer"}
+    schema["$defs"]["Issuers"] = several
+    schema["$defs"]["Jwt"] = {"description": several["description"], "anyOf": [one, {"$ref": "#/$defs/Issuers"}]}
+    for section in sections(schema):
+        for value in section["properties"].values():
+            if "$ref" in value:  # a section's description is its key's description
+                value.setdefault("description", schema["$defs"][value["$ref"].split("/")[-1]]["description"])
+            if "patternProperties" in value:
+                value["additionalProperties"] = False
+    return schema
+
+
+class _Generator(GenerateJsonSchema):
+    """No `null` (a key without a value is a problem), no invented titles, no defaults that repeat a whole section."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        described = self.generate_inner(schema["schema"])
+        default = _as_written(schema.get("default"), described.get("title"))
+        return described if default in (None, "", [], {}) else {**described, "default": default}
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic's signature
+        return False
+
+
+def _as_written(default: object, kind: str | None) -> object:
+    """The default as one would write it; None for a whole section."""
+    if isinstance(default, float) and kind == "duration":
+        return format_duration(default)
+    if isinstance(default, int) and kind == "size":
+        return format_size(default)
+    if isinstance(default, Address | Endpoint | Path):
+        return str(default)
+    return list(default) if isinstance(default, tuple) else None if isinstance(default, Section) else default
+
+
+def sections(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for part in (schema, *schema["$defs"].values()) if "properties" in part]
+
+
+def _or_variable(value: dict[str, Any]) -> dict[str, Any]:
+    if value.get("type") == "array":
+        return {**value, "items": _or_variable(value["items"])}
+    if value.get("type") == "object" or "$ref" in value or "anyOf" in value:
+        return value
+    about = {key: item for key, item in value.items() if key in {"description", "default", "examples"}}
+    rest = {key: item for key, item in value.items() if key not in about}
+    return {**about, "anyOf": [rest, {"$ref": "#/$defs/Variable"}]}
