@@ -1,0 +1,229 @@
+"""The token endpoint's decisions with Keycloak's errors: who the client is, what it may have. HTTP is in `app`."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+
+from authz_devkit.identity_provider.keys import RealmKeys
+from authz_devkit.identity_provider.mappers import Claims
+from authz_devkit.identity_provider.realm import Client, Realm, User
+from authz_devkit.identity_provider.tokens import (
+    OPENID,
+    Grant,
+    Stamp,
+    UnknownScope,
+    access_claims,
+    access_lifetime,
+    refresh_claims,
+    requested_scopes,
+    scope_text,
+    select_scopes,
+)
+
+Answer = dict[str, object]
+
+_BAD_CLIENT = "Invalid client or Invalid client credentials"
+
+
+class OAuthError(Exception):
+    """RFC 6749 §5.2, in Keycloak's words."""
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(error, description)
+        self.status = status
+        self.body: Answer = {"error": error, "error_description": description}
+
+
+class Call(NamedTuple):
+    """One request to the token or introspection endpoint. A parameter that came twice is in `duplicated`."""
+
+    form: Mapping[str, str]
+    duplicated: bool
+    authorization: str | None
+    address: str
+
+
+class Context(NamedTuple):
+    """The realm that is asked, and the outside world."""
+
+    realm: Realm
+    keys: RealmKeys
+    issuer: str
+    now: Callable[[], float]
+    new_id: Callable[[], str]
+
+
+def issue_token(context: Context, call: Call) -> Answer:
+    """The token endpoint. Raises OAuthError; the order of the checks is Keycloak's."""
+    grant_type = call.form.get("grant_type")
+    if grant_type is None:
+        raise OAuthError(400, "invalid_request", "Missing form parameter: grant_type")
+    decide = _GRANTS.get(grant_type)
+    if decide is None:
+        raise OAuthError(400, "unsupported_grant_type", "Unsupported grant_type")
+    client = authenticate_client(context.realm, call)
+    if client.bearer_only:
+        raise OAuthError(400, "invalid_client", "Bearer-only not allowed")
+    if call.duplicated:
+        raise OAuthError(400, "invalid_request", "duplicated parameter")
+    return _tokens(context, decide(context, client, call))
+
+
+def introspect(context: Context, call: Call) -> Answer:
+    """RFC 7662: what a token of this realm says, as long as it is worth something."""
+    try:
+        client = authenticate_client(context.realm, call)
+    except OAuthError as refusal:
+        raise OAuthError(401, "invalid_request", "Authentication failed.") from refusal
+    if client.public_client:
+        raise OAuthError(403, "invalid_request", "Client not allowed.")
+    if call.duplicated:
+        raise OAuthError(400, "invalid_request", "duplicated parameter")
+    token = call.form.get("token")
+    if token is None:
+        raise OAuthError(400, "invalid_request", "Token not provided.")
+    claims = context.keys.read(token)
+    if claims is None or not _is_active(context, claims):
+        return {"active": False}
+    return {
+        **claims,
+        "client_id": claims.get("azp"),
+        "username": claims.get("preferred_username"),
+        "token_type": claims.get("typ"),
+        "active": True,
+    }
+
+
+def authenticate_client(realm: Realm, call: Call) -> Client:
+    """By `client_secret_basic` or `client_secret_post`; a public client only names itself."""
+    client_id, secret = _basic_credentials(call.authorization)
+    client_id = call.form.get("client_id", client_id)
+    secret = call.form.get("client_secret", secret)
+    client = realm.find_client(client_id) if client_id is not None else None
+    if client is None or not client.enabled:
+        raise OAuthError(401, "invalid_client", _BAD_CLIENT)
+    if client.public_client:
+        return client
+    if secret is None or client.secret is None or not _equal(secret, client.secret):
+        raise OAuthError(401, "unauthorized_client", _BAD_CLIENT)
+    return client
+
+
+def _password(context: Context, client: Client, call: Call) -> Grant:
+    if not client.direct_access_grants_enabled:
+        raise OAuthError(400, "unauthorized_client", "Client not allowed for direct access grants")
+    names = _requested_scopes(client, call)
+    username = call.form.get("username")
+    if username is None:
+        raise OAuthError(401, "invalid_request", "Missing parameter: username")
+    user = context.realm.find_user(username)
+    if user is not None and not user.enabled:
+        raise OAuthError(400, "invalid_grant", "Account disabled")
+    if user is None or user.password is None or not _equal(call.form.get("password", ""), user.password):
+        raise OAuthError(401, "invalid_grant", "Invalid user credentials")
+    return _grant(context, client, user, names, session_id=context.new_id())
+
+
+def _client_credentials(context: Context, client: Client, call: Call) -> Grant:
+    if client.public_client:
+        raise OAuthError(401, "unauthorized_client", "Public client not allowed to retrieve service account")
+    if not client.service_accounts_enabled:
+        raise OAuthError(401, "unauthorized_client", "Client not enabled to retrieve service account")
+    account = context.realm.find_service_account(client)
+    assert account is not None  # `load_realms` gives one to each such client
+    if not account.enabled:
+        raise OAuthError(401, "invalid_request", f"User '{account.username}' disabled")
+    names = _requested_scopes(client, call)
+    notes = {"client_id": client.client_id, "clientHost": call.address, "clientAddress": call.address}
+    return _grant(context, client, account, names, notes=notes)
+
+
+def _refresh(context: Context, client: Client, call: Call) -> Grant:
+    token = call.form.get("refresh_token")
+    if token is None:
+        raise OAuthError(400, "invalid_request", "No refresh token")
+    narrowed = _requested_scopes(client, call)
+    claims = context.keys.read_refresh(token)
+    if claims is None or claims.get("iss") != context.issuer:
+        raise OAuthError(400, "invalid_grant", "Invalid refresh token")
+    if not _is_fresh(context, claims):
+        raise OAuthError(400, "invalid_grant", "Token is not active")
+    if claims.get("azp") != client.client_id:
+        raise OAuthError(400, "invalid_grant", "Invalid refresh token. Token client and authorized client don't match")
+    user = context.realm.find_user_by_id(str(claims.get("sub")))
+    if user is None or not user.enabled:
+        raise OAuthError(400, "invalid_grant", "Invalid refresh token" if user is None else "User disabled")
+    names = [name for name in str(claims.get("scope")).split(" ") if not narrowed or name in narrowed]
+    return _grant(context, client, user, names, session_id=str(claims.get("sid")))
+
+
+_GRANTS = {"password": _password, "client_credentials": _client_credentials, "refresh_token": _refresh}
+
+
+def _tokens(context: Context, grant: Grant) -> Answer:
+    stamp = Stamp(context.issuer, int(context.now()), context.new_id())
+    access = access_claims(grant, stamp)
+    answer: Answer = {
+        "access_token": context.keys.sign(access),
+        "expires_in": access_lifetime(grant),
+        "refresh_expires_in": 0,
+        "token_type": "Bearer",
+        "not-before-policy": 0,
+        "scope": scope_text(grant),
+    }
+    if grant.session_id is not None:
+        answer["refresh_expires_in"] = grant.realm.sso_session_idle_timeout
+        answer["refresh_token"] = context.keys.sign_refresh(refresh_claims(grant, stamp))
+        answer["session_state"] = grant.session_id
+    return answer
+
+
+def _grant(
+    context: Context,
+    client: Client,
+    user: User,
+    names: list[str],
+    *,
+    session_id: str | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> Grant:
+    scopes = select_scopes(context.realm, client, user, names)
+    return Grant(context.realm, client, user, scopes, OPENID in names, session_id, notes or {})
+
+
+def _requested_scopes(client: Client, call: Call) -> list[str]:
+    try:
+        return requested_scopes(client, call.form.get("scope"))
+    except UnknownScope as unknown:
+        raise OAuthError(400, "invalid_scope", f"Invalid scopes: {unknown}") from unknown
+
+
+def _is_active(context: Context, claims: Claims) -> bool:
+    user = context.realm.find_user_by_id(str(claims.get("sub")))
+    client = context.realm.find_client(str(claims.get("azp")))
+    still_there = user is not None and user.enabled and client is not None and client.enabled
+    return still_there and claims.get("iss") == context.issuer and _is_fresh(context, claims)
+
+
+def _is_fresh(context: Context, claims: Claims) -> bool:
+    expires = claims.get("exp")
+    return isinstance(expires, int) and expires > context.now()
+
+
+def _basic_credentials(authorization: str | None) -> tuple[str | None, str | None]:
+    """RFC 6749 §2.3.1: both halves are form-encoded before base64."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None, None
+    try:
+        name, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None, None
+    return (unquote_plus(name), unquote_plus(secret)) if colon else (None, None)
+
+
+def _equal(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())
