@@ -7,6 +7,8 @@ import click
 COMMANDS = {
     "certs": "authz_devkit.certs.cli:certs",
     "idp": "authz_devkit.identity_provider.cli:idp",
+    "demo": "authz_devkit.demo.cli:demo",
+    "up": "authz_devkit.demo.cli:up",
 }
 
 

@@ -1,0 +1,136 @@
+"""`authz-dev demo` and `authz-dev up`: the whole mesh, played and ended, or kept running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from authz_devkit.demo import report
+from authz_devkit.demo.caller import Caller, Tokens
+from authz_devkit.demo.matrix import load_matrix
+from authz_devkit.demo.matrix_run import try_all
+from authz_devkit.demo.mesh import EXAMPLE, PODS, Mesh, MeshError, free_block, new_folder
+from authz_devkit.demo.play import Expectation, Play
+
+
+@click.command()
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the expectations here."
+)
+def demo(json_file: Path | None) -> None:
+    """Run the whole mesh, play the spec's flows and the security matrix, and end. Exit code 0 only if all held."""
+    sys.exit(asyncio.run(_until_interrupted(_demo(Console(), json_file))))
+
+
+@click.command()
+def up() -> None:
+    """Run the whole mesh until Ctrl-C, and print what to try."""
+    sys.exit(asyncio.run(_until_interrupted(_up(Console()))))
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
+    """The same end for Ctrl-C, SIGTERM and success: whatever was started is stopped."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        click.echo("interrupted; everything is stopped", err=True)
+        return 130
+    except MeshError as error:
+        click.echo(f"the mesh failed: {error}", err=True)
+        return 1
+
+
+@contextlib.asynccontextmanager
+async def running_mesh(console: Console) -> AsyncIterator[Mesh]:
+    """The mesh from nothing to ready, and back to nothing, whatever happens in between."""
+    with report.Progress(console) as progress:
+        mesh = Mesh(new_folder(), free_block(), on_event=progress.event)
+        console.print(f"[bold]starting the mesh[/] [dim]on 127.{mesh.block}.x.y, in {mesh.folder}[/]")
+        started = time.perf_counter()
+        await mesh.start()
+    console.print(
+        f"[green]ready[/] after {time.perf_counter() - started:.1f} s: identity provider, three services, four sidecars"
+    )
+    try:
+        yield mesh
+    finally:
+        mesh.on_event = lambda name, state: None
+        await mesh.stop()
+
+
+async def _demo(console: Console, json_file: Path | None) -> int:
+    expectations: list[Expectation] = []
+    async with running_mesh(console) as mesh:
+        caller, tokens = Caller(mesh), Tokens(mesh)
+        try:
+            play = Play(mesh, caller, tokens, partial(report.show_step, console))
+            console.rule("the spec's flows", align="left")
+            await play.run()
+            report.show_trail(console, mesh, play.correlation_id)
+            console.rule("only the drawn arrows", align="left")
+            tried = await try_all(load_matrix(EXAMPLE / "security_matrix.yaml"), caller, tokens)
+            report.show_matrix(console, tried)
+            expectations = [*play.expectations, *(row.expectation() for row in tried)]
+        finally:
+            await caller.close()
+    expectations.append(_nothing_left(mesh))
+    report.show_summary(console, expectations, mesh)
+    if json_file is not None:
+        report.write_json(json_file, expectations)
+    return 0 if all(expectation.held for expectation in expectations) else 1
+
+
+def _nothing_left(mesh: Mesh) -> Expectation:
+    alive = [name for name, process in mesh.processes.items() if process.returncode is None]
+    return Expectation("no process is left behind", not alive, f"still running: {alive}" if alive else "all ended")
+
+
+async def _up(console: Console) -> int:
+    async with running_mesh(console) as mesh:
+        console.print(instructions(mesh), soft_wrap=True, highlight=False, markup=False)
+        await asyncio.Event().wait()
+    return 0
+
+
+def instructions(mesh: Mesh) -> str:
+    """Shell lines to try, the spec's own examples; they work as they stand in another terminal."""
+    gateway, order = mesh.address(PODS[0]), mesh.address(PODS[1])
+    return f"""
+# The certificates of this mesh, and where its names are:
+export CURL_CA_BUNDLE={mesh.folder}/ca-bundle.crt
+mesh-curl() {{ curl -sS --resolve keycloak.example.com:8443:{mesh.identity_address} \\
+  --resolve api-gateway.zone1.local:8443:{gateway} "$@"; }}
+
+# A user's token (spec, example 1):
+USER_TOKEN=$(mesh-curl -X POST "{mesh.identity_url}/realms/users/protocol/openid-connect/token" \\
+  -d grant_type=password -d client_id=web-app -d username=john -d password=secret |
+  python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')
+
+# John creates an order through the gateway:
+mesh-curl -i -X POST https://api-gateway.zone1.local:8443/api/v1/orders \\
+  -H "Authorization: Bearer $USER_TOKEN" -H "Content-Type: application/json" \\
+  -d '{{"product_id": "PROD-123", "quantity": 2}}'
+
+# The order service's own call through its egress (spec, example 2):
+curl -sS http://{order}:8080/data/inventory/PROD-123 -H "X-User-Context: user-123" -H "X-Correlation-ID: req-abc"
+
+# What a sidecar says about itself, and the audit trail:
+curl -sS http://{order}:9901/readyz
+cat {mesh.folder}/audit/*-service.jsonl
+
+Ctrl-C ends everything.
+"""

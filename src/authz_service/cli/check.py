@@ -1,0 +1,87 @@
+"""`authz check`: everything that `authz run` would refuse, told at once, without running it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+
+from authz_service.config.loader import load_config
+from authz_service.config.model import Config
+from authz_service.envoy.binary import envoy_version, find_envoy, version_warning
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.preflight import validate
+from authz_service.envoy.resources import render
+from authz_service.envoy.routes import route_name
+from authz_service.errors import AuthzServiceError, Problems
+from authz_service.policy.load_gate import check_policies
+from authz_service.policy.source import read_policy_folder
+from authz_service.supervisor.gate_rules import gate_rules
+from authz_service.supervisor.served_certificates import ServedCertificates
+
+_T = TypeVar("_T")
+
+
+def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
+    """Print a line per part; 0 when all of it can be used, else 1."""
+    console = Console(highlight=False, soft_wrap=True)
+    report = _Report(console)
+    config = report.part("configuration", lambda: load_config(config_path, environment))
+    if config is not None:
+        report.part("allowed clients", lambda: gate_rules(config, None, "", route_name))
+        report.part("certificates", lambda: _certificates(config, console))
+        if config.proxy.enabled and config.proxy.authz.enabled:
+            report.part("policies", lambda: _policies(config))
+        report.part("envoy", lambda: _envoy(config, environment, console))
+    console.print("[green]usable[/]" if not report.problems else f"[red]{report.problems} to mend[/]")
+    return 1 if report.problems else 0
+
+
+class _Report:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.problems = 0
+
+    def part(self, name: str, check: Callable[[], _T]) -> _T | None:
+        try:
+            value = check()
+        except Problems as found:
+            self._say(name, [str(problem) for problem in found.problems])
+            return None
+        except (AuthzServiceError, ValueError) as error:
+            self._say(name, [str(error)])
+            return None
+        self._console.print(f"[green]✓[/] {name}")
+        return value
+
+    def _say(self, name: str, lines: list[str]) -> None:
+        self._console.print(f"[red]✗[/] {name}")
+        for line in lines:
+            self._console.print(f"  {escape(line)}")
+        self.problems += len(lines)
+
+
+def _certificates(config: Config, console: Console) -> None:
+    served = ServedCertificates(publish=lambda name, text: None, now=time.time)
+    served.refresh(config)
+    for warnings in served.warnings.values():
+        for warning in warnings:
+            console.print(f"[yellow]![/] {escape(warning)}")
+    served.require_complete()
+
+
+def _policies(config: Config) -> None:
+    assert config.proxy.authz.policy_query is not None  # the loader requires it
+    check_policies(read_policy_folder(config.policy.path, config.proxy.authz.policy_query))
+
+
+def _envoy(config: Config, environment: Mapping[str, str], console: Console) -> None:
+    binary = find_envoy(environment)
+    warning = version_warning(envoy_version(binary))
+    if warning:
+        console.print(f"[yellow]![/] {escape(warning)}")
+    validate(render(config, StatePaths(config.runtime.state_dir)), binary)

@@ -1,0 +1,179 @@
+"""`authz decide`: one request through the gate, offline, every step printed.
+
+The steps are the gate's own; nothing is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.markup import escape
+
+from authz_service.config.model import Config
+from authz_service.domain.decision import Claims, Peer, Request, Verdict
+from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
+from authz_service.domain.rules import IssuerKeys
+from authz_service.envoy.routes import NOT_FOUND_ROUTE, route_name
+from authz_service.errors import FetchError, KeysUnavailable
+from authz_service.http_client import HttpClient
+from authz_service.identity.certificates import Peers
+from authz_service.identity.tokens import TokenVerifier
+from authz_service.ingress.gate import Gate
+from authz_service.policy.engine import PolicyEngine
+from authz_service.supervisor.desired import Desired, read_desired
+
+_T = TypeVar("_T")
+_DECISION = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the command line says about the request."""
+
+    method: str
+    target: str  # path and query
+    host: str
+    certificate: Path | None
+    token: str | None
+    jwks: Path | None
+    header_lines: tuple[str, ...]
+
+
+def explain(config_path: Path, environment: Mapping[str, str], question: Question) -> int:
+    """Print each step and the answer; 0 when allowed, 1 when refused."""
+    console = Console(highlight=False, soft_wrap=True)
+    desired = read_desired(config_path, environment)
+    rules = desired.rules
+    tokens = TokenVerifier(rules.issuers, time.time) if rules.issuers else None
+    if tokens is not None and question.token is not None:
+        for keys in _keys(desired, question.jwks):
+            tokens.set_keys(keys)
+    peers = Peers(rules.peers, time.time) if rules.peers is not None else None
+    gate = Gate(rules, peers, tokens, PolicyEngine(rules.policy) if rules.policy is not None else None)
+    request = _request(desired, question)
+    _walk(console, gate, request)
+    decision = gate.decide(request, _DECISION, _DECISION, final=True)
+    answer = ANSWERS[decision.reason]
+    if decision.allowed:
+        console.print(f"[bold green]allow[/] {decision.reason}")
+        for line in decision.headers.decode().splitlines():
+            console.print(f"  {escape(line)}")
+        return 0
+    console.print(f"[bold red]deny[/] {answer.status} {decision.reason}: {answer.title}")
+    return 1
+
+
+def _walk(console: Console, gate: Gate, request: Request) -> None:
+    """The gate's steps, one by one, until one refuses."""
+
+    def step(name: str, take: Callable[[], _T], show: Callable[[_T], str]) -> _T:
+        try:
+            value = take()
+        except Rejected as refusal:
+            detail = f" ({refusal.detail})" if refusal.detail else ""
+            console.print(f"[red]✗[/] {name}: {refusal.reason}{escape(detail)}")
+            raise
+        except (KeyMissing, KeysUnavailable) as missing:
+            console.print(f"[red]✗[/] {name}: {escape(str(missing))}")
+            raise
+        console.print(f"[green]✓[/] {name}: {escape(show(value))}")
+        return value
+
+    try:
+        peer = step("peer", lambda: gate.require_peer(request), _peer_text)
+        route, segments = step(
+            "form",
+            lambda: gate.require_form(request),
+            lambda found: f"route {found[0].name or '(the only one)'}, segments {found[1]}",
+        )
+        claims = step("token", lambda: gate.require_claims(request, peer, route, final=True), _claims_text)
+        document = gate.policy_input(request, peer, claims, segments, _DECISION, request.correlation_id)
+        console.print(f"  input: {escape(json.dumps(json.loads(document), indent=2))}")
+        verdict = gate.evaluate(document)
+    except (Rejected, KeyMissing, KeysUnavailable):
+        return
+    console.print(
+        f"{'[green]✓[/]' if verdict.reason is Reason.ALLOWED else '[red]✗[/]'} policy: {escape(_verdict_text(verdict))}"
+    )
+
+
+def _peer_text(peer: Peer) -> str:
+    name = peer.common_name or ", ".join(peer.uris)
+    return f"{name}, fingerprint {peer.fingerprint[:16]}…" if name else "no client certificate is asked for"
+
+
+def _claims_text(claims: Claims) -> str:
+    if not claims.values:
+        return "none is needed, none was sent"
+    return f"sub {claims.values.get('sub')}, azp {claims.values.get('azp', '-')}, issued by {claims.issuer}"
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
+    return f"{verdict.reason}{reasons}"
+
+
+def _request(desired: Desired, question: Question) -> Request:
+    path, _, query = question.target.partition("?")
+    pem = question.certificate.read_text(encoding="ascii") if question.certificate is not None else ""
+    found = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in question.header_lines)
+    }
+    scheme = desired.rules.headers.auth_scheme
+    return Request(
+        method=question.method.upper(),
+        path=path,
+        query=query,
+        host=question.host,
+        route=_route(desired.config, path),
+        peer=quote(pem, safe="").encode("ascii"),
+        authorization=None if question.token is None else f"{scheme} {question.token}",
+        correlation_id=found.get("x-correlation-id", _DECISION),
+        extracted={n: found[n] for n in (name.lower() for name in desired.rules.headers.extract) if n in found},
+        remote="127.0.0.1",
+    )
+
+
+def _route(config: Config, path: str) -> str:
+    """The name of the route that Envoy would choose: exact paths first, then the longest prefix."""
+    if not config.proxy.routes:
+        return ""
+    fitting = [route for route in config.proxy.routes if _fits(route.path, path)]
+    best = max(fitting, key=lambda route: (not route.path.endswith("/**"), len(route.path)), default=None)
+    return NOT_FOUND_ROUTE if best is None else route_name(best)
+
+
+def _fits(pattern: str, path: str) -> bool:
+    base = pattern.removesuffix("/**")
+    return path == pattern or (base != pattern and (path == base or path.startswith(f"{base}/")))
+
+
+def _keys(desired: Desired, file: Path | None) -> list[IssuerKeys]:
+    if file is not None:
+        text = file.read_text(encoding="utf-8")
+        return [IssuerKeys(issuer.issuer, text) for issuer in desired.config.issuers]
+    return asyncio.run(_fetched_keys(desired))
+
+
+async def _fetched_keys(desired: Desired) -> list[IssuerKeys]:
+    found = []
+    for issuer in desired.config.issuers:
+        client = HttpClient(desired.config.hosts, issuer.ca_file)
+        try:
+            url = issuer.jwks_url or f"{issuer.issuer}/protocol/openid-connect/certs"
+            answer = await client.get(url)
+            if answer.status != 200:
+                raise FetchError(f"{url}: answers HTTP {answer.status}; give the keys by --jwks FILE")
+            found.append(IssuerKeys(issuer.issuer, answer.body.decode()))
+        finally:
+            await client.aclose()
+    return found

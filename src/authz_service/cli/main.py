@@ -1,0 +1,121 @@
+"""The command `authz`: run | check | render | decide | schema.
+
+Reads arguments and prints; the work is done elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from authz_service.errors import AuthzServiceError, Problems
+
+DEFAULT_CONFIG = "/etc/authz/config.yaml"
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="AUTHZ_CONFIG_PATH",
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="The configuration file; also by AUTHZ_CONFIG_PATH.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="authz-service")
+def authz() -> None:
+    """A sidecar that makes service-to-service calls safe."""
+
+
+@authz.command()
+@config_option
+def run(config_path: Path) -> None:
+    """Run the sidecar until SIGTERM. SIGHUP and every change of its files reload it."""
+    from authz_service.supervisor.sidecar import run_sidecar
+
+    run_sidecar(config_path, os.environ)
+
+
+@authz.command()
+@config_option
+def check(config_path: Path) -> None:
+    """Check configuration, certificates and policies as `run` would. Exit code 1 when something must be mended."""
+    from authz_service.cli.check import check_all
+
+    sys.exit(check_all(config_path, os.environ))
+
+
+@authz.command()
+@config_option
+def render(config_path: Path) -> None:
+    """Print the Envoy resources that this configuration becomes, as YAML."""
+    from authz_service.cli.render import rendered_yaml
+
+    click.echo(rendered_yaml(config_path, os.environ), nl=False)
+
+
+@authz.command()
+@config_option
+@click.option("--method", default="GET", show_default=True)
+@click.option("--path", "target", default="/", show_default=True, help="With the query, as a client would send it.")
+@click.option("--host", default="localhost", show_default=True)
+@click.option("--cert", type=click.Path(path_type=Path, exists=True), help="The client certificate, PEM.")
+@click.option("--token", help="The access token; @FILE reads it from a file.")
+@click.option(
+    "--jwks", type=click.Path(path_type=Path, exists=True), help="The issuer's keys, so that nothing is fetched."
+)
+@click.option("--header", "header_lines", multiple=True, help="Name: value; repeatable.")
+def decide(  # noqa: PLR0913 - one per option
+    config_path: Path,
+    method: str,
+    target: str,
+    host: str,
+    cert: Path | None,
+    token: str | None,
+    jwks: Path | None,
+    header_lines: tuple[str, ...],
+) -> None:
+    """Send one request through the gate, offline, and print every step. Exit code 0 allowed, 1 refused."""
+    from authz_service.cli.decide import Question, explain
+
+    question = Question(method, target, host, cert, _from_file(token), jwks, header_lines)
+    sys.exit(explain(config_path, os.environ, question))
+
+
+@authz.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration."""
+    from authz_service.config.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+def _from_file(text: str | None) -> str | None:
+    if text is None or not text.startswith("@"):
+        return text
+    return Path(text[1:]).read_text(encoding="utf-8").strip()
+
+
+def main() -> None:
+    """The entry point: what is broken is told in plain lines, without a traceback, with exit code 1."""
+    try:
+        authz(standalone_mode=True)
+    except Problems as problems:
+        for problem in problems.problems:
+            click.echo(str(problem), err=True)
+        count = len(problems.problems)
+        click.echo(f"{count} problem{'s' if count != 1 else ''}.", err=True)
+        sys.exit(1)
+    except (AuthzServiceError, OSError) as error:
+        click.echo(f"authz: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What a sidecar should do, from its files: configuration, policies, rules for the workers, resources for Envoy.
+
+Reads, applies nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from authz_service.config.loader import load_config
+from authz_service.config.model import Config
+from authz_service.domain.rules import GateRules, PolicySource
+from authz_service.envoy.binary import find_envoy
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.preflight import validate
+from authz_service.envoy.resources import Resources, render
+from authz_service.envoy.routes import route_name
+from authz_service.policy.load_gate import check_policies
+from authz_service.policy.source import read_policy_folder
+from authz_service.supervisor.gate_rules import gate_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One consistent reading of the files. `revision` stands in each audit record and in /readyz."""
+
+    config: Config
+    rules: GateRules
+    resources: Resources
+    revision: str
+
+    @property
+    def ingress(self) -> bool:
+        return self.config.proxy.enabled
+
+
+def read_desired(config_path: Path, environment: Mapping[str, str]) -> Desired:
+    """Raises ConfigProblems or PolicyProblems.
+
+    Nothing is evaluated and Envoy is not asked yet: see `require_usable`.
+    """
+    return desired_for(load_config(config_path, environment))
+
+
+def desired_for(config: Config) -> Desired:
+    policy = None
+    if config.proxy.enabled and config.proxy.authz.enabled:
+        assert config.proxy.authz.policy_query is not None  # the loader requires it
+        policy = read_policy_folder(config.policy.path, config.proxy.authz.policy_query)
+    revision = _revision(config, policy)
+    rules = gate_rules(config, policy, revision, route_name)
+    return Desired(config, rules, render(config, StatePaths(config.runtime.state_dir)), revision)
+
+
+def require_usable(desired: Desired, environment: Mapping[str, str], last: Desired | None = None) -> None:
+    """Ask those who must live with it: the policy interpreter, in a child process, and Envoy (`--mode validate`).
+
+    What did not change since `last` is not asked again. Raises PolicyProblems or RenderError. Blocks for up to seconds.
+    """
+    policy = desired.rules.policy
+    if policy is not None and (last is None or last.rules.policy != policy):
+        check_policies(policy)
+    if last is None or last.resources != desired.resources:
+        validate(desired.resources, find_envoy(environment))
+
+
+def _revision(config: Config, policy: PolicySource | None) -> str:
+    digest = hashlib.sha256(config.model_dump_json().encode())  # secrets print as ***
+    digest.update(msgspec.json.encode(policy))
+    return digest.hexdigest()[:12]

@@ -1,0 +1,37 @@
+"""Tells when one of the sidecar's files may have changed. What changed is for the reader to find out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import watchfiles
+
+from authz_service.config.model import Config
+
+# Network and container file systems do not always tell; nobody waits longer than this for a change.
+LONGEST_SILENCE = 30.0  # seconds
+
+
+def watched_folders(config_path: Path, config: Config) -> set[Path]:
+    """The folders in which something is renamed or written when one of our files changes (Kubernetes swaps a link
+    there).
+    """
+    tls = config.http.tls
+    files = [config_path, tls.cert_file, tls.key_file, tls.client_ca_file, tls.crl_file]
+    for target in config.egress.targets.values():
+        files += [target.tls.client_cert, target.tls.client_key, target.tls.ca_cert, target.auth.client_secret_file]
+    folders = {file.parent for file in files if file is not None}
+    if config.proxy.enabled and config.proxy.authz.enabled:
+        folders.add(config.policy.path)
+    return {folder for folder in folders if folder.is_dir()}
+
+
+async def changes(folders: set[Path], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Yields after each burst of changes, and at least every LONGEST_SILENCE seconds; ends when `stop` is set."""
+    async for _ in watchfiles.awatch(
+        *folders, step=50, debounce=400, stop_event=stop, recursive=True, yield_on_timeout=True,
+        rust_timeout=int(LONGEST_SILENCE * 1000), watch_filter=None,
+    ):  # fmt: skip
+        yield

@@ -1,0 +1,99 @@
+"""From the user's configuration to what a decision worker is told: plain values, no secret. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from authz_service.config.model import Config, Route
+from authz_service.domain.rules import (
+    ClientRule,
+    GateRules,
+    HeaderRules,
+    IssuerRules,
+    PeerRules,
+    PolicySource,
+    RouteRules,
+)
+from authz_service.errors import ConfigProblems, Problem
+from authz_service.identity.certificates import parse_client_rule
+
+
+def gate_rules(
+    config: Config, policy: PolicySource | None, revision: str, route_name: Callable[[Route], str]
+) -> GateRules:
+    """Raises ConfigProblems when an allowed client cannot be read."""
+    proxy = config.proxy
+    return GateRules(
+        revision=revision,
+        service=config.service.name,
+        zone=config.service.zone,
+        peers=_peers(config) if proxy.mtls.enabled else None,
+        issuers=_issuers(config) if proxy.auth.enabled else (),
+        policy=policy,
+        shadow=proxy.authz.mode == "shadow",
+        headers=_headers(config),
+        routes=_routes(config, route_name),
+        audit_path=config.audit.path,
+        audit_required=config.audit.on_failure == "deny",
+    )
+
+
+def _peers(config: Config) -> PeerRules:
+    mtls = config.proxy.mtls
+    rules: list[ClientRule] = []
+    problems: list[Problem] = []
+    for index, text in enumerate(mtls.allowed_clients):
+        try:
+            rules.append(parse_client_rule(text))
+        except ValueError as error:
+            fix = 'write a subject such as "CN=api-gateway-client,O=MyOrg", or a SPIFFE ID'
+            problems.append(Problem(f"proxy.mtls.allowed_clients[{index}]", f"{text!r}: {error}", fix))
+    if problems:
+        raise ConfigProblems(problems)
+    return PeerRules(
+        required=config.http.tls.client_auth == "require",
+        allowed=tuple(rules),
+        bind_service_tokens=mtls.bind_service_tokens,
+        bindings=tuple(sorted(mtls.bindings.items())),
+    )
+
+
+def _issuers(config: Config) -> tuple[IssuerRules, ...]:
+    return tuple(
+        IssuerRules(
+            issuer=issuer.issuer,
+            audiences=issuer.audience,
+            algorithms=issuer.algorithms,
+            leeway=issuer.leeway,
+            types=issuer.types,
+        )
+        for issuer in config.issuers
+    )
+
+
+def _headers(config: Config) -> HeaderRules:
+    headers, auth = config.proxy.headers, config.proxy.auth
+    user_id = () if headers.inject_user_id is None else (("sub", headers.inject_user_id),)
+    return HeaderRules(
+        pass_token=headers.pass_token,
+        inject=(*user_id, *headers.inject_claims.items()),
+        extract=headers.extract,
+        auth_header=auth.header,
+        auth_scheme=auth.scheme,
+    )
+
+
+def _routes(config: Config, route_name: Callable[[Route], str]) -> tuple[RouteRules, ...]:
+    targets = {target.url: name for name, target in config.egress.targets.items()}
+    if not config.proxy.routes:
+        # Without routes there is one, which Envoy does not name (envoy.routes).
+        return (RouteRules(name="", auth_required=True, methods=(), downstream=""),)
+    return tuple(
+        RouteRules(
+            name=route_name(route),
+            auth_required=route.auth_required,
+            methods=route.methods,
+            downstream="" if route.upstream is None else targets.get(route.upstream, str(route.upstream)),
+        )
+        for route in config.proxy.routes
+    )

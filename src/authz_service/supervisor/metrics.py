@@ -1,0 +1,101 @@
+"""The sidecar's figures in Prometheus' form.
+
+Names and labels are public: docs/operations.md lists them. Not their gathering.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
+
+_BOUNDS = [str(bound / 1_000_000) for bound in DURATION_BUCKETS_US] + ["+Inf"]
+
+
+@dataclass(slots=True)
+class Gauge:
+    """One present value; `labels` in the order of the family's label names."""
+
+    name: str
+    help: str
+    label: str  # "" = no label
+    values: dict[str, float]
+
+
+@dataclass(slots=True)
+class Figure:
+    """Totals since the control plane started; workers come and go, these stay."""
+
+    decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    buckets: list[int] = field(default_factory=lambda: [0] * len(_BOUNDS))
+    duration_us: int = 0
+    audit_failures: int = 0
+    reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, "ok" | "refused")
+
+    def add(self, figures: Figures) -> None:
+        for key, count in figures.decisions.items():
+            decision, _, reason = key.partition("|")
+            self.decisions[decision, reason] += count
+        for index, count in enumerate(figures.buckets[: len(self.buckets)]):
+            self.buckets[index] += count
+        self.duration_us += figures.duration_us
+        self.audit_failures += figures.audit_failures
+
+
+class Metrics(Collector):
+    """Collects when scraped: totals from `figure`, present values from `gauges()`."""
+
+    def __init__(
+        self, figure: Figure, gauges: Callable[[], list[Gauge]], counters: Callable[[], dict[str, float]]
+    ) -> None:
+        self._figure = figure
+        self._gauges = gauges
+        self._counters = counters
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def text(self) -> str:
+        """Prometheus' text exposition format 0.0.4."""
+        return generate_latest(self._registry).decode()
+
+    def collect(self) -> Iterator[Metric]:
+        figure = self._figure
+        decisions = CounterMetricFamily(
+            "authz_decisions", "Decisions, by what was decided and why.", labels=("decision", "reason")
+        )
+        for labels, count in list(figure.decisions.items()):
+            decisions.add_metric(labels, count)
+        yield decisions
+        total, cumulative = 0, []
+        for bound, count in zip(_BOUNDS, figure.buckets, strict=True):
+            total += count
+            cumulative.append((bound, float(total)))
+        durations = HistogramMetricFamily("authz_decision_duration_seconds", "Time of one decision in a worker.")
+        durations.add_metric((), cumulative, figure.duration_us / 1_000_000)
+        yield durations
+        yield _counter("authz_audit_failures", "Audit records that could not be written.", figure.audit_failures)
+        reloads = CounterMetricFamily(
+            "authz_reloads", "Changes of files that were taken over or refused.", labels=("what", "result")
+        )
+        for what_result, count in list(figure.reloads.items()):
+            reloads.add_metric(what_result, count)
+        yield reloads
+        for name, value in self._counters().items():
+            yield _counter(name, name.replace("_", " "), value)
+        for gauge in self._gauges():
+            family = GaugeMetricFamily(gauge.name, gauge.help, labels=(gauge.label,) if gauge.label else ())
+            for label, value in gauge.values.items():
+                family.add_metric((label,) if gauge.label else (), value)
+            yield family
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text)
+    family.add_metric((), value)
+    return family

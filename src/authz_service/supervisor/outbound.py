@@ -1,0 +1,135 @@
+"""The control plane's own calls: issuers' keys for the workers, tokens for Envoy. Not the service's calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from authz_service.clock import Clock
+from authz_service.config.model import Config, Target
+from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeyState
+from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
+from authz_service.domain.rules import IssuerKeys
+from authz_service.domain.secret import Secret
+from authz_service.egress.token_keeper import Subscription, TokenKeepers, TokenState
+from authz_service.http_client import HttpClient
+from authz_service.identity.key_set import usable_keys
+
+PublishKeys = Callable[[IssuerKeys], None]
+PublishToken = Callable[[str, str | None], None]  # (target, token; None = there is none)
+
+
+class Outbound:
+    """Follows the configuration: what did not change in it keeps its keys, tokens and connections."""
+
+    def __init__(self, saved_keys: Path, publish_keys: PublishKeys, publish_token: PublishToken, clock: Clock) -> None:
+        self._saved_keys = saved_keys
+        self._publish_keys = publish_keys
+        self._publish_token = publish_token
+        self._clock = clock
+        self._hosts: dict[str, str] = {}
+        self._clients: dict[Path | None, HttpClient] = {}
+        self._sources: dict[KeySettings, KeySource] = {}
+        self._tokens = TokenKeepers(self._fetch_token, clock)
+
+    async def update(self, config: Config) -> None:
+        """Fetch for this configuration from now on; returns before the first answers are there, never raises for
+        their lack.
+        """
+        if config.hosts != self._hosts:
+            self._hosts = dict(config.hosts)
+            await self._stop_sources(set(self._sources))
+            await self._close_clients()
+        wanted = self._key_settings(config)
+        await self._stop_sources(self._sources.keys() - wanted.keys())
+        for settings, ca_file in wanted.items():
+            if settings not in self._sources:
+                client = self._client(ca_file)
+                source = KeySource(
+                    settings, client.get, parse=usable_keys, publish=self._publish_keys, clock=self._clock
+                )
+                self._sources[settings] = source
+                source.start()
+        await self._tokens.update(self._subscriptions(config))
+
+    async def refetch(self, issuer: str, kid: str) -> None:
+        """When it returns, the issuer's newest keys were published, or there is nothing newer for now."""
+        for settings, source in self._sources.items():
+            if settings.issuer == issuer:
+                await source.refetch(kid)
+
+    def key_states(self) -> list[KeyState]:
+        return [source.state() for source in self._sources.values()]
+
+    def token_states(self) -> list[TokenState]:
+        return self._tokens.states()
+
+    async def stop(self) -> None:
+        await self._tokens.stop()
+        await self._stop_sources(set(self._sources))
+        await self._close_clients()
+
+    def _key_settings(self, config: Config) -> dict[KeySettings, Path | None]:
+        if not (config.proxy.enabled and config.proxy.auth.enabled):
+            return {}
+        return {
+            KeySettings(
+                issuer=issuer.issuer,
+                jwks_url=issuer.jwks_url,
+                refresh_interval=issuer.jwks_refresh_interval,
+                saved_file=self._saved_keys / f"{index}.json",
+            ): issuer.ca_file
+            for index, issuer in enumerate(config.issuers)
+        }
+
+    def _subscriptions(self, config: Config) -> list[Subscription]:
+        if not config.egress.enabled:
+            return []
+        return [
+            Subscription(name, _token_request(target), partial(self._publish_token, name))
+            for name, target in config.egress.targets.items()
+            if target.auth.type != "none"
+        ]
+
+    async def _fetch_token(self, request: TokenRequest) -> Token:
+        return await fetch_token(self._client(request.ca_file).post_form, request, time.time)
+
+    def _client(self, ca_file: Path | None) -> HttpClient:
+        if ca_file not in self._clients:
+            self._clients[ca_file] = HttpClient(self._hosts, ca_file)
+        return self._clients[ca_file]
+
+    async def _stop_sources(self, unwanted: set[KeySettings]) -> None:
+        for settings in unwanted:
+            await self._sources.pop(settings).stop()
+
+    async def _close_clients(self) -> None:
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.aclose()
+
+
+def _token_request(target: Target) -> TokenRequest:
+    auth = target.auth
+    assert auth.token_url is not None  # the loader requires it
+    assert auth.client_id is not None
+    return TokenRequest(
+        token_url=auth.token_url,
+        client_id=auth.client_id,
+        client_secret=_client_secret(target),
+        scopes=auth.scopes,
+        audience=auth.audience or "",
+        client_auth=auth.client_auth,
+        ca_file=auth.ca_file,
+        refresh_before_expiry=auth.refresh_before_expiry,
+    )
+
+
+def _client_secret(target: Target) -> Secret:
+    auth = target.auth
+    if auth.client_secret is not None:
+        return auth.client_secret
+    assert auth.client_secret_file is not None
+    return Secret(auth.client_secret_file.read_text(encoding="utf-8").rstrip("\r\n"))

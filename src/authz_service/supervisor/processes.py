@@ -1,0 +1,89 @@
+"""Keeps one child process running: starts it, restarts it when it dies, ends it. Not what the child does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from authz_service.supervisor.parent_death import bound_to_us
+
+log = logging.getLogger(__name__)
+
+_SHORT_LIFE = 1.0  # seconds; a child that dies sooner is restarted with a growing pause
+_LONGEST_PAUSE = 5.0
+
+
+@dataclass(slots=True)
+class Child:
+    """A process of ours, in a session of its own: Ctrl-C and signals to our group never reach it, our death does."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    on_exit: Callable[[], None] = lambda: None
+    restarts: int = 0
+    process: asyncio.subprocess.Process | None = None
+    _keeper: asyncio.Task[None] | None = None
+    _ending: bool = field(default=False)
+
+    async def start(self) -> None:
+        """Start it and keep it running until `end`."""
+        await self._spawn()
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep-{self.name}")
+
+    @property
+    def pid(self) -> int | None:
+        alive = self.process is not None and self.process.returncode is None
+        return self.process.pid if alive and self.process is not None else None
+
+    def expect_end(self) -> None:
+        """It may end by itself from now on: no restart."""
+        self._ending = True
+
+    async def end(self, patience: float) -> None:
+        """SIGTERM, then SIGKILL after `patience` seconds."""
+        self._ending = True
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.process.wait(), patience)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    async def _spawn(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            *bound_to_us(self.command),
+            stdin=asyncio.subprocess.DEVNULL,
+            env=dict(self.environment),
+            start_new_session=True,
+        )
+
+    async def _keep(self) -> None:
+        pause = 0.0
+        while not self._ending:
+            assert self.process is not None
+            born = time.monotonic()
+            code = await self.process.wait()
+            if self._ending:
+                return
+            log.error("child_died", extra={"fields": {"child": self.name, "pid": self.process.pid, "exit": code}})
+            self.on_exit()
+            pause = 0.0 if time.monotonic() - born > _SHORT_LIFE else min(max(0.2, pause * 2), _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+            self.restarts += 1
+            await self._spawn()
+
+
+def clean_environment() -> dict[str, str]:
+    """What a child of ours may know: never a secret that our own environment holds."""
+    keep = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    return {name: os.environ[name] for name in keep if name in os.environ} | {"RUST_BACKTRACE": "0"}

@@ -1,0 +1,120 @@
+"""The certificates, CA bundles and revocation lists that Envoy serves by: read, judged, and handed over as secrets.
+
+What is broken never replaces what is good; it is remembered as a problem until it is mended. Not the watching of files.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from authz_service.config.model import Config, Target
+from authz_service.credentials.certificates import (
+    CaBundle,
+    KeyPair,
+    load_ca_bundle,
+    load_key_pair,
+    require_own_authority_kept,
+)
+from authz_service.credentials.revocation_lists import ExpiredPolicy, load_crl
+from authz_service.envoy import secrets
+from authz_service.errors import CertificateProblems
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ServedCertificates:
+    """By secret name: the text that Envoy reads, when it expires, and what is wrong with the files of now."""
+
+    publish: Callable[[str, str], None]  # (secret name, file text)
+    now: Callable[[], float]
+    expires: dict[str, float] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _texts: dict[str, str] = field(default_factory=dict)
+    _bundles: dict[str, CaBundle] = field(default_factory=dict)
+
+    def refresh(self, config: Config) -> list[str]:
+        """Read every file anew and publish what changed; returns the names.
+
+        What cannot be used keeps its last good form.
+        """
+        changed: list[str] = []
+        tls = config.http.tls
+        if config.proxy.enabled and tls.enabled and tls.cert_file and tls.key_file:
+            own = self._pair(secrets.SERVER_CERTIFICATE, tls.cert_file, tls.key_file, "server", changed)
+            if tls.client_auth != "none" and tls.client_ca_file is not None:
+                crl = (tls.crl_file, tls.crl_expired) if tls.crl_file is not None else None
+                self._bundle(secrets.CLIENT_CA, tls.client_ca_file, own, crl, changed)
+        if config.egress.enabled:
+            for name, target in config.egress.targets.items():
+                self._target(name, target, changed)
+        return changed
+
+    def require_complete(self) -> None:
+        """At start nothing stands in for a file that cannot be used. Raises CertificateProblems with all of them."""
+        if self._failures:
+            raise CertificateProblems([problem for failure in self._failures.values() for problem in failure.problems])
+
+    _failures: dict[str, CertificateProblems] = field(default_factory=dict)
+
+    def _target(self, name: str, target: Target, changed: list[str]) -> None:
+        tls = target.tls
+        if not tls.enabled:
+            return
+        own = None
+        if tls.client_cert is not None and tls.client_key is not None:
+            own = self._pair(secrets.target_certificate(name), tls.client_cert, tls.client_key, "client", changed)
+        if tls.ca_cert is not None:
+            self._bundle(secrets.target_ca(name), tls.ca_cert, own, None, changed)
+
+    def _pair(self, name: str, cert: Path, key: Path, purpose: str, changed: list[str]) -> KeyPair | None:
+        try:
+            pair = load_key_pair(cert, key, "server" if purpose == "server" else "client", self.now())
+        except CertificateProblems as problems:
+            self._refuse(name, problems)
+            return None
+        text = secrets.tls_certificate_secret(name, pair.chain_pem, pair.key_pem.reveal())
+        self._accept(name, text, pair.not_after, pair.warnings, changed)
+        return pair
+
+    def _bundle(
+        self, name: str, file: Path, own: KeyPair | None, crl: tuple[Path, ExpiredPolicy] | None, changed: list[str]
+    ) -> None:
+        try:
+            bundle = load_ca_bundle(file, self.now())
+            before = self._bundles.get(name)
+            if before is not None and own is not None:
+                require_own_authority_kept(before, bundle, own)
+            lists = None if crl is None else load_crl(crl[0], bundle, crl[1], self.now())
+        except CertificateProblems as problems:
+            self._refuse(name, problems)
+            return
+        self._bundles[name] = bundle
+        text = secrets.validation_context_secret(name, bundle.pem, None if lists is None else lists.pem)
+        self._accept(name, text, bundle.not_after, bundle.warnings, changed)
+
+    def _accept(self, name: str, text: str, not_after: float, warnings: tuple[str, ...], changed: list[str]) -> None:
+        self.expires[name] = not_after
+        self.problems.pop(name, None)
+        self._failures.pop(name, None)
+        if warnings and self.warnings.get(name) != warnings:
+            log.warning("certificate_warning", extra={"fields": {"name": name, "warnings": warnings}})
+        self.warnings[name] = warnings
+        if self._texts.get(name) != text:
+            self._texts[name] = text
+            self.publish(name, text)
+            changed.append(name)
+
+    def _refuse(self, name: str, problems: CertificateProblems) -> None:
+        text = str(problems)
+        if self.problems.get(name) != text:
+            log.error(
+                "certificate_refused",
+                extra={"fields": {"name": name, "problems": text, "last_good": name in self._texts}},
+            )
+        self.problems[name] = text
+        self._failures[name] = problems

@@ -1,0 +1,277 @@
+"""The control plane of one sidecar: brings Envoy, workers, keys, tokens and certificates to what the files say.
+
+The only place where the parts meet. It decides no request and forwards no byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from authz_service import logs
+from authz_service.clock import SystemClock
+from authz_service.config.model import Config
+from authz_service.config.restart import restart_needed
+from authz_service.domain.rules import IssuerKeys
+from authz_service.envoy import secrets
+from authz_service.envoy.binary import find_envoy
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.resources import steps
+from authz_service.errors import AuthzServiceError, ConfigProblems, Problem
+from authz_service.supervisor import ports
+from authz_service.supervisor.admin_server import AdminServer
+from authz_service.supervisor.desired import Desired, read_desired, require_usable
+from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin
+from authz_service.supervisor.file_watch import changes, watched_folders
+from authz_service.supervisor.metrics import Figure
+from authz_service.supervisor.outbound import Outbound
+from authz_service.supervisor.processes import Child, clean_environment
+from authz_service.supervisor.served_certificates import ServedCertificates
+from authz_service.supervisor.state_dir import StateDirectory
+from authz_service.supervisor.status import Status
+from authz_service.supervisor.worker_hub import WorkerHub
+
+log = logging.getLogger(__name__)
+
+_LOOK_UNTIL_READY = 0.05  # seconds between looks at Envoy
+_LOOK_WHEN_READY = 2.0
+_TAKE_OVER = 1.0  # seconds for Envoy to accept a file
+_PATIENCE = 5.0  # seconds for a child to end
+
+
+def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
+    """Run until SIGTERM or SIGINT. Raises AuthzServiceError when it cannot start."""
+    started = time.monotonic()
+    desired = read_desired(config_path, environment)
+    logs.configure(desired.config.service.name)
+    directory = StateDirectory(desired.config.runtime.state_dir)
+    directory.acquire()
+    ports.require_free(ports.listen_addresses(desired.config))
+    asyncio.run(_serve(config_path, environment, desired, directory, started))
+
+
+async def _serve(
+    config_path: Path, environment: Mapping[str, str], desired: Desired, directory: StateDirectory, started: float
+) -> None:
+    await Sidecar(config_path, environment, desired, directory, started).run()
+
+
+class Sidecar:
+    """One per process, made inside its event loop."""
+
+    def __init__(
+        self,
+        config_path: Path,
+        environment: Mapping[str, str],
+        desired: Desired,
+        directory: StateDirectory,
+        started: float,
+    ) -> None:
+        self._config_path = config_path
+        self._environment = environment
+        self._directory = directory
+        self._paths = StatePaths(directory.path)
+        self._current = desired
+        self._stop = asyncio.Event()
+        self._look_now = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._envoy = EnvoyAdmin(self._paths.admin_socket)
+        self._certificates = ServedCertificates(self._publish_secret, time.time)
+        self._outbound = Outbound(self._paths.keys, self._publish_keys, self._publish_token, SystemClock())
+        figure = Figure()
+        self._hub = WorkerHub(self._paths.control_socket, figure.add, self._outbound.refetch, self._look_now.set)
+        self._children: list[Child] = []
+        self._status = Status(figure, self._certificates, self._outbound, self._hub, self._children, started=started)
+
+    async def run(self) -> None:
+        """Start, serve, stop. Raises AuthzServiceError when it cannot start; then everything is stopped again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload("SIGHUP")))
+        address = self._current.config.admin.addr
+        admin = AdminServer(address.host, address.port, self._status.pages(self._envoy, loop))
+        admin.start()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await self._start()
+            tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._look())]
+            await self._stop.wait()
+        finally:
+            self._status.stopping = True
+            for task in tasks:
+                task.cancel()
+            await self._end()
+            admin.stop()
+
+    async def _start(self) -> None:
+        desired = self._current
+        await self._hub.start()
+        if desired.ingress:  # they start while the files are checked, and wait for their rules
+            await self._start_child("decision workers", self._nursery_command(desired.config))
+        await asyncio.to_thread(require_usable, desired, self._environment)
+        self._certificates.refresh(desired.config)
+        self._certificates.require_complete()
+        self._write_empty_tokens(desired.config, only_missing=False)
+        self._hub.set_rules(desired.rules)
+        for name, text in desired.resources.files().items():
+            self._directory.write(name, text)
+        await self._outbound.update(desired.config)
+        await self._start_child("envoy", self._envoy_command(desired.config))
+        self._status.desired = desired
+        log.info("started", extra={"fields": {"revision": desired.revision, "state_dir": str(self._directory.path)}})
+
+    async def _start_child(self, name: str, command: list[str]) -> None:
+        child = Child(name, command, clean_environment(), on_exit=self._look_now.set)
+        self._children.append(child)
+        await child.start()
+
+    async def _end(self) -> None:
+        """Requests in flight first, then everything that served them."""
+        log.info("stopping")
+        for child in self._children:
+            child.expect_end()
+        if any(child.name == "envoy" and child.pid for child in self._children):
+            await self._envoy.drain_and_quit(self._current.config.runtime.drain)
+        for child in reversed(self._children):
+            await child.end(_PATIENCE)
+        await self._outbound.stop()
+        self._hub.stop()
+        await self._envoy.close()
+        log.info("stopped")
+
+    def _nursery_command(self, config: Config) -> list[str]:
+        return [
+            sys.executable, "-m", "authz_service.supervisor.nursery",
+            "--parent", str(os.getpid()),
+            "--service", config.service.name,
+            "--workers", str(config.runtime.decision_workers),
+            "--control-socket", str(self._paths.control_socket),
+            "--decision-sockets", str(self._paths.run / "worker-{slot}.sock"),
+        ]  # fmt: skip
+
+    def _envoy_command(self, config: Config) -> list[str]:
+        return [
+            str(find_envoy(self._environment)),
+            "-c", str(self._paths.bootstrap),
+            "--concurrency", str(config.runtime.envoy_threads),
+            "--disable-hot-restart",
+            "--reject-unknown-dynamic-fields",
+            "--drain-time-s", str(max(1, round(config.runtime.drain))),
+            "--drain-strategy", "immediate",
+            "--file-flush-interval-msec", "200",
+            "-l", "warn",
+        ]  # fmt: skip
+
+    # Following the files
+
+    async def _watch(self) -> None:
+        while not self._stop.is_set():
+            config = self._current.config
+            async for _ in changes(watched_folders(self._config_path, config), self._stop):
+                await self._reload("files changed")
+                if self._current.config is not config:
+                    break  # perhaps other folders now
+
+    async def _reload(self, cause: str) -> None:
+        """Read everything anew; what is new and good is applied, for what is not the last good stays."""
+        async with self._reloading:
+            try:
+                desired = await asyncio.to_thread(self._read_changed)
+                self._status.reload_problem = ""
+                if desired is not None:
+                    await self._apply(desired, cause)
+            except (AuthzServiceError, OSError) as error:
+                self._refuse(cause, error)
+            changed = self._certificates.refresh(self._current.config)
+            if changed:
+                self._status.figure.reloads["certificates", "ok"] += 1
+                log.info("certificates_reloaded", extra={"fields": {"names": changed}})
+            self._look_now.set()
+
+    def _read_changed(self) -> Desired | None:
+        """The new wishes, checked; None when they are the present ones. Runs in a thread."""
+        desired = read_desired(self._config_path, self._environment)
+        if desired.config == self._current.config and desired.rules == self._current.rules:
+            return None
+        fixed = restart_needed(self._current.config, desired.config)
+        if fixed:
+            file = str(self._config_path)
+            raise ConfigProblems(
+                [Problem(key, "cannot be changed while running", "restart the sidecar", file) for key in fixed]
+            )
+        require_usable(desired, self._environment, self._current)
+        return desired
+
+    async def _apply(self, desired: Desired, cause: str) -> None:
+        before, self._current = self._current, desired
+        self._certificates.refresh(desired.config)
+        self._write_empty_tokens(desired.config, only_missing=True)
+        # The workers first: a new route is known to the gate before Envoy uses it, and refused before Envoy forgets it.
+        self._hub.set_rules(desired.rules)
+        await self._hub.settled(desired.revision, 1.0)
+        await self._write_steps(before, desired)
+        await self._outbound.update(desired.config)
+        self._status.desired = desired
+        self._status.figure.reloads["configuration", "ok"] += 1
+        log.info(
+            "reloaded", extra={"fields": {"cause": cause, "revision": desired.revision, "before": before.revision}}
+        )
+
+    def _refuse(self, cause: str, error: Exception) -> None:
+        text = str(error)
+        if self._status.reload_problem != text:
+            self._status.figure.reloads["configuration", "refused"] += 1
+            fields = {"cause": cause, "problems": text.splitlines(), "revision_kept": self._current.revision}
+            log.error("reload_refused", extra={"fields": fields})
+        self._status.reload_problem = text
+
+    async def _look(self) -> None:
+        """Keep an eye on Envoy, closer until all is ready."""
+        while True:
+            self._status.envoy = await self._envoy.state() if self._children[-1].pid else GONE
+            ready = not self._status.missing()
+            if ready and not self._status.were_ready:
+                self._status.were_ready = True
+                self._status.seconds_to_ready = time.monotonic() - self._status.started
+                log.info("ready", extra={"fields": {"seconds": round(self._status.seconds_to_ready, 3)}})
+            self._look_now.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_now.wait(), _LOOK_WHEN_READY if ready else _LOOK_UNTIL_READY)
+
+    # Writing for Envoy and the workers
+
+    async def _write_steps(self, before: Desired, desired: Desired) -> None:
+        """One file after the other, each taken over by Envoy before the next, so that no route is ever without its
+        cluster.
+        """
+        for name, text in steps(before.resources, desired.resources):
+            self._directory.write(name, text)
+            await self._envoy.taken_over(name, json.loads(text)["version_info"], _TAKE_OVER)
+
+    def _write_empty_tokens(self, config: Config, *, only_missing: bool) -> None:
+        """Envoy wants the file to exist; an empty token is 503 for the target until there is one."""
+        for name, target in config.egress.targets.items():
+            present = self._paths.secret(secrets.target_token(name)).exists()
+            if target.auth.type != "none" and not (only_missing and present):
+                self._publish_token(name, None)
+
+    def _publish_secret(self, name: str, text: str) -> None:
+        self._directory.write(f"sds/{name}.json", text)
+
+    def _publish_token(self, target: str, token: str | None) -> None:
+        name = secrets.target_token(target)
+        self._publish_secret(name, secrets.token_secret(name, token or ""))
+        self._look_now.set()
+
+    def _publish_keys(self, keys: IssuerKeys) -> None:
+        self._hub.set_keys(keys)
+        self._look_now.set()

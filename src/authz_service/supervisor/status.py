@@ -1,0 +1,164 @@
+"""What the sidecar tells about itself: readiness with reasons, metrics, token states.
+
+Gathers and words; changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from authz_service.supervisor.admin_server import Page, json_page, text_page
+from authz_service.supervisor.desired import Desired
+from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin, EnvoyState
+from authz_service.supervisor.metrics import Figure, Gauge, Metrics
+from authz_service.supervisor.outbound import Outbound
+from authz_service.supervisor.processes import Child
+from authz_service.supervisor.served_certificates import ServedCertificates
+from authz_service.supervisor.worker_hub import WorkerHub
+
+
+@dataclass(slots=True)
+class Status:
+    """Filled by the control plane, read by the admin server's threads: values are replaced whole, never changed in
+    place.
+    """
+
+    figure: Figure
+    certificates: ServedCertificates
+    outbound: Outbound
+    hub: WorkerHub
+    children: list[Child]
+    envoy: EnvoyState = GONE
+    desired: Desired | None = None
+    reload_problem: str = ""
+    stopping: bool = False
+    were_ready: bool = False
+    started: float = field(default_factory=time.monotonic)
+    seconds_to_ready: float = 0.0
+
+    def missing(self) -> list[str]:
+        """What keeps requests away; empty when ready."""
+        if self.stopping:
+            return ["stopping"]
+        desired = self.desired
+        if desired is None:
+            return ["starting"]
+        missing = []
+        if not self.envoy.live:
+            missing.append("envoy is not live")
+        absent = sorted({str(listener["name"]) for listener in desired.resources.listeners} - self.envoy.listeners)
+        missing += [f"envoy does not listen: {name}" for name in absent]
+        missing += [
+            f"envoy has not taken over {name}"
+            for name, version in desired.resources.versions().items()
+            if self.envoy.versions.get(name) != version
+        ]
+        if desired.ingress and self.hub.active(desired.revision) == 0:
+            missing.append("no decision worker has the present rules")
+        missing += [f"no keys yet of {state.issuer}" for state in self.outbound.key_states() if not state.ready]
+        if not self.were_ready:  # later on, requests to one target get 503; the others and the ingress go on
+            missing += [
+                f"no token yet for {', '.join(s.targets)}" for s in self.outbound.token_states() if s.state == "missing"
+            ]
+        return missing
+
+    def degraded(self) -> list[str]:
+        """What calls for a person although requests are served."""
+        troubles = []
+        if self.reload_problem:
+            troubles.append(f"the changed files were refused, the last good ones serve: {self.reload_problem}")
+        troubles += [f"certificate {name}: {text}" for name, text in self.certificates.problems.items()]
+        troubles += [warning for warnings in self.certificates.warnings.values() for warning in warnings]
+        now = self.certificates.now()
+        troubles += [f"certificate {name} has expired" for name, end in self.certificates.expires.items() if end <= now]
+        troubles += [f"keys of {s.issuer} are stale: {s.last_error}" for s in self.outbound.key_states() if s.stale]
+        troubles += [
+            f"token for {', '.join(s.targets)} is {s.state}: {s.last_error}"
+            for s in self.outbound.token_states()
+            if s.state != "fresh"
+        ]
+        troubles += [f"a worker could not use the rules: {error}" for error in self.hub.errors()]
+        troubles += [f"envoy refused an update: {name}={count}" for name, count in self.envoy.rejected.items()]
+        return troubles
+
+    def readyz(self) -> Page:
+        missing = self.missing()
+        desired = self.desired
+        body = {
+            "ready": not missing,
+            "service": desired.config.service.name if desired else "",
+            "revision": desired.revision if desired else "",
+            "missing": missing,
+            "degraded": self.degraded() if desired else [],
+            "seconds_to_ready": round(self.seconds_to_ready, 3),
+        }
+        return json_page(body, HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK)
+
+    def tokens(self) -> Page:
+        """States only; no token ever gets here."""
+        return json_page({"tokens": [_plain(state) for state in self.outbound.token_states()]})
+
+    def pages(self, envoy: EnvoyAdmin, loop: asyncio.AbstractEventLoop) -> dict[str, Callable[[], Page]]:
+        """What the admin server shows, by path."""
+        metrics = Metrics(self.figure, self._gauges, self._counters)
+
+        def metrics_page() -> Page:
+            own = metrics.text()
+            try:
+                proxy = asyncio.run_coroutine_threadsafe(envoy.prometheus(), loop).result(2)
+            except Exception:  # noqa: BLE001 - Envoy may be starting or ending: our own figures are there all the same
+                proxy = ""
+            return text_page(own + proxy)
+
+        return {
+            "/livez": lambda: json_page({"live": True}),
+            "/readyz": self.readyz,
+            "/metrics": metrics_page,
+            "/tokens": self.tokens,
+        }
+
+    def _counters(self) -> dict[str, float]:
+        return {
+            "authz_worker_restarts": self.hub.restarts,
+            "authz_envoy_restarts": sum(child.restarts for child in self.children if child.name == "envoy"),
+        }
+
+    def _gauges(self) -> list[Gauge]:
+        keys, tokens = self.outbound.key_states(), self.outbound.token_states()
+        now = self.certificates.now()
+        expires = {target: s.expires_at or 0.0 for s in tokens for target in s.targets}
+        ages = {target: max(0.0, now - s.obtained_at) for s in tokens if s.obtained_at for target in s.targets}
+        return [
+            Gauge("authz_ready", "1 when requests may be sent.", "", {"": float(not self.missing())}),
+            Gauge("authz_degraded", "Number of troubles that /readyz lists.", "", {"": float(len(self.degraded()))}),
+            Gauge(
+                "authz_certificate_expiry_timestamp_seconds",
+                "When a served certificate or CA ends.",
+                "name",
+                dict(self.certificates.expires),
+            ),
+            Gauge("authz_keys", "Usable keys of an issuer.", "issuer", {s.issuer: float(s.count) for s in keys}),
+            Gauge(
+                "authz_keys_age_seconds",
+                "Since an issuer's keys were fetched.",
+                "issuer",
+                {s.issuer: s.age for s in keys if s.age is not None},
+            ),
+            Gauge("authz_token_age_seconds", "Since a target's token was fetched.", "target", ages),
+            Gauge(
+                "authz_token_expiry_timestamp_seconds", "When a target's token ends; 0 without one.", "target", expires
+            ),
+            Gauge("authz_workers", "Decision workers with the present rules.", "", {"": float(self._active_workers())}),
+        ]
+
+    def _active_workers(self) -> int:
+        return self.hub.active(self.desired.revision) if self.desired else 0
+
+
+def _plain(state: Any) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in state.__slots__}

@@ -1,0 +1,146 @@
+"""The control plane's side of the workers: gives each its rules and keys, hears its figures, fetches a key it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from authz_service.domain.rules import GateRules, IssuerKeys
+from authz_service.supervisor.messages import (
+    Active,
+    Figures,
+    Hello,
+    KeyAnswer,
+    KeyWanted,
+    SetKeys,
+    SetRules,
+    ToWorker,
+    Unusable,
+    pack,
+    read_message,
+    to_control_decoder,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Connected:
+    """One worker that is there."""
+
+    slot: int
+    pid: int
+    writer: asyncio.StreamWriter
+    revision: str = ""
+    error: str = ""
+
+
+@dataclass(slots=True)
+class WorkerHub:
+    """Listens on the private control socket. Everything here runs on the control plane's event loop."""
+
+    socket: Path
+    on_figures: Callable[[Figures], None]
+    fetch_key: Callable[
+        [str, str], Awaitable[None]
+    ]  # (issuer, kid) -> when it returns, new keys were given to `set_keys`
+    on_change: Callable[[], None] = lambda: None
+    restarts: int = 0
+    _rules: GateRules | None = None
+    _keys: dict[str, IssuerKeys] = field(default_factory=dict)
+    _workers: dict[int, _Connected] = field(default_factory=dict)  # by slot
+    _seen: set[int] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, str(self.socket))
+        self.socket.chmod(0o600)
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def set_rules(self, rules: GateRules) -> None:
+        self._rules = rules
+        self._send_all(SetRules(rules))
+
+    def set_keys(self, keys: IssuerKeys) -> None:
+        self._keys[keys.issuer] = keys
+        self._send_all(SetKeys(keys))
+
+    def active(self, revision: str) -> int:
+        """How many workers decide by `revision`."""
+        return sum(worker.revision == revision for worker in self._workers.values())
+
+    async def settled(self, revision: str, patience: float) -> None:
+        """Wait until every connected worker decides by `revision`, at most `patience` seconds: one that cannot has
+        said so.
+        """
+        deadline = asyncio.get_running_loop().time() + patience
+        while self.active(revision) < len(self._workers) and not self.errors():
+            if asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(0.005)
+
+    def errors(self) -> list[str]:
+        return sorted({worker.error for worker in self._workers.values() if worker.error})
+
+    def pids(self) -> list[int]:
+        return [worker.pid for worker in self._workers.values()]
+
+    def _send_all(self, message: ToWorker) -> None:
+        for worker in self._workers.values():
+            worker.writer.write(pack(message))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        worker: _Connected | None = None
+        try:
+            while True:
+                match await read_message(reader, to_control_decoder):
+                    case Hello(slot, pid):
+                        worker = self._welcome(slot, pid, writer)
+                    case Active(revision) if worker is not None:
+                        worker.revision, worker.error = revision, ""
+                        self.on_change()
+                    case Unusable(_, error) if worker is not None:
+                        worker.error = error
+                        self.on_change()
+                    case KeyWanted() as wanted:
+                        task = asyncio.create_task(self._bring_key(wanted, writer))
+                        self._tasks.add(task)
+                        task.add_done_callback(self._tasks.discard)
+                    case Figures() as figures:
+                        self.on_figures(figures)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the worker is gone; the nursery starts another
+        except ValueError:
+            log.exception("worker_message_refused")
+        finally:
+            if worker is not None and self._workers.get(worker.slot) is worker:
+                del self._workers[worker.slot]
+                self.on_change()
+            writer.close()
+
+    def _welcome(self, slot: int, pid: int, writer: asyncio.StreamWriter) -> _Connected:
+        worker = self._workers[slot] = _Connected(slot, pid, writer)
+        if slot in self._seen:
+            self.restarts += 1
+        self._seen.add(slot)
+        for keys in self._keys.values():
+            writer.write(pack(SetKeys(keys)))
+        if self._rules is not None:
+            writer.write(pack(SetRules(self._rules)))
+        return worker
+
+    async def _bring_key(self, wanted: KeyWanted, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self.fetch_key(wanted.issuer, wanted.kid)
+        finally:
+            writer.write(pack(KeyAnswer(wanted.number)))
