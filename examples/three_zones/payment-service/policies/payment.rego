@@ -1,0 +1,50 @@
+# Who may call the payment service: the gateway, for a user, who needs a role for each thing.
+package payment
+
+import rego.v1
+
+default allow := false
+
+allow if {
+	valid_mtls_client
+	valid_user_token
+	has_payment_permission
+}
+
+valid_mtls_client if {
+	input.mtls.verified == true
+	input.mtls.subject.CN == "api-gateway-client"
+}
+
+valid_user_token if {
+	is_string(input.token.sub)
+	input.token.sub != ""
+	is_number(input.token.exp)
+	input.token.exp > (time.now_ns() / 1000000000) - leeway
+}
+
+# The sidecar's own leeway in seconds. It has checked `exp` before, and answers 401 so that the caller fetches a new token;
+# a stricter policy would turn that into a 403.
+leeway := 30
+
+# correction 14: payments:create was enough for every method on every path; now it is a method on a resource.
+has_payment_permission if {
+	input.request.method == "POST"
+	input.request.segments == ["payments"]
+	"payments:create" in input.token.realm_access.roles
+}
+
+# correction 15: the service answers 404 unless the order is the user's own.
+has_payment_permission if {
+	input.request.method == "GET"
+	input.request.segments[0] == "orders"
+	one_item
+	some role in ["payments:create", "payments:read"]
+	role in input.token.realm_access.roles
+}
+
+# A resource and its id: ["orders", "123"].
+one_item if {
+	count(input.request.segments) == 2
+	input.request.segments[1] != ""
+}

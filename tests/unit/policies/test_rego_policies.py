@@ -1,0 +1,163 @@
+"""The example policies: their Rego tests in the product's engine, and equal answers from another implementation.
+
+rego-cpp (regopy) cannot run the Rego tests themselves: version 1.5.2 fails on `with` over a rule that calls a builtin.
+So the second opinion is asked about input documents.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import regopy
+import regorus
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "three_zones"
+NEVER = 4102444800  # 2100-01-01
+
+Json = dict[str, Any]
+
+
+class Policy(NamedTuple):
+    folder: str
+    query: str
+
+    @property
+    def file(self) -> Path:
+        package = self.query.split(".")[1]
+        return EXAMPLES / self.folder / "policies" / f"{package}.rego"
+
+    @property
+    def tests(self) -> Path:
+        return self.file.with_name(f"{self.file.stem}_test.rego")
+
+
+GATEWAY = Policy("gateway", "data.gateway.allow")
+ORDER = Policy("order-service", "data.order.allow")
+PAYMENT = Policy("payment-service", "data.payment.allow")
+DATA = Policy("data-service", "data.dataservice.result")
+POLICIES = (GATEWAY, ORDER, PAYMENT, DATA)
+
+
+def rego_tests() -> list[tuple[Policy, str]]:
+    return [(p, name) for p in POLICIES for name in re.findall(r"^(test_\w+)", p.tests.read_text(), re.MULTILINE)]
+
+
+def engine(policy: Policy, *, with_tests: bool = False) -> regorus.Engine:
+    loaded = regorus.Engine()
+    for file in (policy.file, policy.tests) if with_tests else (policy.file,):
+        loaded.add_policy(file.name, file.read_text())
+    return loaded
+
+
+@pytest.mark.parametrize(("policy", "name"), rego_tests(), ids=lambda value: getattr(value, "folder", value))
+def test_a_rego_test_holds(policy: Policy, name: str) -> None:
+    """Every rule `test_…` beside a policy is true."""
+    assert engine(policy, with_tests=True).eval_rule_as_json(f"data.{policy.file.stem}_test.{name}") == "true"
+
+
+def test_every_policy_has_rego_tests() -> None:
+    """None is forgotten, no name occurs twice (it would be one more body of the first), and each has its `no`."""
+    assert sorted(EXAMPLES.glob("*/policies/*.rego")) == sorted(file for p in POLICIES for file in (p.file, p.tests))
+    for policy in POLICIES:
+        names = [name for tested, name in rego_tests() if tested is policy]
+        assert len(names) == len(set(names)) >= 10
+        refusals = r"not \w+\.allow|answer\.allow == false"
+        assert len(re.findall(refusals, policy.tests.read_text())) >= 5
+
+
+# The second opinion.
+
+GOOD: dict[Policy, tuple[str, str, tuple[tuple[str, list[str]], ...]]] = {
+    GATEWAY: ("", "web-app", (("POST", ["api", "v1", "orders"]), ("GET", ["api", "v1", "orders", "o-1"]))),
+    ORDER: ("api-gateway-client", "web-app", (("POST", ["orders"]), ("GET", ["orders", "o-1"]))),
+    PAYMENT: ("api-gateway-client", "web-app", (("POST", ["payments"]), ("GET", ["orders", "o-1"]))),
+    DATA: ("payment-service-client", "payment-service", (("POST", ["payments"]), ("GET", ["orders", "o-1"]))),
+}
+METHODS = ("GET", "POST", "DELETE", "get")
+PATHS: tuple[list[str], ...] = (
+    [], [""], ["admin"], ["orders"], ["orders", ""], ["orders", "o-1"], ["orders", "o-1", "x"], ["orders-admin"],
+    ["inventory"], ["inventory", "p"], ["payments"], ["payments", "p"], ["api", "v1", "orders"],
+    ["api", "v1", "payments"], ["api", "v1", "orders", "o-1"], ["api", "v1", "orders-admin"],
+    ["api", "v1", "orders", ""],
+)  # fmt: skip
+TOKENS: tuple[Json, ...] = (
+    {}, {"sub": ""}, {"sub": None}, {"sub": 5}, {"sub": ["john"]}, {"exp": 1}, {"exp": str(NEVER)}, {"exp": None},
+    {"exp": []}, {"exp": {}}, {"exp": float(NEVER)}, {"realm_access": {}}, {"realm_access": None},
+    {"realm_access": {"roles": []}},
+    {"realm_access": {"roles": "orders:create"}}, {"realm_access": {"roles": ["orders:create"]}},
+    {"realm_access": {"roles": ["payments:create"]}}, {"realm_access": {"roles": ["payments:read"]}},
+    {"realm_access": {"roles": {"x": "orders:create"}}}, {"azp": "order-service"}, {"azp": "api-gateway"}, {"azp": ""},
+    {"azp": None}, {"azp": ["payment-service"]},
+)  # fmt: skip
+PEERS: tuple[Json, ...] = (
+    {}, {"verified": False}, {"verified": "true"}, {"verified": None}, {"subject": {}}, {"subject": {"CN": ""}},
+    {"subject": {"CN": "api-gateway-client"}}, {"subject": {"CN": "order-service-client"}}, {"subject": {"CN": "evil"}},
+    {"subject": {"CN": ["api-gateway-client"]}},
+)  # fmt: skip
+ROLES = ["customer", "orders:create", "payments:create", "payments:read"]
+
+
+def inputs(policy: Policy) -> list[Json]:
+    """Good requests, every method on every path, and each other token and peer."""
+    name, azp, good = GOOD[policy]
+    peer: Json = {"verified": bool(name), "subject": {"CN": name} if name else {}, "san": {"uri": [], "dns": []}}
+    token = {"sub": "user-123", "azp": azp, "exp": NEVER, "realm_access": {"roles": ROLES}}
+    asked = [document(peer, token, method, path) for method, path in product(METHODS, PATHS)]
+    for method, path in good:
+        asked += [document(peer, {**token, **change}, method, path) for change in TOKENS]
+        asked += [document({**peer, **change}, token, method, path) for change in PEERS]
+        asked += [document(peer, {}, method, path), document({"verified": False, "subject": {}}, token, method, path)]
+        asked.append(document(peer, token, method, path) | {"headers": {}})
+    return asked
+
+
+def document(peer: Json, token: Json, method: str, segments: list[str]) -> Json:
+    """The policy's input (docs/policies.md)."""
+    return {
+        "mtls": peer,
+        "token": token,
+        "request": {"method": method, "path": "/" + "/".join(segments), "segments": segments, "query": {}, "host": "h"},
+        "headers": {"X-User-Context": "user-123", "X-Correlation-ID": "req-1"},
+        "route": "default",
+        "decision_id": "d-1",
+    }
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.folder)
+def test_another_rego_implementation_answers_the_same(policy: Policy) -> None:
+    """Whole answers, with reasons and audit; both yes and no occur, and an answer is never undefined."""
+    ours = engine(policy)
+    theirs = regopy.Interpreter()
+    theirs.add_module(policy.file.name, policy.file.read_text())
+    bundle = theirs.build(f"answer := {policy.query}")
+    allowed = 0
+
+    for asked in inputs(policy):
+        ours.set_input_json(json.dumps(asked))
+        theirs.set_input(asked)
+        answer = json.loads(ours.eval_rule_as_json(policy.query))
+        assert answer == theirs.query_bundle(bundle).results[0]["answer"], asked
+        allowed += answer["allow"] if isinstance(answer, dict) else answer
+        assert isinstance(answer, bool) or set(answer) == {"allow", "reasons", "audit"}
+    assert 2 <= allowed < len(inputs(policy)) / 2
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.folder)
+def test_every_answer_of_the_data_policy_has_a_reason(policy: Policy) -> None:
+    """An allowed request has one, the granting sentence; a refused one says what is missing."""
+    loaded = engine(policy)
+    for asked in inputs(policy):
+        loaded.set_input_json(json.dumps(asked))
+        answer = json.loads(loaded.eval_rule_as_json(policy.query))
+        if policy is not DATA:
+            assert isinstance(answer, bool)
+        elif answer["allow"]:
+            assert re.fullmatch(r"service \S+ has permission \S+", "\n".join(answer["reasons"]))
+        else:
+            assert answer["reasons"]
+            assert not any(" has permission " in reason for reason in answer["reasons"])
