@@ -9,49 +9,26 @@ from __future__ import annotations
 import json
 import re
 from itertools import product
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import regopy
-import regorus
-
-EXAMPLES = Path(__file__).parents[3] / "examples" / "three_zones"
-NEVER = 4102444800  # 2100-01-01
-
-Json = dict[str, Any]
-
-
-class Policy(NamedTuple):
-    folder: str
-    query: str
-
-    @property
-    def file(self) -> Path:
-        package = self.query.split(".")[1]
-        return EXAMPLES / self.folder / "policies" / f"{package}.rego"
-
-    @property
-    def tests(self) -> Path:
-        return self.file.with_name(f"{self.file.stem}_test.rego")
-
-
-GATEWAY = Policy("gateway", "data.gateway.allow")
-ORDER = Policy("order-service", "data.order.allow")
-PAYMENT = Policy("payment-service", "data.payment.allow")
-DATA = Policy("data-service", "data.dataservice.result")
-POLICIES = (GATEWAY, ORDER, PAYMENT, DATA)
+from tests.support.example_policies import (
+    DATA,
+    EXAMPLES,
+    GATEWAY,
+    NEVER,
+    ORDER,
+    PAYMENT,
+    POLICIES,
+    Json,
+    Policy,
+    document,
+    engine,
+)
 
 
 def rego_tests() -> list[tuple[Policy, str]]:
     return [(p, name) for p in POLICIES for name in re.findall(r"^(test_\w+)", p.tests.read_text(), re.MULTILINE)]
-
-
-def engine(policy: Policy, *, with_tests: bool = False) -> regorus.Engine:
-    loaded = regorus.Engine()
-    for file in (policy.file, policy.tests) if with_tests else (policy.file,):
-        loaded.add_policy(file.name, file.read_text())
-    return loaded
 
 
 @pytest.mark.parametrize(("policy", "name"), rego_tests(), ids=lambda value: getattr(value, "folder", value))
@@ -114,18 +91,6 @@ def inputs(policy: Policy) -> list[Json]:
         asked += [document(peer, {}, method, path), document({"verified": False, "subject": {}}, token, method, path)]
         asked.append(document(peer, token, method, path) | {"headers": {}})
     return asked
-
-
-def document(peer: Json, token: Json, method: str, segments: list[str]) -> Json:
-    """The policy's input (docs/policies.md)."""
-    return {
-        "mtls": peer,
-        "token": token,
-        "request": {"method": method, "path": "/" + "/".join(segments), "segments": segments, "query": {}, "host": "h"},
-        "headers": {"X-User-Context": "user-123", "X-Correlation-ID": "req-1"},
-        "route": "default",
-        "decision_id": "d-1",
-    }
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.folder)
