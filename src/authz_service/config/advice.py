@@ -44,7 +44,7 @@ def finding_of(error: ErrorDetails, place: Place, document: Document) -> Finding
 
 def nearest_key(place: Place) -> str | None:
     """The known key that an unknown one resembles."""
-    near = difflib.get_close_matches(str(place[-1]), known_keys(annotation_at(place[:-1])), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(place[-1]), known_keys(annotation_at(place[:-1])), n=1, cutoff=0.5)
     return near[0] if near else None
 
 

@@ -105,7 +105,7 @@ def _tokens(config: Config) -> Iterator[Finding]:
     issuers = config.issuers
     for index, first in repeated(issuer.issuer for issuer in issuers):
         found = f"the same issuer as jwt.issuers[{first}]"
-        yield Finding(("jwt", "issuers", index, "issuer"), found, "keep one", (("jwt", "issuers", first),))
+        yield Finding(("jwt", "issuers", index, "issuer"), found, "keep one", (("jwt", "issuers", first, "issuer"),))
     for index, issuer in enumerate(issuers):
         yield from _fetched_keys(("jwt", "issuers", index), issuer)
 
@@ -134,7 +134,7 @@ def _routes(config: Config) -> Iterator[Finding]:
     routes = config.proxy.routes
     for index, first in repeated(route.path for route in routes):
         found = f"the same path as proxy.routes[{first}]"
-        yield Finding(("proxy", "routes", index, "path"), found, "keep one", (("proxy", "routes", first),))
+        yield Finding(("proxy", "routes", index, "path"), found, "keep one", (("proxy", "routes", first, "path"),))
     for index, route in enumerate(routes):
         place: Place = ("proxy", "routes", index)
         if route.upstream is not None:

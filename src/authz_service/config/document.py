@@ -18,6 +18,7 @@ MAX_DEPTH = 24
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _VARIABLE = re.compile(rf"(?P<escaped>\$\$\{{)|\$\{{(?P<name>{_NAME})(?::-(?P<default>[^}}]*))?\}}|(?P<open>\$\{{)")
+_QUOTATION = re.compile(r"(['\"]).*?\1")
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
 _TAGS = {
@@ -65,7 +66,12 @@ def _syntax_error(error: yaml.YAMLError, text: str) -> tuple[int, str]:
         return text.count("\n", 0, error.position) + 1, "a character that YAML does not allow"
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return 1, "it cannot be parsed"
-    return error.problem_mark.line + 1, re.sub(r"\s*('.*'|\".*\")", "", error.problem or "it cannot be parsed")
+    return error.problem_mark.line + 1, _QUOTATION.sub(_unless_text, error.problem or "it cannot be parsed")
+
+
+def _unless_text(quotation: re.Match[str]) -> str:
+    """YAML's own signs may be shown: `','`, `'<stream end>'`."""
+    return quotation[0] if re.fullmatch(r"['\"](\W|<[a-z ]+>)['\"]", quotation[0]) else "…"
 
 
 class _Builder:

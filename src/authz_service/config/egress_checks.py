@@ -80,7 +80,9 @@ def _unused_auth(place: Place, auth: TargetAuth, seen: tuple[Place, ...]) -> Ite
 def _routes(egress: Egress) -> Iterator[Finding]:
     for index, first in repeated(route.path_prefix for route in egress.routes):
         found = f"the same prefix as egress.routes[{first}]"
-        yield Finding(("egress", "routes", index, "path_prefix"), found, "keep one", (("egress", "routes", first),))
+        yield Finding(
+            ("egress", "routes", index, "path_prefix"), found, "keep one", (("egress", "routes", first, "path_prefix"),)
+        )
     for index, route in enumerate(egress.routes):
         place: Place = ("egress", "routes", index)
         if route.target not in egress.targets:

@@ -123,8 +123,8 @@ class Retries(Section):
         default=2,
         ge=0,
         le=10,
-        description="How often a request is repeated when its connection fails: a safe method (RFC 9110 §9.2.1) always, "
-        "another only if nothing was sent. 0 is never.",
+        description="How often a request is repeated when its connection fails: safe methods (RFC 9110 §9.2.1) always, "
+        "others only if nothing was sent. 0 is never.",
     )
 
 

@@ -77,8 +77,8 @@ class HttpTimeouts(Section):
 
     request: DurationOrZero = Field(
         default=15.0,
-        description="From the whole request to the end of the answer, unless the route says otherwise. `0s` is no "
-        "limit.",
+        description="The answer must begin this long after the request, unless the route says otherwise. "
+        "`0s` is no limit.",
     )
     idle: DurationOrZero = Field(
         default=60.0, description="A stream on which nothing moves is ended after this time. `0s` is no limit."
@@ -140,7 +140,7 @@ class JwtIssuer(Section):
 
 
 class Jwt(Section):
-    """Whose tokens are accepted: the keys of one issuer right here, or a list. Required when `proxy.auth` is enabled."""
+    """Whose tokens are accepted: one issuer's keys, or a list of several. Required when `proxy.auth` is enabled."""
 
     issuers: tuple[JwtIssuer, ...] = Field(
         min_length=1,
@@ -206,7 +206,8 @@ class Route(Section):
     """One path of the ingress."""
 
     path: RoutePath = Field(
-        description="An exact path, or `/path/**` for the path and all below it.", examples=["/api/v1/orders/**"]
+        description="An exact path, or `/path/**` for the path and all below it. The longest that fits is taken.",
+        examples=["/api/v1/orders/**"],
     )
     upstream: ServiceUrl | None = Field(
         default=None,

@@ -61,19 +61,28 @@ def _understand(document: Document) -> tuple[Config | None, list[Finding]]:
         config, _ = _validated(mended(document.tree, broken))
     if config is None:
         return None, findings
-    config, unread = _with_secret_files(config)
+    complete, unread = _with_secret_files(config)
     for finding in (*unread, *cross_findings(config)):
         there = finding._replace(place=_place(finding.place, document))
         if not any(rests_on(broken, _place(place, document)) for place in (finding.place, *finding.seen)):
             findings.append(there)
-    return _named(config), findings
+    return _named(complete), findings
 
 
 def _validated(tree: Tree) -> tuple[Config | None, list[ErrorDetails]]:
     try:
         return Config.model_validate(tree), []
     except ValidationError as error:
-        return None, error.errors(include_url=False)
+        errors = error.errors(include_url=False)
+        return None, [problem for problem in errors if not _is_consequence(problem, errors)]
+
+
+def _is_consequence(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """A list is "too short" for pydantic also when its items are wrong."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(
+        other["loc"][: len(loc)] == loc for other in errors if other is not error
+    )
 
 
 def _place(loc: Place, document: Document) -> Place:

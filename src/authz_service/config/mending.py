@@ -4,7 +4,7 @@ import copy
 
 from authz_service.config.advice import nearest_key
 from authz_service.config.document import Tree
-from authz_service.config.places import Finding, Place, annotation_at, field_of
+from authz_service.config.places import Finding, Place, annotation_at, field_of, is_mapping
 
 
 def to_mend(findings: list[Finding]) -> set[Place]:
@@ -20,14 +20,17 @@ def _removable(place: Place) -> Place:
         if annotation_at(place[:length]) is None:
             return place[:length]
     for length in range(len(place), 0, -1):
-        field = field_of(annotation_at(place[: length - 1]), place[length - 1])
-        if field is not None and (not field.is_required() or field.examples):
+        above = annotation_at(place[: length - 1])
+        field = field_of(above, place[length - 1])
+        if is_mapping(above) or (field is not None and (not field.is_required() or field.examples)):
             return place[:length]
     return ()
 
 
 def rests_on(broken: set[Place], place: Place) -> bool:
-    return any(place[:length] in broken for length in range(len(place) + 1))
+    """Whether what stands at a place, or the set of its entries, is not what the writer meant."""
+    entries = {there[:-1] for there in broken if there and is_mapping(annotation_at(there[:-1]))}
+    return place in entries or any(place[:length] in broken for length in range(len(place) + 1))
 
 
 def mended(tree: Tree, broken: set[Place]) -> Tree:

@@ -132,7 +132,9 @@ class Tracing(Section):
     otlp_url: HttpUrl = Field(
         description="OTLP over HTTP: where the spans go.", examples=["http://127.0.0.1:4318/v1/traces"]
     )
-    sampling: float = Field(default=100.0, ge=0, le=100, description="Per cent of the requests that are traced.")
+    sampling: float = Field(
+        default=100.0, ge=0, le=100, description="Per cent of the requests that are traced.", examples=[10]
+    )
 
 
 class Config(Section):

@@ -58,7 +58,7 @@ def annotation_at(place: Place) -> object:
             current = bare(field.annotation)
         elif typing.get_origin(current) is tuple and isinstance(step, int):
             current = bare(typing.get_args(current)[0])
-        elif typing.get_origin(current) is dict:
+        elif is_mapping(current):
             current = bare(typing.get_args(current)[1])
         else:
             return None
@@ -82,6 +82,11 @@ def field_of(section: object, step: str | int) -> FieldInfo | None:
 
 def is_section(annotation: object) -> typing.TypeGuard[type[Section]]:
     return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def is_mapping(annotation: object) -> bool:
+    """Whether the keys are the writer's own choice."""
+    return typing.get_origin(annotation) is dict
 
 
 def bare(annotation: object) -> object:

@@ -1,0 +1,98 @@
+"""The model as Markdown: the tables of docs/configuration.md. Not the words around them.
+
+`python -m authz_service.config.reference docs/configuration.md` renews the tables of that file.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from authz_service.config.schema import plain_schema
+
+MARKER = (
+    "<!-- Generated from the model below this line: python -m authz_service.config.reference docs/configuration.md -->"
+)
+
+_HEAD = "| Key | Type | Default | Meaning | Example |\n|---|---|---|---|---|"
+_KINDS = {"boolean": "`true` or `false`", "integer": "whole number", "number": "number", "string": "text"}
+
+
+def reference() -> str:
+    """Every key with type, default, meaning and example, section by section."""
+    schema = plain_schema()
+    parts = [f"## Top level\n\n{_table(schema)}"]
+    for key, value in schema["properties"].items():
+        parts += _below(key, value, schema)
+    return "\n\n".join(parts) + "\n"
+
+
+def renewed(document: str) -> str:
+    """The document with its tables as they are now."""
+    words, _, _ = document.partition(MARKER)
+    return f"{words}{MARKER}\n\n{reference()}"
+
+
+def _below(path: str, value: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
+    """A heading and a table for the section that a key holds, if it holds one; then the sections in it."""
+    name, path = _section_in(value, path)
+    if not name:
+        return
+    section = schema["$defs"][name]
+    note = section["description"]
+    if name == "Jwt":
+        section, note = schema["$defs"]["JwtIssuer"], f"{note} `jwt: {{issuers: [ … ]}}` is the list."
+    yield f"## `{path}`\n\n{note}\n\n{_table(section)}"
+    for key, inner in section["properties"].items():
+        yield from _below(f"{path}.{key}", inner, schema)
+
+
+def _section_in(value: dict[str, Any], path: str) -> tuple[str, str]:
+    """The name of the section that a key, or each of its entries, is made of; "" for a plain value."""
+    named: dict[str, Any] = next(iter(value.get("patternProperties", {}).values()), {})
+    for inner, suffix in ((value, ""), (value.get("items", {}), "[]"), (named, ".<name>")):
+        if "$ref" in inner:
+            return str(inner["$ref"]).rpartition("/")[2], path + suffix
+    return "", path
+
+
+def _table(section: dict[str, Any]) -> str:
+    required = section.get("required", [])
+    rows = [_row(key, value, key in required) for key, value in section["properties"].items()]
+    return "\n".join([_HEAD, *rows])
+
+
+def _row(key: str, value: dict[str, Any], required: bool) -> str:  # noqa: FBT001 - a column of a table
+    is_section = "$ref" in value
+    default = "**required**" if required else _code(value["default"]) if "default" in value else "none"
+    shown = value.get("examples", [value.get("default")])[0]
+    example = "see below" if _section_in(value, "")[0] else _code(shown)
+    cells = (f"`{key}`", _kind(value), "see below" if is_section else default, value["description"], example)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _kind(value: dict[str, Any]) -> str:
+    if "$ref" in value:
+        return "section"
+    if "enum" in value:
+        return " or ".join(f"`{choice}`" for choice in value["enum"])
+    if "title" in value:
+        return str(value["title"])
+    if value["type"] == "array":
+        plural = "" if "enum" in value["items"] else "s"
+        return f"list of {_kind(value['items'])}{plural}"
+    if value["type"] == "object":
+        patterned = next(iter(value.get("patternProperties", {}).values()), None)
+        return f"mapping of name to {_kind(patterned or value['additionalProperties'])}"
+    limits = f" from {value['minimum']} to {value['maximum']}" if "minimum" in value else ""
+    return _KINDS[value["type"]] + limits
+
+
+def _code(value: object) -> str:
+    return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    file.write_text(renewed(file.read_text(encoding="utf-8")), encoding="utf-8")

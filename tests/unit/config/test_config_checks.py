@@ -1,0 +1,246 @@
+"""What must fit together: each rule with a configuration that is right and one that differs in one thing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.config_files import REMOVED, TARGET, changed, load_tree, problems_of
+
+from authz_service import headers
+
+Changes = dict[str, Any]
+OTHER = "https://payment-service.zone2.local:8443"
+PLAIN = {"http.tls": {"enabled": "false"}, "proxy.mtls": REMOVED}
+
+# at, the change that is right, the change that is wrong, a word of the remedy
+RULES: list[tuple[str, Changes, Changes, str]] = [
+    ("(the whole file)", {"proxy": REMOVED}, {"proxy": REMOVED, "egress": REMOVED, "service.name": "a"}, "add a proxy"),
+    ("(the whole file)", {"egress.enabled": "false"}, {"egress.enabled": "false", "proxy.enabled": "false"}, "egress"),
+    ("http.tls.cert_file", {}, {"http.tls.cert_file": REMOVED}, "name the file"),
+    ("http.tls.key_file", {}, {"http.tls.key_file": REMOVED}, "name the file"),
+    ("http.tls.client_ca_file", {}, {"http.tls.client_ca_file": REMOVED}, "name the file"),
+    (
+        "http.tls.client_ca_file",
+        {"http.tls.client_auth": "request"},
+        {"http.tls.client_auth": "request", "http.tls.client_ca_file": REMOVED},
+        "name the file",
+    ),
+    ("http.tls.client_auth", PLAIN, PLAIN | {"http.tls.client_auth": "require"}, "http.tls.enabled: true"),
+    ("proxy.mtls.enabled", PLAIN, {"http.tls": {"enabled": "false"}}, "http.tls.enabled: true"),
+    ("http.tls.client_auth", {"http.tls.client_auth": "request"}, {"http.tls.client_auth": "none"}, "write require"),
+    (
+        "http.tls.crl_file",
+        {"http.tls.crl_file": "/certs/a.crl"},
+        {"http.tls.crl_file": "/certs/a.crl", "http.tls.client_auth": "none", "proxy.mtls": REMOVED},
+        "client_auth: require",
+    ),
+    ("proxy.mtls.allowed_clients", {}, {"proxy.mtls.allowed_clients": []}, "list who may call"),
+    ("jwt", {"jwt": REMOVED, "proxy.auth": {"enabled": "false"}}, {"jwt": REMOVED}, "jwt.issuer"),
+    (
+        "jwt.issuers[1].issuer",
+        {"jwt": {"issuers": [{"issuer": f"https://{name}", "audience": "a"} for name in ("one", "two")]}},
+        {"jwt": {"issuers": [{"issuer": "https://one", "audience": "a"}] * 2}},
+        "keep one",
+    ),
+    (
+        "jwt.jwks_url",
+        {"jwt.jwks_url": "http://127.0.0.1:8080/certs"},
+        {"jwt.jwks_url": "http://idp.example.com/certs"},
+        "https://",
+    ),
+    (
+        "jwt.issuer",
+        {"jwt.issuer": "http://idp", "jwt.jwks_url": "https://idp/certs"},
+        {"jwt.issuer": "http://idp"},
+        "https://",
+    ),
+    (
+        "proxy.authz.policy_query",
+        {"proxy.authz": {"enabled": "false"}},
+        {"proxy.authz": {"enabled": "true"}},
+        "data.order.allow",
+    ),
+    ("policy.engine", {"policy.engine": "opa_embedded"}, {"policy.engine": "opa_remote"}, "use opa_embedded"),
+    ("proxy.mode", {"proxy.mode": "reverse_proxy"}, {"proxy.mode": "decision_only"}, "reverse_proxy"),
+    ("proxy.routes[1].path", {}, {"proxy.routes.1.path": "/orders/**"}, "keep one"),
+    (
+        "proxy.routes[1].strip_prefix",
+        {"proxy.routes.1.strip_prefix": "/api/v1"},
+        {"proxy.routes.1.strip_prefix": "/api/v"},
+        "first segments",
+    ),
+    (
+        "proxy.routes[0].upstream",
+        {"proxy.routes.0.upstream": "https://DATA-service.zone3.local:8443/"},
+        {"proxy.routes.0.upstream": OTHER},
+        "egress.targets",
+    ),
+    (
+        "proxy.routes[0].upstream",
+        {"proxy.routes.0.upstream": "unix:///run/a.sock"},
+        {"proxy.routes.0.upstream": OTHER},
+        "tls",
+    ),
+    ("proxy.upstream", {"proxy.upstream": "http://app:9000"}, {"proxy.upstream": OTHER}, "egress.targets"),
+    (
+        "proxy.routes[0].upstream",
+        {"proxy.routes.0.upstream": "https://data-service.zone3.local:8443"},
+        {"proxy.routes.0.upstream": "https://data-service.zone3.local:8443", "egress.enabled": "false"},
+        "egress.targets",
+    ),
+    (
+        "proxy.routes[0].upstream",
+        {"egress.targets.two": {"url": "http://two"}, "proxy.routes.0.upstream": "http://two"},
+        {
+            "egress.targets.two": {"url": "http://two"},
+            "egress.targets.three": {"url": "http://two:80"},
+            "proxy.routes.0.upstream": "http://two",
+        },
+        "its own url",
+    ),
+    ("egress.addr", {"egress.addr": "127.0.0.2:8080"}, {"egress.addr": ":8080"}, "loopback"),
+    ("egress.addr", {"egress.addr": "[::1]:8080"}, {"egress.addr": "10.0.0.1:8080"}, "loopback"),
+    ("egress.token_store.type", {"egress.token_store.type": "memory"}, {"egress.token_store.type": "redis"}, "memory"),
+    (
+        "egress.targets",
+        {"egress": {"enabled": "false"}},
+        {"egress": {"enabled": "true"}},
+        "add a target",
+    ),
+    (f"{TARGET}.url", {}, {f"{TARGET}.tls": REMOVED}, "add tls"),
+    (f"{TARGET}.url", {}, {f"{TARGET}.tls.enabled": "false"}, "add tls"),
+    (
+        f"{TARGET}.tls",
+        {f"{TARGET}.tls": REMOVED, f"{TARGET}.url": "http://data"},
+        {f"{TARGET}.url": "http://data"},
+        "https://",
+    ),
+    (f"{TARGET}.tls.ca_cert", {}, {f"{TARGET}.tls.ca_cert": REMOVED}, "name the file"),
+    (
+        f"{TARGET}.tls.client_key",
+        {f"{TARGET}.tls.client_key": REMOVED, f"{TARGET}.tls.client_cert": REMOVED},
+        {f"{TARGET}.tls.client_key": REMOVED},
+        "both",
+    ),
+    (f"{TARGET}.tls.client_cert", {}, {f"{TARGET}.tls.client_cert": REMOVED}, "both"),
+    (f"{TARGET}.auth.token_url", {}, {f"{TARGET}.auth.token_url": REMOVED}, "needs it"),
+    (f"{TARGET}.auth.client_id", {}, {f"{TARGET}.auth.client_id": REMOVED}, "needs it"),
+    (f"{TARGET}.auth.client_secret", {}, {f"{TARGET}.auth.client_secret": REMOVED}, "client_secret_file"),
+    (f"{TARGET}.auth.client_secret_file", {}, {f"{TARGET}.auth.client_secret_file": "/a/file"}, "keep one"),
+    (
+        f"{TARGET}.auth.token_url",
+        {f"{TARGET}.auth.token_url": "http://localhost:8080/token"},
+        {f"{TARGET}.auth.token_url": "http://idp.example.com/token"},
+        "https://",
+    ),
+    (f"{TARGET}.auth.type", {f"{TARGET}.auth": {"type": "none"}}, {f"{TARGET}.auth.type": "none"}, "oauth2"),
+    ("egress.routes[0].target", {}, {"egress.routes.0.target": "orders"}, "data-service"),
+    (
+        "egress.routes[1].path_prefix",
+        {"egress.routes": [{"path_prefix": path, "target": "data-service"} for path in ("/data", "/more")]},
+        {"egress.routes": [{"path_prefix": "/data", "target": "data-service"}] * 2},
+        "keep one",
+    ),
+    (
+        "egress.routes[0].strip_prefix",
+        {"egress.routes.0.strip_prefix": "/data"},
+        {"egress.routes.0.strip_prefix": "/dat"},
+        "first segments",
+    ),
+    ("admin.addr", {"admin.addr": "127.0.0.1:9901"}, {"admin.addr": "127.0.0.1:8080"}, "own port"),
+    ("admin.addr", {"admin.addr": "127.0.0.2:8080"}, {"admin.addr": ":8080"}, "own port"),
+    ("egress.addr", {"http.addr": "127.0.0.2:8080"}, {"http.addr": ":8080"}, "own port"),
+    (
+        "service.name",
+        {"proxy": REMOVED, f"{TARGET}.auth": {"type": "none"}, "service.name": "orders"},
+        {"proxy": REMOVED, f"{TARGET}.auth": {"type": "none"}},
+        "order-service",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("at", "right", "wrong", "remedy"), RULES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_does_not_fit_together_is_a_problem(
+    tmp_path: Path, at: str, right: Changes, wrong: Changes, remedy: str
+) -> None:
+    """The right configuration loads; the wrong one is refused for this reason only."""
+    load_tree(tmp_path, changed(right))
+
+    (problem,) = problems_of(tmp_path, wrong)
+
+    assert problem.at == at
+    assert remedy in problem.fix
+
+
+@pytest.mark.parametrize("key", ["proxy", "egress"])
+def test_what_is_off_is_not_judged(tmp_path: Path, key: str) -> None:
+    """A section that is off may hold what would be wrong if it were on."""
+    wrong = {"proxy.mode": "decision_only", "egress.addr": ":8080"}
+    at = {problem.at for problem in problems_of(tmp_path, wrong)}
+    at_when_off = {problem.at for problem in problems_of(tmp_path, wrong | {f"{key}.enabled": "false"})}
+
+    assert at == {"proxy.mode", "egress.addr"}
+    assert at_when_off == {other for other in at if not other.startswith(key)}
+
+
+TAKEN = [
+    "Host", "Content-Length", "Transfer-Encoding", "Connection", "TE", "Authorization", "Cookie", "X-Forwarded-For",
+    headers.CORRELATION_ID, headers.PEER_CERT, *(f"{prefix}anything" for prefix in headers.STRIPPED_PREFIXES),
+    "X_Authz_Peer_Cert", "hOST",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TAKEN)
+@pytest.mark.parametrize("key", ["inject_user_id", "inject_claims.email"])
+def test_a_claim_cannot_be_written_into_a_header_with_a_meaning_of_its_own(tmp_path: Path, key: str, name: str) -> None:
+    assert not problems_of(tmp_path, {f"proxy.headers.{key}": "X-User-Email"})
+
+    (problem,) = problems_of(tmp_path, {f"proxy.headers.{key}": name})
+
+    assert problem.at == f"proxy.headers.{key}"
+    assert "not free" in problem.found
+
+
+@pytest.mark.parametrize("name", ["X-User-ID", "x-user-id", "X_User_ID"])
+def test_a_header_is_injected_once_in_whatever_spelling(tmp_path: Path, name: str) -> None:
+    assert not problems_of(tmp_path, {"proxy.headers.inject_claims": {"email": "X-User-Email"}})
+
+    (problem,) = problems_of(tmp_path, {"proxy.headers.inject_claims": {"email": name}})
+
+    assert problem.at == "proxy.headers.inject_claims.email"
+    assert "already" in problem.found
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("authorization", "credentials"),
+        ("Cookie", "credentials"),
+        ("Proxy-Authorization", "credentials"),
+        ("X-Access-Token", "credentials"),
+        ("X-User-ID", "never has a value"),
+        (headers.PEER_CERT, "never has a value"),
+        (headers.STRIPPED[0], "never has a value"),
+        ("x-user-context", "listed already"),
+    ],
+)
+def test_what_is_extracted_is_recorded_so_it_is_no_credential(tmp_path: Path, name: str, found: str) -> None:
+    """Also refused: what could never have a value, because a caller's own is removed first."""
+    base = {"proxy.auth.header": "X-Access-Token"}
+    assert not problems_of(tmp_path, base | {"proxy.headers.extract": ["X-User-Context", "X-Tenant"]})
+
+    (problem,) = problems_of(tmp_path, base | {"proxy.headers.extract": ["X-User-Context", name]})
+
+    assert problem.at == "proxy.headers.extract[1]"
+    assert found in problem.found
+
+
+@pytest.mark.parametrize("name", ["Host", "X-Authz-Token", headers.STRIPPED[0], headers.CORRELATION_ID])
+def test_a_token_arrives_in_a_header_that_reaches_us(tmp_path: Path, name: str) -> None:
+    assert not problems_of(tmp_path, {"proxy.auth.header": "X-Access-Token"})
+
+    (problem,) = problems_of(tmp_path, {"proxy.auth.header": name})
+
+    assert problem.at == "proxy.auth.header"

@@ -1,0 +1,278 @@
+"""From a file to a Config, or to everything that is wrong with it. Secrets appear in neither."""
+
+import copy
+import json
+import pickle
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.config_files import (
+    GOOD,
+    REMOVED,
+    SECRET,
+    TARGET,
+    changed,
+    load_text,
+    load_tree,
+    problems_in,
+    problems_of,
+)
+
+from authz_service.config.loader import MAX_BYTES, load_config
+from authz_service.config.model import Config, Endpoint, Service
+from authz_service.domain.secret import Secret
+from authz_service.errors import ConfigProblems, Problem
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+AUTH = f"{TARGET}.auth"
+SPEC_ENV = {"ORDER_SERVICE_CLIENT_SECRET": "a", "PAYMENT_SERVICE_CLIENT_SECRET": "b"}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("gateway.yaml", "gateway"),
+        ("order-service.yaml", "order-service"),
+        ("payment-service.yaml", "payment-service"),
+        ("data-service.yaml", "dataservice"),
+    ],
+)
+def test_the_configurations_of_the_specification_load_as_written(file: str, name: str) -> None:
+    config = load_config(GOLDEN / "spec_configs" / file, SPEC_ENV)
+
+    assert config.service.name == name
+    assert config.issuers[0].algorithms == ("RS256", "ES256")
+    assert config.proxy.upstream == Endpoint("http", "127.0.0.1", 9000)
+
+
+@pytest.mark.parametrize("file", ["order-service.yaml", "payment-service.yaml"])
+def test_a_configuration_of_the_specification_needs_its_secret(file: str) -> None:
+    with pytest.raises(ConfigProblems) as refused:
+        load_config(GOLDEN / "spec_configs" / file, {})
+
+    (problem,) = refused.value.problems
+    assert problem.at == "egress.targets.data-service.auth.client_secret"
+    assert "is not set" in problem.found
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    """The golden file is what a person sees; it is reviewed like code."""
+    file = GOLDEN / "config_errors" / "many_mistakes.yaml"
+
+    with pytest.raises(ConfigProblems) as refused:
+        load_config(file, {})
+
+    seen = str(refused.value).replace(str(file), file.name) + "\n"
+    assert seen == file.with_suffix(".txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("broken", "still_found"),
+    [
+        ({"http.addr": "8443"}, True),
+        ({f"{AUTH}.scopes": "a b"}, True),
+        ({f"{AUTH}.unknown": "a"}, True),
+        ({"egress.targets.other": {"url": "x"}}, True),
+        ({"egress.targets.other": "x"}, False),
+        ({"egress.targets": "x"}, False),
+        ({"egress.routes.0.target": []}, False),
+    ],
+)
+def test_a_mistake_hides_only_what_rests_on_it(tmp_path: Path, broken: dict[str, object], still_found: bool) -> None:
+    """A missing target is said beside other mistakes, unless the targets or the reference are themselves unreadable."""
+    missing = {"egress.routes.0.target": "nobody"}
+    assert [problem.at for problem in problems_of(tmp_path, missing)] == ["egress.routes[0].target"]
+
+    problems = problems_of(tmp_path, missing | broken)
+
+    assert any("no target of this name" in problem.found for problem in problems) is still_found
+    assert any("no target of this name" not in problem.found for problem in problems)
+
+
+def test_a_misspelt_key_is_not_said_to_be_missing_too(tmp_path: Path) -> None:
+    misspelt = {"jwt.issuer": REMOVED, "jwt.isuer": "https://idp.example.com"}
+
+    (problem,) = problems_of(tmp_path, misspelt)
+    (missing,) = problems_of(tmp_path, {"jwt.issuer": REMOVED})
+
+    assert problem.fix == "did you mean issuer?"
+    assert missing.found == "is missing"
+    assert missing.fix == "add it, such as issuer: https://keycloak.example.com/realms/users"
+
+
+def test_one_issuer_and_a_list_of_one_are_the_same(tmp_path: Path) -> None:
+    alone = load_tree(tmp_path, GOOD)
+    listed = load_tree(tmp_path, changed({"jwt": {"issuers": [GOOD["jwt"]]}}))
+
+    assert alone == listed
+    assert alone.issuers[0].audience == ("order-service",)
+    (alone_problem,) = problems_of(tmp_path, {"jwt.leeway": "1h"})
+    (listed_problem,) = problems_of(tmp_path, {"jwt": {"issuers": [GOOD["jwt"] | {"leeway": "1h"}]}})
+    assert alone_problem.at == "jwt.leeway"
+    assert listed_problem.at == "jwt.issuers[0].leeway"
+
+
+@pytest.mark.parametrize("jwt", [{"issuers": []}, {"issuers": "a"}, {"issuers": ["a"]}, {}, [], "a"])
+def test_an_issuer_that_is_none_is_a_problem(tmp_path: Path, jwt: object) -> None:
+    problems = problems_of(tmp_path, {"jwt": jwt})
+
+    assert problems
+    assert all(problem.at.startswith("jwt") for problem in problems)
+
+
+def test_the_service_is_named_after_its_client_or_its_policy(tmp_path: Path) -> None:
+    def name(changes: dict[str, Any]) -> str:
+        return load_tree(tmp_path, changed(changes)).service.name
+
+    assert name({"service": {"name": "orders", "zone": "z"}}) == "orders"
+    assert name({f"{AUTH}.client_id": "order-client"}) == "order-client"
+    assert name({AUTH: {"type": "none"}, "proxy.authz.policy_query": "data.shop.order.allow"}) == "shop.order"
+    assert name({"egress.enabled": "false"}) == "order"
+
+
+def test_what_is_absent_is_off_or_safe(tmp_path: Path) -> None:
+    """Only what is written is served; inside a section that is there, checks are on."""
+    config = load_text(tmp_path, json.dumps({key: GOOD[key] for key in ("http", "jwt", "proxy")}))
+
+    assert not config.egress.enabled
+    assert config.http.tls.enabled
+    assert config.proxy.auth.enabled
+    assert config.proxy.authz.enabled
+    assert config.proxy.authz.mode == "enforce"
+    assert config.proxy.routes[0].auth_required
+    assert config.audit.on_failure == "deny"
+    assert config.http.tls.crl_expired == "deny"
+
+
+def secret_of(config: Config) -> str:
+    secret = config.egress.targets["data-service"].auth.client_secret
+    assert secret is not None
+    return secret.reveal()
+
+
+@pytest.mark.parametrize(("written", "secret"), [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" a b ", " a b ")])
+def test_a_secret_may_come_from_a_file(tmp_path: Path, written: str, secret: str) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(written.encode())
+
+    config = load_tree(tmp_path, changed({f"{AUTH}.client_secret": REMOVED, f"{AUTH}.client_secret_file": str(file)}))
+
+    assert secret_of(config) == secret
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe", b"x" * 65537], ids=repr)
+def test_a_secret_file_that_gives_no_secret_is_a_problem(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+
+    (problem,) = problems_of(tmp_path, {f"{AUTH}.client_secret": REMOVED, f"{AUTH}.client_secret_file": str(file)})
+
+    assert problem.at == "egress.targets.data-service.auth.client_secret_file"
+    assert "cannot be used" in problem.found
+
+
+def test_a_secret_file_is_not_opened_for_an_egress_that_is_off(tmp_path: Path) -> None:
+    changes = {f"{AUTH}.client_secret": REMOVED, f"{AUTH}.client_secret_file": str(tmp_path / "nowhere")}
+    assert problems_of(tmp_path, changes)
+
+    assert not problems_of(tmp_path, changes | {"egress.enabled": "false"})
+
+
+SLIPPED: list[dict[str, object]] = [
+    {f"{AUTH}.client_secret": [SECRET]},
+    {f"{AUTH}.client_secret": {SECRET: "x"}},
+    {f"{AUTH}.client_secret": {"value": SECRET}},
+    {f"{AUTH}.client_secret": {SECRET: None}},
+    {f"{AUTH}.client_secret": f"{SECRET}${{"},
+    {f"{AUTH}.client_secrett": SECRET},
+    {f"{AUTH}.unknown": {SECRET: SECRET}},
+    {f"{AUTH}.client_secret:{SECRET}": None},
+    {AUTH: SECRET},
+    {AUTH: [SECRET]},
+    {"egress": SECRET},
+    {"egress.targets": SECRET},
+    {"egress.token_store": {"type": "redis", "url": f"redis://:{SECRET}@tokens"}},
+    {"egress.token_store": {"type": "redis", "url": [SECRET]}},
+    {f"{AUTH}.token_url": f"https://user:{SECRET}@idp.example.com/token"},
+    {f"{AUTH}.token_url": f"https://user:{SECRET}/@idp.example.com"},
+    {f"{TARGET}.url": f"https://user:{SECRET}@data"},
+    {"proxy.upstream": f"http://{SECRET}@127.0.0.1"},
+    {f"{AUTH}.client_id": f"${{CANARY}} {SECRET}", f"{AUTH}.type": "none"},
+    {"http.addr": "${CANARY}"},
+    {"egress.routes.0.target": "${CANARY}"},
+    {"proxy.headers.inject_user_id": "Host ${CANARY}"},
+    {"runtime.envoy_threads": "${CANARY}"},
+    {"http.tls.client_auth": "${CANARY}"},
+    {"policy.engine": "${CANARY}"},
+]
+
+
+@pytest.mark.parametrize("changes", SLIPPED, ids=lambda changes: next(iter(changes)))
+def test_no_problem_shows_a_secret_or_what_a_variable_holds(tmp_path: Path, changes: dict[str, object]) -> None:
+    """Wherever it slipped, and not in the traceback either."""
+    if f"{AUTH}.client_id" in changes:
+        changes = {f"{AUTH}.client_id": "${CANARY} x"}
+
+    with pytest.raises(ConfigProblems) as refused:
+        load_tree(tmp_path, changed(changes), {"CANARY": SECRET})
+
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+    assert SECRET not in repr(refused.value.problems)
+    assert refused.value.__context__ is None
+
+
+def test_a_configuration_shows_no_secret(tmp_path: Path) -> None:
+    config = load_tree(tmp_path, changed({"egress.token_store.url": f"redis://:{SECRET}@tokens"}))
+
+    assert secret_of(config) == SECRET
+    for shown in (repr(config), str(config), config.model_dump_json(), repr(config.model_dump())):
+        assert SECRET not in shown
+        assert "***" in shown
+    for copied in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match="reveal"):
+            copied(Secret(SECRET))
+    assert Secret("a") == Secret("a") != Secret("b")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"\xff\xfe\x00", "not text in UTF-8"),
+        (b"#" * (MAX_BYTES + 1), "longer than"),
+        (b"- a\n- b\n", "found a list"),
+        (b"just text", "found a single value"),
+        (b"", "neither an ingress nor an egress"),
+        (b"# nothing\n", "neither an ingress nor an egress"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_one_problem(tmp_path: Path, content: bytes, found: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigProblems) as refused:
+        load_config(file, {})
+
+    problem = next(problem for problem in refused.value.problems if found in problem.found)
+    assert problem.at == "(the whole file)"
+    assert problem.file == str(file)
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere.yaml", tmp_path, tmp_path / "nul\0"):
+        with pytest.raises(ConfigProblems) as refused:
+            load_config(path, {})
+        assert isinstance(refused.value.problems[0], Problem)
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
+    assert problems_in(tmp_path, "\ufeff" + json.dumps(GOOD)) == ()
+
+
+def test_a_configuration_cannot_be_changed_afterwards(tmp_path: Path) -> None:
+    config = load_tree(tmp_path, GOOD)
+
+    with pytest.raises(ValueError, match="frozen"):
+        config.service = Service(name="other")
