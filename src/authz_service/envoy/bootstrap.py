@@ -7,7 +7,7 @@ from authz_service.envoy.paths import StatePaths
 _HEAP = 256 << 20
 _MONITORS = "envoy.resource_monitors"
 _ADMIN_PATHS = ("/ready", "/certs", "/healthcheck/fail", "/quitquitquit")
-_ADMIN_PREFIXES = ("/stats", "/listeners", "/clusters", "/config_dump", "/drain_listeners", "/runtime")
+_ADMIN_PREFIXES = ("/stats", "/listeners", "/clusters", "/config_dump", "/drain_listeners")
 
 
 def bootstrap(config: Config, paths: StatePaths) -> Message:

@@ -10,7 +10,12 @@ from authz_service.envoy.resources import Resources, static_form
 from authz_service.errors import RenderError
 
 _TIMEOUT = 20.0
-_LOG_PREFIX = re.compile(r"^\[[^]]*\](\[[^]]*\])*\s*")
+_LONGEST = 2000
+# The log's own words, a mark of the protobuf library, and the dump of the whole message before what is wrong with it.
+_NOISE = re.compile(
+    r"^(\[[^]]*\]\s*)*|.*error initializing configuration:\s*"
+    r"|goo\.gle/debug\w*\s*|.*(?=Proto constraint validation failed)"
+)
 
 
 def validate(resources: Resources, envoy_binary: Path) -> None:
@@ -30,6 +35,6 @@ def validate(resources: Resources, envoy_binary: Path) -> None:
 
 
 def _cleaned(output: str, file: str) -> str:
-    """Without time stamps, source lines and the name of the temporary file."""
-    lines = (_LOG_PREFIX.sub("", line).strip() for line in output.replace(f" '{file}'", "").splitlines())
-    return " ".join(line for line in lines if line) or "no reason given"
+    """One line: without time stamps, source lines and the name of the temporary file."""
+    text = " ".join(output.replace(f" '{file}'", "").split())
+    return _NOISE.sub("", text)[:_LONGEST].strip() or "no reason given"

@@ -25,7 +25,6 @@ def route_name(route: Route) -> str:
 
 def ingress_routes(config: Config) -> Message:
     """The longest path wins, wherever it stands. What matches nothing is shown to the gate too, then answered 404."""
-    timeout = config.http.timeouts.request
     found: list[Message] = []
     for route in sorted(config.proxy.routes, key=lambda route: (route.path.endswith("/**"), -len(route.path))):
         base = _base(route.path)
@@ -35,12 +34,13 @@ def ingress_routes(config: Config) -> Message:
             match,
             upstreams.of_ingress(config, route.upstream),
             _rewrite(base, route.strip_prefix),
-            timeout if route.timeout is None else route.timeout,
+            route.timeout,
+            config,
         )
     if config.proxy.routes:
         found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
     else:
-        found += _forward(APP_ROUTE, {"prefix": "/"}, upstreams.of_ingress(config, None), {}, timeout)
+        found += _forward(APP_ROUTE, {"prefix": "/"}, upstreams.of_ingress(config, None), {}, None, config)
     return _configuration("ingress", [{"name": "all", "domains": ["*"], "routes": found}])
 
 
@@ -64,7 +64,8 @@ def egress_routes(config: Config) -> Message:
             _below(route.path_prefix),
             upstreams.of_target(route.target, target),
             _rewrite(route.path_prefix, route.strip_prefix),
-            target.timeout if route.timeout is None else route.timeout,
+            route.timeout,
+            config,
         )
     found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
     host = config.egress.addr.host
@@ -80,13 +81,17 @@ def egress_routes(config: Config) -> Message:
     )
 
 
-def _forward(name: str, match: Message, upstream: Upstream, rewrite: Message, timeout: float) -> list[Message]:
+def _forward(
+    name: str, match: Message, upstream: Upstream, rewrite: Message, timeout: float | None, config: Config
+) -> list[Message]:
     """First gRPC, on HTTP/2 and timed by its own header; then safe methods if they may be repeated; then all others."""
     to: Message = {"timeout": "0s", **rewrite}
-    attempts = 0
+    attempts, default_timeout = 0, config.http.timeouts.request
     if upstream.target is not None:
         to["host_rewrite_literal"] = upstream.endpoint.authority
-        attempts = upstream.target.retries.attempts
+        attempts, default_timeout = upstream.target.retries.attempts, upstream.target.timeout
+    if timeout is None:
+        timeout = default_timeout
     grpc: Message = {
         **to,
         "cluster": upstream.grpc_cluster,
@@ -117,7 +122,7 @@ def _retry(conditions: str, attempts: int, timeout: float) -> Message:
             "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
             **previous_hosts(),
         }
-    return {"retry_policy": policy}
+    return {"retry_policy": policy} if timeout or attempts else {}
 
 
 def _rewrite(base: str, strip_prefix: str | None) -> Message:

@@ -1,0 +1,143 @@
+"""The whole: what belongs together is together, and changes are made in an order that loses nothing."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.rendering import CASES, PATHS, a_config, anything, case, rendered
+
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.resources import render, static_form, steps
+from authz_service.errors import RenderError
+
+_TLS = {"client_cert": "c", "client_key": "k", "ca_cert": "a"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_expected_secrets_are_the_used_ones(name: str) -> None:
+    """A missing file makes Envoy refuse the whole listener; a file too many holds a secret for nothing."""
+    resources = rendered(name)
+    used = {source["path_config_source"]["path"] for source in anything(_all(name), "sds_config")}
+
+    assert used == {str(PATHS.secret(secret)) for secret in resources.secrets}
+    assert len(resources.secrets) == len(set(resources.secrets))
+
+
+def test_nothing_secret_is_rendered() -> None:
+    """`authz render` shows it all; and no secret stands in it under another name."""
+    secret = case("everything").egress.targets["orders"].auth.client_secret
+
+    assert secret is not None
+    assert len(secret.reveal()) > 10
+    assert secret.reveal() not in str(_all("everything"))
+
+
+def _all(name: str) -> list[Any]:
+    resources = rendered(name)
+    return [list(resources.listeners), list(resources.clusters), dict(resources.routes), resources.bootstrap]
+
+
+def test_a_token_is_in_its_own_targets_clusters_only() -> None:
+    """ASVS 10.2.3; no listener and no other cluster knows it."""
+    resources = rendered("everything")
+    found = {
+        cluster["name"]: list(anything(cluster, "credential"))[1:]  # the outer one names the extension
+        for cluster in resources.clusters
+        if list(anything(cluster, "credential"))
+    }
+
+    assert {name: [one["name"] for one in tokens] for name, tokens in found.items()} == {
+        "target_orders": ["target_orders_token"],
+        "target_plain": ["target_plain_token"],
+        "target_plain_h2": ["target_plain_token"],
+    }
+    assert not list(anything(list(resources.listeners), "credential"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_unencrypted_secret_leaves_without_a_check(name: str) -> None:
+    """Each TLS upstream has a CA and a name; each injector refuses to go without a token."""
+    for context in anything(list(rendered(name).clusters), "common_tls_context"):
+        validation = context["combined_validation_context"]
+        assert validation["validation_context_sds_secret_config"]
+        assert validation["default_validation_context"]["match_typed_subject_alt_names"]
+    assert set(anything(list(rendered(name).clusters), "allow_request_without_credential")) <= {False}
+    assert set(anything(list(rendered(name).listeners), "failure_mode_allow")) <= {False}
+
+
+def test_an_unknown_tls_upstream_cannot_be_rendered() -> None:
+    """Config refuses it; the rendering never invents a connection without a CA."""
+    with pytest.raises(RenderError, match="which CA"):
+        render(a_config(proxy={"upstream": "https://somewhere.else"}), PATHS)
+
+
+def test_a_trace_collector_over_tls_cannot_be_rendered() -> None:
+    """There is no CA for it."""
+    with pytest.raises(RenderError, match="collector"):
+        render(a_config(tracing={"otlp_url": "https://otel.example/v1/traces"}), PATHS)
+
+
+def test_files_are_complete_and_say_their_version() -> None:
+    """What Envoy shows as `version_text` is what `versions` expects; equal content has an equal version."""
+    resources = rendered("order-service")
+    files = resources.files()
+
+    assert list(files) == [
+        "bootstrap.json",
+        "xds/cds.json",
+        "xds/rds_ingress.json",
+        "xds/rds_egress.json",
+        "xds/lds.json",
+    ]
+    assert resources.versions() == {
+        path: json.loads(text)["version_info"] for path, text in files.items() if path != "bootstrap.json"
+    }
+    assert len(set(resources.versions().values())) == 4
+    assert rendered("order-service").files() == files
+
+
+def _config(*targets: str) -> Any:
+    routes = [{"path_prefix": f"/{name}", "target": name} for name in targets]
+    urls = {name: {"url": f"http://127.0.0.1:{9000 + len(name)}"} for name in targets}
+    return render(a_config(egress={"targets": urls, "routes": routes}), PATHS)
+
+
+def _clusters(text: str) -> set[str]:
+    return {resource["name"] for resource in json.loads(text)["resources"] if resource["name"].startswith("target_")}
+
+
+def test_a_route_never_outlives_its_cluster() -> None:
+    """A change that adds one target and removes another: clusters of both, then routes, then the old one goes."""
+    order = steps(_config("a"), _config("bb"))
+
+    assert [path for path, _ in order] == ["xds/cds.json", "xds/rds_egress.json", "xds/cds.json"]
+    assert _clusters(order[0][1]) == {"target_a", "target_a_h2", "target_bb", "target_bb_h2"}
+    assert _clusters(order[-1][1]) == {"target_bb", "target_bb_h2"}
+
+
+def test_what_did_not_change_is_not_written() -> None:
+    """Nothing for the same configuration; the clusters before the routes for a new target; never the bootstrap."""
+    assert steps(_config("a"), _config("a")) == []
+    assert [path for path, _ in steps(_config("a"), _config("a", "bb"))] == ["xds/cds.json", "xds/rds_egress.json"]
+    other = replace(_config("a"), bootstrap={})
+    assert steps(other, _config("a")) == []
+
+
+def test_the_static_form_is_everything_in_one_file() -> None:
+    """Routes inline, every secret from the placeholder, no file of the running sidecar touched."""
+    form = static_form(rendered("order-service"), "/placeholder")
+
+    assert "dynamic_resources" not in form
+    assert not list(anything(form, "rds"))
+    assert len(list(anything(form, "route_config"))) == 2
+    assert {source["path_config_source"]["path"] for source in anything(form, "sds_config")} == {"/placeholder"}
+    assert str(PATHS.sds) not in json.dumps(form)
+
+
+def test_a_state_directory_that_is_too_deep_for_sockets_is_refused() -> None:
+    """107 characters, unix(7): better a sentence than a bind error."""
+    StatePaths(Path("/" + "a" * 80))
+    with pytest.raises(ValueError, match="too long"):
+        StatePaths(Path("/" + "a" * 95))
