@@ -1,0 +1,216 @@
+"""Who is behind a client certificate, and whether he may connect (SECURITY T2, T6).
+
+Not whether a trusted CA signed it and the client holds its key: Envoy has proven that in the handshake.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, SignatureAlgorithmOID
+
+from authz_service.domain.decision import NO_PEER, Peer
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.rules import ClientRule, PeerRules
+
+MAX_CACHED = 1024
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+_MIN_RSA_BITS = 2048
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+_DIGESTS = frozenset({"sha256", "sha384", "sha512"})
+_SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)+")
+# Attributes that people write by name, beside those of RFC 4514 §3, which cryptography knows.
+_MORE_NAMES = {
+    "emailAddress": NameOID.EMAIL_ADDRESS,
+    "givenName": NameOID.GIVEN_NAME,
+    "serialNumber": NameOID.SERIAL_NUMBER,
+    "SN": NameOID.SURNAME,
+    "title": NameOID.TITLE,
+}
+_NAMES_BY_OID = {oid: name for name, oid in _MORE_NAMES.items()}
+# What cryptography raises for a certificate that it cannot read, whole or in part.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+_Extensions = Mapping[x509.ObjectIdentifier, x509.ExtensionType]
+
+
+class Peers:
+    """The clients that may connect. Each certificate is read once; its time is checked on every request."""
+
+    def __init__(self, rules: PeerRules, now: Callable[[], float]) -> None:
+        self._rules = rules
+        self._now = now
+        self._known: dict[bytes, Peer] = {}
+
+    def require_allowed(self, pem: bytes) -> Peer:
+        """The peer behind the URL-encoded PEM; NO_PEER for none, where none is required. Raises Rejected."""
+        peer = self._known.get(pem)
+        if peer is None:
+            if not pem:
+                if self._rules.required:
+                    raise Rejected(Reason.CLIENT_CERT_MISSING)
+                return NO_PEER
+            peer = self._introduce(pem)
+        if not peer.not_before <= self._now() <= peer.not_after:
+            raise Rejected(Reason.CLIENT_CERT_EXPIRED, f"valid from {peer.not_before:.0f} to {peer.not_after:.0f}")
+        return peer
+
+    def _introduce(self, pem: bytes) -> Peer:
+        peer = read_peer(pem)
+        if not any(is_match(rule, peer) for rule in self._rules.allowed):
+            raise Rejected(Reason.CLIENT_NOT_ALLOWED, f"CN={peer.common_name} URI={' '.join(peer.uris)}"[:200])
+        if len(self._known) >= MAX_CACHED:
+            del self._known[next(iter(self._known))]
+        self._known[pem] = peer
+        return peer
+
+
+def parse_client_rule(text: str) -> ClientRule:
+    """A rule from `CN=…,O=…` (RFC 4514 with escapes) or `spiffe://domain/path`. Raises ValueError with the remedy."""
+    if "://" in text:
+        if _SPIFFE_ID.fullmatch(text) is None:
+            raise ValueError(f"{text!r} is not a SPIFFE ID: write spiffe://<trust domain>/<path>")
+        return ClientRule(uri=text)
+    try:
+        name = x509.Name.from_rfc4514_string(text, _MORE_NAMES)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is not a distinguished name{f' ({error})' if str(error) else ''}: write CN=name,O=organization, "
+            "attribute names in upper case, no space around commas, a backslash before a comma that belongs to a value"
+        ) from None
+    attributes = tuple((_attribute_name(attribute), str(attribute.value)) for attribute in reversed(list(name)))
+    if not attributes:
+        raise ValueError("a client rule is empty: write CN=name,O=organization or spiffe://<trust domain>/<path>")
+    if len({name for name, _ in attributes}) != len(attributes):
+        raise ValueError(f"{text!r} names an attribute twice, which no accepted certificate does: write each one once")
+    if not all(value.isprintable() for _, value in attributes):
+        raise ValueError(f"{text!r} has a control character, which no accepted certificate has: remove it")
+    return ClientRule(attributes=attributes)
+
+
+def is_match(rule: ClientRule, peer: Peer) -> bool:
+    """Whether the certificate says all of the rule, and nothing else of the same kind."""
+    if not rule.uri and not rule.attributes:
+        return False  # a rule that says nothing admits nobody
+    if rule.uri and peer.uris != (rule.uri,):  # exactly one URI (X509-SVID §2)
+        return False
+    return all({value for name, value in peer.subject if name == wanted} == {text} for wanted, text in rule.attributes)
+
+
+def read_peer(pem: bytes) -> Peer:
+    """The identity in one URL-encoded PEM certificate. Raises Rejected for a certificate that no client should have."""
+    text = unquote_to_bytes(pem).strip()
+    if not (text.startswith(_BEGIN) and text.endswith(_END) and text.count(b"-----BEGIN") == 1):
+        raise _invalid("not one PEM certificate")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # cryptography's remarks about odd names are not for our log
+            return _peer(x509.load_pem_x509_certificate(text))
+    except _UNREADABLE as error:
+        raise _invalid(f"unreadable: {type(error).__name__}") from None
+
+
+def _require_strong(certificate: x509.Certificate) -> None:
+    match certificate.public_key():
+        case RSAPublicKey() as rsa if rsa.key_size >= _MIN_RSA_BITS:
+            pass
+        case EllipticCurvePublicKey() as ec if ec.curve.name in _CURVES:
+            pass
+        case Ed25519PublicKey():
+            pass
+        case _:
+            raise _invalid("a weak or unusual key")
+    digest = certificate.signature_hash_algorithm
+    if (
+        digest is None or digest.name not in _DIGESTS
+    ) and certificate.signature_algorithm_oid != SignatureAlgorithmOID.ED25519:
+        raise _invalid("signed with a weak or unusual digest")
+
+
+def _require_client_leaf(certificate: x509.Certificate) -> _Extensions:
+    """The extensions of a client's certificate (RFC 5280 §4.2.1.3, .9, .12); an absent one restricts nothing."""
+    if any(item.critical and isinstance(item.value, x509.UnrecognizedExtension) for item in certificate.extensions):
+        raise _invalid("an unknown critical extension")
+    extensions = {item.oid: item.value for item in certificate.extensions}
+    constraints = extensions.get(ExtensionOID.BASIC_CONSTRAINTS)
+    usage = extensions.get(ExtensionOID.KEY_USAGE)
+    purposes = extensions.get(ExtensionOID.EXTENDED_KEY_USAGE)
+    if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
+        raise _invalid("a CA is no client")
+    if isinstance(usage, x509.KeyUsage) and (usage.key_cert_sign or not usage.digital_signature):
+        raise _invalid("its key usage is not a client's")
+    if isinstance(purposes, x509.ExtendedKeyUsage) and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
+        raise _invalid("not for client authentication")
+    return extensions
+
+
+def _peer(certificate: x509.Certificate) -> Peer:
+    _require_strong(certificate)
+    extensions = _require_client_leaf(certificate)
+    subject: dict[str, list[str]] = {}
+    for attribute in certificate.subject:
+        subject.setdefault(_attribute_name(attribute), []).append(_require_text(attribute.value))
+    if len(subject.get("CN", ())) > 1:
+        raise _invalid("more than one CN")
+    uris, dns = _alternative_names(extensions)
+    fingerprint = certificate.fingerprint(SHA256()).hex()
+    document = {
+        "verified": True,
+        "subject": {name: values[0] if len(values) == 1 else values for name, values in subject.items()},
+        "san": {"uri": uris, "dns": dns},
+        "fingerprint_sha256": fingerprint,
+    }
+    return Peer(
+        common_name=_only(subject.get("CN")),
+        organization=_only(subject.get("O")),
+        subject=frozenset((name, value) for name, values in subject.items() for value in values),
+        uris=tuple(uris),
+        dns=tuple(dns),
+        fingerprint=fingerprint,
+        serial=certificate.serial_number,
+        issuer=certificate.issuer.rfc4514_string(),
+        not_before=certificate.not_valid_before_utc.timestamp(),
+        not_after=certificate.not_valid_after_utc.timestamp(),
+        document=msgspec.json.encode(document),
+    )
+
+
+def _alternative_names(extensions: _Extensions) -> tuple[list[str], list[str]]:
+    names = extensions.get(ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+    if not isinstance(names, x509.SubjectAlternativeName):
+        return [], []
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    dns = names.get_values_for_type(x509.DNSName)
+    return [_require_text(uri) for uri in uris], [_require_text(name) for name in dns]
+
+
+def _attribute_name(attribute: x509.NameAttribute[str | bytes]) -> str:
+    """Its short name (RFC 4514 §3 and a few more), or the dotted OID."""
+    return _NAMES_BY_OID.get(attribute.oid) or attribute.rfc4514_attribute_name
+
+
+def _require_text(value: str | bytes) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise _invalid("a name that is empty, not text, or has a control character")
+    return value
+
+
+def _only(values: list[str] | None) -> str:
+    return values[0] if values is not None and len(values) == 1 else ""
+
+
+def _invalid(detail: str) -> Rejected:
+    return Rejected(Reason.CLIENT_CERT_INVALID, detail)

@@ -1,0 +1,110 @@
+"""The claims of a token whose signature is verified: their types, and whether they are for us and for now.
+
+Rego orders values of different types (`"x" > 5` is true), and claims become headers: so types are checked here, once,
+for every claim that somebody will rely on.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeGuard
+
+import msgspec
+
+from authz_service.domain.decision import Claims
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.rules import IssuerRules
+
+_MAX_NAME_LENGTH = 255  # OpenID Connect Core §2 on `sub`
+_END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z; what lies beyond is milliseconds taken for seconds
+_NAMES = ("azp", "client_id", "preferred_username", "email")  # optional, but what they must be when present
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class TimedClaims(NamedTuple):
+    """Claims, and the moment before which they are not valid."""
+
+    claims: Claims
+    not_before: float  # the later of `nbf` and `iat`, minus leeway
+
+
+def require_claims(payload: dict[str, object], rules: IssuerRules, now: float) -> TimedClaims:
+    """Raises Rejected. `payload` must carry the issuer's signature and its `iss` must be the issuer's."""
+    _require_bearer_token(payload)
+    _require_name("sub", payload.get("sub"))
+    for name in _NAMES:
+        if name in payload:
+            _require_name(name, payload[name])
+    if not isinstance(payload.get("scope", ""), str):
+        raise _invalid("scope is not a string")
+    _require_roles(payload)
+    _require_audience(payload.get("aud"), rules.audiences)
+    expires_at = _require_time(payload, "exp") + rules.leeway
+    if now >= expires_at:
+        raise Rejected(Reason.TOKEN_EXPIRED, f"expired {now - expires_at:.0f} s ago")
+    not_before = max(_require_time(payload, "nbf", 0), _require_time(payload, "iat", 0)) - rules.leeway
+    if now < not_before:
+        raise Rejected(Reason.TOKEN_NOT_YET_VALID, f"valid in {not_before - now:.0f} s")
+    return TimedClaims(Claims(payload, rules.issuer, expires_at, _document(payload)), not_before)
+
+
+def _require_bearer_token(payload: dict[str, object]) -> None:
+    if (
+        payload.get("typ", "Bearer") != "Bearer"
+    ):  # Keycloak writes ID, Refresh, Offline, Logout, DPoP into its other tokens
+        raise Rejected(Reason.TOKEN_TYPE_REFUSED, "the claim typ is not Bearer")
+    if "cnf" in payload:  # RFC 7800: only the holder of a key may use it, and we do not check whether he is
+        raise Rejected(Reason.TOKEN_TYPE_REFUSED, "sender-constrained tokens (cnf) are not supported")
+
+
+def _require_name(claim: str, value: object) -> None:
+    # Spaces at the ends vanish in a header: " admin" would become "admin" on the way to the service.
+    if not (
+        isinstance(value, str) and 0 < len(value) <= _MAX_NAME_LENGTH and value.isprintable() and value == value.strip()
+    ):
+        raise _invalid(f"{claim} is not a printable string of 1 to {_MAX_NAME_LENGTH} characters")
+
+
+def _require_roles(payload: dict[str, object]) -> None:
+    resources = payload.get("resource_access", {})
+    if not isinstance(resources, dict):
+        raise _invalid("resource_access is not an object")
+    _require_role_lists("realm_access", [payload.get("realm_access", {})])
+    _require_role_lists("resource_access", resources.values())
+
+
+def _require_role_lists(claim: str, holders: Iterable[object]) -> None:
+    for holder in holders:
+        if not isinstance(holder, dict) or not _is_list_of_strings(holder.get("roles", [])):
+            raise _invalid(f"{claim} has roles that are not a list of strings")
+
+
+def _require_audience(audience: object, accepted: tuple[str, ...]) -> None:
+    found = [audience] if isinstance(audience, str) else audience
+    if found is None:
+        raise Rejected(Reason.TOKEN_AUDIENCE_REFUSED, "aud is missing")
+    if not _is_list_of_strings(found):
+        raise _invalid("aud is neither a string nor a list of strings")
+    if not any(name in accepted for name in found):
+        raise Rejected(Reason.TOKEN_AUDIENCE_REFUSED, "aud does not name this service")
+
+
+def _require_time(payload: dict[str, object], claim: str, default: float | None = None) -> float:
+    value = payload.get(claim, default)
+    # A bool is an int to Python.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _END_OF_TIME:
+        raise _invalid(f"{claim} is not a time in seconds")
+    return float(value)
+
+
+def _document(payload: dict[str, object]) -> bytes:
+    try:
+        return _encode(payload)
+    except UnicodeEncodeError:
+        raise _invalid("half of a surrogate pair") from None
+
+
+def _is_list_of_strings(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _invalid(detail: str) -> Rejected:
+    return Rejected(Reason.TOKEN_CLAIMS_INVALID, detail)

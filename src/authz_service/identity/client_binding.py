@@ -1,0 +1,39 @@
+"""Whether a service's own token comes from that service's certificate (SECURITY T9).
+
+Not for users' tokens: they travel with whoever serves the user.
+"""
+
+from authz_service.domain.decision import Claims, Peer
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.rules import PeerRules
+
+_CN_SUFFIX = "-client"
+_SPIFFE = "spiffe://"
+
+
+def require_same_client(peer: Peer, claims: Claims, rules: PeerRules) -> None:
+    """Raises Rejected when anybody but the service presents a service account's token (no certificate is nobody)."""
+    if not rules.bind_service_tokens or not is_service_token(claims):
+        return
+    azp = claims.values.get("azp")
+    if not isinstance(azp, str) or claims.values.get("client_id", azp) != azp:
+        raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, "a service token needs one client, in azp")
+    if azp not in _clients_of(peer, rules):
+        raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, f"issued to {azp}")
+
+
+def is_service_token(claims: Claims) -> bool:
+    """Keycloak adds `client_id` to a service account's token, and names the account after the client."""
+    values = claims.values
+    return "client_id" in values or str(values.get("preferred_username")).startswith("service-account-")
+
+
+def _clients_of(peer: Peer, rules: PeerRules) -> list[str]:
+    """The clients whose tokens this peer may present: as configured for its name, or else as the name itself says."""
+    name = peer.common_name or (peer.uris[0] if len(peer.uris) == 1 else "")
+    bound = [azp for owner, azp in rules.bindings if owner == name]
+    if bound or not name:
+        return bound
+    if peer.common_name:
+        return [name.removesuffix(_CN_SUFFIX)] if name.endswith(_CN_SUFFIX) else []
+    return [name.rpartition("/")[2]] if name.startswith(_SPIFFE) else []

@@ -1,0 +1,84 @@
+"""An issuer's JWKS (RFC 7517) reduced to the keys that may verify a token. Not where it comes from."""
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, EllipticCurvePublicNumbers
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+from authz_service.identity.signatures import Key, PublicKey, algorithms_for
+from authz_service.identity.strict_json import decode_object
+from authz_service.identity.strict_jwt import base64url, is_kid
+
+_RSA_BITS = range(2048, 8192 + 1)  # below is weak (RFC 7518 §3.3), above only costs time
+_RSA_EXPONENTS = range(65537, 1 << 32, 2)
+_CURVES = {"P-256": SECP256R1(), "P-384": SECP384R1(), "P-521": SECP521R1()}
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+def usable_keys(jwks_text: str) -> dict[str, Key]:
+    """The keys to verify with, by kid ("" for one without). Raises ValueError when the document itself is no key set.
+
+    A key that cannot be used is left out, so that one odd key does not lock out an issuer: one that is not for
+    signatures, of another type, weak, malformed, or with its private half in public. Two keys of one kid are both left
+    out: which one is meant would depend on their order.
+    """
+    entries = decode_object(jwks_text).get("keys")
+    if not isinstance(entries, list):
+        raise ValueError("a key set has a list `keys`")  # noqa: TRY004 - the document's fault, not the caller's
+    keys: dict[str, Key] = {}
+    repeated: set[str] = set()
+    for key in filter(None, map(_usable_key, entries)):
+        if key.kid in keys:
+            repeated.add(key.kid)
+        keys[key.kid] = key
+    return {kid: key for kid, key in keys.items() if kid not in repeated}
+
+
+def _usable_key(entry: object) -> Key | None:
+    if not isinstance(entry, dict) or not _is_for_signatures(entry):
+        return None
+    kid = entry.get("kid", "")
+    if "kid" in entry and not is_kid(kid):
+        return None
+    try:
+        public = _public_key(entry)
+    except ValueError:
+        return None
+    algorithms = algorithms_for(public)
+    if "alg" in entry:
+        algorithms = algorithms.intersection([entry["alg"]] if isinstance(entry["alg"], str) else [])
+    return Key(kid, algorithms, public) if algorithms else None
+
+
+def _is_for_signatures(entry: dict[str, object]) -> bool:
+    operations = entry.get("key_ops", ["verify"])
+    return (
+        entry.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
+        and _PRIVATE_MEMBERS.isdisjoint(entry)
+    )
+
+
+def _public_key(entry: dict[str, object]) -> PublicKey:
+    match entry.get("kty"), entry.get("crv"):
+        case "RSA", _:
+            modulus, exponent = int.from_bytes(_octets(entry, "n")), int.from_bytes(_octets(entry, "e"))
+            if modulus.bit_length() not in _RSA_BITS or exponent not in _RSA_EXPONENTS:
+                raise ValueError("a weak or unreasonable RSA key")
+            return RSAPublicNumbers(exponent, modulus).public_key()
+        case "EC", str(name) if name in _CURVES:
+            curve = _CURVES[name]
+            x, y = _octets(entry, "x"), _octets(entry, "y")
+            if len(x) != len(y) or len(x) != (curve.key_size + 7) // 8:  # RFC 7518 §6.2.1.2: full length
+                raise ValueError("a coordinate of another length")
+            return EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve).public_key()
+        case "OKP", "Ed25519":
+            return Ed25519PublicKey.from_public_bytes(_octets(entry, "x"))
+    raise ValueError("a key of another type or curve")
+
+
+def _octets(entry: dict[str, object], member: str) -> bytes:
+    value = entry.get(member)
+    if not isinstance(value, str):
+        raise ValueError(f"{member} is not a string")  # noqa: TRY004 - the key's fault, not the caller's
+    return base64url(value.encode())

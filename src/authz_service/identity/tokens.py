@@ -1,0 +1,104 @@
+"""The token verifier: form, issuer, key, signature, claims, in this order (RFC 8725). It asks for a key it lacks."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from authz_service.domain.decision import Claims
+from authz_service.domain.refusals import KeyMissing, Reason, Rejected
+from authz_service.domain.rules import IssuerKeys, IssuerRules
+from authz_service.errors import KeysUnavailable
+from authz_service.identity import strict_jwt
+from authz_service.identity.claims import require_claims
+from authz_service.identity.key_set import usable_keys
+from authz_service.identity.signatures import ALGORITHMS, Key, is_signed_by
+from authz_service.identity.strict_jwt import UnverifiedToken
+
+MAX_CACHED = 4096
+
+
+class _Verified(NamedTuple):
+    claims: Claims
+    not_before: float
+    key: Key
+
+
+class TokenVerifier:
+    """Verifies access tokens of the configured issuers, and remembers the good ones until they expire."""
+
+    def __init__(self, issuers: tuple[IssuerRules, ...], now: Callable[[], float]) -> None:
+        """Raises ValueError for rules under which no token, or any token, could be accepted."""
+        for rules in issuers:
+            unknown = set(rules.algorithms) - ALGORITHMS
+            if unknown or not rules.algorithms:
+                raise ValueError(
+                    f"{rules.issuer}: algorithms must be some of {sorted(ALGORITHMS)}, not {sorted(unknown)}"
+                )
+            if not rules.issuer or not rules.audiences:
+                raise ValueError("an issuer needs its name and at least one audience")
+        self._issuers = {rules.issuer: rules for rules in issuers}
+        if len(self._issuers) != len(issuers):
+            raise ValueError("an issuer occurs twice")
+        self._types = {rules.issuer: frozenset(map(strict_jwt.plain_media_type, rules.types)) for rules in issuers}
+        self._keys: dict[str, dict[str, Key]] = {rules.issuer: {} for rules in issuers}
+        self._verified: dict[str, _Verified] = {}
+        self._now = now
+
+    def set_keys(self, keys: IssuerKeys) -> None:
+        """Replaces an issuer's keys and forgets tokens whose key is gone. Raises ValueError and keeps what it had."""
+        if keys.issuer not in self._issuers:
+            return  # of an issuer that this revision of the rules does not have
+        usable = usable_keys(keys.jwks) if keys.jwks else {}
+        self._keys[keys.issuer] = usable
+        for token, (claims, _, key) in list(self._verified.items()):
+            if claims.issuer == keys.issuer and usable.get(key.kid) != key:
+                del self._verified[token]
+
+    def verify(self, token: str, *, final: bool = False) -> Claims:
+        """The claims of a good token. Raises Rejected, KeysUnavailable, or KeyMissing, which `final` turns down."""
+        known = self._verified.get(token)
+        if known is not None and known.not_before <= self._now() < known.claims.expires_at:
+            return known.claims
+        verified = self._require_verified(token, final=final)
+        if len(self._verified) >= MAX_CACHED:
+            del self._verified[next(iter(self._verified))]
+        self._verified[token] = verified
+        return verified.claims
+
+    def _require_verified(self, token: str, *, final: bool) -> _Verified:
+        unverified = strict_jwt.decode(token)
+        rules = self._require_issuer(unverified)
+        key = self._require_key(rules, unverified, final=final)
+        if not is_signed_by(key, unverified.algorithm, unverified.signing_input, unverified.signature):
+            raise Rejected(Reason.TOKEN_SIGNATURE_INVALID)
+        claims, not_before = require_claims(unverified.payload, rules, self._now())
+        return _Verified(claims, not_before, key)
+
+    def _require_issuer(self, token: UnverifiedToken) -> IssuerRules:
+        """The rules under which the token must hold. Its `iss` only picks among them; the signature then proves it."""
+        issuer = token.payload.get("iss")
+        rules = self._issuers.get(issuer) if isinstance(issuer, str) else None
+        if rules is None:
+            raise Rejected(Reason.TOKEN_ISSUER_REFUSED, f"iss is {issuer!r:.120}" if issuer else "iss is missing")
+        if token.media_type not in self._types[rules.issuer]:
+            raise Rejected(Reason.TOKEN_TYPE_REFUSED, f"typ is {token.media_type!r:.120}")
+        if token.algorithm not in rules.algorithms:
+            raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"alg is {token.algorithm!r:.120}")
+        return rules
+
+    def _require_key(self, rules: IssuerRules, token: UnverifiedToken, *, final: bool) -> Key:
+        keys = self._keys[rules.issuer]
+        if not keys:
+            raise KeysUnavailable(f"no usable key of {rules.issuer}")
+        if token.kid is None:
+            fitting = [key for key in keys.values() if token.algorithm in key.algorithms]
+            if len(fitting) != 1:
+                raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"no kid, and {len(fitting)} keys for {token.algorithm}")
+            return fitting[0]
+        key = keys.get(token.kid)
+        if key is None:
+            if final:
+                raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"kid is {token.kid!r:.120}")
+            raise KeyMissing(rules.issuer, token.kid)
+        if token.algorithm not in key.algorithms:
+            raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"{token.algorithm} does not go with the key")
+        return key

@@ -1,0 +1,53 @@
+"""What is a bearer token's header, and what is not."""
+
+import pytest
+
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.identity.bearer import bearer_token
+
+
+@pytest.mark.parametrize("header", ["Bearer a.b.c", "bearer a.b.c", "BEARER a.b.c", "Bearer   a.b.c"])
+def test_a_bearer_header_has_a_token(header: str) -> None:
+    """The scheme has no case (RFC 9110 §11.1)."""
+    assert bearer_token(header, "Bearer") == "a.b.c"
+
+
+def test_no_header_is_no_token() -> None:
+    """Absent is not malformed: public routes know the difference."""
+    assert bearer_token(None, "Bearer") is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        " ",
+        "Bearer",
+        "Bearer ",
+        "Bearer  ",
+        " Bearer a.b.c",
+        "Bearer\ta.b.c",
+        "Bearera.b.c",
+        "a.b.c",
+        "Basic a.b.c",
+        "DPoP a.b.c",
+        "Bearer: a.b.c",
+        "Bearer a.b.c,Bearer d.e.f",
+        "Bearer a.b.c, Basic x",
+        "Basic x,Bearer a.b.c",
+        "Bearer ,",
+    ],
+)
+def test_anything_else_is_malformed(header: str) -> None:
+    """Never "absent": a public route must not take a broken token for none."""
+    with pytest.raises(Rejected) as refusal:
+        bearer_token(header, "Bearer")
+
+    assert refusal.value.reason is Reason.TOKEN_MALFORMED
+
+
+def test_another_scheme_can_be_configured() -> None:
+    """And then Bearer is the wrong one."""
+    assert bearer_token("Token a.b.c", "Token") == "a.b.c"
+    with pytest.raises(Rejected):
+        bearer_token("Bearer a.b.c", "Token")

@@ -1,0 +1,92 @@
+"""Whose certificate may present whose token (SECURITY T9)."""
+
+import pytest
+from tests.support.tokens import ISSUER, changed, good_claims, service_claims
+
+from authz_service.domain.decision import NO_PEER, Claims, Peer
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.rules import PeerRules
+from authz_service.identity.client_binding import require_same_client
+
+RULES = PeerRules(required=True, allowed=())
+BOUND = PeerRules(required=True, allowed=(), bindings=(("legacy-7", "order-service"), ("spiffe://mesh/x", "payment")))
+
+
+def a_peer(common_name: str = "", *uris: str) -> Peer:
+    return NO_PEER._replace(common_name=common_name, uris=uris)
+
+
+def the_claims(values: dict[str, object]) -> Claims:
+    return Claims(values, ISSUER, 0.0, b"")
+
+
+def assert_mismatch(peer: Peer, claims: dict[str, object], rules: PeerRules = RULES) -> None:
+    with pytest.raises(Rejected) as refusal:
+        require_same_client(peer, the_claims(claims), rules)
+    assert refusal.value.reason is Reason.TOKEN_CLIENT_MISMATCH
+
+
+ORDER = service_claims("order-service")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [ORDER, changed(ORDER, {"client_id": ...}), changed(ORDER, {"preferred_username": ...})],
+    ids=["both", "name", "id"],
+)
+def test_a_services_token_comes_from_its_certificate(claims: dict[str, object]) -> None:
+    """Either sign is enough to know a service's token; any other certificate is refused, and none as well."""
+    require_same_client(a_peer("order-service-client"), the_claims(claims), RULES)
+
+    for thief in ("payment-service-client", "order-service", "order-service-client-client", "-client", "x", ""):
+        assert_mismatch(a_peer(thief), claims)
+    assert_mismatch(NO_PEER, claims)
+
+
+def test_a_users_token_comes_from_anybody_who_may_connect() -> None:
+    """The gateway presents the users' tokens."""
+    require_same_client(a_peer("api-gateway-client"), the_claims(good_claims()), RULES)
+
+
+def test_a_service_token_names_one_client() -> None:
+    """Without azp, or with another client_id, nobody may present it."""
+    peer = a_peer("order-service-client")
+
+    assert_mismatch(peer, changed(ORDER, {"azp": ...}))
+    assert_mismatch(peer, changed(ORDER, {"client_id": "payment-service"}))
+    assert_mismatch(a_peer("-client"), changed(ORDER, {"azp": "", "client_id": ""}) | {"azp": None})
+
+
+def test_a_spiffe_id_ends_with_its_client() -> None:
+    """When there is no CN, one URI, and it is a SPIFFE ID."""
+    require_same_client(a_peer("", "spiffe://mesh/zone2/order-service"), the_claims(ORDER), RULES)
+
+    for uris in (
+        ("spiffe://mesh/zone2/payment-service",),
+        ("spiffe://mesh/order-service/payment-service",),
+        ("https://mesh/zone2/order-service",),
+        ("spiffe://mesh/zone2/order-service", "spiffe://mesh/zone2/payment-service"),
+        ("spiffe://mesh/zone2/order-service/",),
+    ):
+        assert_mismatch(a_peer("", *uris), ORDER)
+    assert_mismatch(a_peer("payment-service-client", "spiffe://mesh/zone2/order-service"), ORDER)
+
+
+def test_a_binding_replaces_the_name_rule() -> None:
+    """For the names that have one; the others keep the rule."""
+    require_same_client(a_peer("legacy-7"), the_claims(ORDER), BOUND)
+    require_same_client(a_peer("order-service-client"), the_claims(ORDER), BOUND)
+    require_same_client(a_peer("", "spiffe://mesh/x"), the_claims(service_claims("payment")), BOUND)
+
+    assert_mismatch(a_peer("legacy-7"), service_claims("legacy-7"), BOUND)
+    assert_mismatch(a_peer("legacy-7"), service_claims("payment"), BOUND)
+    assert_mismatch(a_peer("", "spiffe://mesh/x"), service_claims("x"), BOUND)
+    other = PeerRules(required=True, allowed=(), bindings=(("order-service-client", "other"),))
+    assert_mismatch(a_peer("order-service-client"), ORDER, other)
+
+
+def test_the_binding_can_be_switched_off() -> None:
+    """`proxy.mtls.bind_service_tokens: false`."""
+    off = PeerRules(required=True, allowed=(), bind_service_tokens=False)
+
+    require_same_client(a_peer("payment-service-client"), the_claims(ORDER), off)

@@ -1,0 +1,71 @@
+"""Which published keys may verify tokens. The hostile ones are in tests/attacks."""
+
+import json
+
+import pytest
+from tests.support import tokens
+from tests.support.tokens import Signer, jwk, jwks
+
+from authz_service.identity.key_set import usable_keys
+
+RSA, EC = tokens.an_rsa_signer(), tokens.an_ec_signer()
+ED = Signer("ed-1", "EdDSA", tokens.ed_key())
+
+
+def test_a_key_permits_what_its_type_and_its_alg_permit() -> None:
+    """Without `alg`, all of the type; the curve decides for EC."""
+    keys = usable_keys(jwks(jwk(RSA), jwk(RSA, kid="any", alg=...), jwk(EC, alg=...), jwk(ED, alg=...)))
+
+    assert {kid: set(key.algorithms) for kid, key in keys.items()} == {
+        "rsa-1": {"RS256"},
+        "any": {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"},
+        "ec-1": {"ES256"},
+        "ed-1": {"EdDSA"},
+    }
+
+
+@pytest.mark.parametrize(
+    "changes", [{"use": ...}, {"key_ops": ["verify"]}, {"key_ops": ["sign", "verify"]}, {"x5t": "x"}]
+)
+def test_what_a_key_need_not_say(changes: dict[str, object]) -> None:
+    """`use` and `key_ops` only restrict; other members are nobody's business."""
+    assert list(usable_keys(jwks(jwk(RSA, **changes)))) == ["rsa-1"]
+
+
+def test_a_key_may_have_no_name() -> None:
+    """It is kept under the empty one, which no token can name; two such keys are two of one name."""
+    assert list(usable_keys(jwks(jwk(RSA, kid=...)))) == [""]
+    assert usable_keys(jwks(jwk(RSA, kid=...), jwk(EC, kid=...))) == {}
+
+
+def test_an_unusable_key_does_not_spoil_the_name_of_a_good_one() -> None:
+    """Keycloak lists its encryption key too; only keys that could be meant are in each other's way."""
+    assert list(usable_keys(jwks(jwk(RSA, use="enc"), jwk(RSA)))) == ["rsa-1"]
+    assert usable_keys(jwks(jwk(EC, kid="rsa-1"), jwk(RSA))) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"keys":null}',
+        '{"keys":{}}',
+        '{"keys":[],"keys":[]}',
+        "<html>",
+        '{"keys":[NaN]}',
+        "[" * 9999,
+    ],
+    ids=range(10),
+)
+def test_a_document_that_is_no_key_set_is_refused(text: str) -> None:
+    """So that the caller keeps the last good one, instead of none."""
+    with pytest.raises(ValueError, match=r"."):
+        usable_keys(text)
+
+
+def test_an_empty_key_set_is_a_key_set() -> None:
+    """The caller decides what it means."""
+    assert usable_keys(json.dumps({"keys": []})) == {}

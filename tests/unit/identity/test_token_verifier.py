@@ -1,0 +1,293 @@
+"""The verifier's memory, its keys and its questions. The hostile tokens are in tests/attacks."""
+
+import json
+
+import msgspec
+import pytest
+from tests.support import tokens
+from tests.support.tokens import AUDIENCE, ISSUER, LEEWAY, NOW, Signer, good_claims, jwk, jwks, mint
+
+from authz_service.domain.refusals import KeyMissing, Reason, Rejected
+from authz_service.domain.rules import IssuerKeys, IssuerRules
+from authz_service.errors import KeysUnavailable
+from authz_service.identity import tokens as product
+from authz_service.identity.signatures import ALGORITHMS
+from authz_service.identity.tokens import TokenVerifier
+
+RSA, EC = tokens.an_rsa_signer(), tokens.an_ec_signer()
+SERVICES = "https://idp.example/realms/services"
+SIGNERS = [
+    *(Signer(alg, alg, tokens.rsa_key()) for alg in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")),
+    Signer("ES256", "ES256", tokens.ec_key()),
+    Signer("ES384", "ES384", tokens.ec_key("ec-384", "P-384")),
+    Signer("ES512", "ES512", tokens.ec_key("ec-521", "P-521")),
+    Signer("EdDSA", "EdDSA", tokens.ed_key()),
+]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def rules(issuer: str = ISSUER, **changes: object) -> IssuerRules:
+    good = IssuerRules(issuer, (AUDIENCE,), tuple(sorted(ALGORITHMS)), LEEWAY)
+    return msgspec.structs.replace(good, **changes)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def verifier(clock: Clock) -> TokenVerifier:
+    verifier = TokenVerifier((rules(), rules(SERVICES)), clock)
+    verifier.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA), jwk(EC))))
+    return verifier
+
+
+def reason_of(verifier: TokenVerifier, token: str) -> Reason:
+    with pytest.raises(Rejected) as refusal:
+        verifier.verify(token, final=True)
+    return refusal.value.reason
+
+
+@pytest.mark.parametrize("signer", SIGNERS, ids=lambda signer: signer.alg)
+def test_every_algorithm_is_accepted_with_its_key_and_with_no_other_label(signer: Signer, clock: Clock) -> None:
+    """One key per algorithm; each other algorithm's name on the same token is refused."""
+    verifier = TokenVerifier((rules(),), clock)
+    verifier.set_keys(IssuerKeys(ISSUER, jwks(*(jwk(each, alg=...) for each in SIGNERS))))
+
+    assert verifier.verify(mint(signer=signer)).values == good_claims()
+
+    for other in SIGNERS:
+        if other != signer:
+            reason = reason_of(verifier, mint(signer=signer, header={"alg": other.alg}))
+            assert reason in {Reason.TOKEN_ALGORITHM_REFUSED, Reason.TOKEN_SIGNATURE_INVALID}
+
+
+def test_the_table_above_knows_every_algorithm() -> None:
+    """A new algorithm needs a row."""
+    assert {signer.alg for signer in SIGNERS} == ALGORITHMS
+
+
+def test_claims_come_with_their_json_written_anew(verifier: TokenVerifier) -> None:
+    """Sorted, without the sender's spelling, and the same values."""
+    spelled = json.dumps(good_claims(), indent=3).replace("john", "\\u006aohn").encode()
+
+    claims = verifier.verify(mint(spelled))
+
+    assert claims.issuer == ISSUER
+    assert claims.expires_at == good_claims()["exp"] + LEEWAY  # type: ignore[operator]  # a number
+    assert json.loads(claims.document) == claims.values == good_claims()
+    assert claims.document == verifier.verify(mint()).document
+
+
+def test_a_known_token_is_not_verified_again(verifier: TokenVerifier) -> None:
+    """The very same object comes back; another token of the same claims is another one."""
+    assert verifier.verify(mint()) is verifier.verify(mint())
+    assert verifier.verify(mint(signer=EC)) is not verifier.verify(mint())
+
+
+def test_a_known_token_expires(verifier: TokenVerifier, clock: Clock) -> None:
+    """Up to `exp` plus leeway, and no longer."""
+    token = mint(good_claims(exp=NOW + 10))
+    verifier.verify(token)
+
+    clock.time = NOW + 10 + LEEWAY - 0.5
+    verifier.verify(token)
+    clock.time = NOW + 10 + LEEWAY
+    assert reason_of(verifier, token) is Reason.TOKEN_EXPIRED
+
+
+def test_a_known_token_is_refused_when_the_clock_is_set_back(verifier: TokenVerifier, clock: Clock) -> None:
+    """`iat` holds for remembered tokens too."""
+    token = mint(good_claims(iat=NOW))
+    verifier.verify(token)
+
+    clock.time = NOW - LEEWAY
+    verifier.verify(token)
+    clock.time = NOW - LEEWAY - 0.5
+    assert reason_of(verifier, token) is Reason.TOKEN_NOT_YET_VALID
+
+
+def test_a_refusal_is_not_remembered(verifier: TokenVerifier, clock: Clock) -> None:
+    """A token from the future is good when its time has come."""
+    token = mint(good_claims(nbf=NOW + 100))
+    assert reason_of(verifier, token) is Reason.TOKEN_NOT_YET_VALID
+
+    clock.time = NOW + 100
+    assert verifier.verify(token)
+
+
+def test_an_unknown_key_is_asked_for_once(verifier: TokenVerifier) -> None:
+    """First a question, then, with the keys still without it, a refusal; with the new keys the token is good."""
+    newer = Signer("rsa-2", "RS256", tokens.rsa_key("rsa-2"))
+    token = mint(signer=newer)
+
+    with pytest.raises(KeyMissing) as question:
+        verifier.verify(token)
+    assert (question.value.issuer, question.value.kid) == (ISSUER, "rsa-2")
+    assert reason_of(verifier, token) is Reason.TOKEN_KEY_UNKNOWN
+
+    verifier.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA), jwk(newer))))
+    assert verifier.verify(token)
+
+
+@pytest.mark.parametrize("keys", ["", jwks(), jwks(jwk(RSA, use="enc"))], ids=["never", "empty", "unusable"])
+def test_without_any_key_nobody_is_refused_or_accepted(verifier: TokenVerifier, keys: str) -> None:
+    """It is our trouble, not the caller's: also when asked with `final`, and for a token that was good a moment ago."""
+    token = mint()
+    verifier.verify(token)
+    verifier.set_keys(IssuerKeys(ISSUER, keys))
+
+    for final in (False, True):
+        with pytest.raises(KeysUnavailable, match="realms/users"):
+            verifier.verify(token, final=final)
+
+
+def test_a_token_of_another_issuer_waits_for_that_issuers_keys(verifier: TokenVerifier) -> None:
+    """One issuer's keys say nothing about the other's."""
+    with pytest.raises(KeysUnavailable, match="realms/services"):
+        verifier.verify(mint(good_claims(iss=SERVICES)))
+
+
+@pytest.mark.parametrize(
+    ("new_keys", "stays"),
+    [
+        ([jwk(RSA), jwk(EC)], True),
+        ([jwk(RSA), jwk(tokens.an_ec_signer(), kid="ec-2")], True),
+        ([jwk(EC)], False),
+        ([jwk(RSA, kid="rsa-2"), jwk(EC)], False),
+        ([jwk(RSA, n=jwk(Signer("x", "RS256", tokens.rsa_key("rsa-2")))["n"]), jwk(EC)], False),
+        ([jwk(RSA, alg="RS512"), jwk(EC)], False),
+    ],
+    ids=["same", "another key changed", "gone", "renamed", "replaced under its name", "for another algorithm"],
+)
+def test_a_token_is_remembered_as_long_as_its_key(
+    verifier: TokenVerifier, new_keys: list[object], *, stays: bool
+) -> None:
+    """A withdrawn key takes its tokens along."""
+    token = mint()
+    before = verifier.verify(token)
+
+    verifier.set_keys(IssuerKeys(ISSUER, json.dumps({"keys": new_keys})))
+
+    if stays:
+        assert verifier.verify(token) is before
+    else:
+        with pytest.raises((Rejected, KeyMissing)):
+            verifier.verify(token)
+
+
+def test_keys_of_one_issuer_leave_the_others_tokens_alone(verifier: TokenVerifier) -> None:
+    """Also when the same key is withdrawn there."""
+    before = verifier.verify(mint())
+    verifier.set_keys(IssuerKeys(SERVICES, jwks(jwk(RSA))))
+    theirs = mint(good_claims(iss=SERVICES))
+    verifier.verify(theirs)
+
+    verifier.set_keys(IssuerKeys(SERVICES, jwks(jwk(EC))))
+
+    assert verifier.verify(mint()) is before
+    with pytest.raises(KeyMissing):
+        verifier.verify(theirs)
+
+
+def test_keys_of_an_unknown_issuer_are_ignored(verifier: TokenVerifier) -> None:
+    """They do not make it a known one."""
+    stranger = "https://evil.example"
+    verifier.set_keys(IssuerKeys(stranger, jwks(jwk(RSA))))
+
+    assert reason_of(verifier, mint(good_claims(iss=stranger))) is Reason.TOKEN_ISSUER_REFUSED
+
+
+def test_a_broken_key_set_changes_nothing(verifier: TokenVerifier) -> None:
+    """The last good keys stay (SECURITY T18)."""
+    with pytest.raises(ValueError, match="keys"):
+        verifier.set_keys(IssuerKeys(ISSUER, "{}"))
+
+    assert verifier.verify(mint())
+
+
+def test_a_token_without_kid_needs_one_key_that_fits(clock: Clock) -> None:
+    """With two, which is meant would be a guess; a key without a name can be that one."""
+    verifier = TokenVerifier((rules(),), clock)
+    token = mint(header={"kid": ...})
+    for keys, accepted in (
+        ([jwk(RSA), jwk(EC)], True),
+        ([jwk(RSA, kid=...), jwk(EC)], True),
+        ([jwk(RSA), jwk(RSA, kid="b")], False),
+        ([jwk(EC)], False),
+    ):
+        verifier.set_keys(IssuerKeys(ISSUER, jwks(*keys)))
+        if accepted:
+            assert verifier.verify(token)
+        else:
+            assert reason_of(verifier, token) is Reason.TOKEN_KEY_UNKNOWN
+
+
+def test_the_memory_is_bounded(verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest goes first, and is simply verified again."""
+    monkeypatch.setattr(product, "MAX_CACHED", 2)
+    first, second, third = (mint(good_claims(jti=name)) for name in "abc")
+    remembered = [verifier.verify(token) for token in (first, second, third)]
+
+    assert verifier.verify(second) is remembered[1]
+    assert verifier.verify(third) is remembered[2]
+    assert verifier.verify(first) is not remembered[0]
+    assert len(verifier._verified) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"algorithms": ("HS256",)},
+        {"algorithms": ("RS256", "none")},
+        {"algorithms": ()},
+        {"audiences": ()},
+        {"issuer": ""},
+    ],
+    ids=str,
+)
+def test_rules_that_cannot_protect_are_refused(changes: dict[str, object], clock: Clock) -> None:
+    """At once, not on a request."""
+    with pytest.raises(ValueError, match=r"algorithms|audience"):
+        TokenVerifier((msgspec.structs.replace(rules(), **changes),), clock)
+
+
+def test_one_issuer_has_one_set_of_rules(clock: Clock) -> None:
+    """Two would leave it to chance which audience holds."""
+    with pytest.raises(ValueError, match="twice"):
+        TokenVerifier((rules(), rules(audiences=("other",))), clock)
+
+
+def test_types_are_the_issuers(clock: Clock) -> None:
+    """Compared without case and without the media type's prefix, on both sides; absent counts as JWT."""
+    only_at = TokenVerifier((rules(types=("application/AT+JWT",)),), clock)
+    only_at.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA))))
+
+    assert only_at.verify(mint(header={"typ": "at+jwt"}))
+    assert reason_of(only_at, mint()) is Reason.TOKEN_TYPE_REFUSED
+    assert reason_of(only_at, mint(header={"typ": ...})) is Reason.TOKEN_TYPE_REFUSED
+
+
+def test_a_minimal_token_is_enough(verifier: TokenVerifier) -> None:
+    """What is optional may be absent, header and claims."""
+    token = mint({"iss": ISSUER, "aud": AUDIENCE, "sub": "x", "exp": NOW + 1}, header={"typ": ...})
+
+    assert verifier.verify(token).values["sub"] == "x"
+
+
+def test_a_refusal_tells_the_audit_record_why(verifier: TokenVerifier) -> None:
+    """With what a stranger wrote quoted and cut, so that it stays one short line."""
+    long = mint(good_claims(iss="https://evil.example/\n" + "x" * 5000))
+    with pytest.raises(Rejected) as refusal:
+        verifier.verify(long)
+
+    assert "https://evil.example/\\n" in refusal.value.detail
+    assert len(refusal.value.detail) < 200
