@@ -34,7 +34,7 @@ class Answer:
     """What came back: a status with its reason, or a refused handshake."""
 
     status: int  # 0: no HTTP answer
-    reason: str  # the problem body's `reason`, "tls_refused", or ""
+    reason: str  # the problem body's `reason`, "tls_refused", "connection_failed", or ""
     body: Any  # JSON, or text
     headers: httpx.Headers
     seconds: float
@@ -77,7 +77,8 @@ class Caller:
         try:
             answer = await client.send(at_address(request, self.mesh.hosts))
         except httpx.TransportError as error:
-            return Answer(0, "tls_refused", str(error), httpx.Headers(), time.perf_counter() - started)
+            reason = "tls_refused" if "alert" in str(error).lower() else "connection_failed"
+            return Answer(0, reason, str(error), httpx.Headers(), time.perf_counter() - started)
         return _answer(answer, time.perf_counter() - started)
 
     def _client(self, certificate: str) -> httpx.AsyncClient:
@@ -88,9 +89,10 @@ class Caller:
             files = self.certificates[certificate]
             if files is not None:
                 trust.load_cert_chain(*files)
-            # TLS 1.3 reports a refused certificate on the first read; one request a connection keeps the cells apart.
-            limits = httpx.Limits(max_keepalive_connections=0)
-            self._clients[certificate] = httpx.AsyncClient(verify=trust, timeout=10, trust_env=False, limits=limits)
+            # In TLS 1.2 a refused certificate ends the handshake with an alert; in 1.3 a reset may overtake the alert, and
+            # nobody could tell it from a broken server. What is refused is the same.
+            trust.maximum_version = ssl.TLSVersion.TLSv1_2
+            self._clients[certificate] = httpx.AsyncClient(verify=trust, timeout=10, trust_env=False)
         return self._clients[certificate]
 
     @cached_property

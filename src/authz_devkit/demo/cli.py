@@ -80,9 +80,12 @@ async def _demo(console: Console, json_file: Path | None) -> int:
             play = Play(mesh, caller, tokens, partial(report.show_step, console))
             console.rule("the spec's flows", align="left")
             await play.run()
-            report.show_trail(console, mesh, play.correlation_id)
+            report.show_trail(console, mesh, "john creates an order", play.correlation_id("order"))
+            report.show_trail(console, mesh, "john pays for it", play.correlation_id("payment"))
             console.rule("only the drawn arrows", align="left")
-            tried = await try_all(load_matrix(EXAMPLE / "security_matrix.yaml"), caller, tokens)
+            cells = load_matrix(EXAMPLE / "security_matrix.yaml")
+            with report.counting(console, len(cells)) as count:
+                tried = await try_all(cells, caller, tokens, count)
             report.show_matrix(console, tried)
             expectations = [*play.expectations, *(row.expectation() for row in tried)]
         finally:

@@ -59,6 +59,15 @@ def load_matrix(path: Path) -> list[Cell]:
     return cells
 
 
+def one_of_each(cells: Sequence[Cell]) -> list[Cell]:
+    """For each way from a source to a destination, with a certificate and a token: one request per rule."""
+    first: dict[tuple[str, ...], Cell] = {}
+    for cell in cells:
+        way = (cell.source, cell.destination, cell.certificate, cell.token)
+        first.setdefault((*way, cell.because, str(cell.expected_status)), cell)
+    return list(first.values())
+
+
 def _cells(document: Mapping[str, Any], rules: Sequence[_Rule], used: set[int]) -> Iterator[Cell]:
     callers = [(source, certificate) for source, held in document["sources"].items() for certificate in held]
     for (source, certificate), destination, token, method, resource in product(

@@ -269,7 +269,7 @@ def at_address(request: httpx.Request, hosts: Mapping[str, str]) -> httpx.Reques
 
 def free_block() -> int:
     """A block of loopback addresses in which nobody listens on the gateway's port."""
-    for block in (77, *range(78, 250)):
+    for block in range(77, 250):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

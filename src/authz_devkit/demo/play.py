@@ -44,46 +44,45 @@ class Play:
         self._tokens = tokens
         self._show = show
         self.expectations: list[Expectation] = []
-        self.correlation_id = f"demo-{secrets.token_hex(4)}"
+        self._run = f"demo-{secrets.token_hex(4)}"
 
     async def run(self) -> None:
         john, mary = await self._tokens.user("john"), await self._tokens.user("mary")
-        gateway = POD["gateway"]
         order = {"product_id": "PROD-123", "quantity": 2}
-        same = {"X-Correlation-ID": self.correlation_id}
+        orders, payments = "/api/v1/orders", "/api/v1/payments"
 
-        async def call(method: str, path: str, token: str | None, body: object = None, **more: str) -> Answer:
-            return await self._caller.call(gateway, method, path, token=token, body=body, headers=same | more)
-
-        created = await self._step("john", "creates an order", 201, lambda: call("POST", "/api/v1/orders", john, order))
-        order_id = created.body.get("order_id") or created.body.get("id") if isinstance(created.body, dict) else ""
-        path = f"/api/v1/orders/{order_id}"
-        self._expect(
-            "the client gets its correlation id back", created.headers.get("x-correlation-id"), self.correlation_id
-        )
-        await self._step("john", "reads his order", 200, lambda: call("GET", path, john))
+        created = await self._step("john", "creates an order", 201, self._call("order", "POST", orders, john, order))
+        order_id = created.body.get("id", "") if isinstance(created.body, dict) else ""
+        got, sent = created.headers.get("x-correlation-id"), self.correlation_id("order")
+        self._expect("the client gets its correlation id back", got, sent)
+        own, paid = f"{orders}/{order_id}", {"order_id": order_id}
+        await self._step("john", "reads his order", 200, self._call("read", "GET", own, john))
         await self._step(
-            "mary", "reads john's order: not hers, so it does not exist", 404, lambda: call("GET", path, mary)
+            "mary", "reads john's order: for her there is none", 404, self._call("other", "GET", own, mary)
         )
-        payment = {"order_id": order_id}
-        await self._step("john", "pays for it", 201, lambda: call("POST", "/api/v1/payments", john, payment))
-        await self._step("john", "pays for it again", 409, lambda: call("POST", "/api/v1/payments", john, payment))
-        await self._step(
-            "nobody", "creates an order without a token", 401, lambda: call("POST", "/api/v1/orders", None, order)
-        )
-        await self._step("order-service", "asks data through its egress", 200, self._inventory)
+        await self._step("john", "pays for it", 201, self._call("payment", "POST", payments, john, paid))
+        await self._step("john", "pays for it again", 409, self._call("again", "POST", payments, john, paid))
+        await self._step("nobody", "creates an order", 401, self._call("nobody", "POST", orders, None, order))
+        await self._step("order-service", "asks data through its egress", 200, self._inventory())
         self._check_trail()
+
+    def correlation_id(self, step: str) -> str:
+        return f"{self._run}-{step}"
+
+    async def _call(self, step: str, method: str, path: str, token: str | None, body: object = None) -> Answer:
+        headers = {"X-Correlation-ID": self.correlation_id(step)}
+        return await self._caller.call(POD["gateway"], method, path, token=token, body=body, headers=headers)
 
     async def _inventory(self) -> Answer:
         """The spec's second example: `curl http://localhost:8080/data/inventory/PROD-123`."""
-        headers = {"X-User-Context": "user-123", "X-Correlation-ID": f"{self.correlation_id}-internal"}
+        headers = {"X-User-Context": "user-123", "X-Correlation-ID": self.correlation_id("internal")}
         async with httpx.AsyncClient(trust_env=False) as client:
             url = f"http://{self._mesh.address(POD['order'])}:8080/data/inventory/PROD-123"
             answer = await client.get(url, headers=headers)
         return Answer(answer.status_code, "", answer.json(), answer.headers, answer.elapsed.total_seconds())
 
-    async def _step(self, who: str, what: str, status: int, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        answer = await call()
+    async def _step(self, who: str, what: str, status: int, call: Awaitable[Answer]) -> Answer:
+        answer = await call
         name = f"{who} {what}"
         expectation = Expectation(
             name, answer.status == status, f"expected {status}, got {answer.status} {answer.reason}".rstrip()
@@ -97,8 +96,8 @@ class Play:
 
     def _check_trail(self) -> None:
         """Every hop left a record, in order, with the user it was for (the spec's audit example)."""
-        found = trail.records(self._mesh, self.correlation_id)
-        made = [(r["service"], r["method"], r["path"]) for r in found if r["decision"] == "allow"][:4]
+        found = trail.records(self._mesh, self.correlation_id("order"))
+        made = [(r["service"], r["method"], r["path"]) for r in found if r["decision"] == "allow"]
         wanted = [
             ("api-gateway", "POST", "/api/v1/orders"),
             ("order-service", "POST", "/orders"),
@@ -106,7 +105,7 @@ class Play:
             ("data-service", "POST", "/orders"),
         ]
         self._expect("each hop of the order left its audit record", made, wanted)
-        users = {r["user_context"] for r in found[:4]}
+        users = {r["user_context"] for r in found}
         self._expect("each hop names the same user", len(users), 1)
-        internal = trail.records(self._mesh, f"{self.correlation_id}-internal")
+        internal = trail.records(self._mesh, self.correlation_id("internal"))
         self._expect("the internal call is recorded for its user", [r["user_context"] for r in internal], ["user-123"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import rich.progress
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.progress import BarColumn, TextColumn
 from rich.table import Table
 
 from authz_devkit.demo import trail
@@ -48,6 +51,15 @@ class Progress:
             self._console.print(f"  {_MARKS[state]} {name}")
 
 
+@contextlib.contextmanager
+def counting(console: Console, total: int) -> Iterator[Callable[[], None]]:
+    """A bar that moves by one at each call."""
+    columns = (TextColumn("trying {task.completed} of {task.total} requests"), BarColumn())
+    with rich.progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)
+
+
 def show_step(console: Console, step: Step) -> None:
     """One hop as the client saw it."""
     answer = step.answer
@@ -57,33 +69,47 @@ def show_step(console: Console, step: Step) -> None:
     console.print(f"  {mark} {said} [dim]→[/] {answer.status}{reason} [dim]{answer.seconds * 1000:.1f} ms[/]")
 
 
-def show_trail(console: Console, mesh: Mesh, correlation_id: str) -> None:
+def show_trail(console: Console, mesh: Mesh, title: str, correlation_id: str) -> None:
+    """Each hop of one request with its decision and time."""
     found = trail.records(mesh, correlation_id)
-    console.print(
-        trail.tree(f"audit trail of {correlation_id}: {len(found)} decisions, joined from four sidecars", found)
-    )
+    console.print(trail.tree(f"{title}: {len(found)} decisions, the audit trail of {correlation_id}", found))
 
 
 def show_matrix(console: Console, tried: Sequence[Tried]) -> None:
-    """The drawn arrows, then every forbidden one: what answered, and why; equal outcomes are counted together."""
-    table = Table(title=f"security matrix: {len(tried)} requests tried live", title_justify="left", header_style="bold")
-    for column in ("source", "destination", "certificate", "token", "request", "outcome", ""):
+    """Every arrow that exists, then every forbidden one: what answered and why, alike ones counted together."""
+    arrows = _table("the arrows that exist")
+    forbidden = _table(f"forbidden, each tried live: {sum(not row.cell.reached for row in tried)} requests")
+    for rows in _groups(tried):
+        cell = rows[0].cell
+        mark = "[green]✓[/]" if rows[0].held else f"[red]✗ expected {escape(rows[0].expected)}[/]"
+        arrow = f"{cell.source} [dim]→[/] {cell.destination}"
+        tokens = ", ".join(dict.fromkeys(row.cell.token for row in rows))
+        if cell.reached:
+            colour, what = "green", f"{cell.method} {cell.path}"
+        else:
+            colour, what = "yellow", f"{len(rows)} request{'s' if len(rows) > 1 else ''}"
+        table = arrows if cell.reached else forbidden
+        outcome = f"[{colour}]{escape(rows[0].outcome)}[/]"
+        table.add_row(mark, arrow, cell.certificate, tokens, what, outcome, f"[dim]{escape(cell.because)}[/]")
+    console.print(arrows)
+    console.print(forbidden)
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
+    for column in ("", "arrow", "certificate", "token", "request", "answer", "because"):
         table.add_column(column, overflow="fold")
+    return table
+
+
+def _groups(tried: Sequence[Tried]) -> list[list[Tried]]:
+    groups: dict[tuple[str, ...], list[Tried]] = {}
     for row in tried:
         cell = row.cell
-        colour = "green" if row.reached else "dim"
-        mark = "[green]✓[/]" if row.held else f"[red]✗ expected {escape(row.expected)}[/]"
-        request = f"{cell.method} {cell.path}"
-        table.add_row(
-            cell.source,
-            cell.destination,
-            cell.certificate,
-            cell.token,
-            request,
-            f"[{colour}]{escape(row.outcome)}[/]",
-            mark,
-        )
-    console.print(table)
+        key = (cell.source, cell.destination, cell.certificate, row.outcome, cell.because, str(row.held))
+        own = (cell.token, cell.method, cell.path) if cell.reached else ()
+        groups.setdefault(key + own, []).append(row)
+    return list(groups.values())
 
 
 def show_summary(console: Console, expectations: Sequence[Expectation], mesh: Mesh) -> None:

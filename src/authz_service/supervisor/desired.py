@@ -6,8 +6,10 @@ Reads, applies nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -62,11 +64,15 @@ def require_usable(desired: Desired, environment: Mapping[str, str], last: Desir
 
     What did not change since `last` is not asked again. Raises PolicyProblems or RenderError. Blocks for up to seconds.
     """
+    checks: list[Callable[[], None]] = []
     policy = desired.rules.policy
     if policy is not None and (last is None or last.rules.policy != policy):
-        check_policies(policy)
+        checks.append(partial(check_policies, policy))
     if last is None or last.resources != desired.resources:
-        validate(desired.resources, find_envoy(environment))
+        checks.append(partial(validate, desired.resources, find_envoy(environment)))
+    with ThreadPoolExecutor(max_workers=2) as pool:  # each waits for a process of its own
+        for answer in [pool.submit(check) for check in checks]:
+            answer.result()
 
 
 def _revision(config: Config, policy: PolicySource | None) -> str:
