@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tests.support.example_policies import DATA, GATEWAY, NEVER, ORDER, PAYMENT, document, engine
 
-from authz_devkit.demo.matrix import Cell, load_matrix
+from authz_devkit.demo.matrix import Cell, load_matrix, one_of_each
 from authz_service.domain.refusals import ANSWERS, Reason
 
 FILE = Path(__file__).parents[3] / "examples" / "three_zones" / "security_matrix.yaml"
@@ -143,6 +143,14 @@ def test_a_cell_is_a_whole_request(cells: list[Cell]) -> None:
         assert (cell.body is None) == (cell.method != "POST")
         assert dict(cell.headers) == ({"X-User-Context": "matrix-user"} if cell.destination == "data" else {})
         assert cell.because
+
+
+def test_one_of_each_leaves_no_way_and_no_outcome_out(cells: list[Cell]) -> None:
+    """What a person is shown: all 192 ways, each with every rule that it meets, none twice."""
+    chosen = one_of_each(cells)
+    assert len({arrow(cell) for cell in chosen}) == 192
+    assert {(*arrow(cell), cell.because) for cell in chosen} == {(*arrow(cell), cell.because) for cell in cells}
+    assert len(chosen) == len({(*arrow(cell), cell.because) for cell in chosen}) < 400
 
 
 @pytest.mark.parametrize(
