@@ -74,6 +74,8 @@ class Neighbour:
     def __init__(self, place: Address | Path, tls: ssl.SSLContext | None = None) -> None:
         self.answer: Callable[[Seen], Reply] = lambda _: Reply()
         self.seen: list[Seen] = []
+        self.connections: set[socket.socket] = set()
+        self._socket_file = place if isinstance(place, Path) else None
         neighbour = self
 
         class Handler(_Handler):
@@ -101,8 +103,14 @@ class Neighbour:
         self.close()
 
     def close(self) -> None:
+        """Gone like a killed process: open connections end too."""
         self._server.shutdown()
         self._server.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        if self._socket_file is not None:
+            self._socket_file.unlink(missing_ok=True)
 
 
 def ask(
@@ -162,6 +170,15 @@ class _Handler(BaseHTTPRequestHandler):
     owner: Neighbour
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # whole answers in one segment: small ones wait 40 ms for each other's acknowledgement
+
+    def setup(self) -> None:
+        super().setup()
+        self.owner.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.owner.connections.discard(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
 
     def handle_one_request(self) -> None:
         try:

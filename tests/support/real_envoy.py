@@ -43,6 +43,20 @@ class RealEnvoy:
     def write_secret(self, name: str, text: str) -> None:
         write_atomically(self.paths.secret(name), text)
 
+    def change_secret(self, name: str, text: str) -> None:
+        """Other content than before, and Envoy has taken it."""
+        before, deadline = self._updates(name), time.monotonic() + 5
+        self.write_secret(name, text)
+        while self._updates(name) == before:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.01)
+        time.sleep(0.02)  # from Envoy's main thread to its workers
+
+    def _updates(self, name: str) -> str:
+        return (
+            self.admin(f"/stats?filter=sds.{name}.update_success").rpartition(f"{name}.update_success: ")[2].split()[0]
+        )
+
     @property
     def log(self) -> str:
         return self._log.read_text()

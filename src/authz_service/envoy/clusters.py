@@ -41,7 +41,11 @@ def clusters(config: Config, paths: StatePaths) -> list[Message]:
 
 
 def _decision_cluster(config: Config, paths: StatePaths) -> Message:
-    """One endpoint per worker; one that dies is left out for a moment, never all of them."""
+    """One endpoint per worker; the filter's one retry goes to another.
+
+    No outlier detection: it would leave a worker out for a second after it is back, and then the other one's death
+    is felt. A dead worker costs nothing but a second try, one that hangs is the watchdog's.
+    """
     workers = [{"pipe": {"path": str(paths.worker_socket(i))}} for i in range(config.runtime.decision_workers)]
     return message(
         _CLUSTER,
@@ -51,19 +55,6 @@ def _decision_cluster(config: Config, paths: StatePaths) -> Message:
         lb_policy="ROUND_ROBIN",
         load_assignment=_endpoints(DECISION_CLUSTER, [{"address": worker} for worker in workers]),
         circuit_breakers=_BREAKERS,
-        outlier_detection={
-            "split_external_local_origin_errors": True,
-            "consecutive_local_origin_failure": 2,
-            "enforcing_consecutive_local_origin_failure": 100,
-            "enforcing_local_origin_success_rate": 0,
-            "enforcing_success_rate": 0,
-            "enforcing_consecutive_5xx": 0,
-            "enforcing_consecutive_gateway_failure": 0,
-            "interval": "0.5s",
-            "base_ejection_time": "1s",
-            "max_ejection_time": "5s",
-            "max_ejection_percent": 50,
-        },
         typed_extension_protocol_options=_http(
             {"explicit_http_config": {"http_protocol_options": {}}}, idle="30s", max_response_headers_kb=96
         ),
