@@ -36,7 +36,7 @@ def read_certificates(pem: bytes, what: str, file: str) -> list[x509.Certificate
         certificates = x509.load_pem_x509_certificates(pem)
         for certificate in certificates:  # these are parsed late, and raise when they are garbage
             certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except Exception as error:  # the parser's errors have no common base: InvalidVersion, TypeError, …
         fix = "give a PEM file with `-----BEGIN CERTIFICATE-----` blocks"
         raise CertificateProblems([Problem(what, "no certificate that can be read", fix, file)]) from error
     return certificates

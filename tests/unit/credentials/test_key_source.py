@@ -329,7 +329,7 @@ async def test_a_failed_refetch_says_nothing_about_the_key() -> None:
     setup = Setup()
     await setup.start()
     await setup.clock.advance(COOL_DOWN)
-    setup.provider.pages[JWKS_URL] = FetchError("down")
+    setup.provider.pages[JWKS_URL] = FetchError("down", retry_after=300.0)
     assert not await setup.source.refetch("k2")
     setup.provider.pages[JWKS_URL] = key_set("k2")
     await setup.clock.advance(COOL_DOWN + 0.1)

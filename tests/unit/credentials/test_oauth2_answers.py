@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.fake_clock import EPOCH, async_test
 
@@ -120,15 +120,14 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
         read_token(body, (), EPOCH)
 
 
-@given(
-    st.binary(max_size=200)
-    | st.recursive(st.none() | st.text() | st.floats() | st.integers(), st.lists).map(repr).map(str.encode)
-)
+@settings(deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=50).map(json.dumps).map(str.encode))
 def test_garbage_is_refused_and_never_crashes(body: bytes) -> None:
     with pytest.raises(FetchError):
         read_token(body, (), EPOCH)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(sorted(GOOD)), st.none() | st.text() | st.integers() | st.floats() | st.booleans())
 )

@@ -165,3 +165,35 @@ async def test_stopping_in_the_middle_of_a_request_leaves_nothing_behind() -> No
     await mesh.clock.advance(1)
     assert len(mesh.asked) == 1
     await mesh.keepers.stop()
+
+
+@async_test
+async def test_a_late_answer_for_the_old_key_does_not_come_back_over_the_new_token() -> None:
+    """Two targets move; while one old keeper is being stopped, the other's refresh arrives."""
+    clock, stopping = FakeClock(), asyncio.Event()
+    heard: dict[str, list[str | None]] = {"one": [], "two": []}
+    asked: list[str] = []
+
+    async def fetch(request: TokenRequest) -> Token:
+        asked.append(request.client_id)
+        if asked.count(request.client_id) > 1:
+            try:
+                await stopping.wait()
+            except asyncio.CancelledError:
+                stopping.set()
+                raise
+        return Token(Secret(f"{request.client_id}-{asked.count(request.client_id)}"), 300.0, ())
+
+    def wanted(age: str) -> list[Subscription]:
+        clients = {target: replace(REQUEST, client_id=f"{age}-{target}") for target in heard}
+        return [Subscription(target, clients[target], heard[target].append) for target in heard]
+
+    keepers = TokenKeepers(fetch, clock)
+    await keepers.update(wanted("old"))
+    await clock.advance(250)
+    assert asked == ["old-one", "old-two", "old-one", "old-two"]
+    await keepers.update(wanted("new"))
+    await clock.advance(0)
+
+    assert [tokens[-1] for tokens in heard.values()] == ["new-one-1", "new-two-1"]
+    await keepers.stop()

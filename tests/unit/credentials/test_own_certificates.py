@@ -1,0 +1,280 @@
+"""Which pairs and bundles are handed to Envoy, and what a person is told about the others."""
+
+import base64
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.certificates import CLIENT, SERVER, Authority, Leaf, Life, private_pem
+
+from authz_service.credentials.certificates import (
+    CaBundle,
+    KeyPair,
+    Purpose,
+    load_ca_bundle,
+    load_key_pair,
+    parse_ca_bundle,
+    parse_key_pair,
+    require_own_authority_kept,
+)
+from authz_service.errors import CertificateProblems
+
+NOW = 1_800_000_000.0
+DAY = 86_400.0
+ROOT = Authority.living("zone2-ca", NOW)
+OTHER = Authority.living("zone1-ca", NOW)
+MIDDLE = Authority("zone2-issuing", ROOT.life, ROOT)
+GOOD = ROOT.issue("order-service", dns=("order-service.zone2.local",), usages=(SERVER,))
+
+
+def pair_of(leaf: Leaf, purpose: Purpose = "server", now: float = NOW) -> KeyPair:
+    return parse_key_pair(leaf.certificate, leaf.key, purpose, now, files=("server.crt", "server.key"))
+
+
+def bundle_of(*authorities: Authority, now: float = NOW) -> CaBundle:
+    return parse_ca_bundle(b"".join(one.pem for one in authorities), now, file="ca.crt")
+
+
+def test_a_good_pair_is_taken_with_its_facts() -> None:
+    pair = pair_of(GOOD)
+
+    assert pair.subject == "O=MyOrg,CN=order-service"
+    assert pair.issuer == "O=MyOrg,CN=zone2-ca"
+    assert pair.names == ("order-service.zone2.local",)
+    assert pair.seconds_to_expiry(NOW) == 365 * DAY
+    assert pair.warnings == ()
+    assert pair.chain_pem.encode() == GOOD.certificate
+    assert pair.key_pem.reveal().encode() == GOOD.key
+    assert len(pair.fingerprint) == 64
+
+
+def test_the_key_is_not_printed() -> None:
+    assert "PRIVATE KEY" not in repr(pair_of(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("leaf", "found"),
+    [
+        (ROOT.issue("x", dns=("x",), life=Life(NOW - DAY, NOW)), "expired at"),
+        (ROOT.issue("x", dns=("x",), life=Life(NOW + 1, NOW + DAY)), "valid only from"),
+        (ROOT.issue("x", dns=("x",), usages=(CLIENT,)), "not made for a TLS server"),
+        (ROOT.issue("x", dns=("x",), key=rsa.generate_private_key(65537, 1024)), "TLS peers refuse"),
+        (ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP256K1())), "TLS peers refuse"),
+        (ROOT.issue("x", dns=("x",), key=ed25519.Ed25519PrivateKey.generate()), "TLS peers refuse"),
+        (GOOD._replace(key=ROOT.issue("y").key), "does not belong to the certificate"),
+        (GOOD._replace(key=b""), "not a PEM private key"),
+        (GOOD._replace(key=GOOD.certificate), "not a PEM private key"),
+        (GOOD._replace(key=private_pem(ec.generate_private_key(ec.SECP256R1()), b"pass")), "it is encrypted"),
+        (GOOD._replace(certificate=b""), "no certificate"),
+        (GOOD._replace(certificate=GOOD.key), "no certificate"),
+        (GOOD._replace(certificate=GOOD.certificate[:-40]), "no certificate"),
+        (GOOD._replace(certificate=GOOD.certificate + OTHER.pem), "not issued by the next"),
+        (GOOD._replace(certificate=ROOT.pem + GOOD.certificate), "does not belong"),
+    ],
+)
+def test_one_wrong_thing_is_enough_to_refuse_a_pair(leaf: Leaf, found: str) -> None:
+    """The good pair above passes; each problem says what was found and what to do."""
+    with pytest.raises(CertificateProblems) as refused:
+        pair_of(leaf)
+
+    assert any(found in problem.found and problem.fix for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        ROOT.issue("x", dns=("x",), usages=()),
+        ROOT.issue("x", dns=("x",), usages=(SERVER, CLIENT)),
+        ROOT.issue("x", addresses=("127.0.0.1",)),
+        ROOT.issue("x", dns=("x",), key=rsa.generate_private_key(65537, 2048)),
+        ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP384R1())),
+        GOOD._replace(certificate=GOOD.certificate + ROOT.pem),
+    ],
+)
+def test_other_good_forms_pass(leaf: Leaf) -> None:
+    """The twins of the refused ones, changed in the one thing."""
+    assert pair_of(leaf).warnings == ()
+
+
+def test_a_client_pair_is_judged_as_a_client() -> None:
+    """It needs no name, but the right usage."""
+    assert pair_of(ROOT.issue("x", usages=(CLIENT,)), "client").warnings == ()
+    with pytest.raises(CertificateProblems, match="not made for a TLS client"):
+        pair_of(GOOD, "client")
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    leaf = ROOT.issue("x", usages=(CLIENT,), life=Life(NOW - DAY, NOW - 1))
+    with pytest.raises(CertificateProblems) as refused:
+        pair_of(leaf._replace(key=b"garbage"))
+
+    assert [problem.at for problem in refused.value.problems] == ["certificate", "certificate", "private key"]
+    assert {problem.file for problem in refused.value.problems} == {"server.crt", "server.key"}
+
+
+def test_a_server_certificate_without_a_name_is_a_warning() -> None:
+    """The spec's own script makes such ones (CN only)."""
+    assert "subject alternative name" in pair_of(ROOT.issue("x")).warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "warned"),
+    [
+        (DAY, 0.21, False),
+        (DAY, 0.19, True),
+        (10 * DAY, 0.19, True),
+        (3650 * DAY, 0.19, False),
+        (3650 * DAY, 0.008, True),
+    ],
+)
+def test_expiry_is_announced_in_the_last_fifth_or_month_of_a_life(life: float, left: float, warned: bool) -> None:
+    end = NOW + life * left
+    leaf = ROOT.issue("x", dns=("x",), life=Life(end - life, end))
+
+    assert bool(pair_of(leaf).warnings) == warned
+
+
+def test_an_open_key_file_is_a_warning(tmp_path: Path) -> None:
+    """And the private one beside it is not."""
+    cert_file, key_file = GOOD.write(tmp_path, "server")
+    assert load_key_pair(cert_file, key_file, "server", NOW).warnings == ()
+
+    key_file.chmod(0o640)
+    assert "chmod 600" in load_key_pair(cert_file, key_file, "server", NOW).warnings[0]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda file: file.unlink(),
+        lambda file: (file.unlink(), file.mkdir()),
+        lambda file: file.write_bytes(b"x" * (2 << 20)),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_problem_with_its_name(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    cert_file, key_file = GOOD.write(tmp_path, "server")
+    spoil(key_file)
+    with pytest.raises(CertificateProblems) as refused:
+        load_key_pair(cert_file, key_file, "server", NOW)
+    assert refused.value.problems[0].file == str(key_file)
+
+    ca_file = tmp_path / "ca.crt"
+    ca_file.write_bytes(ROOT.pem)
+    assert load_ca_bundle(ca_file, NOW).authorities == (ROOT.certificate,)
+    spoil(ca_file)
+    with pytest.raises(CertificateProblems, match=r"ca\.crt"):
+        load_ca_bundle(ca_file, NOW)
+
+
+def test_a_bundle_of_authorities_is_taken_once_each() -> None:
+    bundle = bundle_of(ROOT, OTHER, ROOT)
+
+    assert bundle.authorities == (ROOT.certificate, OTHER.certificate)
+    assert bundle.pem.encode() == ROOT.pem + OTHER.pem
+    assert bundle.seconds_to_expiry(NOW) == 365 * DAY
+    assert bundle.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("pem", "found"),
+    [
+        (b"", "no certificate"),
+        (b"garbage", "no certificate"),
+        (ROOT.pem[:-40], "no certificate"),
+        (GOOD.certificate, "is not an authority"),
+        (ROOT.pem + GOOD.certificate, "is not an authority"),
+        (Authority("old", Life(NOW - DAY, NOW - 1)).pem, "no authority in it is valid"),
+        (Authority("new", Life(NOW + 1, NOW + DAY)).pem, "no authority in it is valid"),
+    ],
+)
+def test_a_bundle_that_would_refuse_everybody_or_trust_too_many_is_refused(pem: bytes, found: str) -> None:
+    with pytest.raises(CertificateProblems, match=found):
+        parse_ca_bundle(pem, NOW)
+
+
+def test_nothing_but_certificates_gets_out_of_a_bundle() -> None:
+    """A private key that somebody left in the file does not reach Envoy."""
+    assert "PRIVATE" not in parse_ca_bundle(ROOT.pem + GOOD.key, NOW).pem
+
+
+def test_a_dead_authority_beside_a_live_one_is_a_warning() -> None:
+    """The end of a rollover: the old one ran out in the overlap."""
+    bundle = bundle_of(ROOT, Authority("old", Life(NOW - DAY, NOW - 1)))
+
+    assert len(bundle.warnings) == 1
+    assert bundle.seconds_to_expiry(NOW) == 365 * DAY
+
+
+def test_a_bundle_that_drops_the_authority_of_our_own_live_leaf_is_refused() -> None:
+    """T20: our peers get the same bundle, so they would refuse us."""
+    own = pair_of(GOOD)
+    with pytest.raises(CertificateProblems, match="drops the authority of our own live certificate"):
+        require_own_authority_kept(bundle_of(ROOT), bundle_of(OTHER), own)
+
+
+def test_a_rollover_in_the_right_order_passes() -> None:
+    """Add the new one, replace the leaf, drop the old one."""
+    old_leaf, new_leaf = pair_of(GOOD), pair_of(OTHER.issue("order-service", dns=("x",)))
+
+    require_own_authority_kept(bundle_of(ROOT), bundle_of(ROOT, OTHER), old_leaf)
+    require_own_authority_kept(bundle_of(ROOT, OTHER), bundle_of(OTHER), new_leaf)
+
+
+def test_an_authority_of_the_same_name_with_another_key_is_another_one() -> None:
+    """The signature counts, not the name."""
+    with pytest.raises(CertificateProblems):
+        require_own_authority_kept(bundle_of(ROOT), bundle_of(Authority.living("zone2-ca", NOW)), pair_of(GOOD))
+
+
+def test_a_leaf_that_the_bundle_never_covered_is_not_its_business() -> None:
+    """A server certificate of a public authority beside a private bundle for clients."""
+    require_own_authority_kept(bundle_of(OTHER), bundle_of(MIDDLE), pair_of(GOOD))
+
+
+def test_a_chain_is_followed_to_its_end() -> None:
+    """The leaf's intermediate is in the pair, its root in the bundle."""
+    leaf = MIDDLE.issue("x", dns=("x",))
+    chained = pair_of(leaf._replace(certificate=leaf.certificate + MIDDLE.pem))
+
+    assert bundle_of(ROOT).covers(chained)
+    assert not bundle_of(ROOT).covers(pair_of(leaf))
+    assert bundle_of(MIDDLE).covers(pair_of(leaf))
+    assert not bundle_of(OTHER).covers(chained)
+
+
+@pytest.mark.parametrize(
+    ("place", "byte"),
+    [
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"),  # a version that does not exist
+        (b"\x0c\x05MyOrg", b"\x03\x05MyOrg"),  # a name that is a bit string
+        (b"\x82\x19order-service.zone2.local", b"\xa3\x19order-service.zone2.local"),  # an x400Address
+    ],
+)
+def test_forms_for_which_the_parser_has_errors_of_its_own_are_problems(place: bytes, byte: bytes) -> None:
+    """Each of them raises something that is no ValueError."""
+    first, *lines, last = GOOD.certificate.splitlines(keepends=True)
+    der = base64.decodebytes(b"".join(lines))
+    assert place in der
+    spoilt = first + base64.encodebytes(der.replace(place, byte)) + last
+
+    with pytest.raises(CertificateProblems, match="no certificate that can be read"):
+        parse_key_pair(spoilt, GOOD.key, "server", NOW)
+
+
+@settings(deadline=None)
+@given(st.binary(min_size=1, max_size=8), st.integers(0, 500), st.sampled_from([GOOD.certificate, ROOT.pem, GOOD.key]))
+def test_garbage_is_a_problem_and_never_a_crash(noise: bytes, place: int, pem: bytes) -> None:
+    """Any byte changed, under a faultless PEM frame: taken or CertificateProblems."""
+    first, *lines, last = pem.splitlines(keepends=True)
+    der = base64.decodebytes(b"".join(lines))
+    spoilt = first + base64.encodebytes(der[:place] + noise + der[place + len(noise) :]) + last
+    with contextlib.suppress(CertificateProblems):
+        parse_key_pair(spoilt, GOOD.key, "server", NOW)
+    with contextlib.suppress(CertificateProblems):
+        parse_key_pair(GOOD.certificate, spoilt, "server", NOW)
+    with contextlib.suppress(CertificateProblems):
+        parse_ca_bundle(spoilt, NOW)
