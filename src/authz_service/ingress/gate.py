@@ -1,0 +1,142 @@
+"""The gate: who connects, whose token, what the policy says, which headers the service gets. No I/O, no fetching."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from authz_service import headers
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, Peer, Request, Verdict
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.rules import GateRules, RouteRules
+from authz_service.errors import KeysUnavailable
+from authz_service.identity.bearer import bearer_token
+from authz_service.identity.client_binding import require_same_client
+from authz_service.ingress import request_form
+from authz_service.ingress.owned_headers import OwnedHeaders
+
+_to_json = msgspec.json.Encoder().encode
+_NO_QUERY = b"{}"
+_NOT_ASKED = Verdict(Reason.ALLOWED, (), None)
+
+
+class Peers(Protocol):
+    def require_allowed(self, pem: bytes) -> Peer: ...
+
+
+class Tokens(Protocol):
+    def verify(self, token: str, *, final: bool = False) -> Claims: ...
+
+
+class Policy(Protocol):
+    def evaluate(self, input_json: str) -> Verdict: ...
+
+
+class Gate:
+    """One revision of the rules. Every method is synchronous and pure but for the caches of its parts."""
+
+    def __init__(self, rules: GateRules, peers: Peers | None, tokens: Tokens | None, policy: Policy | None) -> None:
+        """Raises ValueError when a step that the rules ask for is missing: it would be an open door."""
+        for part, its_rules in ((peers, rules.peers), (tokens, rules.issuers or None), (policy, rules.policy)):
+            if (part is None) != (its_rules is None):
+                raise ValueError("the rules and the gate's steps do not agree")
+        self.rules = rules
+        self._peers = peers
+        self._tokens = tokens
+        self._policy = policy
+        self.owned = OwnedHeaders(rules.headers)
+        self._routes = {route.name: route for route in rules.routes}
+        self._extracted = tuple((name.lower(), _to_json(name) + b":") for name in rules.headers.extract)
+
+    def decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool = False) -> Decision:
+        """Allowed or refused, with the reason and what was found on the way; never an allow that a step did not earn.
+
+        Raises KeyMissing: fetch the issuer's keys and ask again with `final`.
+        """
+        peer, claims, verdict = NO_PEER, NO_CLAIMS, None
+        try:
+            peer = self.require_peer(request)
+            route, segments = self.require_form(request)
+            claims = self.require_claims(request, peer, route, final=final)
+            verdict = self.evaluate(self.policy_input(request, peer, claims, segments, decision_id, correlation_id))
+            if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:
+                return Decision(False, verdict.reason, "", peer, claims, verdict)
+            owned = self.owned.for_app(peer, claims)
+        except Rejected as refusal:
+            return Decision(False, refusal.reason, refusal.detail, peer, claims, verdict)
+        except KeysUnavailable as broken:
+            return Decision(False, Reason.KEYS_UNAVAILABLE, str(broken), peer, claims, verdict)
+        return Decision(True, verdict.reason, "", peer, claims, verdict, owned)
+
+    def require_peer(self, request: Request) -> Peer:
+        """The client certificate's owner, or NO_PEER where none is asked for."""
+        return NO_PEER if self._peers is None else self._peers.require_allowed(request.peer)
+
+    def require_form(self, request: Request) -> tuple[RouteRules, list[str]]:
+        """The route and the decoded path segments of an unambiguous request."""
+        route = self._routes.get(request.route)
+        if route is None:
+            raise Rejected(Reason.ROUTE_NOT_FOUND)
+        request_form.require_host(request.host)
+        request_form.require_method(request.method, route.methods)
+        return route, request_form.require_segments(request.path)
+
+    def require_claims(self, request: Request, peer: Peer, route: RouteRules, *, final: bool) -> Claims:
+        """The verified claims; NO_CLAIMS only where no token is required and none was sent."""
+        if self._tokens is None:
+            return NO_CLAIMS
+        token = bearer_token(request.authorization, self.rules.headers.auth_scheme)
+        if token is None:
+            if route.auth_required:
+                raise Rejected(Reason.TOKEN_MISSING)
+            return NO_CLAIMS
+        claims = self._tokens.verify(token, final=final)
+        if self.rules.peers is not None:
+            require_same_client(peer, claims, self.rules.peers)
+        return claims
+
+    def evaluate(self, document: str) -> Verdict:
+        """The policy's verdict; where authorisation is off, who is known may pass."""
+        return _NOT_ASKED if self._policy is None else self._policy.evaluate(document)
+
+    def policy_input(
+        self, request: Request, peer: Peer, claims: Claims, segments: list[str], decision_id: str, correlation_id: str
+    ) -> str:
+        """The input document of docs/policies.md, joined from ready JSON pieces.
+
+        Saves 6 µs per decision against encoding one dictionary: peer and token are encoded once (bench/decision.py).
+        """
+        query = _to_json(request_form.query_values(request.query)) if request.query else _NO_QUERY
+        return b"".join(
+            (
+                b'{"mtls":', peer.document,
+                b',"token":', claims.document,
+                b',"request":{"method":', _to_json(request.method),
+                b',"path":', _to_json(request.path),
+                b',"segments":', _to_json(segments),
+                b',"query":', query,
+                b',"host":', _to_json(request.host),
+                b'},"headers":{', self._header_pieces(request, peer, correlation_id),
+                b'},"route":', _to_json(request.route),
+                b',"decision_id":"', decision_id.encode(),
+                b'"}',
+            )
+        ).decode()  # fmt: skip
+
+    def _header_pieces(self, request: Request, peer: Peer, correlation_id: str) -> bytes:
+        pieces = []
+        for name, prefix in self._extracted:
+            value = self.extracted(request, peer, correlation_id, name)
+            if value is not None:
+                pieces.append(prefix + _to_json(value))
+        return b",".join(pieces)
+
+    @staticmethod
+    def extracted(request: Request, peer: Peer, correlation_id: str, name: str) -> str | None:
+        """A header for policy and audit: our own id is the checked one, a user context needs a verified peer (T25)."""
+        if name == headers.CORRELATION_ID:
+            return correlation_id
+        if name == headers.USER_CONTEXT and peer is NO_PEER:
+            return None
+        return request.extracted.get(name)

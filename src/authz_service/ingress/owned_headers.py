@@ -1,0 +1,91 @@
+"""Which headers the service gets for an identity: each one we own is set or removed, never left. Not who decides."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from authz_service import headers
+from authz_service.domain.decision import NO_PEER, Claims, Peer
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.rules import HeaderRules
+from authz_service.ingress.request_form import has_control
+
+MAX_BYTES = 8192  # Envoy refuses an answer above 32 KiB with 500; a token that needs more than this is refused before
+_CACHE_SIZE = 1024
+_OUTER_SPACES = re.compile(r"\A +| +\Z")
+
+
+class OwnedHeaders:
+    """Turns claims into header lines for Envoy's ext_authz answer (`allowed_upstream_headers`)."""
+
+    def __init__(self, rules: HeaderRules) -> None:
+        self._inject = tuple((path, name.lower()) for path, name in rules.inject)
+        self._hidden = () if rules.pass_token else (rules.auth_header.lower(),)
+        self._blocks: dict[tuple[bytes, bool], bytes] = {}
+
+    def for_app(self, peer: Peer, claims: Claims) -> bytes:
+        """Header lines, each with CRLF, for an allowed request. Raises Rejected when a claim cannot be a header."""
+        key = (claims.document, peer is NO_PEER)
+        block = self._blocks.get(key)
+        if block is None:
+            block = self._render(peer, claims)
+            if len(self._blocks) >= _CACHE_SIZE:
+                del self._blocks[next(iter(self._blocks))]
+            self._blocks[key] = block
+        return block
+
+    def _render(self, peer: Peer, claims: Claims) -> bytes:
+        values = {name: header_value(claim_at(claims.values, path)) for path, name in self._inject}
+        values.update(dict.fromkeys(self._hidden))
+        if peer is NO_PEER:
+            values.setdefault(
+                headers.USER_CONTEXT, None
+            )  # a stranger does not say on whose behalf he acts (SECURITY T25)
+        lines = [name.encode() + b": " + value + b"\r\n" for name, value in values.items() if value is not None]
+        removed = [name for name, value in values.items() if value is None]
+        if removed:
+            lines.append(f"x-envoy-auth-headers-to-remove: {','.join(removed)}\r\n".encode())
+        block = b"".join(lines)
+        if len(block) > MAX_BYTES:
+            raise Rejected(Reason.TOKEN_CLAIMS_INVALID, f"the injected headers would exceed {MAX_BYTES} bytes")
+        return block
+
+
+def claim_at(values: dict[str, object], path: str) -> object:
+    """The claim at a dotted path, such as `realm_access.roles`; None when absent. A whole name with dots goes first."""
+    if path in values:
+        return values[path]
+    found: object = values
+    for part in path.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(part)
+    return found
+
+
+def header_value(claim: object) -> bytes | None:
+    """The claim as a header value in UTF-8; None when it has none. Raises Rejected for one with a control character.
+
+    Lists of strings are joined by commas; what would change an item on the way (`,`, `%`, a space at its ends) is
+    percent-escaped.
+    """
+    match claim:
+        case None:
+            return None
+        case str():
+            text = claim
+        case list() if all(isinstance(item, str) for item in claim):
+            text = ",".join(map(_list_item, claim))
+        case _:
+            text = msgspec.json.encode(claim).decode()
+    if has_control(text):
+        raise Rejected(Reason.TOKEN_CLAIMS_INVALID, "a claim that becomes a header has a control character")
+    return text.strip(" ").encode() or None
+
+
+def _list_item(item: str) -> str:
+    """Else the role " admin" would arrive as "admin"."""
+    escaped = item.replace("%", "%25").replace(",", "%2C")
+    return _OUTER_SPACES.sub(lambda spaces: "%20" * len(spaces[0]), escaped)

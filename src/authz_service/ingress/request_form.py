@@ -1,0 +1,91 @@
+"""Which requests are unambiguous: host, method, path as we and the service must read them. Not who may send them.
+
+Envoy has already normalised the path (dot segments, duplicate slashes) and refused `%2F`, `%5C`, `%00` and raw
+non-ASCII. What is left here are forms that the service might decode to something else than the policy saw.
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import normalize
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.headers import CORRELATION_ID_PATTERN
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+MAX_PATH = 8192
+_MAX_QUERY_FIELDS = 256
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+_CORRELATION_ID = re.compile(CORRELATION_ID_PATTERN)
+# Segments of unreserved characters that do not begin with a dot: there is nothing to decode and nothing to misread.
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
+_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")  # RFC 3986 §3.3, pchar
+_DELIMITER = re.compile(r"[/\\%]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DOT_SEGMENTS = frozenset({".", ".."})
+
+
+def require_host(host: str) -> None:
+    """One host name or address (RFC 9110 §7.2); no user part, no list (SECURITY T14)."""
+    if _HOST.fullmatch(host) is None:
+        raise Rejected(Reason.REQUEST_INVALID, "the Host header is not one name or address")
+
+
+def require_method(method: str, allowed: tuple[str, ...]) -> None:
+    """One of the route's methods (none named: one of METHODS). TRACE and CONNECT are never asked for (SECURITY T15)."""
+    if method not in (allowed or METHODS):
+        raise Rejected(Reason.METHOD_NOT_ALLOWED)
+
+
+def require_segments(path: str) -> list[str]:
+    """The decoded path segments. Raises Rejected for every form that could be read in two ways (RFC 3986 §3.3, T13).
+
+    "/orders/a%20b" -> ["orders", "a b"]; "/" -> []; "/orders/" -> ["orders", ""].
+    """
+    if len(path) > MAX_PATH:
+        raise Rejected(Reason.PATH_REFUSED, "the path is too long")
+    if _PLAIN_PATH.fullmatch(path) is not None:
+        return path[1:].split("/")
+    if path == "/":
+        return []
+    if not path.startswith("/") or "//" in path:
+        raise Rejected(Reason.PATH_REFUSED, "the path does not start with one slash, or has an empty segment")
+    return [_decoded(segment) for segment in path[1:].split("/")]
+
+
+def _decoded(segment: str) -> str:
+    if _SEGMENT.fullmatch(segment) is None:
+        raise Rejected(Reason.PATH_REFUSED, "the path has a character that must be escaped, or a broken percent-escape")
+    try:
+        text = unquote_to_bytes(segment).decode("utf-8", "strict")  # also refuses overlong forms (RFC 3629 §3)
+    except UnicodeDecodeError:
+        raise Rejected(Reason.PATH_REFUSED, "the path is not UTF-8") from None
+    plain = normalize("NFKC", text)  # a full-width slash or dot becomes a real one in services that fold such forms
+    if has_control(text) or _DELIMITER.search(plain) is not None:
+        raise Rejected(Reason.PATH_REFUSED, "the path decodes to a delimiter, an escape or a control character")
+    if plain.partition(";")[0].strip() in _DOT_SEGMENTS:
+        raise Rejected(Reason.PATH_REFUSED, "the path has a dot segment in disguise")
+    return text
+
+
+def has_control(text: str) -> bool:
+    """Whether it has a character that ends a line or steers a terminal: C0, DEL, C1, U+2028, U+2029."""
+    return _CONTROL.search(text) is not None
+
+
+def query_values(query: str) -> dict[str, list[str]]:
+    """Every name with all its values, decoded (`a=1&a=2` -> {"a": ["1", "2"]}); undecodable bytes become U+FFFD."""
+    values: dict[str, list[str]] = {}
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS, errors="replace")
+    except ValueError:
+        raise Rejected(Reason.REQUEST_INVALID, "the query has too many fields") from None
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def is_correlation_id(text: str) -> bool:
+    """What may stand in logs, headers and audit records as it is (SECURITY T25)."""
+    return _CORRELATION_ID.fullmatch(text) is not None

@@ -1,0 +1,192 @@
+"""Every header that is ours is set or removed, whatever the token says (SECURITY T4, T25)."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.decisions import HEADERS, unless_refused
+
+from authz_service import headers
+from authz_service.domain.decision import NO_PEER, Claims, Peer
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.rules import HeaderRules
+from authz_service.ingress.owned_headers import MAX_BYTES, OwnedHeaders, claim_at, header_value
+
+PEER = NO_PEER._replace(common_name="api-gateway-client")
+INJECTED = {name.lower() for _, name in HEADERS.inject}
+REMOVAL = "x-envoy-auth-headers-to-remove"
+
+
+def claims(**values: object) -> Claims:
+    return Claims(values, "https://idp.example", 0.0, msgspec.json.encode(values))
+
+
+def for_app(values: Claims, rules: HeaderRules = HEADERS, peer: Peer = PEER) -> tuple[dict[str, str], set[str]]:
+    """What Envoy is told: headers to set, headers to remove. No name twice, and nothing but whole lines."""
+    lines = OwnedHeaders(rules).for_app(peer, values).decode().split("\r\n")
+    assert lines.pop() == ""
+    pairs = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+    told = dict(pairs)
+    assert len(told) == len(pairs)
+    removed = set(filter(None, told.pop(REMOVAL, "").split(",")))
+    assert not removed & set(told)
+    return told, removed
+
+
+def test_a_claim_becomes_its_header_and_an_absent_one_removes_it() -> None:
+    everything = claims(sub="u1", email="john@example.com", realm_access={"roles": ["a", "b"]})
+
+    assert for_app(everything) == (
+        {"x-user-id": "u1", "x-user-email": "john@example.com", "x-user-roles": "a,b"},
+        set(),
+    )
+    assert for_app(claims(sub="u1")) == ({"x-user-id": "u1"}, {"x-user-email", "x-user-roles"})
+    assert for_app(claims()) == ({}, INJECTED)
+
+
+scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=9)
+json_values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(st.text(max_size=3), scalars, max_size=2)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "sub": json_values,
+            "email": json_values,
+            "realm_access": json_values | st.fixed_dictionaries({"roles": json_values}),
+        },
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_whatever_the_claims_each_owned_header_is_set_or_removed(
+    values: dict[str, object], stranger: bool, pass_token: bool
+) -> None:
+    """Never left as the client sent it; or the request is refused."""
+    rules = msgspec.structs.replace(HEADERS, pass_token=pass_token)
+    peer = NO_PEER if stranger else PEER
+    answer = unless_refused(Reason.TOKEN_CLAIMS_INVALID, lambda: for_app(claims(**values), rules, peer))
+    if answer is None:
+        return
+    told, removed = answer
+    assert set(told) | removed >= INJECTED
+    assert (headers.USER_CONTEXT in removed) == stranger
+    assert (headers.AUTHORIZATION in removed) == (not pass_token)
+
+
+def test_a_stranger_has_no_user_context() -> None:
+    """Only a verified peer says on whose behalf he acts."""
+    assert headers.USER_CONTEXT not in for_app(claims(), peer=PEER)[1]
+    assert headers.USER_CONTEXT in for_app(claims(), peer=NO_PEER)[1]
+
+
+def test_a_user_context_that_is_ours_is_set_for_strangers_too() -> None:
+    rules = HeaderRules(pass_token=True, inject=(("sub", "X-User-Context"),), extract=())
+
+    assert for_app(claims(sub="u1"), rules, NO_PEER) == ({headers.USER_CONTEXT: "u1"}, set())
+    assert for_app(claims(), rules, NO_PEER) == ({}, {headers.USER_CONTEXT})
+
+
+def test_the_token_is_removed_unless_it_is_passed_on() -> None:
+    """Under the name that the configuration gives its header."""
+    for name in ("Authorization", "X-Access-Token"):
+        rules = HeaderRules(pass_token=False, inject=(), extract=(), auth_header=name)
+
+        assert for_app(claims(), rules) == ({}, {name.lower()})
+        assert for_app(claims(), msgspec.structs.replace(rules, pass_token=True)) == ({}, set())
+
+
+def test_what_is_remembered_of_one_token_is_not_shown_for_another() -> None:
+    """The lines are kept per token and kind of peer; many of them do not stay for ever."""
+    owned = OwnedHeaders(HEADERS)
+    first = owned.for_app(PEER, claims(sub="u0"))
+
+    assert owned.for_app(PEER, claims(sub="u0")) is first
+    assert owned.for_app(NO_PEER, claims(sub="u0")) != first
+    assert b"x-user-id: u1\r\n" in owned.for_app(PEER, claims(sub="u1"))
+    for n in range(2000):
+        assert b"x-user-id: u%d\r\n" % n in owned.for_app(PEER, claims(sub=f"u{n}"))
+    assert len(owned._blocks) <= 1024
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        (None, None),
+        ("", None),
+        ("  ", None),
+        ([], None),
+        ([""], None),
+        ("john", b"john"),
+        (" john ", b"john"),
+        ("Иван", "Иван".encode()),
+        ("a\u200cb", "a\u200cb".encode()),
+        (True, b"true"),
+        (False, b"false"),
+        (0, b"0"),
+        (1.5, b"1.5"),
+        (["a", "b"], b"a,b"),
+        (["a,b", "c"], b"a%2Cb,c"),
+        (["100%", "%2C"], b"100%25,%252C"),
+        ([" admin", "admin ", "order manager"], b"%20admin,admin%20,order manager"),
+        (["  "], b"%20%20"),
+        (["a", 1], b'["a",1]'),
+        ({"a": "b"}, b'{"a":"b"}'),
+        ({"a": "\n"}, b'{"a":"\\n"}'),
+    ],
+)
+def test_a_claim_is_written_so_that_it_can_be_read_back(claim: object, value: bytes | None) -> None:
+    assert header_value(claim) == value
+
+
+@given(st.lists(st.text(alphabet=" ,%abя", min_size=1), min_size=1))
+def test_no_role_becomes_another_or_two(roles: list[str]) -> None:
+    """Split at the commas, trimmed as receivers do, unescaped: the same list."""
+    value = header_value(roles)
+
+    assert value is not None
+    items = [item.strip(" ") for item in value.decode().split(",")]
+    assert [item.replace("%20", " ").replace("%2C", ",").replace("%25", "%") for item in items] == roles
+
+
+@pytest.mark.parametrize(
+    "text", ["a\r\nx-user-id: admin", "a\n", "\r", "a\x00", "\x1b[2J", "\x7f", "\x85", "a\u2028b", "\t"]
+)
+def test_a_claim_with_a_control_character_is_refused(text: str) -> None:
+    """It would start another header, or another line in somebody's log."""
+    for claim in (text, [text], ["good", text]):
+        with pytest.raises(Rejected) as refusal:
+            header_value(claim)
+        assert refusal.value.reason is Reason.TOKEN_CLAIMS_INVALID
+
+
+def test_headers_beyond_what_envoy_takes_are_refused() -> None:
+    """Envoy would answer 500; the longest that fits passes (SECURITY T16)."""
+    rules = HeaderRules(pass_token=True, inject=(("sub", "X-User-ID"),), extract=())
+    room = MAX_BYTES - len("x-user-id: \r\n")
+
+    assert for_app(claims(sub="a" * room), rules)[0] == {"x-user-id": "a" * room}
+    with pytest.raises(Rejected) as refusal:
+        for_app(claims(sub="a" * (room + 1)), rules)
+    assert refusal.value.reason is Reason.TOKEN_CLAIMS_INVALID
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("sub", "u1"),
+        ("realm_access.roles", ["a"]),
+        ("realm_access", {"roles": ["a"]}),
+        ("https://x.example/tenant", "t1"),
+        ("realm_access.nothing", None),
+        ("sub.sub", None),
+        ("nothing", None),
+        ("", None),
+    ],
+)
+def test_a_claim_is_found_at_its_path(path: str, found: object) -> None:
+    """A whole name goes first: a namespaced claim is a URL with dots."""
+    values: dict[str, object] = {"sub": "u1", "realm_access": {"roles": ["a"]}, "https://x.example/tenant": "t1"}
+
+    assert claim_at(values, path) == found
