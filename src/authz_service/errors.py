@@ -57,3 +57,7 @@ class FetchError(AuthzServiceError):
 
 class AuditUnavailable(AuthzServiceError):  # noqa: N818 - it names the state, as the answer's reason does
     """The audit record could not be written; what it records must not happen."""
+
+
+class KeysUnavailable(AuthzServiceError):  # noqa: N818 - it names the state, as the answer's reason does
+    """An issuer's keys were never fetched, so its tokens can be neither accepted nor refused."""

@@ -36,7 +36,19 @@ class Peer(NamedTuple):
     document: bytes  # the policy input's `mtls` object, as JSON
 
 
-NO_PEER = Peer("", "", frozenset(), (), (), "", 0, "", 0.0, float("inf"), b'{"verified":false,"subject":{},"san":{"uri":[],"dns":[]}}')
+NO_PEER = Peer(
+    "",
+    "",
+    frozenset(),
+    (),
+    (),
+    "",
+    0,
+    "",
+    0.0,
+    float("inf"),
+    b'{"verified":false,"subject":{},"san":{"uri":[],"dns":[]}}',
+)
 
 
 class Claims(NamedTuple):
@@ -62,8 +74,10 @@ class Verdict(NamedTuple):
 class Decision(NamedTuple):
     """The gate's answer, with what the audit record needs to know."""
 
-    reason: Reason  # ALLOWED or the refusal
-    detail: str
+    allowed: bool
+    reason: Reason  # ALLOWED; or the refusal; or, in shadow mode, the refusal that was not enforced
+    detail: str  # for the audit record only
     peer: Peer
     claims: Claims
     verdict: Verdict | None
+    headers: bytes = b""  # lines with CRLF for the service, when allowed

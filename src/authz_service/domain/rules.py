@@ -10,7 +10,9 @@ from msgspec import Struct
 class ClientRule(Struct, frozen=True):
     """One of `proxy.mtls.allowed_clients`, parsed: either a set of subject attributes or a SPIFFE ID."""
 
-    attributes: tuple[tuple[str, str], ...] = ()  # (("CN", "api-gateway-client"), ("O", "MyOrg")); all, and no others of these types
+    attributes: tuple[
+        tuple[str, str], ...
+    ] = ()  # (("CN", "api-gateway-client"), ("O", "MyOrg")); all, and no others of these types
     uri: str = ""  # "spiffe://mesh/zone1/api-gateway", compared whole
 
 
@@ -21,6 +23,9 @@ class PeerRules(Struct, frozen=True):
     allowed: tuple[ClientRule, ...]
     bind_service_tokens: bool = True  # a service account's token must come from that service's certificate
     bindings: tuple[tuple[str, str], ...] = ()  # (CN, azp) pairs that replace the rule CN == azp + "-client"
+    # A connection outlives its handshake: what has been revoked or withdrawn since is refused on its next request.
+    revoked: tuple[tuple[str, str], ...] = ()  # (issuer as in Peer.issuer, serial in lower-case hex)
+    withdrawn: tuple[str, ...] = ()  # PEM of the authorities that we trusted since the start, and no longer do
 
 
 class IssuerRules(Struct, frozen=True):

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -55,6 +55,8 @@ class Peers:
         self._rules = rules
         self._now = now
         self._known: dict[bytes, Peer] = {}
+        self._revoked = frozenset(rules.revoked)
+        self._withdrawn = [x509.load_pem_x509_certificate(pem.encode("ascii")) for pem in rules.withdrawn]
 
     def require_allowed(self, pem: bytes) -> Peer:
         """The peer behind the URL-encoded PEM; NO_PEER for none, where none is required. Raises Rejected."""
@@ -71,12 +73,30 @@ class Peers:
 
     def _introduce(self, pem: bytes) -> Peer:
         peer = read_peer(pem)
+        self._require_trusted(peer, pem)
         if not any(is_match(rule, peer) for rule in self._rules.allowed):
             raise Rejected(Reason.CLIENT_NOT_ALLOWED, f"CN={peer.common_name} URI={' '.join(peer.uris)}"[:200])
         if len(self._known) >= MAX_CACHED:
             del self._known[next(iter(self._known))]
         self._known[pem] = peer
         return peer
+
+    def _require_trusted(self, peer: Peer, pem: bytes) -> None:
+        """The handshake has checked this too, but with the lists and authorities of its time (SECURITY T2)."""
+        if (peer.issuer, f"{peer.serial:x}") in self._revoked:
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "it is on the revocation list")
+        if self._withdrawn:
+            certificate = x509.load_pem_x509_certificate(unquote_to_bytes(pem))
+            if any(_is_signed_by(certificate, authority) for authority in self._withdrawn):
+                raise Rejected(Reason.CLIENT_CERT_REVOKED, "its authority is no longer trusted")
+
+
+def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def parse_client_rule(text: str) -> ClientRule:
@@ -96,7 +116,7 @@ def parse_client_rule(text: str) -> ClientRule:
     if not attributes:
         raise ValueError("a client rule is empty: write CN=name,O=organization or spiffe://<trust domain>/<path>")
     if len({name for name, _ in attributes}) != len(attributes):
-        raise ValueError(f"{text!r} names an attribute twice, which no accepted certificate does: write each one once")
+        raise ValueError(f"{text!r} names an attribute twice, but it must have exactly one value: write each one once")
     if not all(value.isprintable() for _, value in attributes):
         raise ValueError(f"{text!r} has a control character, which no accepted certificate has: remove it")
     return ClientRule(attributes=attributes)
@@ -134,9 +154,12 @@ def _require_strong(certificate: x509.Certificate) -> None:
         case _:
             raise _invalid("a weak or unusual key")
     digest = certificate.signature_hash_algorithm
-    if (
-        digest is None or digest.name not in _DIGESTS
-    ) and certificate.signature_algorithm_oid != SignatureAlgorithmOID.ED25519:
+    is_strong = (
+        certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519
+        if digest is None
+        else digest.name in _DIGESTS
+    )
+    if not is_strong:
         raise _invalid("signed with a weak or unusual digest")
 
 

@@ -10,7 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography import x509
+from msgspec.structs import replace
+
 from authz_service.config.model import Config, Target
+from authz_service.credentials import pem_files
 from authz_service.credentials.certificates import (
     CaBundle,
     KeyPair,
@@ -19,6 +23,7 @@ from authz_service.credentials.certificates import (
     require_own_authority_kept,
 )
 from authz_service.credentials.revocation_lists import ExpiredPolicy, load_crl
+from authz_service.domain.rules import GateRules
 from authz_service.envoy import secrets
 from authz_service.errors import CertificateProblems
 
@@ -36,6 +41,9 @@ class ServedCertificates:
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
     _bundles: dict[str, CaBundle] = field(default_factory=dict)
+    _failures: dict[str, CertificateProblems] = field(default_factory=dict)
+    _once_trusted: set[x509.Certificate] = field(default_factory=set)  # client CAs since the start
+    _revoked: frozenset[tuple[str, int]] = frozenset()
 
     def refresh(self, config: Config) -> list[str]:
         """Read every file anew and publish what changed; returns the names.
@@ -54,12 +62,22 @@ class ServedCertificates:
                 self._target(name, target, changed)
         return changed
 
+    def with_trust(self, rules: GateRules) -> GateRules:
+        """The rules, with what has been revoked or withdrawn: the gate refuses it on connections that are open
+        already.
+        """
+        if rules.peers is None:
+            return rules
+        present = self._bundles.get(secrets.CLIENT_CA)
+        trusted = set(present.authorities) if present is not None else set()
+        withdrawn = tuple(sorted(pem_files.to_pem([authority]) for authority in self._once_trusted - trusted))
+        revoked = tuple(sorted((issuer, f"{serial:x}") for issuer, serial in self._revoked))
+        return replace(rules, peers=replace(rules.peers, revoked=revoked, withdrawn=withdrawn))
+
     def require_complete(self) -> None:
         """At start nothing stands in for a file that cannot be used. Raises CertificateProblems with all of them."""
         if self._failures:
             raise CertificateProblems([problem for failure in self._failures.values() for problem in failure.problems])
-
-    _failures: dict[str, CertificateProblems] = field(default_factory=dict)
 
     def _target(self, name: str, target: Target, changed: list[str]) -> None:
         tls = target.tls
@@ -94,6 +112,9 @@ class ServedCertificates:
             self._refuse(name, problems)
             return
         self._bundles[name] = bundle
+        if name == secrets.CLIENT_CA:
+            self._once_trusted.update(bundle.authorities)
+            self._revoked = lists.revoked if lists is not None else frozenset()
         text = secrets.validation_context_secret(name, bundle.pem, None if lists is None else lists.pem)
         self._accept(name, text, bundle.not_after, bundle.warnings, changed)
 

@@ -121,7 +121,7 @@ class Sidecar:
         self._certificates.refresh(desired.config)
         self._certificates.require_complete()
         self._write_empty_tokens(desired.config, only_missing=False)
-        self._hub.set_rules(desired.rules)
+        self._send_rules()
         for name, text in desired.resources.files().items():
             self._directory.write(name, text)
         await self._outbound.update(desired.config)
@@ -194,6 +194,7 @@ class Sidecar:
             changed = self._certificates.refresh(self._current.config)
             if changed:
                 self._status.figure.reloads["certificates", "ok"] += 1
+                self._send_rules()
                 log.info("certificates_reloaded", extra={"fields": {"names": changed}})
             self._look_now.set()
 
@@ -216,7 +217,7 @@ class Sidecar:
         self._certificates.refresh(desired.config)
         self._write_empty_tokens(desired.config, only_missing=True)
         # The workers first: a new route is known to the gate before Envoy uses it, and refused before Envoy forgets it.
-        self._hub.set_rules(desired.rules)
+        self._send_rules()
         await self._hub.settled(desired.revision, 1.0)
         await self._write_steps(before, desired)
         await self._outbound.update(desired.config)
@@ -263,6 +264,10 @@ class Sidecar:
             present = self._paths.secret(secrets.target_token(name)).exists()
             if target.auth.type != "none" and not (only_missing and present):
                 self._publish_token(name, None)
+
+    def _send_rules(self) -> None:
+        """To every worker; nothing happens when they have these already."""
+        self._hub.set_rules(self._certificates.with_trust(self._current.rules))
 
     def _publish_secret(self, name: str, text: str) -> None:
         self._directory.write(f"sds/{name}.json", text)

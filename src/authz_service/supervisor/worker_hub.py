@@ -68,8 +68,9 @@ class WorkerHub:
             task.cancel()
 
     def set_rules(self, rules: GateRules) -> None:
-        self._rules = rules
-        self._send_all(SetRules(rules))
+        if rules != self._rules:
+            self._rules = rules
+            self._send_all(SetRules(rules))
 
     def set_keys(self, keys: IssuerKeys) -> None:
         self._keys[keys.issuer] = keys
