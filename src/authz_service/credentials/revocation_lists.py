@@ -22,9 +22,9 @@ ExpiredPolicy = Literal["deny", "ignore"]
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """One list for each authority of a bundle. `pem` is empty when Envoy must not see an expired list."""
+    """One list for each authority of a bundle. `pem` is None when Envoy must not see an expired list."""
 
-    pem: str
+    pem: str | None
     revoked: frozenset[tuple[str, int]]  # (issuer, RFC 4514; serial), for the check on every request
     next_update: float  # seconds since the epoch, the soonest; infinity when no list says it
     warnings: tuple[str, ...]
@@ -61,7 +61,7 @@ def parse_crl(pem: bytes, bundle: CaBundle, expired: ExpiredPolicy, now: float, 
         if now < _next_update(one) and pem_files.is_near_end(one.last_update_utc.timestamp(), _next_update(one), now)
     ]
     return RevocationList(
-        pem="" if next_update <= now else _to_pem(used),
+        pem=None if next_update <= now else _to_pem(used),
         revoked=frozenset((_name(one), entry.serial_number) for one in used for entry in one),
         next_update=next_update,
         warnings=tuple(warnings),

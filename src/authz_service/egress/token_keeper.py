@@ -8,7 +8,7 @@ from typing import Literal
 
 from authz_service.clock import Clock, jittered, retry_delay, sleep_until
 from authz_service.credentials.oauth2 import Token, TokenRequest
-from authz_service.errors import FetchError
+from authz_service.errors import AuthzServiceError, FetchError
 
 SHORTEST_PAUSE = 1.0  # between a success and the next attempt, however short the token lives
 FIRST_RETRY = 0.5
@@ -122,8 +122,8 @@ class TokenKeeper:
         asked_at = self._clock.steady()
         try:
             token = await self._fetch(self._request)
-        except FetchError as error:
-            self._failed(str(error), error.retry_after)
+        except AuthzServiceError as error:  # the provider, or our own CA file for it
+            self._failed(str(error), error.retry_after if isinstance(error, FetchError) else None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper must live to try again
             _log.error("token_refresh_broken", exc_info=error, extra={"fields": self._fields()})
             self._failed(f"internal error: {type(error).__name__}", None)

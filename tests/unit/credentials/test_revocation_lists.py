@@ -38,7 +38,7 @@ def test_a_good_list_is_taken_with_what_it_revokes() -> None:
     pem = ROOT.revoke(7, 8, life=WEEK)
     crl = read(pem)
 
-    assert crl.pem.encode() == pem
+    assert crl.pem == pem.decode()
     assert crl.revoked == {("O=MyOrg,CN=zone2-ca", 7), ("O=MyOrg,CN=zone2-ca", 8)}
     assert crl.seconds_to_expiry(NOW) == 6 * DAY
     assert crl.warnings == ()
@@ -78,7 +78,7 @@ def test_a_list_for_each_authority_passes() -> None:
     lists = ROOT.revoke(1, life=WEEK) + OTHER.revoke(2, life=WEEK) + TWIN.revoke(3, life=WEEK)
     crl = read(lists, ROOT, OTHER, TWIN)
 
-    assert crl.pem.count("BEGIN X509 CRL") == 3
+    assert (crl.pem or "").count("BEGIN X509 CRL") == 3
     assert {serial for _, serial in crl.revoked} == {1, 2, 3}
 
 
@@ -91,7 +91,7 @@ def test_a_list_of_a_stranger_is_left_out_with_a_warning() -> None:
     """An old authority has left the bundle, its list is still in the file: it revokes nothing, and harms nobody."""
     crl = read(ROOT.revoke(1, life=WEEK) + OTHER.revoke(2, life=PAST))
 
-    assert crl.pem.count("BEGIN X509 CRL") == 1
+    assert (crl.pem or "").count("BEGIN X509 CRL") == 1
     assert {serial for _, serial in crl.revoked} == {1}
     assert "not used" in crl.warnings[0]
 
@@ -100,7 +100,7 @@ def test_an_expired_list_is_kept_from_envoy_and_still_revokes_when_told_to_ignor
     """Envoy would refuse everybody; what the list revoked is for the check on every request."""
     crl = read(ROOT.revoke(7, life=PAST), expired="ignore")
 
-    assert crl.pem == ""
+    assert crl.pem is None
     assert {serial for _, serial in crl.revoked} == {7}
     assert crl.seconds_to_expiry(NOW) == -1
     assert "crl_expired: ignore" in crl.warnings[0]

@@ -10,7 +10,7 @@ from tests.support.fake_clock import FakeClock, async_test
 from authz_service.credentials.oauth2 import Token, TokenRequest
 from authz_service.domain.secret import Secret
 from authz_service.egress.token_keeper import SHORTEST_PAUSE, TokenKeeper
-from authz_service.errors import FetchError
+from authz_service.errors import CertificateProblems, FetchError, Problem
 
 REQUEST = TokenRequest("https://idp.example/token", "order-service", Secret("s3cret"), ("read",))
 
@@ -309,6 +309,18 @@ async def test_an_unforeseen_error_does_not_end_the_keeper(caplog: pytest.LogCap
 
     assert proxy.now_has == "token-2"
     assert [record.message for record in caplog.records if record.exc_info] == ["token_refresh_broken"]
+    await keeper.stop()
+
+
+@async_test
+async def test_a_ca_file_that_cannot_be_read_is_told_as_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """An operator's mistake, not a bug of ours: its text in the state, no traceback in the log."""
+    clock = FakeClock()
+    problems = CertificateProblems([Problem(at="ca_file", found="No such file", fix="give one", file="ca.crt")])
+    keeper, _ = await begin(clock, Provider(clock, [problems]))
+
+    assert "ca.crt" in keeper.state().last_error
+    assert not [record for record in caplog.records if record.exc_info]
     await keeper.stop()
 
 
