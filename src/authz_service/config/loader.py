@@ -12,6 +12,7 @@ from authz_service.config.document import Document, Tree, read_document
 from authz_service.config.mending import mended, rests_on, to_mend
 from authz_service.config.model import Config
 from authz_service.config.places import Finding, Place, shown
+from authz_service.config.values import parse_secret
 from authz_service.domain.secret import Secret
 from authz_service.errors import ConfigProblems, Problem
 
@@ -119,9 +120,9 @@ def _with_secret_files(config: Config) -> tuple[Config, list[Finding]]:
         if file is None or target.auth.client_secret is not None or not config.egress.enabled:
             continue
         try:
-            secret = Secret(_secret_in(file))
+            secret = _secret_in(file)
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is empty, too long or not UTF-8"
+            why = error.strerror if isinstance(error, OSError) else "it is empty, too long, or not one line of UTF-8"
             place: Place = ("egress", "targets", name, "auth", "client_secret_file")
             fix = "put the secret into the file, readable by this user"
             findings.append(Finding(place, f"the file cannot be used: {why}", fix))
@@ -132,9 +133,9 @@ def _with_secret_files(config: Config) -> tuple[Config, list[Finding]]:
     return config.model_copy(update={"egress": egress}), findings
 
 
-def _secret_in(file: Path) -> str:
+def _secret_in(file: Path) -> Secret:
     with file.open("rb") as stream:
-        text = stream.read(MAX_SECRET_BYTES + 1).decode().rstrip("\r\n")
-    if not text or len(text) > MAX_SECRET_BYTES:
+        content = stream.read(MAX_SECRET_BYTES + 1)
+    if len(content) > MAX_SECRET_BYTES:
         raise ValueError
-    return text
+    return parse_secret(content.decode().rstrip("\r\n"))

@@ -71,7 +71,12 @@ def sections(schema: dict[str, Any]) -> list[dict[str, Any]]:
 def _or_variable(value: dict[str, Any]) -> dict[str, Any]:
     if value.get("type") == "array":
         return {**value, "items": _or_variable(value["items"])}
-    if value.get("type") == "object" or "$ref" in value or "anyOf" in value:
+    if "patternProperties" in value:
+        named = {pattern: _or_variable(entry) for pattern, entry in value["patternProperties"].items()}
+        return {**value, "patternProperties": named}
+    if value.get("type") == "object":
+        return {**value, "additionalProperties": _or_variable(value["additionalProperties"])}
+    if "$ref" in value or "anyOf" in value:
         return value
     about = {key: item for key, item in value.items() if key in {"description", "default", "examples"}}
     rest = {key: item for key, item in value.items() if key not in about}

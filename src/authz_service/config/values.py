@@ -115,6 +115,13 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def parse_secret(text: str) -> SecretText:
+    """A line break is the one at the end of somebody's file; the identity provider would only say "wrong secret"."""
+    if not text or re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("write at least one character, and no line break or other control character")
+    return SecretText(text)
+
+
 def _parsed_by(parse: Callable[[str], _T], kind: type[_T]) -> PlainValidator:
     """From text, or already of the kind (a default, or Python code)."""
 
@@ -178,7 +185,7 @@ DurationOrZero = Annotated[
 Leeway = Annotated[float, _duration(0, 30, "write a duration from 0s to 30s"), _AS_DURATION, _IS_DURATION]
 Size = Annotated[int, PlainValidator(_size), _AS_SIZE, _described("size", r"^\d+\s*(B|KiB|MiB|GiB)?$")]
 Secret = Annotated[
-    SecretText, _parsed_by(SecretText, SecretText), _PRINTED, _described("secret", writeOnly=True, minLength=1)
+    SecretText, _parsed_by(parse_secret, SecretText), _PRINTED, _described("secret", writeOnly=True, minLength=1)
 ]
 ListenAddress = Annotated[
     Address, _parsed_by(parse_address, Address), _PRINTED, _described("listen address", r":\d{1,5}$")

@@ -162,7 +162,7 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path, written: str, secret: str
     assert secret_of(config) == secret
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe", b"x" * 65537], ids=repr)
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe", b"a\nb", b"x" * 65537], ids=repr)
 def test_a_secret_file_that_gives_no_secret_is_a_problem(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "secret"
     if content is not None:
@@ -187,6 +187,8 @@ SLIPPED: list[dict[str, object]] = [
     {f"{AUTH}.client_secret": {"value": SECRET}},
     {f"{AUTH}.client_secret": {SECRET: None}},
     {f"{AUTH}.client_secret": f"{SECRET}${{"},
+    {f"{AUTH}.client_secret": f"{SECRET}\n"},
+    {f"{AUTH}.client_secret": "${CANARY}\0"},
     {f"{AUTH}.client_secrett": SECRET},
     {f"{AUTH}.unknown": {SECRET: SECRET}},
     {f"{AUTH}.client_secret:{SECRET}": None},

@@ -78,6 +78,23 @@ def test_every_reference_in_the_schema_leads_somewhere() -> None:
     assert schema["$schema"] == DIALECT
 
 
+def test_the_schema_accepts_a_variable_wherever_a_value_stands() -> None:
+    """In numbers, switches, choices, lists and mappings too; never in the place of a section."""
+    variable = {"$ref": "#/$defs/Variable"}
+    parts = {section.get("title"): section["properties"] for section in sections(json_schema())}
+
+    for value in (
+        parts["Runtime"]["envoy_threads"],
+        parts["Egress"]["enabled"],
+        parts["HttpTls"]["client_auth"],
+        parts["Route"]["methods"]["items"],
+        parts["Headers"]["inject_claims"]["patternProperties"]["^[!-~]+$"],
+        json_schema()["properties"]["hosts"]["additionalProperties"],
+    ):
+        assert variable in value["anyOf"]
+    assert "anyOf" not in parts["Proxy"]["auth"]
+
+
 def test_no_key_of_the_schema_accepts_null() -> None:
     """The loader does not either: a key without a value is a problem."""
     assert "null" not in json.dumps(plain_schema())

@@ -67,6 +67,7 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
     ("proxy.headers.extract", [["X-Tenant"]], [["X Tenant"], "X-Tenant"]),
     ("egress.routes.0.path_prefix", ["/", "/data"], ["data", "/data/", "/data/**", "/a;b"]),
     (f"{AUTH}.client_id", ["a", "0123"], ["", "a b", "a\nb"]),
+    (f"{AUTH}.client_secret", ["a", " ä "], ["", "a\n", "a\0", ["a"], {"a": "b"}]),
     (f"{AUTH}.scopes", [["a:b"], []], [["a b"], "a"]),
     (f"{AUTH}.client_auth", ["client_secret_post"], ["private_key_jwt"]),
     (f"{AUTH}.type", ["oauth2_client_credentials"], ["oauth2", ["none"]]),
