@@ -25,6 +25,7 @@ from authz_service.envoy.routes import route_name
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.gate_rules import gate_rules
+from authz_service.supervisor.outbound import require_usable_authorities
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,9 @@ def desired_for(config: Config) -> Desired:
 def require_usable(desired: Desired, environment: Mapping[str, str], last: Desired | None = None) -> None:
     """Ask those who must live with it: the policy interpreter, in a child process, and Envoy (`--mode validate`).
 
-    What did not change since `last` is not asked again. Raises PolicyProblems or RenderError. Blocks for up to seconds.
+    What did not change since `last` is not asked again. Raises CertificateProblems, PolicyProblems or RenderError. Blocks for up to seconds.
     """
+    require_usable_authorities(desired.config)
     checks: list[Callable[[], None]] = []
     policy = desired.rules.policy
     if policy is not None and (last is None or last.rules.policy != policy):

@@ -12,13 +12,20 @@ from authz_service.config.model import Config, Target
 from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeyState
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
 from authz_service.domain.rules import IssuerKeys
-from authz_service.domain.secret import Secret
 from authz_service.egress.token_keeper import Subscription, TokenKeepers, TokenState
 from authz_service.http_client import HttpClient
 from authz_service.identity.key_set import usable_keys
 
 PublishKeys = Callable[[IssuerKeys], None]
 PublishToken = Callable[[str, str | None], None]  # (target, token; None = there is none)
+
+
+def require_usable_authorities(config: Config) -> None:
+    """Read every CA file that our own calls trust. Raises CertificateProblems."""
+    files = {issuer.ca_file for issuer in config.issuers}
+    files |= {target.auth.ca_file for target in config.egress.targets.values() if target.auth.type != "none"}
+    for file in files:
+        HttpClient(config.hosts, file)
 
 
 class Outbound:
@@ -115,21 +122,14 @@ def _token_request(target: Target) -> TokenRequest:
     auth = target.auth
     assert auth.token_url is not None  # the loader requires it
     assert auth.client_id is not None
+    assert auth.client_secret is not None  # the loader has read client_secret_file into it
     return TokenRequest(
         token_url=auth.token_url,
         client_id=auth.client_id,
-        client_secret=_client_secret(target),
+        client_secret=auth.client_secret,
         scopes=auth.scopes,
         audience=auth.audience or "",
         client_auth=auth.client_auth,
         ca_file=auth.ca_file,
         refresh_before_expiry=auth.refresh_before_expiry,
     )
-
-
-def _client_secret(target: Target) -> Secret:
-    auth = target.auth
-    if auth.client_secret is not None:
-        return auth.client_secret
-    assert auth.client_secret_file is not None
-    return Secret(auth.client_secret_file.read_text(encoding="utf-8").rstrip("\r\n"))

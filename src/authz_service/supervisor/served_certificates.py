@@ -29,6 +29,8 @@ from authz_service.errors import CertificateProblems
 
 log = logging.getLogger(__name__)
 
+REVOCATION_LIST = "client_ca_crl"  # its name in the metrics and in /readyz
+
 
 @dataclass(slots=True)
 class ServedCertificates:
@@ -116,7 +118,10 @@ class ServedCertificates:
             self._once_trusted.update(bundle.authorities)
             self._revoked = lists.revoked if lists is not None else frozenset()
         text = secrets.validation_context_secret(name, bundle.pem, None if lists is None else lists.pem)
-        self._accept(name, text, bundle.not_after, bundle.warnings, changed)
+        warnings = bundle.warnings if lists is None else (*bundle.warnings, *lists.warnings)
+        self._accept(name, text, bundle.not_after, warnings, changed)
+        if lists is not None:
+            self.expires[REVOCATION_LIST] = lists.next_update
 
     def _accept(self, name: str, text: str, not_after: float, warnings: tuple[str, ...], changed: list[str]) -> None:
         self.expires[name] = not_after
