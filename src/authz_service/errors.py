@@ -23,7 +23,7 @@ class Problem:
         return f"{place}{self.at}: {self.found}. Fix: {self.fix}"
 
 
-class Problems(AuthzServiceError):
+class Problems(AuthzServiceError):  # noqa: N818 - it is the list of them
     """Everything that is wrong with an input, all at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -48,7 +48,10 @@ class RenderError(AuthzServiceError):
 
 
 class FetchError(AuthzServiceError):
-    """An HTTP call of the control plane (keys, tokens, discovery) failed. `retry_after` is in seconds, if the peer named it."""
+    """An HTTP call of the control plane (keys, tokens, discovery) failed.
+
+    `retry_after` is in seconds, if the peer named it.
+    """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The header contract: which request headers are ours, and what happens to a client's value of them. Not how it is done.
+"""The header contract: which request headers are ours, and what happens to a client's value of them. Not how.
 
 One list, used by the Envoy rendering (early removal), by the gate (set or remove) and by the tests.
 """

@@ -89,8 +89,8 @@ class Caller:
             files = self.certificates[certificate]
             if files is not None:
                 trust.load_cert_chain(*files)
-            # In TLS 1.2 a refused certificate ends the handshake with an alert; in 1.3 a reset may overtake the alert, and
-            # nobody could tell it from a broken server. What is refused is the same.
+            # In TLS 1.2 a refused certificate ends the handshake with an alert; in 1.3 a reset may overtake the alert,
+            # and nobody could tell it from a broken server. What is refused is the same.
             trust.maximum_version = ssl.TLSVersion.TLSv1_2
             self._clients[certificate] = httpx.AsyncClient(verify=trust, timeout=10, trust_env=False)
         return self._clients[certificate]

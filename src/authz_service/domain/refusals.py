@@ -1,4 +1,7 @@
-"""Every reason an answer can have: one enumeration for bodies, audit records, metrics and docs. Not the rules themselves."""
+"""Every reason an answer can have: one enumeration for bodies, audit records, metrics and docs.
+
+Not the rules themselves.
+"""
 
 from enum import StrEnum
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What the control plane tells its decision workers: plain values without a secret in them. Not the user's configuration.
+"""What the control plane tells its decision workers: plain values without a secret. Not the user's configuration.
 
 The control plane derives these from the configuration and sends them over a private Unix socket (msgspec, JSON);
 a worker never sees a configuration file, a client secret or a private key.

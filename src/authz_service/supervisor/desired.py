@@ -63,7 +63,8 @@ def desired_for(config: Config) -> Desired:
 def require_usable(desired: Desired, environment: Mapping[str, str], last: Desired | None = None) -> None:
     """Ask those who must live with it: the policy interpreter, in a child process, and Envoy (`--mode validate`).
 
-    What did not change since `last` is not asked again. Raises CertificateProblems, PolicyProblems or RenderError. Blocks for up to seconds.
+    What did not change since `last` is not asked again. Raises CertificateProblems, PolicyProblems or RenderError.
+    Blocks for up to seconds.
     """
     require_usable_authorities(desired.config)
     checks: list[Callable[[], None]] = []
