@@ -1,0 +1,46 @@
+"""The process that tries policies out and may die of it. Started by `load_gate`, which reads what it says."""
+
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from authz_service.errors import Problem
+from authz_service.policy.load_gate import CPU_SECONDS, MEMORY_BYTES, GateLine, GateRequest
+from authz_service.policy.probing import probe_problems
+from authz_service.policy.static_checks import unevaluated_problems
+
+
+def main() -> None:
+    for limit, value in (
+        (resource.RLIMIT_DATA, MEMORY_BYTES),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (value, value))
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=GateRequest)
+    problems = _problems(request)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    _say(GateLine(problems=tuple(problems)))
+
+
+def _problems(request: GateRequest) -> Sequence[Problem]:
+    problems, modules = unevaluated_problems(request.source, _announce)
+    return problems or probe_problems(request.source, modules, request.samples, _announce)
+
+
+def _announce(doing: str, seconds: float) -> None:
+    """From here on the clock runs; its signal ends this process, as nothing else ends an evaluation (T10)."""
+    _say(GateLine(doing=doing, seconds=seconds))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _say(line: GateLine) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Asks the policies what they will be asked, and looks whether they answer. Not what they answer."""
+
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import msgspec
+
+from authz_service.domain.rules import PolicySource
+from authz_service.errors import PolicyProblems, Problem
+from authz_service.policy.engine import PolicyEngine, read_answer
+from authz_service.policy.engine_messages import REWRITE, engine_problem
+from authz_service.policy.samples import Sample, samples
+from authz_service.policy.static_checks import Announce
+from authz_service.policy.syntax import Module, terms_of
+
+LOADING_SECONDS = 4.0  # of CPU time, for reading the data
+EVALUATION_SECONDS = 0.25  # of CPU time, for one request (SECURITY A9)
+PROBING_SECONDS = 2.0  # of CPU time, for all samples together; what is left then is not tried
+_MAX_PROBLEMS = 8
+_MAX_TEXT = 100
+_GUARD = "guard the line: check the type before (`is_string(x)`), or use object.get with a default"
+_ANSWER = "answer true, false, or {allow, reasons, audit}: a boolean, a list or set of strings, anything"
+
+
+def probe_problems(
+    source: PolicySource, modules: Iterable[Module], recorded: Iterable[Sample], announce: Announce
+) -> list[Problem]:
+    """Each kind of failure once, with the request that shows it. Only for policies without static problems."""
+    announce("loading the policies", LOADING_SECONDS)
+    try:
+        engine = PolicyEngine(source)
+    except PolicyProblems as problems:
+        return [engine_problem(source.query, str(problems.__cause__), REWRITE)]
+    found: dict[tuple[str, int, str], Problem] = {}
+    until = time.process_time() + PROBING_SECONDS
+    for probe in chain(recorded, samples(_words(modules))):
+        announce(probe.name, EVALUATION_SECONDS)
+        problem = _probed(engine, source.query, probe)
+        if problem:
+            found.setdefault((problem.file, problem.line, problem.fix), problem)
+        if len(found) == _MAX_PROBLEMS or time.process_time() > until:
+            break
+    return list(found.values())
+
+
+def _words(modules: Iterable[Module]) -> Iterator[str]:
+    rules = (rule for module in modules for rule in module.rules)
+    terms = (term for rule in rules for term, _ in terms_of(rule))
+    return (term.value for term in terms if term.kind == "constant" and isinstance(term.value, str))
+
+
+def _probed(engine: PolicyEngine, query: str, probe: Sample) -> Problem | None:
+    try:
+        answer = engine.ask(probe.document)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a panic in regorus is not an Exception (T10)
+        return engine_problem(query, str(error), _GUARD, probe.name)
+    try:
+        read_answer(answer)
+    except msgspec.ValidationError as error:
+        text = " ".join(answer.split())[:_MAX_TEXT]
+        return Problem(query, f"the policy answers {text} ({error}), for {probe.name}", _ANSWER)
+    return None

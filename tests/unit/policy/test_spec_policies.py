@@ -1,0 +1,77 @@
+"""The policies of the specification and of the examples, through the whole gate."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from authz_service.domain.refusals import Reason
+from authz_service.domain.rules import PolicySource
+from authz_service.errors import PolicyProblems
+from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.load_gate import check_policies
+from authz_service.policy.source import read_policy_folder
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[2] / "examples" / "three_zones"
+
+
+def as_written(name: str, rule: str) -> PolicySource:
+    """One of the specification's four policies, to the letter."""
+    file = f"{name}.rego"
+    return PolicySource(f"data.{name}.{rule}", ((file, (HERE / "spec_policies" / file).read_text()),))
+
+
+@pytest.mark.parametrize("name", ["gateway", "order", "payment"])
+def test_three_of_the_specifications_policies_pass_as_written(name: str) -> None:
+    """And the fourth shows why the gate is there."""
+    check_policies(as_written(name, "allow"))
+
+
+def test_the_specifications_data_policy_is_refused_with_its_variable() -> None:
+    """DESIGN §3 row 5: `required_permission` is used where no statement gives it a value."""
+    source = as_written("dataservice", "result")
+    with pytest.raises(PolicyProblems) as caught:
+        check_policies(source)
+
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        "dataservice.rego:30: data.dataservice.reasons: "
+        "variable `required_permission` is never given a value (unsafe). "
+        "Fix: it is local to `has_service_permission` (dataservice.rego:53): "
+        "make `required_permission` a rule of its own, or assign it in this body too"
+    )
+    (file, text) = source.modules[0]
+    corrected = text.replace("[service_name, required_permission]", "[service_name, get_required_permission]")
+    check_policies(PolicySource(source.query, ((file, corrected),)))
+
+
+@pytest.mark.parametrize(
+    ("folder", "query"),
+    [
+        ("gateway", "data.gateway.allow"),
+        ("order-service", "data.order.allow"),
+        ("payment-service", "data.payment.allow"),
+        ("data-service", "data.dataservice.result"),
+    ],
+)
+def test_the_examples_policies_pass(folder: str, query: str) -> None:
+    """As they lie there; a query that names nothing in them does not."""
+    path = EXAMPLES / folder / "policies"
+
+    check_policies(read_policy_folder(path, query))
+    with pytest.raises(PolicyProblems, match="did you mean"):
+        check_policies(read_policy_folder(path, f"{query}s"))
+
+
+def test_the_order_policy_decides_as_the_specification_says() -> None:
+    """Step 5 of the walk-through; without the role it is another answer."""
+    engine = PolicyEngine(as_written("order", "allow"))
+    request = {
+        "mtls": {"verified": True, "subject": {"CN": "api-gateway-client"}},
+        "token": {"sub": "user-123", "exp": 4102444800, "realm_access": {"roles": ["orders:create"]}},
+        "request": {"method": "POST", "path": "/orders"},
+    }
+
+    assert engine.evaluate(json.dumps(request)).reason is Reason.ALLOWED
+    assert engine.evaluate(json.dumps(request).replace("orders:create", "orders:read")).reason is Reason.POLICY_DENIED
