@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import ssl
@@ -268,16 +269,24 @@ def at_address(request: httpx.Request, hosts: Mapping[str, str]) -> httpx.Reques
 
 
 def free_block() -> int:
-    """A block of loopback addresses in which nobody listens on the gateway's port."""
-    for block in range(77, 250):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((f"127.{block}.1.1", 8443))
-            except OSError:
-                continue
+    """A block of loopback addresses that no other mesh uses: nobody listens where its parts would, in order of start."""
+    suffixes = (IDENTITY_SUFFIX, *(pod.suffix for pod in PODS))
+    blocks = list(range(77, 250))
+    random.shuffle(blocks)  # two meshes that start at the same moment must not both take the first
+    for block in blocks:
+        if all(_is_free(f"127.{block}.{suffix}", 8443) for suffix in suffixes):
             return block
     raise MeshError("no free block of loopback addresses; stop the other meshes")
+
+
+def _is_free(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
 
 
 def new_folder() -> Path:
