@@ -269,7 +269,7 @@ def at_address(request: httpx.Request, hosts: Mapping[str, str]) -> httpx.Reques
 
 
 def free_block() -> int:
-    """A block of loopback addresses that no other mesh uses: nobody listens where its parts would, in order of start."""
+    """A block of loopback addresses that no other mesh uses: nobody listens where its parts would."""
     suffixes = (IDENTITY_SUFFIX, *(pod.suffix for pod in PODS))
     blocks = list(range(77, 250))
     random.shuffle(blocks)  # two meshes that start at the same moment must not both take the first

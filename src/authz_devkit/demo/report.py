@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,8 @@ from rich.progress import BarColumn, TextColumn
 from rich.table import Table
 
 from authz_devkit.demo import trail
+from authz_devkit.demo.caller import POD
+from authz_devkit.demo.matrix import Cell
 from authz_devkit.demo.matrix_run import Tried
 from authz_devkit.demo.mesh import Mesh
 from authz_devkit.demo.play import Expectation, Step
@@ -75,41 +78,51 @@ def show_trail(console: Console, mesh: Mesh, title: str, correlation_id: str) ->
     console.print(trail.tree(f"{title}: {len(found)} decisions, the audit trail of {correlation_id}", found))
 
 
-def show_matrix(console: Console, tried: Sequence[Tried]) -> None:
+def show_matrix(console: Console, tried: Sequence[Tried], total: int) -> None:
     """Every arrow that exists, then every forbidden one: what answered and why, alike ones counted together."""
     arrows = _table("the arrows that exist")
-    forbidden = _table(f"forbidden, each tried live: {sum(not row.cell.reached for row in tried)} requests")
+    refused = sum(not row.cell.reached for row in tried)
+    forbidden = _table(f"forbidden: {refused} requests tried live")
     for rows in _groups(tried):
         cell = rows[0].cell
         mark = "[green]✓[/]" if rows[0].held else f"[red]✗ expected {escape(rows[0].expected)}[/]"
-        arrow = f"{cell.source} [dim]→[/] {cell.destination}"
+        sources = ", ".join(dict.fromkeys(_caller(row.cell) for row in rows))
         tokens = ", ".join(dict.fromkeys(row.cell.token for row in rows))
-        if cell.reached:
-            colour, what = "green", f"{cell.method} {cell.path}"
-        else:
-            colour, what = "yellow", f"{len(rows)} request{'s' if len(rows) > 1 else ''}"
+        what = f"{cell.method} {_short(cell.path)}" if cell.reached else f"{len(rows)} tried"
+        outcome = f"[{'green' if cell.reached else 'yellow'}]{escape(rows[0].outcome)}[/]"
         table = arrows if cell.reached else forbidden
-        outcome = f"[{colour}]{escape(rows[0].outcome)}[/]"
-        table.add_row(mark, arrow, cell.certificate, tokens, what, outcome, f"[dim]{escape(cell.because)}[/]")
+        table.add_row(mark, cell.destination, sources, tokens, what, outcome, f"[dim]{escape(cell.because)}[/]")
     console.print(arrows)
     console.print(forbidden)
+    if len(tried) < total:
+        console.print(f"[dim]one request of each kind; `authz-dev demo --full` and the tests try all {total}[/]")
 
 
 def _table(title: str) -> Table:
     table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
-    for column in ("", "arrow", "certificate", "token", "request", "answer", "because"):
+    for column in ("", "to", "from (certificate)", "token of", "request", "answer", "because"):
         table.add_column(column, overflow="fold")
     return table
 
 
+def _caller(cell: Cell) -> str:
+    return cell.source if cell.certificate == "none" else f"{cell.source} ({cell.certificate})"
+
+
+def _short(path: str) -> str:
+    return re.sub(r"/0{32}$", "/{id}", path)
+
+
 def _groups(tried: Sequence[Tried]) -> list[list[Tried]]:
+    """Alike outcomes for alike reasons; where a service was reached, request by request."""
     groups: dict[tuple[str, ...], list[Tried]] = {}
     for row in tried:
         cell = row.cell
-        key = (cell.source, cell.destination, cell.certificate, row.outcome, cell.because, str(row.held))
+        key = (cell.destination, row.outcome, cell.because, str(row.held))
         own = (cell.token, cell.method, cell.path) if cell.reached else ()
         groups.setdefault(key + own, []).append(row)
-    return list(groups.values())
+    order = list(POD)
+    return sorted(groups.values(), key=lambda rows: order.index(rows[0].cell.destination))
 
 
 def show_summary(console: Console, expectations: Sequence[Expectation], mesh: Mesh) -> None:
