@@ -83,11 +83,12 @@ def show_matrix(console: Console, tried: Sequence[Tried], total: int) -> None:
     arrows = _table("the arrows that exist")
     refused = sum(not row.cell.reached for row in tried)
     forbidden = _table(f"forbidden: {refused} requests tried live")
+    everyone, every_token = {_caller(row.cell) for row in tried}, {row.cell.token for row in tried}
     for rows in _groups(tried):
         cell = rows[0].cell
         mark = "[green]✓[/]" if rows[0].held else f"[red]✗ expected {escape(rows[0].expected)}[/]"
-        sources = ", ".join(dict.fromkeys(_caller(row.cell) for row in rows))
-        tokens = ", ".join(dict.fromkeys(row.cell.token for row in rows))
+        sources = _listed([_caller(row.cell) for row in rows], everyone, "anybody")
+        tokens = _listed([row.cell.token for row in rows], every_token, "any, or none")
         what = f"{cell.method} {_short(cell.path)}" if cell.reached else f"{len(rows)} tried"
         outcome = f"[{'green' if cell.reached else 'yellow'}]{escape(rows[0].outcome)}[/]"
         table = arrows if cell.reached else forbidden
@@ -103,6 +104,10 @@ def _table(title: str) -> Table:
     for column in ("", "to", "from (certificate)", "token of", "request", "answer", "because"):
         table.add_column(column, overflow="fold")
     return table
+
+
+def _listed(names: list[str], every: set[str], word_for_all: str) -> str:
+    return word_for_all if set(names) == every else ", ".join(dict.fromkeys(names))
 
 
 def _caller(cell: Cell) -> str:
