@@ -55,7 +55,7 @@ YAML_PIECES = st.sampled_from([
 def test_any_text_is_a_configuration_or_a_list_of_problems(folder: Path, text: str) -> None:
     found = outcome(folder, text)
 
-    assert isinstance(found, Config) or all(problem.found and problem.fix for problem in found.problems)
+    assert isinstance(found, Config) or found.problems
 
 
 @settings(max_examples=60, deadline=None)
@@ -70,6 +70,7 @@ def test_any_value_at_any_place_is_accepted_or_is_a_problem_without_the_secret(
         return  # one change took away the place of another
     found = outcome(folder, json.dumps(tree))
 
+    assert isinstance(found, Config) or found.problems
     assert SECRET not in str(found)
     assert SECRET not in repr(found)
 

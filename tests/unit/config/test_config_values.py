@@ -31,7 +31,19 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
         ["https://idp.example.com:8443/realms/a"],
         ["idp.example.com", "ftp://a", "https://", "https://a b"],
     ),
-    ("jwt.issuer", ["https://a"], ["https://u:p@a", "https://a#b", "https://a:99999", "https://[::1", "https://a\\b"]),
+    (
+        "jwt.issuer",
+        ["https://a"],
+        [
+            "https://u:p@a",
+            "https://a#b",
+            "https://a:99999",
+            "https://a:0",
+            "https://a:",
+            "https://[::1",
+            "https://a\\b",
+        ],
+    ),
     ("jwt.audience", ["a", ["a", "b"]], ["", [], ["a", ""], {"a": "b"}]),
     (
         "jwt.algorithms",
