@@ -28,10 +28,20 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
     return {folder for folder in folders if folder.is_dir()}
 
 
-async def changes(folders: set[Path], stop: asyncio.Event) -> AsyncIterator[None]:
+def own_output(config: Config) -> set[Path]:
+    """What we write ourselves: below a watched folder each audit record would count as a change of our files."""
+    paths = {config.runtime.state_dir}
+    return paths | {Path(path) for path in (config.audit.path, config.audit.access_log) if path not in {None, "-"}}
+
+
+async def changes(folders: set[Path], ignored: set[Path], stop: asyncio.Event) -> AsyncIterator[None]:
     """Yields after each burst of changes, and at least every LONGEST_SILENCE seconds; ends when `stop` is set."""
+
+    def is_news(_: watchfiles.Change, path: str) -> bool:
+        return not any(Path(path).is_relative_to(own) for own in ignored)
+
     async for _ in watchfiles.awatch(
         *folders, step=50, debounce=400, stop_event=stop, recursive=True, yield_on_timeout=True,
-        rust_timeout=int(LONGEST_SILENCE * 1000), watch_filter=None,
+        rust_timeout=int(LONGEST_SILENCE * 1000), watch_filter=is_news,
     ):  # fmt: skip
         yield

@@ -30,7 +30,7 @@ from authz_service.supervisor import ports
 from authz_service.supervisor.admin_server import AdminServer
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
 from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin
-from authz_service.supervisor.file_watch import changes, watched_folders
+from authz_service.supervisor.file_watch import changes, own_output, watched_folders
 from authz_service.supervisor.metrics import Figure
 from authz_service.supervisor.outbound import Outbound
 from authz_service.supervisor.processes import Child, clean_environment
@@ -176,7 +176,7 @@ class Sidecar:
     async def _watch(self) -> None:
         while not self._stop.is_set():
             config = self._current.config
-            async for _ in changes(watched_folders(self._config_path, config), self._stop):
+            async for _ in changes(watched_folders(self._config_path, config), own_output(config), self._stop):
                 await self._reload("files changed")
                 if self._current.config is not config:
                     break  # perhaps other folders now
