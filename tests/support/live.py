@@ -1,0 +1,126 @@
+"""The mesh that a whole test session shares, with its identity provider, called from plain (not async) tests."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+import os
+import random
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from joserfc import jws
+from joserfc.jwk import KeySet
+
+from authz_devkit.certs.tree import ca_bundle
+from authz_devkit.demo.caller import Answer, Caller, Tokens
+from authz_devkit.demo.mesh import PODS, Mesh, Pod, get, new_folder
+
+_T = TypeVar("_T")
+Json = dict[str, Any]
+
+
+class Live:
+    """The identity provider runs from `start` on, the example's services and sidecars from `start_pods` on."""
+
+    def __init__(self) -> None:
+        self.mesh = Mesh(new_folder(), a_free_block())
+        self.caller, self.tokens = Caller(self.mesh), Tokens(self.mesh)
+        self._runner = asyncio.Runner()
+        self._numbers = itertools.count(100)
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return self._runner.run(work)
+
+    def start(self) -> None:
+        self.mesh.prepare()
+        self.run(self._start_identity_provider())
+
+    def start_pods(self) -> None:
+        self.run(self._start_pods())
+
+    def stop(self) -> None:
+        self.run(self.caller.close())
+        self.run(self.mesh.stop())
+        self._runner.close()
+        shutil.rmtree(self.mesh.folder)
+
+    def free_address(self) -> str:
+        """An address of our block that nobody has been given."""
+        return f"127.{self.mesh.block}.{next(self._numbers)}.1"
+
+    def call(self, pod: Pod, method: str, path: str, **more: Any) -> Answer:
+        """One request to an ingress of the mesh, as `Caller.call`."""
+        return self.run(self.caller.call(pod, method, path, **more))
+
+    def user(self, name: str) -> str:
+        return self.run(self.tokens.user(name))
+
+    def service(self, client_id: str, scope: str = "data-service:read data-service:write") -> str:
+        return self.run(self.tokens.service(client_id, scope))
+
+    def signed(self, realm: str, token: str, **changes: object) -> str:
+        """The token's claims with changes (`...` removes one), truly signed by the realm's own key."""
+        head, claims = decoded(token)
+        for name, value in changes.items():
+            claims.pop(name, None) if value is ... else claims.update({name: value})
+        state = json.loads((self.mesh.folder / "state" / "identity-provider.json").read_text())
+        keys = KeySet.import_key_set({"keys": state[realm]["keys"]})
+        return jws.serialize_compact(head, json.dumps(claims).encode(), keys)
+
+    @property
+    def identity_tls(self) -> ssl.SSLContext:
+        """Trusts the identity provider, and nobody else."""
+        return ssl.create_default_context(cafile=ca_bundle(self.mesh.certs, "identity"))
+
+    async def _start_identity_provider(self) -> None:
+        await self.mesh.start_identity_provider()
+        deadline = time.monotonic() + 30
+        async with self.mesh.client() as client:
+            while True:
+                try:
+                    await get(client, self.mesh.hosts, f"{self.mesh.identity_url}/realms/users")
+                except httpx.TransportError:
+                    assert time.monotonic() < deadline, self.mesh.log_file("identity-provider").read_text()
+                    await asyncio.sleep(0.05)
+                else:
+                    return
+
+    async def _start_pods(self) -> None:
+        for pod in PODS:
+            if pod.service is not None:
+                await self.mesh.start_service(pod)
+            await self.mesh.start_sidecar(pod)
+        await self.mesh.wait_ready()
+
+
+def decoded(token: str) -> tuple[Json, Json]:
+    """Header and claims, unverified."""
+    head, payload, _ = token.split(".")
+    return tuple(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in (head, payload))
+
+
+def a_free_block() -> int:
+    """A second byte of loopback addresses that no other run of these tests uses (the demo begins at 77)."""
+    for block in random.Random(os.getpid()).sample(range(100, 250), 150):
+        with socket.socket() as probe:
+            try:
+                probe.bind((f"127.{block}.9.1", 8443))
+            except OSError:
+                continue
+            return block
+    raise AssertionError("no free block of loopback addresses")
+
+
+def lines(path: Path, *, only_json: bool = False) -> list[Json]:
+    """The records of a file of JSON lines; none when it is not there yet. `only_json` leaves out other lines."""
+    found = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in found if not only_json or line.startswith("{")]

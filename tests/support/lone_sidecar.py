@@ -1,0 +1,234 @@
+"""One real sidecar of any configuration, with an echo service behind it, for tests that change or break things.
+
+sidecar = LoneSidecar(live, {"http.tls.client_auth": "request", "proxy.mtls": REMOVED})
+with sidecar:
+    sidecar.call("GET", "/orders/1", token=live.user("john"))
+    assert sidecar.echo.seen[-1].values("x-user-id")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+from tests.support.echo_service import EchoService
+from tests.support.live import Json, Live, lines
+from tests.support.lone_config import GATEWAY, HOST, POLICY, REMOVED, TARGET, egress_config, ingress_config, put
+from tests.support.neighbours import Answer, Headers, ask, send_raw
+
+from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
+
+__all__ = ["GATEWAY", "HOST", "REMOVED", "TARGET", "LoneSidecar", "replace", "until"]
+_PATIENCE = 30.0  # seconds; generous, for machines that do other things too
+
+
+class LoneSidecar:
+    """`changes` are values at dotted paths of `ingress_config()`; REMOVED takes a key away.
+
+    With a `target` there is an egress: `/data/**` goes to that address under the name, and with the token, of the data
+    service.
+    """
+
+    def __init__(
+        self,
+        live: Live,
+        changes: Mapping[str, object] | None = None,
+        *,
+        target: tuple[str, int] | None = None,
+        own_certs: bool = False,
+        policy: str = POLICY,
+    ) -> None:
+        self.address = live.free_address()
+        self.folder = live.mesh.folder / f"lone-{self.address.split('.')[2]}"
+        (self.folder / "etc").mkdir(parents=True, mode=0o700)
+        self.certs = live.mesh.certs
+        if own_certs:  # of the same CAs, so that they can be rotated without the others noticing
+            self.certs = self.folder / "certs"
+            shutil.copytree(live.mesh.certs, self.certs)
+        self.echo = EchoService(self.address, 9000)
+        self.config = ingress_config(live, self.address, self.folder, self.certs)
+        if target is not None:
+            self.config |= egress_config(live, self.address, self.certs, target)
+        self.config_file = self.folder / "etc" / "config.yaml"
+        self.log_file = self.folder / "log.jsonl"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.write_policy(policy)
+        self.write_config(changes or {})
+
+    def write_config(self, changes: Mapping[str, object]) -> None:
+        """Change the file, in one step."""
+        for path, value in changes.items():
+            put(self.config, path, value)
+        replace(self.config_file, json.dumps(self.config, indent=1))  # JSON is YAML
+
+    def write_policy(self, text: str) -> None:
+        (self.folder / "policies").mkdir(exist_ok=True)
+        replace(self.folder / "policies" / "lone.rego", text)
+
+    def __enter__(self) -> Self:
+        self.echo.__enter__()
+        try:
+            self.start()
+            self.wait_ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self.process is not None and self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(20)
+                self.process.kill()
+                self.process.wait()
+        finally:
+            self.echo.__exit__(kind, error, trace)
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "authz_service.cli.main", "run", "--config", str(self.config_file)]
+
+    def start(self, wrapper: tuple[str, ...] = ()) -> None:
+        """Bound to our life, as everything that tests start."""
+        launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*launcher, *wrapper, *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+                start_new_session=True,
+            )
+
+    def wait_ready(self, patience: float = _PATIENCE) -> None:
+        until(lambda: self.readyz()["ready"], patience, self._state)
+
+    def readyz(self) -> Json:
+        try:
+            found: Json = json.loads(self.admin("/readyz").body)
+        except ConnectionError:
+            assert self.process is not None
+            assert self.process.poll() is None, self.log
+            return {"ready": False, "missing": ["nobody listens"], "degraded": []}
+        return found
+
+    def admin(self, path: str) -> Answer:
+        return ask((self.address, 9901), "GET", path)
+
+    def metric(self, name: str) -> float:
+        """The present value of one line of /metrics, labels and all; 0 when it is not there."""
+        for line in self.admin("/metrics").body.decode().splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.rsplit(" ", 1)[1])
+        return 0.0
+
+    def tls(self, certificate: str | tuple[Path, Path] | None = GATEWAY) -> ssl.SSLContext:
+        """A client that trusts zone 2 and shows this certificate (a name in the tree, or files)."""
+        context = ssl.create_default_context(cafile=ca_bundle(self.certs, "zone2"))
+        if isinstance(certificate, str):
+            certificate = (leaf_cert(self.certs, certificate), leaf_key(self.certs, certificate))
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
+        return context
+
+    @property
+    def place(self) -> tuple[str, int]:
+        return (self.address, 8443)
+
+    def call(
+        self,
+        method: str,
+        target: str,
+        *,
+        token: str | None = None,
+        certificate: str | tuple[Path, Path] | None = GATEWAY,
+        headers: Headers = (),
+        body: bytes | None = None,
+    ) -> Answer:
+        """One request to the ingress over a connection of its own."""
+        sent = [*headers, *([("authorization", f"Bearer {token}")] if token is not None else [])]
+        return ask(self.place, method, target, headers=sent, body=body, tls=self.tls(certificate), host=HOST)
+
+    def connection(self, tls: ssl.SSLContext, session: ssl.SSLSession | None = None) -> http.client.HTTPConnection:
+        """A connection that stays open over several requests."""
+        connection = http.client.HTTPConnection(HOST, timeout=10)
+        plain = socket.create_connection(self.place, timeout=10)
+        connection.sock = tls.wrap_socket(plain, server_hostname=HOST, session=session)
+        return connection
+
+    def call_egress(self, method: str, target: str, **more: Any) -> Answer:
+        return ask((self.address, 8080), method, target, **more)
+
+    def raw(self, text: bytes, certificate: str | None = GATEWAY) -> bytes:
+        """Bytes to the ingress, and what came back before it closed or fell silent."""
+        context = self.tls(certificate)
+        context.check_hostname = False
+        return send_raw(self.place, text, context)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    @property
+    def audit(self) -> list[Json]:
+        return lines(self.folder / "audit.jsonl")
+
+    def tree(self) -> list[psutil.Process]:
+        """Every process of the sidecar, itself first."""
+        assert self.process is not None
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def envoy(self) -> psutil.Process:
+        return next(process for process in self.tree()[0].children() if process.name().startswith("envoy"))
+
+    def nursery(self) -> psutil.Process:
+        envoy = self.envoy()
+        return next(process for process in self.tree()[0].children() if process != envoy)
+
+    def workers(self) -> list[psutil.Process]:
+        return self.nursery().children()
+
+    def _state(self) -> str:
+        return f"{self.readyz()}\n{self.log[-4000:]}"
+
+
+def replace(path: Path, text: str) -> None:
+    """By rename, as careful people do."""
+    fresh = path.with_name(f".{path.name}.fresh")
+    fresh.write_text(text)
+    fresh.rename(path)
+
+
+def until(holds: Callable[[], object], patience: float = _PATIENCE, state: Callable[[], str] = lambda: "") -> float:
+    """Wait until it holds; how many seconds that took. AssertionError, with `state()`, when patience is at an end."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < patience, state()
+        time.sleep(0.02)
+    return time.monotonic() - started
