@@ -33,14 +33,11 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
     if config.http.tls.client_auth != "require":
         removed.append("x-forwarded-for")  # a stranger's word on where the request came from
     limit = filters.body_limit(config.http.max_body_bytes)
-    ask = filters.ask_the_gate(config)
     connections = _connections(
         config,
         paths,
         name="ingress",
-        http_filters=[*filters.correlation(), limit, ask, filters.router()],
-        # What flows through an upgraded connection is no request body.
-        upgrade_filters=[*filters.correlation(), ask, filters.router()],
+        http_filters=[*filters.correlation(), limit, filters.ask_the_gate(config), filters.router()],
         early_header_mutation_extensions=[filters.early_removal(removed)],
     )
     chain: dict[str, Json] = {"filters": [connections]}
@@ -54,13 +51,11 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
 
 def egress_listener(config: Config, paths: StatePaths) -> Message:
     """No gate here: the service beside us is trusted with its own targets, and with nothing else."""
-    chain = [*filters.correlation(), filters.router()]
     connections = _connections(
         config,
         paths,
         name="egress",
-        http_filters=chain,
-        upgrade_filters=chain,
+        http_filters=[*filters.correlation(), filters.router()],
         early_header_mutation_extensions=[filters.early_removal(())],
         skip_xff_append=True,
     )
@@ -86,7 +81,6 @@ def _connections(
     *,
     name: str,
     http_filters: Sequence[Message],
-    upgrade_filters: Sequence[Message],
     **fields: Json,
 ) -> Message:
     """Every setting here was measured (ENVOY.md §5): slow, large, old, odd and forged requests end at this point."""
@@ -102,7 +96,7 @@ def _connections(
         codec_type="AUTO",
         rds={"route_config_name": name, "config_source": file_source(str(paths.routes(name)))},
         http_filters=http_filters,
-        upgrade_configs=[{"upgrade_type": "websocket", "filters": upgrade_filters}],
+        upgrade_configs=[{"upgrade_type": "websocket"}],
         local_reply_config=local_replies.local_replies(),
         use_remote_address=True,
         normalize_path=True,

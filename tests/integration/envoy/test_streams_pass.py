@@ -116,7 +116,10 @@ def test_a_grpc_stream_may_be_silent_longer_than_the_timeout(pair: EnvoyPair) ->
 
 
 def test_websocket_passes_both_doors(pair: EnvoyPair) -> None:
-    """HTTP/1.1 to the egress, HTTP/2 between the sidecars, HTTP/1.1 to the service; more bytes than a body may have."""
+    """HTTP/1.1 to the egress, HTTP/2 between the sidecars, HTTP/1.1 to the service; and straight to the ingress.
+
+    More bytes than a body may have: what flows through an upgraded connection is no request body.
+    """
     large = "x" * (MAX_BODY + 1000)
     with connect(f"ws://{EGRESS[0]}:{EGRESS[1]}/orders/ws/echo", max_size=1 << 20) as websocket:
         websocket.send("hello")
@@ -124,9 +127,14 @@ def test_websocket_passes_both_doors(pair: EnvoyPair) -> None:
         websocket.send(large)
         assert websocket.recv() == large
 
+    tls = pair.client_tls(pair.caller)
+    with connect(f"wss://{ORDERS[0]}:{ORDERS[1]}/ws/echo", ssl=tls, max_size=1 << 20) as websocket:
+        websocket.send(large)
+        assert websocket.recv() == large
+
     asked = pair.orders_gate.seen + pair.orders_gate_2.seen
-    assert [(question.method, question.target) for question in asked] == [("GET", "/check/ws/echo")]
-    assert asked[0].values("authorization") == ["Bearer orders-token"]
+    assert [(question.method, question.target) for question in asked] == [("GET", "/check/ws/echo")] * 2
+    assert {question.value("authorization") for question in asked} == {"Bearer orders-token", None}
 
 
 def test_websocket_that_the_gate_refuses_is_not_opened(pair: EnvoyPair) -> None:

@@ -48,9 +48,7 @@ def test_a_segment_that_may_mean_dots_is_one(path: str) -> None:
     assert _DOTS.fullmatch(path)
 
 
-@pytest.mark.parametrize(
-    "path", ["/a", "/...", "/..a", "/a..;b", "/a;..", "/.well-known/x", "/a.;/b"]
-)
+@pytest.mark.parametrize("path", ["/a", "/...", "/..a", "/a..;b", "/a;..", "/.well-known/x", "/a.;/b"])
 def test_other_dots_are_only_dots(path: str) -> None:
     """The no of the test above."""
     assert not _DOTS.fullmatch(path)
