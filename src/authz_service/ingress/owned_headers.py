@@ -40,9 +40,8 @@ class OwnedHeaders:
         values = {name: header_value(claim_at(claims.values, path)) for path, name in self._inject}
         values.update(dict.fromkeys(self._hidden))
         if peer is NO_PEER:
-            values.setdefault(
-                headers.USER_CONTEXT, None
-            )  # a stranger does not say on whose behalf he acts (SECURITY T25)
+            # A stranger does not say on whose behalf he acts (SECURITY T25).
+            values.setdefault(headers.USER_CONTEXT, None)
         lines = [name.encode() + b": " + value + b"\r\n" for name, value in values.items() if value is not None]
         removed = [name for name, value in values.items() if value is None]
         if removed:

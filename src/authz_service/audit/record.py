@@ -1,0 +1,150 @@
+"""One decision as one line of JSON, bounded below PIPE_BUF. Not where it is written to (see `audit.sink`)."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import msgspec
+
+from authz_service.domain.decision import Decision, Request
+from authz_service.domain.refusals import Reason
+from authz_service.domain.rules import GateRules
+
+# A pipe takes up to PIPE_BUF (4,096) bytes in one piece, so that lines of several workers never interleave (pipe(7)).
+MAX_LINE = 4095
+# How long each text may be in a record that must be shortened: the first of these that fits. The last one always does,
+# for a character takes six bytes at most (tests/unit/audit tries it).
+_ROOMS = (1024, 256, 64, 16)
+_FIXED = frozenset(
+    {"time", "level", "event", "decision", "reason", "decision_id", "correlation_id", "mtls_fingerprint"}
+)
+# What JSON need not escape, but ends a line, steers a terminal or turns the direction of text for who reads the file.
+_TREACHEROUS = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+class AuditRecord(msgspec.Struct):
+    """The public shape of an audit line; `docs/operations.md` describes each field."""
+
+    time: str  # RFC 3339, UTC, milliseconds
+    level: str  # info for allow, warn for deny
+    service: str
+    zone: str
+    event: str  # "access"
+    decision: str  # allow | deny
+    reason: str  # domain.refusals.Reason
+    reasons: tuple[str, ...]  # the policy's own words, or the detail of a refusal
+    decision_id: str
+    correlation_id: str
+    method: str
+    path: str
+    route: str
+    mtls_client: str  # the certificate's CN, or its first URI
+    mtls_fingerprint: str
+    user_id: str  # `sub`
+    user_name: str  # `preferred_username`
+    calling_service: str  # `azp`
+    user_context: str  # on whose behalf, as a verified peer says; else the token's `sub`
+    downstream: str
+    remote: str
+    revision: str
+    duration_us: int
+    policy_audit: object = None
+    shadow: bool = False
+    truncated: bool = False
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Recorder:
+    """Makes the line for a decision. One per gate revision."""
+
+    def __init__(self, rules: GateRules) -> None:
+        self._rules = rules
+        self._downstream = {route.name: route.downstream for route in rules.routes}
+        self._second = -1
+        self._second_text = ""
+
+    def line(  # noqa: PLR0913 - one argument per fact, all by keyword
+        self,
+        request: Request,
+        decision: Decision,
+        *,
+        decision_id: str,
+        correlation_id: str,
+        user_context: str,
+        now: float,
+        duration_us: int,
+    ) -> bytes:
+        """The record as JSON with a final newline, at most MAX_LINE bytes."""
+        rules, peer, values, verdict = self._rules, decision.peer, decision.claims.values, decision.verdict
+        reasons = verdict.reasons if verdict is not None else ()
+        if decision.detail:
+            reasons = (*reasons, decision.detail)
+        subject = _text(values.get("sub"))
+        record = AuditRecord(
+            self._timestamp(now),
+            "info" if decision.allowed else "warn",
+            rules.service,
+            rules.zone,
+            "access",
+            "allow" if decision.allowed else "deny",
+            decision.reason.value,
+            reasons,
+            decision_id,
+            correlation_id,
+            request.method,
+            request.path,
+            request.route,
+            peer.common_name or (peer.uris[0] if peer.uris else ""),
+            peer.fingerprint,
+            subject,
+            _text(values.get("preferred_username")),
+            _text(values.get("azp")),
+            user_context or subject,
+            self._downstream.get(request.route, ""),
+            request.remote,
+            rules.revision,
+            duration_us,
+            None if verdict is None else verdict.audit,
+            decision.allowed and decision.reason is not Reason.ALLOWED,
+        )
+        line = _line(record)
+        return line if len(line) <= MAX_LINE else _shortened(record, line)
+
+    def _timestamp(self, now: float) -> str:
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._second_text}{int((now - second) * 1000):03d}Z"
+
+
+def _line(record: AuditRecord) -> bytes:
+    """One line for every reader, unless it is too long already: then it is not worth the work."""
+    line = _encode(record)
+    if len(line) < MAX_LINE and (not line.isascii() or b"\x7f" in line):
+        line = _TREACHEROUS.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
+    return line + b"\n"
+
+
+def _shortened(record: AuditRecord, line: bytes) -> bytes:
+    """The same with every long text cut, marked `truncated`."""
+    record.truncated = True
+    rooms = iter(_ROOMS)
+    while len(line) > MAX_LINE:
+        room = next(rooms)
+        for name in AuditRecord.__struct_fields__:
+            value = getattr(record, name)
+            if isinstance(value, str) and name not in _FIXED:
+                setattr(record, name, value[:room])
+        record.reasons = tuple(reason[:room] for reason in record.reasons[: room // len(_ROOMS)])
+        if len(_encode(record.policy_audit)) > room:
+            record.policy_audit = None
+        line = _line(record)
+    return line
+
+
+def _text(value: object) -> str:
+    return value if type(value) is str else ""

@@ -1,0 +1,88 @@
+"""The bytes between Envoy's ext_authz filter and a decision worker: the question read, the answer written. No decision.
+
+Envoy sends `<METHOD> /check<path>?<query>` with the headers that the rendering allows (`envoy.filters`), and takes back
+200 with headers to set, or another status with a body for the client.
+"""
+
+from __future__ import annotations
+
+from authz_service import headers
+from authz_service.domain.decision import Request
+from authz_service.domain.refusals import ANSWERS, Answer, Reason
+
+CHECK_PREFIX = b"/check"
+PROBLEM = b"application/problem+json"
+
+_ALLOW = b"HTTP/1.1 200 OK\r\n"
+_EMPTY = b"content-length: 0\r\n\r\n"
+_ROUTE = headers.ROUTE.encode()
+_PEER = headers.PEER_CERT.encode()
+_REMOTE = headers.REMOTE.encode()
+_CORRELATION = headers.CORRELATION_ID.encode()
+
+
+def read_request(
+    method: bytes, target: bytes, found: dict[bytes, bytes], extract: tuple[tuple[bytes, str], ...], auth: bytes
+) -> Request:
+    """The question, from what the HTTP parser found. Header names in `found` are lower-case; latin-1 loses nothing.
+
+    A target that Envoy would not send has no path, which the gate refuses.
+    """
+    path, _, query = target.partition(b"?")
+    path = path[len(CHECK_PREFIX) :] if path.startswith(CHECK_PREFIX) else b""
+    authorization = found.get(auth)
+    return Request(
+        method.decode("latin-1"),
+        path.decode("latin-1"),
+        query.decode("latin-1"),
+        found.get(b"host", b"").decode("latin-1"),
+        found.get(_ROUTE, b"").decode("latin-1"),
+        found.get(_PEER, b""),
+        None if authorization is None else authorization.decode("latin-1"),
+        found.get(_CORRELATION, b"").decode("latin-1"),
+        {name: found[raw_name].decode("latin-1") for raw_name, name in extract if raw_name in found},
+        found.get(_REMOTE, b"").decode("latin-1"),
+    )
+
+
+def allow(owned: bytes) -> bytes:
+    """Forward the request, with these header lines (each ends with CRLF)."""
+    return _ALLOW + owned + _EMPTY
+
+
+def refuse(
+    reason: Reason, request: Request, decision_id: str, correlation_id: str, *, realm: str, methods: tuple[str, ...]
+) -> bytes:
+    """Refuse with an RFC 9457 body; 401 names its scheme (RFC 6750 §3), 405 its methods, 503 when to come back."""
+    answer = ANSWERS[reason]
+    body = _problem(reason, answer, decision_id, correlation_id)
+    extra = b""
+    if answer.status == 401:
+        extra = b"www-authenticate: " + _challenge(reason, answer, realm).encode() + b"\r\n"
+    elif answer.status == 405:
+        extra = b"allow: " + ", ".join(methods).encode() + b"\r\n"
+    elif answer.status == 503:
+        extra = b"retry-after: 1\r\n"
+    # Envoy takes a 5xx for "no decision" and drops its body; it turns this status back into 503, body and all.
+    status = headers.UNAVAILABLE_STATUS if answer.status == 503 else answer.status
+    return b"HTTP/1.1 %d Refused\r\ncontent-type: %s\r\ncache-control: no-store\r\n%scontent-length: %d\r\n\r\n%s" % (
+        status,
+        PROBLEM,
+        extra,
+        len(body),
+        b"" if request.method == "HEAD" else body,  # RFC 9110 §9.3.2: a body here would be read as the next answer
+    )
+
+
+def _problem(reason: Reason, answer: Answer, decision_id: str, correlation_id: str) -> bytes:
+    # Every piece is ours or checked ([A-Za-z0-9._-]): nothing needs escaping.
+    return (
+        f'{{"type":"about:blank","title":"{answer.title}","status":{answer.status},"reason":"{reason.value}",'
+        f'"decision_id":"{decision_id}","correlation_id":"{correlation_id}"}}'
+    ).encode()
+
+
+def _challenge(reason: Reason, answer: Answer, realm: str) -> str:
+    if reason is Reason.TOKEN_MISSING:
+        return f'Bearer realm="{realm}"'  # RFC 6750 §3.1: no error code when the request had no credentials
+    return f'Bearer realm="{realm}", error="invalid_token", error_description="{answer.title}"'

@@ -1,0 +1,143 @@
+"""One decision from question to answer: gate, audit record, bytes for Envoy. Runs in a worker; knows no socket."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from bisect import bisect_left
+from collections import Counter
+
+from authz_service.audit.record import Recorder
+from authz_service.audit.sink import AuditSink
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
+from authz_service.domain.refusals import KeyMissing, Reason
+from authz_service.errors import AuditUnavailable
+from authz_service.ext_authz import wire
+from authz_service.headers import USER_CONTEXT
+from authz_service.ingress.gate import Gate
+from authz_service.ingress.request_form import METHODS, is_correlation_id
+from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
+
+log = logging.getLogger(__name__)
+
+# An evaluation holds the interpreter's lock, so nothing inside the worker can stop it. The kernel can: this much
+# processor time, and SIGVTALRM ends the worker; the nursery starts another (setitimer(2)).
+EVALUATION_BUDGET = 0.25  # seconds of user time
+
+
+class Tally:
+    """What happened since it was last asked, for the control plane's metrics."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._decisions: Counter[tuple[bool, Reason]] = Counter()
+        self._buckets = [0] * (len(DURATION_BUCKETS_US) + 1)
+        self._duration_us = 0
+        self._audit_failures = 0
+        self.audit_error = ""  # the last one, for the log
+
+    def add(self, reason: Reason, duration_us: int, *, allowed: bool) -> None:
+        self._decisions[allowed, reason] += 1
+        self._buckets[bisect_left(DURATION_BUCKETS_US, duration_us)] += 1
+        self._duration_us += duration_us
+
+    def add_audit_failure(self, error: str) -> None:
+        self._audit_failures += 1
+        self.audit_error = error
+
+    def take(self) -> Figures | None:
+        """The figures, and a fresh start; None when nothing happened."""
+        if not self._decisions:
+            return None
+        decisions = {
+            f"{'allow' if allowed else 'deny'}|{reason}": n for (allowed, reason), n in self._decisions.items()
+        }
+        figures = Figures(decisions, self._buckets, self._duration_us, self._audit_failures)
+        self._reset()
+        return figures
+
+
+class DecisionService:
+    """Answers Envoy's questions by one revision of the rules."""
+
+    def __init__(self, gate: Gate, sink: AuditSink, tally: Tally) -> None:
+        rules = gate.rules
+        self._gate = gate
+        self._sink = sink
+        self._tally = tally
+        self._recorder = Recorder(rules)
+        self._realm = rules.service
+        self._audit_required = rules.audit_required
+        self._extract = tuple((name.lower().encode(), name.lower()) for name in rules.headers.extract)
+        self._auth_header = rules.headers.auth_header.lower().encode()
+        self._methods = {route.name: route.methods or tuple(sorted(METHODS)) for route in rules.routes}
+
+    def read(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
+        return wire.read_request(method, target, found, self._extract, self._auth_header)
+
+    def answer(self, request: Request, *, final: bool = False, late: bool = False) -> bytes:
+        """The bytes for Envoy; the audit record is written before they exist.
+
+        Raises KeyMissing: fetch the issuer's keys, then call again with `final`, or, when they did not come in time,
+        with `late`. Nothing else is raised, and every way out but an earned allow is a refusal.
+        """
+        started = time.perf_counter_ns()
+        decision_id = os.urandom(16).hex()
+        correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
+        decision = self._decide(request, decision_id, correlation_id, final=final, late=late)
+        duration_us = (time.perf_counter_ns() - started) // 1000
+        recorded = self._record(request, decision, decision_id, correlation_id, duration_us)
+        allowed, reason = decision.allowed, decision.reason
+        if not recorded and self._audit_required:
+            allowed, reason = False, Reason.AUDIT_UNAVAILABLE
+        self._tally.add(reason, duration_us, allowed=allowed)
+        if allowed:
+            return wire.allow(decision.headers)
+        methods = self._methods.get(request.route, ())
+        return wire.refuse(reason, request, decision_id, correlation_id, realm=self._realm, methods=methods)
+
+    def _decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool, late: bool) -> Decision:
+        signal.setitimer(signal.ITIMER_VIRTUAL, EVALUATION_BUDGET)
+        try:
+            return self._gate.decide(request, decision_id, correlation_id, final=final)
+        except KeyMissing as missing:
+            if not late:
+                raise
+            return _broken(Reason.KEYS_UNAVAILABLE, f"the keys of {missing.issuer} did not come in time")
+        except Exception as error:
+            log.exception("decision_failed", extra={"fields": {"decision_id": decision_id}})
+            return _broken(Reason.DECISION_FAILED, type(error).__name__)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+    def _record(
+        self, request: Request, decision: Decision, decision_id: str, correlation_id: str, duration_us: int
+    ) -> bool:
+        """Whether the record was written. One that cannot be made cannot be written either."""
+        try:
+            line = self._recorder.line(
+                request,
+                decision,
+                decision_id=decision_id,
+                correlation_id=correlation_id,
+                user_context=self._gate.extracted(request, decision.peer, correlation_id, USER_CONTEXT) or "",
+                now=time.time(),
+                duration_us=duration_us,
+            )
+            self._sink.write(line)
+        except AuditUnavailable as error:
+            self._tally.add_audit_failure(str(error))
+            return False
+        except Exception as error:
+            log.exception("audit_record_failed", extra={"fields": {"decision_id": decision_id}})
+            self._tally.add_audit_failure(repr(error))
+            return False
+        return True
+
+
+def _broken(reason: Reason, detail: str) -> Decision:
+    return Decision(False, reason, detail, NO_PEER, NO_CLAIMS, None)

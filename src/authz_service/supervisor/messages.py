@@ -1,0 +1,96 @@
+"""What the control plane and its decision workers say to each other: length-prefixed JSON on a private Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+
+from authz_service.domain.rules import GateRules, IssuerKeys
+
+_PREFIX = 4
+_MAX = 64 << 20
+
+
+class SetRules(msgspec.Struct, frozen=True, tag="rules"):
+    """Decide by these from now on."""
+
+    rules: GateRules
+
+
+class SetKeys(msgspec.Struct, frozen=True, tag="keys"):
+    """Verify this issuer's tokens with these keys from now on."""
+
+    keys: IssuerKeys
+
+
+class KeyAnswer(msgspec.Struct, frozen=True, tag="key_answer"):
+    """The refetch that you asked for is over; if it brought keys, they were sent before this."""
+
+    number: int
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """A worker is there and knows nothing yet."""
+
+    slot: int
+    pid: int
+
+
+class Active(msgspec.Struct, frozen=True, tag="active"):
+    """The worker decides by this revision."""
+
+    revision: str
+
+
+class Unusable(msgspec.Struct, frozen=True, tag="unusable"):
+    """The worker could not use the rules and keeps its last ones."""
+
+    revision: str
+    error: str
+
+
+class KeyWanted(msgspec.Struct, frozen=True, tag="key_wanted"):
+    """A token names a key that the worker does not know."""
+
+    number: int
+    issuer: str
+    kid: str
+
+
+class Figures(msgspec.Struct, frozen=True, tag="figures"):
+    """What happened since the last Figures."""
+
+    decisions: dict[str, int]  # "allow|allowed", "deny|token_expired", … -> count
+    buckets: list[
+        int
+    ]  # decision durations, counts per bucket of DURATION_BUCKETS_US, the last one without an upper bound
+    duration_us: int  # their sum
+    audit_failures: int
+
+
+DURATION_BUCKETS_US = (25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000)
+
+ToWorker = SetRules | SetKeys | KeyAnswer
+ToControl = Hello | Active | Unusable | KeyWanted | Figures
+
+_encoder = msgspec.json.Encoder()
+_T = TypeVar("_T")
+
+
+def pack(message: ToWorker | ToControl) -> bytes:
+    body = _encoder.encode(message)
+    return len(body).to_bytes(_PREFIX, "big") + body
+
+
+async def read_message(reader: asyncio.StreamReader, decoder: msgspec.json.Decoder[_T]) -> _T:
+    """The next message. Raises asyncio.IncompleteReadError at the end, ValueError for what is not a message."""
+    size = int.from_bytes(await reader.readexactly(_PREFIX), "big")
+    if size > _MAX:
+        raise ValueError(f"a message of {size} bytes is not ours")
+    return decoder.decode(await reader.readexactly(size))
+
+
+to_worker_decoder: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
+to_control_decoder: msgspec.json.Decoder[ToControl] = msgspec.json.Decoder(ToControl)

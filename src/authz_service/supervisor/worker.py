@@ -1,0 +1,226 @@
+"""A decision worker: serves Envoy's questions on a Unix socket, by rules from the control plane. Holds no secret.
+
+Everything it imports was imported by the nursery before the fork, so that its memory is shared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import resource
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
+
+import uvloop
+
+from authz_service.audit.sink import AuditSink
+from authz_service.domain.refusals import KeyMissing
+from authz_service.domain.rules import GateRules, IssuerKeys
+from authz_service.errors import AuditUnavailable
+from authz_service.ext_authz.http_protocol import DecisionProtocol
+from authz_service.identity.certificates import Peers
+from authz_service.identity.tokens import TokenVerifier
+from authz_service.ingress.gate import Gate
+from authz_service.policy.engine import PolicyEngine
+from authz_service.supervisor.decision_service import DecisionService, Tally
+from authz_service.supervisor.messages import (
+    Active,
+    Hello,
+    KeyAnswer,
+    KeyWanted,
+    SetKeys,
+    SetRules,
+    Unusable,
+    pack,
+    read_message,
+    to_worker_decoder,
+)
+
+log = logging.getLogger(__name__)
+
+# Below Envoy's per-try timeout (0.4 s): a slow identity provider gives 503 for this token, not a second try elsewhere.
+KEY_PATIENCE = 0.3  # seconds
+# A policy that eats memory ends its worker (an allocation fails, and regorus aborts), not the sidecar. On top of what
+# is reserved at the start: regorus' allocator alone takes an arena of 1 GiB of address space when it is imported.
+MEMORY_ALLOWANCE = 512 << 20  # bytes
+_TICK = 1.0  # seconds between figures, and between looks at the audit file's rotation
+_LAST_ANSWERS = 0.05  # seconds for questions that are being answered when we end
+
+
+def run_worker(slot: int, control_socket: str, decision_socket: str) -> None:
+    """Serve until the control plane goes away or SIGTERM arrives."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = _reserved_bytes() + MEMORY_ALLOWANCE
+    limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+    gc.freeze()
+    uvloop.run(_Worker(slot, control_socket, decision_socket).run())
+
+
+def _reserved_bytes() -> int:
+    """VmData of proc(5): what RLIMIT_DATA counts, present or not."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+class _Worker:
+    def __init__(self, slot: int, control_socket: str, decision_socket: str) -> None:
+        self._slot = slot
+        self._control_socket = control_socket
+        self._decision_socket = decision_socket
+        self._tally = Tally()
+        self._service: DecisionService | None = None
+        self._rules: GateRules | None = None
+        self._unrecordable: GateRules | None = None  # rules that wait for their audit destination
+        self._taking_over = asyncio.Lock()
+        self._peers: Peers | None = None
+        self._tokens: TokenVerifier | None = None
+        self._sink: AuditSink | None = None
+        self._keys: dict[str, IssuerKeys] = {}
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._numbers = count(1)
+        self._server: asyncio.Server | None = None
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # the control plane decides when we end
+        reader, self._writer = await asyncio.open_unix_connection(self._control_socket)
+        self._writer.write(pack(Hello(self._slot, os.getpid())))
+        tasks = [asyncio.create_task(part) for part in (self._listen(reader), self._tick(), self._stopped())]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._server is not None:
+            self._server.close()
+            await asyncio.sleep(_LAST_ANSWERS)
+        for task in tasks:
+            task.cancel()
+        for task in done:
+            task.result()  # raises what ended it
+
+    async def _stopped(self) -> None:
+        await self._stop.wait()
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                message = await read_message(reader, to_worker_decoder)
+            except asyncio.IncompleteReadError:
+                return  # the control plane is gone, and so are we
+            match message:
+                case SetRules(rules):
+                    await self._use(rules)
+                case SetKeys(keys):
+                    self._keys[keys.issuer] = keys
+                    _give(self._tokens, keys)
+                case KeyAnswer(number):
+                    waiting = self._waiting.pop(number, None)
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(None)
+
+    async def _use(self, rules: GateRules) -> None:
+        """Decide by `rules` from now on; what cannot be built leaves the last rules in force."""
+        async with self._taking_over:
+            try:
+                self._service = self._build(rules)
+            except Exception as error:
+                if self._unrecordable is not rules:
+                    log.exception("rules_unusable", extra={"fields": {"revision": rules.revision}})
+                    self._writer.write(pack(Unusable(rules.revision, f"{type(error).__name__}: {error}")))
+                self._unrecordable = rules if isinstance(error, AuditUnavailable) else None
+                return
+            self._rules, self._unrecordable = rules, None
+            if self._server is None:
+                self._server = await _serve_unix(self._decision_socket, lambda: DecisionProtocol(self._answer))
+            self._writer.write(pack(Active(rules.revision)))
+
+    def _build(self, rules: GateRules) -> DecisionService:
+        last = self._rules
+        peers, tokens, sink = self._peers, self._tokens, self._sink
+        # The caches of verified certificates and tokens live as long as the rules they were verified by.
+        if last is None or rules.peers != last.peers:
+            peers = None if rules.peers is None else Peers(rules.peers, time.time)
+        if last is None or rules.issuers != last.issuers:
+            tokens = None if not rules.issuers else TokenVerifier(rules.issuers, time.time)
+            for keys in self._keys.values():
+                _give(tokens, keys)
+        policy = None if rules.policy is None else PolicyEngine(rules.policy)
+        gate = Gate(rules, peers, tokens, policy)
+        if sink is None or last is None or rules.audit_path != last.audit_path:
+            sink = AuditSink(rules.audit_path)
+        service = DecisionService(gate, sink, self._tally)
+        if self._sink is not None and self._sink is not sink:
+            self._sink.close()
+        self._peers, self._tokens, self._sink = peers, tokens, sink
+        return service
+
+    def _answer(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
+        service = self._service
+        assert service is not None  # the socket is opened after the first rules
+        request = service.read(method, target, found)
+        try:
+            return service.answer(request)
+        except KeyMissing as missing:
+            wanted = missing
+
+        async def after_refetch() -> bytes:
+            refetched = await self._refetch(wanted)
+            assert self._service is not None
+            # By the rules of that moment, not of the question's: only theirs were given the new keys.
+            return self._service.answer(request, final=refetched, late=not refetched)
+
+        return after_refetch()
+
+    async def _refetch(self, missing: KeyMissing) -> bool:
+        """Whether the control plane has looked for the key, within our patience."""
+        number = next(self._numbers)
+        waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._writer.write(pack(KeyWanted(number, missing.issuer, missing.kid)))
+        try:
+            await asyncio.wait_for(waiting, KEY_PATIENCE)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.pop(number, None)
+        return True
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            error = self._tally.audit_error
+            figures = self._tally.take()
+            if figures is not None:
+                self._writer.write(pack(figures))
+                if error:
+                    log.error(
+                        "audit_unavailable", extra={"fields": {"records": figures.audit_failures, "error": error}}
+                    )
+            if self._sink is not None:
+                self._sink.reopen_if_moved()
+            if self._unrecordable is not None:
+                await self._use(self._unrecordable)
+
+
+def _give(tokens: TokenVerifier | None, keys: IssuerKeys) -> None:
+    """A key set that cannot be used is reported, and the last one stays."""
+    try:
+        if tokens is not None:
+            tokens.set_keys(keys)
+    except ValueError as error:
+        log.error("keys_unusable", extra={"fields": {"issuer": keys.issuer, "error": str(error)}})  # noqa: TRY400 - expected, no traceback
+
+
+async def _serve_unix(path: str, protocol: Callable[[], DecisionProtocol]) -> asyncio.Server:
+    """Listen at `path`, in one step in place of a dead predecessor's socket: Envoy sees the old or the new (rename)."""
+    fresh = f"{path}.{os.getpid()}"
+    server = await asyncio.get_running_loop().create_unix_server(protocol, fresh, backlog=1024)
+    Path(fresh).chmod(0o600)
+    Path(fresh).rename(path)
+    return server
