@@ -51,9 +51,7 @@ class PolicyEngine:
         self._query = source.query
         try:
             self._prepared = _prepared(source)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:
+        except Exception as error:
             raise PolicyProblems(
                 [Problem(source.query, "the policies cannot be loaded", "run `authz check`: it names the place")]
             ) from error
@@ -62,9 +60,7 @@ class PolicyEngine:
         """The policy's answer; whatever goes wrong is a refusal. Says nothing about the inside of the policy."""
         try:
             return read_answer(self.ask(input_json))
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # noqa: BLE001 - a panic in regorus (pyo3's PanicException) is not an Exception (T10)
+        except Exception:  # noqa: BLE001 - the policy is somebody else's program: it may fail in any way
             return _FAILED
 
     def ask(self, input_json: str) -> str:
@@ -74,8 +70,11 @@ class PolicyEngine:
         and the next one would be decided as somebody else (SECURITY T7).
         """
         engine = self._prepared.clone()
-        engine.set_input_json(input_json)
-        answer: str = engine.eval_rule_as_json(self._query)
+        try:
+            engine.set_input_json(input_json)
+            answer: str = engine.eval_rule_as_json(self._query)
+        except BaseException as error:  # noqa: BLE001 - see _without_panic
+            raise _without_panic(error) from None
         return answer
 
 
@@ -91,8 +90,18 @@ def read_answer(text: str) -> Verdict:
 
 def syntax_tree(modules: Iterable[tuple[str, str]]) -> str:
     """The modules as regorus reads them, in JSON; raises RuntimeError with its message. For the load gate."""
-    tree: str = _loaded(modules).get_ast_as_json()
+    try:
+        tree: str = _loaded(modules).get_ast_as_json()
+    except BaseException as error:  # noqa: BLE001 - see _without_panic
+        raise _without_panic(error) from None
     return tree
+
+
+def _without_panic(error: BaseException) -> BaseException:
+    """A panic in Rust arrives as pyo3's PanicException, which is not an Exception and would end the worker (T10)."""
+    if isinstance(error, Exception | KeyboardInterrupt | SystemExit):
+        return error
+    return RuntimeError(str(error))
 
 
 def _loaded(modules: Iterable[tuple[str, str]]) -> regorus.Engine:

@@ -1,7 +1,7 @@
 """Asks the policies what they will be asked, and looks whether they answer. Not what they answer."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import msgspec
@@ -12,7 +12,7 @@ from authz_service.policy.engine import PolicyEngine, read_answer
 from authz_service.policy.engine_messages import REWRITE, engine_problem
 from authz_service.policy.samples import Sample, samples
 from authz_service.policy.static_checks import Announce
-from authz_service.policy.syntax import Module, terms_of
+from authz_service.policy.syntax import Module, Term, terms_of
 
 LOADING_SECONDS = 4.0  # of CPU time, for reading the data
 EVALUATION_SECONDS = 0.25  # of CPU time, for one request (SECURITY A9)
@@ -24,7 +24,7 @@ _ANSWER = "answer true, false, or {allow, reasons, audit}: a boolean, a list or 
 
 
 def probe_problems(
-    source: PolicySource, modules: Iterable[Module], recorded: Iterable[Sample], announce: Announce
+    source: PolicySource, modules: Sequence[Module], recorded: Iterable[Sample], announce: Announce
 ) -> list[Problem]:
     """Each kind of failure once, with the request that shows it. Only for policies without static problems."""
     announce("loading the policies", LOADING_SECONDS)
@@ -34,7 +34,7 @@ def probe_problems(
         return [engine_problem(source.query, str(problems.__cause__), REWRITE)]
     found: dict[tuple[str, int, str], Problem] = {}
     until = time.process_time() + PROBING_SECONDS
-    for probe in chain(recorded, samples(_words(modules))):
+    for probe in chain(recorded, samples(_words(modules), _headers(modules))):
         announce(probe.name, EVALUATION_SECONDS)
         problem = _probed(engine, source.query, probe)
         if problem:
@@ -45,17 +45,22 @@ def probe_problems(
 
 
 def _words(modules: Iterable[Module]) -> Iterator[str]:
-    rules = (rule for module in modules for rule in module.rules)
-    terms = (term for rule in rules for term, _ in terms_of(rule))
-    return (term.value for term in terms if term.kind == "constant" and isinstance(term.value, str))
+    return (term.value for term in _terms(modules) if term.kind == "constant" and isinstance(term.value, str))
+
+
+def _headers(modules: Iterable[Module]) -> set[str]:
+    """Those that the policies ask for by name: `input.headers["X-Tenant"]`."""
+    return {term.path[2] for term in _terms(modules) if term.path[:2] == ("input", "headers") and len(term.path) > 2}
+
+
+def _terms(modules: Iterable[Module]) -> Iterator[Term]:
+    return (term for module in modules for rule in module.rules for term, _ in terms_of(rule))
 
 
 def _probed(engine: PolicyEngine, query: str, probe: Sample) -> Problem | None:
     try:
         answer = engine.ask(probe.document)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - a panic in regorus is not an Exception (T10)
+    except RuntimeError as error:
         return engine_problem(query, str(error), _GUARD, probe.name)
     try:
         read_answer(answer)

@@ -18,6 +18,7 @@ _MAX_WORD_CHARS = 128
 _MAX_PATHS = 24
 _MAX_CLIENTS = 6
 _EXPIRES = 4102444800  # in 2100: what the policy does with a valid token is the question here
+_HEADERS: Json = {"X-User-Context": "user-123", "X-Correlation-ID": "probe-1"}
 _DEEP = 60  # the verifier lets 64 pass
 _CLIENT = "-client"  # the certificates' names are <service>-client
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
@@ -37,12 +38,13 @@ class _Caller(NamedTuple):
     headers: Json
 
 
-def samples(words: Iterable[str]) -> Iterator[Sample]:
+def samples(words: Iterable[str], headers: Iterable[str] = ()) -> Iterator[Sample]:
     """Every caller with every method and path; about 100 for a small policy, some thousands for the largest."""
     known = sorted({word for word in words if 0 < len(word) <= _MAX_WORD_CHARS})[:_MAX_WORDS]
     clients = [word for word in known if word.endswith(_CLIENT)][:_MAX_CLIENTS]
     spent = {*METHODS, *clients, *(client.removesuffix(_CLIENT) for client in clients)}
-    callers = list(_callers(clients or [f"probe{_CLIENT}"], known))
+    sent: Json = dict.fromkeys([*sorted(headers), *(word for word in known if word.startswith("X-"))], "probe")
+    callers = list(_callers(clients or [f"probe{_CLIENT}"], known, {**sent, **_HEADERS}))
     for path, method, caller in product(_paths(set(known) - spent), _methods(known), callers):
         yield Sample(f"{method} {path} by {caller.name}", json.dumps(_document(caller, method, path)))
 
@@ -85,8 +87,7 @@ def _token(subject: str, client: str, roles: list[str]) -> Json:
     }
 
 
-def _callers(clients: list[str], words: list[str]) -> Iterator[_Caller]:
-    headers: Json = {"X-User-Context": "user-123", "X-Correlation-ID": "probe-1"}
+def _callers(clients: list[str], words: list[str], headers: Json) -> Iterator[_Caller]:
     deep: object = "end"
     for _ in range(_DEEP):
         deep = {"deep": deep}

@@ -474,6 +474,20 @@ PROBED = (
         2,
     ),
     Sabotage(
+        "an error only with a header",
+        'allow if input.headers["X-Tenant"] / 2',
+        'allow if count(input.headers["X-Tenant"]) / 2',
+        "for GET / by a user without certificate",
+        2,
+    ),
+    Sabotage(
+        "an error only with a header that may be absent",
+        'allow if object.get(input.headers, "X-Tenant", 1) / 2 > 0',
+        'allow if count(object.get(input.headers, "X-Tenant", "")) / 2 > 0',
+        "for GET / by a user without certificate",
+        2,
+    ),
+    Sabotage(
         "an error only for one client",
         'allow if { input.mtls.subject.CN == "order-client"; input.token.azp / 2 }',
         'allow if { input.mtls.subject.CN == "order-client"; input.token.exp / 2 }',

@@ -161,6 +161,38 @@ def test_rules_of_one_package_may_be_in_many_files() -> None:
     assert unevaluated(a_source(*policies)) != []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "allow if { some ok in [1]; ok == 1 }\nok if allow",
+        "allow if { ok := 1; ok == 1 }\nok if allow",
+        "allow if f(1)\nf(ok) if ok == 1\nok if allow",
+        "allow if every ok in [1] { ok == 1 }\nok if allow",
+        "allow if count([ok | some ok in [1]]) == 1\nok if allow",
+    ],
+)
+def test_a_local_name_is_not_the_rule_of_that_name(text: str) -> None:
+    """No recursion where only the names are alike; without the local one it is."""
+    assert unevaluated(a_source(text)) == []
+    assert "defined by itself" in unevaluated(a_source("allow if ok\nok if allow"))[0].found
+
+
+def test_what_lies_inside_a_value_depends_on_the_request() -> None:
+    """Only names that rules, packages or data could define are checked, not what is in their values."""
+    text = "allow if { print(input.route); limits.a.b; not data.blocked.users.mallory }\nlimits := input.token"
+
+    assert unevaluated(a_source(text, data='{"blocked": {}}')) == []
+    assert [problem.found for problem in unevaluated(a_source(text))] == ["nothing defines `data.blocked`"]
+
+
+def test_probing_stops_when_it_has_found_enough() -> None:
+    """Ten broken paths are eight problems; one is one."""
+    broken = [f'allow if {{ input.request.path == "/{name}"; 1 / 0 }}' for name in "abcdefghij"]
+
+    assert len(probed(a_source("\n".join(broken)))) == 8
+    assert len(probed(a_source(broken[0]))) == 1
+
+
 def test_a_callers_own_samples_are_tried_too() -> None:
     """What our probes do not reach, a recorded input does."""
     source = a_source("allow if { input.token.level > 1; input.token.level / input.token.zero }")

@@ -198,6 +198,24 @@ def test_errors_stay_short_whatever_the_environment_says(variable: str) -> None:
     assert length("import authz_service.policy.engine") < 200 < length("pass")
 
 
+def test_panics_stay_short_too() -> None:
+    """Rust prints them to the worker's standard error, once per request if a caller so wishes."""
+    policy = 'package p\\nx := strings.count(\\"a\\", \\"\\")'
+    code = (
+        "{first}; import regorus\n"
+        f"engine = regorus.Engine(); engine.add_policy('p.rego', \"{policy}\")\n"
+        "try: engine.eval_rule('data.p.x')\n"
+        "except BaseException: pass"
+    )
+
+    def length(first: str) -> int:
+        environment = {**os.environ, "RUST_BACKTRACE": "full"}
+        command = [sys.executable, "-c", code.format(first=first)]
+        return len(subprocess.run(command, env=environment, capture_output=True, check=True).stderr)
+
+    assert length("import authz_service.policy.engine") < 500 < length("pass")
+
+
 def test_the_engine_is_lean() -> None:
     """A decision worker imports it: nothing heavy may come with it."""
     heavy = ("pydantic", "httpx", "click", "rich", "yaml", "subprocess", "asyncio")

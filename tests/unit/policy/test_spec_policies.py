@@ -10,7 +10,9 @@ from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.load_gate import check_policies
+from authz_service.policy.probing import probe_problems
 from authz_service.policy.source import read_policy_folder
+from authz_service.policy.static_checks import unevaluated_problems
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "examples" / "three_zones"
@@ -25,7 +27,11 @@ def as_written(name: str, rule: str) -> PolicySource:
 @pytest.mark.parametrize("name", ["gateway", "order", "payment"])
 def test_three_of_the_specifications_policies_pass_as_written(name: str) -> None:
     """And the fourth shows why the gate is there."""
-    check_policies(as_written(name, "allow"))
+    source = as_written(name, "allow")
+    problems, modules = unevaluated_problems(source, print)
+
+    assert problems == probe_problems(source, modules, [], print) == []
+    check_policies(source)
 
 
 def test_the_specifications_data_policy_is_refused_with_its_variable() -> None:
