@@ -35,10 +35,13 @@ def bootstrap(config: Config, paths: StatePaths) -> Message:
 def _runtime(config: Config) -> Message:
     """Each door has its own limit, so that a flood from outside leaves the service its egress."""
     limit: Message = {"connection_limit": config.http.max_connections}
-    return {
+    runtime: Message = {
         "re2": {"max_program_size": {"error_level": 1000}},
         "envoy": {"resource_limits": {"listener": {"ingress": limit, "egress": limit}}},
     }
+    if config.tracing:
+        runtime["tracing"] = {"opentelemetry": {"flush_interval_ms": 1000, "min_flush_spans": 64}}
+    return runtime
 
 
 def _overload(config: Config) -> Message:
