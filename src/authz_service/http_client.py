@@ -7,15 +7,18 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
-import httpx
+import httpcore
 
 from authz_service.errors import CertificateProblems, FetchError, Problem
 
 LARGEST_BODY = 1 << 20
 # TLS 1.2 with forward secrecy and authenticated encryption only (ASVS 12.1); TLS 1.3 has nothing else.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_PORTS = {"http": 80, "https": 443}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRANSPORT_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 _log = logging.getLogger(__name__)
 
 
@@ -44,8 +47,8 @@ class HttpClient:
         self._ca_version = _file_version(ca_file)
         self._tls = _tls_context(ca_file)
         # A pool for each name: two names at one address must not share a connection, whose certificate names only one.
-        self._pools: dict[str, httpx.AsyncClient] = {}
-        self._retired: list[httpx.AsyncClient] = []
+        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self._retired: list[httpcore.AsyncConnectionPool] = []
         self._in_flight = 0
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -69,12 +72,12 @@ class HttpClient:
         self._reload_changed_authorities()
         self._in_flight += 1
         try:
-            # httpx's own timeout starts anew with every byte, so a server that trickles would hold us for ever.
+            # A timeout of the transport starts anew with every byte, so a server that trickles would hold us for ever.
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(method, place, headers, form)
         except TimeoutError as error:
             raise FetchError(f"{_name(place)}: no whole answer within {self._timeout:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+        except (*_TRANSPORT_ERRORS, OSError) as error:
             raise FetchError(f"{_name(place)}: {_reason(error)}") from error
         finally:
             self._in_flight -= 1
@@ -84,36 +87,30 @@ class HttpClient:
         self, method: str, place: SplitResult, headers: Mapping[str, str], form: Mapping[str, str] | None
     ) -> Response:
         host = (place.hostname or "").lower()
-        address = self._hosts.get(host)
-        url = httpx.URL(place.geturl())
-        request = self._pool(host).build_request(
+        address = self._hosts.get(host, host)
+        content = None if form is None else urlencode(form).encode("ascii")
+        port = place.port or _PORTS[place.scheme]
+        target = (place.path or "/") + (f"?{place.query}" if place.query else "")
+        async with self._pool(host).stream(
             method,
-            url.copy_with(host=address) if address else url,
-            headers={**headers, "Host": url.netloc.decode("ascii")},
-            data=form,
-            extensions={"sni_hostname": host} if address else {},
-        )
-        response = await self._pool(host).send(request, stream=True)
-        try:
-            if response.is_redirect:
+            httpcore.URL(scheme=place.scheme, host=address, port=port, target=target),
+            headers=[*_headers(place, headers, content).items()],
+            content=content,
+            extensions={"sni_hostname": host},
+        ) as response:
+            found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+            if response.status in _REDIRECTS:
                 raise FetchError(
-                    f"{_name(place)}: answers with a redirect (HTTP {response.status_code}), which is never followed"
+                    f"{_name(place)}: answers with a redirect (HTTP {response.status}), which is never followed"
                 )
-            body = await _bounded_body(response, place)
-        finally:
-            await response.aclose()
-        return Response(response.status_code, body, _retry_after(response.headers))
+            body = await _bounded_body(response, found, place)
+        return Response(response.status, body, _retry_after(found))
 
-    def _pool(self, host: str) -> httpx.AsyncClient:
+    def _pool(self, host: str) -> httpcore.AsyncConnectionPool:
         if host not in self._pools:
-            self._pools[host] = httpx.AsyncClient(
-                verify=self._tls,
-                trust_env=False,  # neither a proxy nor a .netrc of the environment may see or replace our credentials
-                follow_redirects=False,
-                timeout=self._timeout,
-                limits=httpx.Limits(max_connections=8, max_keepalive_connections=2, keepalive_expiry=30),
-                # A compressed answer could be small on the wire and huge in memory.
-                headers={"User-Agent": "authz-service", "Accept": "application/json", "Accept-Encoding": "identity"},
+            # No proxy of the environment is asked: it would see our credentials.
+            self._pools[host] = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls, max_connections=8, max_keepalive_connections=2, keepalive_expiry=30
             )
         return self._pools[host]
 
@@ -174,24 +171,37 @@ def _reason(error: Exception) -> str:
     return str(error).strip() or type(error).__name__
 
 
-async def _bounded_body(response: httpx.Response, place: SplitResult) -> bytes:
-    if response.headers.get("Content-Encoding", "identity") != "identity":
+def _headers(place: SplitResult, headers: Mapping[str, str], content: bytes | None) -> dict[str, str]:
+    found = {
+        "Host": place.netloc.rpartition("@")[2],
+        "User-Agent": "authz-service",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # a compressed answer could be small on the wire and huge in memory
+        **headers,
+    }
+    if content is not None:
+        found |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(content))}
+    return found
+
+
+async def _bounded_body(response: httpcore.Response, headers: Mapping[str, str], place: SplitResult) -> bytes:
+    if headers.get("content-encoding", "identity") != "identity":
         raise FetchError(f"{_name(place)}: the answer is compressed, which was not asked for")
     body = bytearray()
-    async for piece in response.aiter_raw():
+    async for piece in response.aiter_stream():
         body += piece
         if len(body) > LARGEST_BODY:
             raise FetchError(f"{_name(place)}: the answer is larger than {LARGEST_BODY} bytes")
     return bytes(body)
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """RFC 9110 §10.2.3: seconds, or a date, which is compared with the peer's own clock."""
-    value = headers.get("Retry-After", "")
+    value = headers.get("retry-after", "")
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:
-        pause = email.utils.parsedate_to_datetime(value) - email.utils.parsedate_to_datetime(headers.get("Date", ""))
+        pause = email.utils.parsedate_to_datetime(value) - email.utils.parsedate_to_datetime(headers.get("date", ""))
     except (ValueError, TypeError):  # TypeError: one has a time zone and the other has none
         return None
     return max(0.0, pause.total_seconds())

@@ -35,5 +35,5 @@ def configure(service: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "watchfiles", "asyncio"):
+    for chatty in ("httpcore", "watchfiles", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpcore
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +24,40 @@ class EnvoyState:
 GONE = EnvoyState(live=False, listeners=frozenset(), versions={}, rejected={})
 
 
+_GONE_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
+_TIMEOUTS = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}  # seconds
+_UPDATES = "/stats?format=text&filter=(version_text|update_rejected|update_failure)$"
+_ACTIVE = "/stats?filter=^http\\.(ingress|egress)\\.downstream_rq_active$"
+
+
 class EnvoyAdmin:
-    """One client on the socket at `path`. Every method raises httpx.HTTPError while Envoy is not there."""
+    """One client on the socket at `path`."""
 
     def __init__(self, path: Path) -> None:
-        self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://envoy", timeout=2.0, trust_env=False
-        )
+        self._pool = httpcore.AsyncConnectionPool(uds=str(path), max_connections=4)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._pool.aclose()
 
     async def state(self) -> EnvoyState:
         """The present state; GONE when Envoy does not answer."""
         try:
-            ready = await self._client.get("/ready")
-            listeners = await self._client.get("/listeners", params={"format": "json"})
-            stats = await self._client.get(
-                "/stats", params={"filter": r"(version_text|update_rejected|update_failure)$", "format": "text"}
-            )
-        except httpx.HTTPError:
+            ready = await self._ask("GET", "/ready")
+            listeners = await self._ask("GET", "/listeners?format=json")
+            stats = await self._ask("GET", _UPDATES)
+        except _GONE_ERRORS:
             return GONE
         versions: dict[str, str] = {}
         rejected: dict[str, int] = {}
-        for line in stats.text.splitlines():
+        for line in stats.content.decode().splitlines():
             name, _, value = line.partition(": ")
             if name.endswith(".version_text"):
                 versions[_file_of(name)] = value.strip('"')
             elif value != "0":
                 rejected[name] = int(value)
-        names = frozenset(str(entry["name"]) for entry in listeners.json().get("listener_statuses", []))
-        return EnvoyState(ready.status_code == httpx.codes.OK, names, versions, rejected)
+        statuses = json.loads(listeners.content).get("listener_statuses", [])
+        names = frozenset(str(entry["name"]) for entry in statuses)
+        return EnvoyState(ready.status == 200, names, versions, rejected)
 
     async def taken_over(self, file: str, version: str, patience: float) -> None:
         """Wait until Envoy shows `version` for `file`, at most `patience` seconds; readiness tells if it never does."""
@@ -62,13 +66,12 @@ class EnvoyAdmin:
             await asyncio.sleep(0.005)
 
     async def prometheus(self) -> str:
-        """Envoy's own metrics that were used at least once, in Prometheus' text format."""
-        answer = await self._client.get("/stats/prometheus", params={"usedonly": ""})
-        return answer.text
-
-    async def active_requests(self) -> int:
-        answer = await self._client.get("/stats", params={"filter": r"^http\.(ingress|egress)\.downstream_rq_active$"})
-        return sum(int(line.rsplit(" ", 1)[1]) for line in answer.text.splitlines() if " " in line)
+        """Envoy's own metrics that were used at least once, in Prometheus' text format; none while it is not there."""
+        try:
+            answer = await self._ask("GET", "/stats/prometheus?usedonly")
+        except _GONE_ERRORS:
+            return ""
+        return answer.content.decode()
 
     async def drain_and_quit(self, longest: float) -> None:
         """Let every request in flight finish, for at most `longest` seconds, then end Envoy.
@@ -77,15 +80,24 @@ class EnvoyAdmin:
         """
         end = time.monotonic() + longest
         try:
-            await self._client.post("/healthcheck/fail")
-            await self._client.post("/drain_listeners", params={"graceful": "", "skip_exit": ""})
+            await self._ask("POST", "/healthcheck/fail")
+            await self._ask("POST", "/drain_listeners?graceful&skip_exit")
             await asyncio.sleep(min(2.0, longest / 2))
-            await self._client.post("/drain_listeners")
-            while time.monotonic() < end and await self.active_requests() > 0:
+            await self._ask("POST", "/drain_listeners")
+            while time.monotonic() < end and await self._active_requests() > 0:
                 await asyncio.sleep(0.05)
-            await self._client.post("/quitquitquit")
-        except httpx.HTTPError:
+            await self._ask("POST", "/quitquitquit")
+        except _GONE_ERRORS:
             return  # it is gone already
+
+    async def _active_requests(self) -> int:
+        answer = await self._ask("GET", _ACTIVE)
+        return sum(int(line.rsplit(" ", 1)[1]) for line in answer.content.decode().splitlines() if " " in line)
+
+    async def _ask(self, method: str, target: str) -> httpcore.Response:
+        url = httpcore.URL(scheme="http", host="envoy", port=None, target=target)
+        headers = [("Host", "envoy"), ("Content-Length", "0")]
+        return await self._pool.request(method, url, headers=headers, extensions={"timeout": _TIMEOUTS})
 
 
 def _file_of(stat: str) -> str:

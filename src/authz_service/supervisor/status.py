@@ -109,11 +109,7 @@ class Status:
 
         def metrics_page() -> Page:
             own = metrics.text()
-            try:
-                proxy = asyncio.run_coroutine_threadsafe(envoy.prometheus(), loop).result(2)
-            except Exception:  # noqa: BLE001 - Envoy may be starting or ending: our own figures are there all the same
-                proxy = ""
-            return text_page(own + proxy)
+            return text_page(own + asyncio.run_coroutine_threadsafe(envoy.prometheus(), loop).result(5))
 
         return {
             "/livez": lambda: json_page({"live": True}),
