@@ -18,9 +18,9 @@ _NOISE = re.compile(
 )
 
 
-def validate(resources: Resources, envoy_binary: Path) -> None:
-    """Raises RenderError with what Envoy says. Reads no secret and touches no state directory."""
-    with tempfile.TemporaryDirectory(prefix="authz-preflight-") as folder:
+def validate(resources: Resources, envoy_binary: Path, scratch: Path | None = None) -> None:
+    """Raises RenderError with what Envoy says. Reads no secret; leaves nothing in `scratch` (default: the system's)."""
+    with tempfile.TemporaryDirectory(prefix="authz-preflight-", dir=scratch) as folder:
         secret_file = Path(folder, "secret.json")
         secret_file.write_text('{"resources": []}\n')
         form = Path(folder, "static.json")

@@ -72,7 +72,9 @@ def require_usable(desired: Desired, environment: Mapping[str, str], last: Desir
     if policy is not None and (last is None or last.rules.policy != policy):
         checks.append(partial(check_policies, policy))
     if last is None or last.resources != desired.resources:
-        checks.append(partial(validate, desired.resources, find_envoy(environment)))
+        # On a read-only root there is no other place to write to.
+        scratch = desired.config.runtime.state_dir
+        checks.append(partial(validate, desired.resources, find_envoy(environment), scratch))
     with ThreadPoolExecutor(max_workers=2) as pool:  # each waits for a process of its own
         for answer in [pool.submit(check) for check in checks]:
             answer.result()
