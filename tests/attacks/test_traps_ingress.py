@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import socket
 import ssl
 import time
@@ -16,7 +14,7 @@ import pytest
 from cryptography.x509.oid import NameOID
 from tests.support.echo_service import EchoService, nothing_arrives, tls_server
 from tests.support.live import Live
-from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar
+from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar, ask_again
 
 from authz_devkit.certs.authority import Request, client_request
 from authz_devkit.certs.tree import leaf_cert, leaf_key, load_authority
@@ -251,12 +249,6 @@ def refusal(door: LoneSidecar, token: str, request: Request) -> str:
     except (ssl.SSLError, ConnectionError):
         return "tls_refused"
     return "" if answer.status == 200 else str(answer.problem["reason"])
-
-
-def ask_again(connection: http.client.HTTPConnection, token: str) -> tuple[int, str]:
-    connection.request("GET", "/orders/1", headers={"authorization": f"Bearer {token}"})
-    answer = connection.getresponse()
-    return answer.status, json.loads(answer.read()).get("reason", "")
 
 
 def resumes(door: LoneSidecar, tls: ssl.SSLContext, token: str, server: EchoService | None = None) -> bool:

@@ -5,7 +5,7 @@ with EchoService("127.77.5.1", 9000) as service:
     assert service.seen[-1].values("x-user-id") == ["john"]
 
 The query steers the answer: `delay=1.5` waits first, `size=1000000` sends so many bytes, `events=4` sends so many
-server-sent events. A body is counted and forgotten, so that uploads of any size fit.
+server-sent events, `last=1` ends the connection. A body is counted and forgotten, so that uploads of any size fit.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Seen(NamedTuple):
     target: str
     headers: tuple[tuple[str, str], ...]
     body_size: int
+    peer_serial: str  # of the client's certificate, as hexadecimal digits; "" = none
 
     def values(self, name: str) -> list[str]:
         """Every value of the header, whatever the name's case."""
@@ -91,6 +92,7 @@ class EchoService:
         try:
             while await self._answer_one(reader, writer):
                 pass
+            await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError, ssl.SSLError):
             pass  # whoever hung up is no news
         finally:
@@ -103,7 +105,8 @@ class EchoService:
         method, target, _ = line.split(" ")
         headers = tuple((name, value.strip()) for name, _, value in (one.partition(":") for one in rest))
         size = await _skip_body(reader, {name.lower(): value for name, value in headers})
-        seen = Seen(method, target, headers, size)
+        certificate = writer.get_extra_info("peercert") or {}
+        seen = Seen(method, target, headers, size, certificate.get("serialNumber", "").lower().lstrip("0"))
         self.seen.append(seen)
         wanted = dict(parse_qsl(target.partition("?")[2]))
         await asyncio.sleep(float(wanted.get("delay", "0")))
@@ -113,10 +116,11 @@ class EchoService:
             await _send_bytes(writer, int(wanted["size"]))
         else:
             body = json.dumps(seen._asdict()).encode()
-            head_lines = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-            writer.write(head_lines.encode() + (b"" if method == "HEAD" else body))
+            close = "connection: close\r\n" if "last" in wanted else ""
+            text = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{close}content-length: {len(body)}\r\n\r\n"
+            writer.write(text.encode() + (b"" if method == "HEAD" else body))
         await writer.drain()
-        return True
+        return "last" not in wanted
 
 
 async def _skip_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> int:

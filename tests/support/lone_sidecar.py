@@ -32,7 +32,7 @@ from tests.support.neighbours import Answer, Headers, ask, send_raw
 
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 
-__all__ = ["GATEWAY", "HOST", "REMOVED", "TARGET", "LoneSidecar", "replace", "until"]
+__all__ = ["GATEWAY", "HOST", "REMOVED", "TARGET", "LoneSidecar", "ask_again", "replace", "until"]
 _PATIENCE = 30.0  # seconds; generous, for machines that do other things too
 
 
@@ -51,7 +51,9 @@ class LoneSidecar:
         target: tuple[str, int] | None = None,
         own_certs: bool = False,
         policy: str = POLICY,
+        prepare: Callable[[LoneSidecar], None] | None = None,
     ) -> None:
+        """`prepare` is the last thing before the start."""
         self.address = live.free_address()
         self.folder = live.mesh.folder / f"lone-{self.address.split('.')[2]}"
         (self.folder / "etc").mkdir(parents=True, mode=0o700)
@@ -68,6 +70,8 @@ class LoneSidecar:
         self.process: subprocess.Popen[bytes] | None = None
         self.write_policy(policy)
         self.write_config(changes or {})
+        if prepare is not None:
+            prepare(self)
 
     def write_config(self, changes: Mapping[str, object]) -> None:
         """Change the file, in one step."""
@@ -178,6 +182,13 @@ class LoneSidecar:
     def call_egress(self, method: str, target: str, **more: Any) -> Answer:
         return ask((self.address, 8080), method, target, **more)
 
+    def served_serial(self) -> str:
+        """Of the certificate that a new connection is shown, as hexadecimal digits."""
+        with self.tls().wrap_socket(socket.create_connection(self.place, 10), server_hostname=HOST) as connection:
+            shown = connection.getpeercert()
+        assert shown is not None
+        return str(shown["serialNumber"]).lower().lstrip("0")
+
     def raw(self, text: bytes, certificate: str | None = GATEWAY) -> bytes:
         """Bytes to the ingress, and what came back before it closed or fell silent."""
         context = self.tls(certificate)
@@ -216,6 +227,13 @@ class LoneSidecar:
 
     def _state(self) -> str:
         return f"{self.readyz()}\n{self.log[-4000:]}"
+
+
+def ask_again(connection: http.client.HTTPConnection, token: str) -> tuple[int, str]:
+    """One more request on an open connection: status, and the reason of a refusal."""
+    connection.request("GET", "/orders/1", headers={"authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read()).get("reason", "")
 
 
 def replace(path: Path, text: str) -> None:
