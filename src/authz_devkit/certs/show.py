@@ -11,7 +11,9 @@ from authz_devkit.certs.tree import AUTHORITIES, LEAVES, ca_bundle, ca_crl, leaf
 
 
 def table(root: Path, *, now: datetime) -> Table:
-    result = Table("who", "subject", "names", "issuer", "expires", "state", title=str(root))
+    result = Table(title=str(root), title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for column in ("who", "subject", "names", "issuer", "expires (UTC)", "state"):
+        result.add_column(column, overflow="fold", no_wrap=column == "who")
     for name in AUTHORITIES:
         for certificate in load_certificates(ca_bundle(root, name)):
             result.add_row(*_row(f"ca/{name}-ca", certificate, revoked=frozenset(), now=now))
@@ -37,7 +39,7 @@ def _row(
         certificate.subject.rfc4514_string(),
         ", ".join(_names(certificate)),
         certificate.issuer.rfc4514_string(),
-        f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, in {left.days} d {left.seconds // 3600} h",
+        f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M}, in {left.days} d {left.seconds // 3600} h",
         state,
     )
 

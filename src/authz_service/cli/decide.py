@@ -161,7 +161,10 @@ def _keys(desired: Desired, file: Path | None) -> list[IssuerKeys]:
     if file is not None:
         text = file.read_text(encoding="utf-8")
         return [IssuerKeys(issuer.issuer, text) for issuer in desired.config.issuers]
-    return asyncio.run(_fetched_keys(desired))
+    try:
+        return asyncio.run(_fetched_keys(desired))
+    except FetchError as error:
+        raise FetchError(f"{error}; give the issuer's keys by --jwks FILE") from error
 
 
 async def _fetched_keys(desired: Desired) -> list[IssuerKeys]:
@@ -172,7 +175,7 @@ async def _fetched_keys(desired: Desired) -> list[IssuerKeys]:
             url = issuer.jwks_url or f"{issuer.issuer}/protocol/openid-connect/certs"
             answer = await client.get(url)
             if answer.status != 200:
-                raise FetchError(f"{url}: answers HTTP {answer.status}; give the keys by --jwks FILE")
+                raise FetchError(f"{url}: answers HTTP {answer.status}")
             found.append(IssuerKeys(issuer.issuer, answer.body.decode()))
         finally:
             await client.aclose()

@@ -6,6 +6,7 @@ Reads arguments and prints; the work is done elsewhere.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -104,6 +105,7 @@ def _from_file(text: str | None) -> str | None:
 
 def main() -> None:
     """The entry point: what is broken is told in plain lines, without a traceback, with exit code 1."""
+    logging.getLogger("authz_service").addHandler(logging.NullHandler())  # `run` logs; the others print
     try:
         authz(standalone_mode=True)
     except Problems as problems:

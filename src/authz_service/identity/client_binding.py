@@ -16,8 +16,8 @@ def require_same_client(peer: Peer, claims: Claims, rules: PeerRules) -> None:
     if not rules.bind_service_tokens or not is_service_token(claims):
         return
     azp = claims.values.get("azp")
-    if not isinstance(azp, str) or claims.values.get("client_id", azp) != azp:
-        raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, "a service token needs one client, in azp")
+    if claims.values.get("client_id", azp) != azp:
+        raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, "azp and client_id differ")
     if azp not in _clients_of(peer, rules):
         raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, f"issued to {azp}")
 
@@ -31,8 +31,10 @@ def is_service_token(claims: Claims) -> bool:
 def _clients_of(peer: Peer, rules: PeerRules) -> list[str]:
     """The clients whose tokens this peer may present: as configured for its name, or else as the name itself says."""
     name = peer.common_name or (peer.uris[0] if len(peer.uris) == 1 else "")
+    if not name:
+        return []
     bound = [azp for owner, azp in rules.bindings if owner == name]
-    if bound or not name:
+    if bound:
         return bound
     if peer.common_name:
         return [name.removesuffix(_CN_SUFFIX)] if name.endswith(_CN_SUFFIX) else []

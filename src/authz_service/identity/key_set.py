@@ -69,7 +69,7 @@ def _public_key(entry: dict[str, object]) -> PublicKey:
         case "EC", str(name) if name in _CURVES:
             curve = _CURVES[name]
             x, y = _octets(entry, "x"), _octets(entry, "y")
-            if len(x) != len(y) or len(x) != (curve.key_size + 7) // 8:  # RFC 7518 §6.2.1.2: full length
+            if {len(x), len(y)} != {(curve.key_size + 7) // 8}:  # RFC 7518 §6.2.1.2: full length
                 raise ValueError("a coordinate of another length")
             return EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve).public_key()
         case "OKP", "Ed25519":

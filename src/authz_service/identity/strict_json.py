@@ -21,10 +21,10 @@ def decode_object(text: str) -> dict[str, object]:
     return value
 
 
-def _require_depth(value: object, room: int) -> None:
+def _require_depth(value: dict[str, object] | list[object], room: int) -> None:
     if room == 0:
         raise ValueError("nested too deeply")
-    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for child in value.values() if isinstance(value, dict) else value:
         if isinstance(child, dict | list):
             _require_depth(child, room - 1)
 

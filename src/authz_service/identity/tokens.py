@@ -39,14 +39,12 @@ class TokenVerifier:
         if len(self._issuers) != len(issuers):
             raise ValueError("an issuer occurs twice")
         self._types = {rules.issuer: frozenset(map(strict_jwt.plain_media_type, rules.types)) for rules in issuers}
-        self._keys: dict[str, dict[str, Key]] = {rules.issuer: {} for rules in issuers}
+        self._keys: dict[str, dict[str, Key]] = {}
         self._verified: dict[str, _Verified] = {}
         self._now = now
 
     def set_keys(self, keys: IssuerKeys) -> None:
         """Replaces an issuer's keys and forgets tokens whose key is gone. Raises ValueError and keeps what it had."""
-        if keys.issuer not in self._issuers:
-            return  # of an issuer that this revision of the rules does not have
         usable = usable_keys(keys.jwks) if keys.jwks else {}
         self._keys[keys.issuer] = usable
         for token, (claims, _, key) in list(self._verified.items()):
@@ -86,7 +84,7 @@ class TokenVerifier:
         return rules
 
     def _require_key(self, rules: IssuerRules, token: UnverifiedToken, *, final: bool) -> Key:
-        keys = self._keys[rules.issuer]
+        keys = self._keys.get(rules.issuer)
         if not keys:
             raise KeysUnavailable(f"no usable key of {rules.issuer}")
         if token.kid is None:
