@@ -22,7 +22,7 @@ from authz_service.domain.rules import (
 )
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
-from authz_service.ingress.gate import Gate
+from authz_service.ingress.gate import Gate, Policy
 from authz_service.policy.engine import PolicyEngine
 
 POLICY = """package order
@@ -71,13 +71,15 @@ def keys() -> IssuerKeys:
     return IssuerKeys(ISSUER, jwks(jwk(an_rsa_signer())))
 
 
-def gate(given: GateRules, now: Callable[[], float] = lambda: NOW) -> Gate:
-    """With the very parts that a worker has, and the issuer's keys."""
+def gate(given: GateRules, now: Callable[[], float] = lambda: NOW, engine: Policy | None = None) -> Gate:
+    """With the very parts that a worker has, and the issuer's keys. `engine` takes the policy's place."""
     peers = None if given.peers is None else Peers(given.peers, now)
     tokens = TokenVerifier(given.issuers, now) if given.issuers else None
     if tokens is not None:
         tokens.set_keys(keys())
-    return Gate(given, peers, tokens, None if given.policy is None else PolicyEngine(given.policy))
+    if engine is None and given.policy is not None:
+        engine = PolicyEngine(given.policy)
+    return Gate(given, peers, tokens, engine)
 
 
 @cache

@@ -1,0 +1,549 @@
+"""Real workers, forked by a real nursery, told what to do by a real hub, asked over HTTP as Envoy asks."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import psutil
+import pytest
+from tests.support.client_certificates import certificate, in_envoys_form
+from tests.support.decisions import PEERS, keys, policy, rules
+from tests.support.tokens import ISSUER, an_rsa_signer, good_claims, jwk, jwks, mint
+
+from authz_service import headers
+from authz_service.domain.refusals import Reason
+from authz_service.domain.rules import GateRules, IssuerKeys
+from authz_service.ext_authz import wire
+from authz_service.supervisor.messages import Figures
+from authz_service.supervisor.processes import Child, clean_environment
+from authz_service.supervisor.worker_hub import WorkerHub
+
+NOW = time.time()
+WORKERS = 2
+CERTIFICATE = in_envoys_form(certificate(valid=(NOW - 3600, NOW + 3600))).decode()
+TOKEN = mint(good_claims(NOW))
+NEW_KEY = an_rsa_signer()._replace(kid="new")
+REFUSE_ALL = policy("package order\nallow := false")
+LOOP = """package order
+import rego.v1
+default allow := false
+allow if input.request.path != "/loop"
+allow if {
+    input.request.path == "/loop"
+    some i in numbers.range(1, 100000)
+    some j in numbers.range(1, 100000)
+    i * j == -1
+}
+"""
+BOMB = """package order
+import rego.v1
+default allow := false
+allow if input.request.path != "/bomb"
+allow if {
+    input.request.path == "/bomb"
+    count(sprintf("%1900000000d", [1])) == 0
+}
+"""
+
+
+class Sidecar:
+    """The control plane's side: a hub, a nursery with its workers, and an Envoy of our own making."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.audit = folder / "audit.jsonl"
+        self.figures: Counter[str] = Counter()
+        self.fetch: Callable[[], Awaitable[None]] = _nothing
+        self.asked: list[tuple[str, str]] = []
+        self.hub = WorkerHub(folder / "control.sock", self._count, self._fetch)
+        self.log = folder / "nursery.log"
+        self.nursery = Child("nursery", nursery_command(folder), clean_environment())
+
+    async def __aenter__(self) -> Self:
+        await self.hub.start()
+        standard_error = os.dup(2)
+        with self.log.open("w") as log:  # the workers inherit it
+            os.dup2(log.fileno(), 2)
+            try:
+                await self.nursery.start()
+            finally:
+                os.dup2(standard_error, 2)
+                os.close(standard_error)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.nursery.end(5)
+        self.hub.stop()
+
+    def rules(self, **changes: object) -> GateRules:
+        return rules(**{"audit_path": str(self.audit), **changes})
+
+    async def use(self, given: GateRules) -> None:
+        """Send the rules and wait until every worker decides by them."""
+        self.hub.set_rules(given)
+        await until(lambda: self.hub.active(given.revision) == WORKERS)
+
+    async def start(self, **changes: object) -> None:
+        self.hub.set_keys(keys())
+        await self.use(self.rules(**changes))
+
+    def socket(self, slot: int) -> Path:
+        return self.folder / f"worker-{slot}.sock"
+
+    async def ask(self, slot: int, **changes: str) -> tuple[int, str]:
+        """The status and the reason, on a connection of its own. (0, "") when the worker says nothing."""
+        try:
+            async with Connection(self.socket(slot)) as connection:
+                return await connection.ask(**changes)
+        except (OSError, asyncio.IncompleteReadError):
+            return 0, ""
+
+    def pids(self) -> dict[int, int]:
+        """Slot -> pid, of the workers that are connected."""
+        return {worker.slot: worker.pid for worker in self.hub._workers.values()}
+
+    def records(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.audit.read_text().splitlines()]
+
+    def events(self) -> list[str]:
+        """What the nursery and the workers have logged."""
+        return [json.loads(line)["event"] for line in self.log.read_text().splitlines()]
+
+    def _count(self, figures: Figures) -> None:
+        self.figures.update(figures.decisions)
+
+    async def _fetch(self, issuer: str, kid: str) -> None:
+        self.asked.append((issuer, kid))
+        await self.fetch()
+
+
+class Connection:
+    """One keep-alive connection to a worker."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_unix_connection(str(self._path))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+
+    async def ask(self, path: str = "/orders", method: str = "POST", token: str = TOKEN) -> tuple[int, str]:
+        """Status and reason of the answer."""
+        self._writer.write(question(path, method, token))
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+        fields = dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:-2])
+        body = b"" if method == "HEAD" else await self._reader.readexactly(int(fields["content-length"]))
+        return int(head.split()[1]), json.loads(body)["reason"] if body else ""
+
+
+def question(path: str, method: str = "POST", token: str = TOKEN) -> bytes:
+    """As Envoy writes it."""
+    lines = [
+        f"{method} {wire.CHECK_PREFIX.decode()}{path} HTTP/1.1",
+        "host: order-service.zone2.local",
+        "content-length: 0",
+        f"{headers.AUTHORIZATION}: Bearer {token}",
+        f"{headers.PEER_CERT}: {CERTIFICATE}",
+        f"{headers.CORRELATION_ID}: c-1",
+        f"{headers.REMOTE}: 127.0.0.1",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def nursery_command(folder: Path, parent: int = 0) -> list[str]:
+    return [
+        sys.executable, "-m", "authz_service.supervisor.nursery",
+        "--parent", str(parent or os.getpid()),
+        "--service", "order-service",
+        "--workers", str(WORKERS),
+        "--control-socket", str(folder / "control.sock"),
+        "--decision-sockets", str(folder / "worker-{slot}.sock"),
+    ]  # fmt: skip
+
+
+async def until(condition: Callable[[], bool], patience: float = 10.0) -> float:
+    """Wait for it; how long it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < patience, "it did not happen"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - started
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not: who should have reaped it may be somebody else's process."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def _nothing() -> None: ...
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short enough for a socket's name (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="workers-", dir="/tmp") as name:
+        yield Path(name)
+
+
+def with_sidecar(folder: Path, play: Callable[[Sidecar], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with Sidecar(folder) as sidecar:
+            await play(sidecar)
+
+    asyncio.run(run())
+
+
+def test_workers_decide_by_the_rules_they_are_given(folder: Path) -> None:
+    """Each answers on its own socket; each decision is on record and in the figures."""
+
+    async def play(sidecar: Sidecar) -> None:
+        await until(lambda: len(sidecar.pids()) == WORKERS)
+        assert not any(sidecar.socket(slot).exists() for slot in range(WORKERS))
+        await sidecar.start()
+
+        for slot in range(WORKERS):
+            assert await sidecar.ask(slot) == (200, "")
+            assert await sidecar.ask(slot, path="/admin") == (403, Reason.POLICY_DENIED)
+            assert await sidecar.ask(slot, token="x") == (401, Reason.TOKEN_MALFORMED)
+            assert sidecar.socket(slot).stat().st_mode & 0o777 == 0o600
+        reasons = Counter(record["reason"] for record in sidecar.records())
+        assert reasons == {"allowed": 2, "policy_denied": 2, "token_malformed": 2}
+        await until(lambda: sidecar.figures.total() == 6)
+        assert sidecar.figures == {"allow|allowed": 2, "deny|policy_denied": 2, "deny|token_malformed": 2}
+
+    with_sidecar(folder, play)
+
+
+def test_one_connection_carries_one_question_after_another(folder: Path) -> None:
+    """An answer to HEAD has no body that would be read as the next answer."""
+
+    async def play(sidecar: Sidecar) -> None:
+        await sidecar.start()
+        async with Connection(sidecar.socket(0)) as connection:
+            for _ in range(3):
+                assert await connection.ask(path="/admin", method="HEAD") == (403, "")
+                assert await connection.ask(path="/admin") == (403, Reason.POLICY_DENIED)
+                assert await connection.ask() == (200, "")
+
+    with_sidecar(folder, play)
+
+
+def test_a_new_policy_takes_over_on_open_connections(folder: Path) -> None:
+    """And rules that cannot be used change nothing but what is reported."""
+
+    async def play(sidecar: Sidecar) -> None:
+        await sidecar.start()
+        async with Connection(sidecar.socket(0)) as connection:
+            assert await connection.ask() == (200, "")
+            await sidecar.use(sidecar.rules(revision="r2", policy=REFUSE_ALL))
+            assert await connection.ask() == (403, Reason.POLICY_DENIED)
+
+            sidecar.hub.set_rules(sidecar.rules(revision="r3", policy=policy("package order\nallow := ")))
+            await until(lambda: len(sidecar.hub.errors()) == 1)
+            assert "PolicyProblems" in sidecar.hub.errors()[0]
+            assert await connection.ask() == (403, Reason.POLICY_DENIED)
+
+            await sidecar.use(sidecar.rules(revision="r4"))
+            assert sidecar.hub.errors() == []
+            assert await connection.ask() == (200, "")
+        assert [record["revision"] for record in sidecar.records()] == ["r1", "r2", "r2", "r4"]
+
+    with_sidecar(folder, play)
+
+
+def test_other_rules_about_peers_and_tokens_take_over_as_well(folder: Path) -> None:
+    """What the old ones accepted, and remembered, is judged again."""
+    nobody = msgspec.structs.replace(PEERS, allowed=())
+    others = (msgspec.structs.replace(rules().issuers[0], audiences=("payment-service",)),)
+
+    async def play(sidecar: Sidecar) -> None:
+        await sidecar.start()
+        assert await sidecar.ask(0) == (200, "")
+        await sidecar.use(sidecar.rules(revision="r2", peers=nobody))
+        assert await sidecar.ask(0) == (403, Reason.CLIENT_NOT_ALLOWED)
+        await sidecar.use(sidecar.rules(revision="r3", issuers=others))
+        assert await sidecar.ask(0) == (401, Reason.TOKEN_AUDIENCE_REFUSED)
+        everything = policy("package order\nallow := true")
+        await sidecar.use(sidecar.rules(revision="r4", peers=None, issuers=(), policy=everything))
+        assert await sidecar.ask(0, token="x") == (200, "")
+        await sidecar.use(sidecar.rules(revision="r5", policy=None, audit_path=str(folder / "other.jsonl")))
+        assert await sidecar.ask(0) == (200, "")
+        assert (folder / "other.jsonl").read_text().count('"revision":"r5"') == 1
+
+    with_sidecar(folder, play)
+
+
+class TestKeys:
+    """A token's key that the worker lacks is fetched once, while the question waits."""
+
+    def test_a_new_key_is_fetched_while_the_question_waits(self, folder: Path) -> None:
+        token = mint(good_claims(NOW), signer=NEW_KEY)
+
+        async def play(sidecar: Sidecar) -> None:
+            async def bring() -> None:
+                sidecar.hub.set_keys(IssuerKeys(ISSUER, jwks(jwk(NEW_KEY))))
+
+            await sidecar.start()
+            sidecar.fetch = bring
+            assert await sidecar.ask(0, token=token) == (200, "")
+            assert await sidecar.ask(1, token=token) == (200, "")
+            assert sidecar.asked == [(ISSUER, "new")]
+            assert await sidecar.ask(0) == (401, Reason.TOKEN_KEY_UNKNOWN)
+
+        with_sidecar(folder, play)
+
+    def test_a_key_that_is_nowhere_is_refused(self, folder: Path) -> None:
+        """And one that does not come in time is our trouble: 503, before Envoy loses patience."""
+        token = mint(good_claims(NOW), header={"kid": "nowhere"})
+
+        async def play(sidecar: Sidecar) -> None:
+            await sidecar.start()
+            assert await sidecar.ask(0, token=token) == (401, Reason.TOKEN_KEY_UNKNOWN)
+
+            async def never() -> None:
+                await asyncio.sleep(1.0)
+
+            sidecar.fetch = never
+            started = time.monotonic()
+            async with Connection(sidecar.socket(0)) as other:
+                late = asyncio.create_task(sidecar.ask(0, token=token))
+                await asyncio.sleep(0.05)
+                assert await other.ask() == (200, "")
+                assert not late.done()
+                assert await late == (headers.UNAVAILABLE_STATUS, Reason.KEYS_UNAVAILABLE)
+            assert 0.2 < time.monotonic() - started < 0.4
+            await asyncio.sleep(1.0)
+            assert await sidecar.ask(0) == (200, "")
+
+        with_sidecar(folder, play)
+
+    def test_no_keys_at_all_is_our_trouble_until_they_come(self, folder: Path) -> None:
+        """A key set that cannot be read changes nothing."""
+
+        async def play(sidecar: Sidecar) -> None:
+            await sidecar.use(sidecar.rules())
+            assert await sidecar.ask(0) == (headers.UNAVAILABLE_STATUS, Reason.KEYS_UNAVAILABLE)
+            sidecar.hub.set_keys(keys())
+            await asyncio.sleep(0.1)
+            assert await sidecar.ask(0) == (200, "")
+            sidecar.hub.set_keys(IssuerKeys(ISSUER, "garbage"))
+            await asyncio.sleep(0.1)
+            assert await sidecar.ask(0) == (200, "")
+            assert "keys_unusable" in sidecar.events()
+
+        with_sidecar(folder, play)
+
+
+class TestDeath:
+    """A worker that dies, however, is replaced; the other one serves meanwhile; nobody is left behind."""
+
+    @staticmethod
+    async def replaced(sidecar: Sidecar, slot: int, dead: int) -> float:
+        """Seconds until the slot answers again."""
+        started = time.monotonic()
+        await until(lambda: sidecar.pids().get(slot, dead) != dead)
+        while await sidecar.ask(slot) != (200, ""):
+            assert time.monotonic() - started < 10
+            await asyncio.sleep(0.01)
+        return time.monotonic() - started
+
+    def test_a_worker_that_is_killed_is_replaced_within_a_second(self, folder: Path) -> None:
+        async def play(sidecar: Sidecar) -> None:
+            await sidecar.start()
+            await asyncio.sleep(1.1)  # who dies sooner is replaced with a pause
+            for slot in range(WORKERS):
+                dead = sidecar.pids()[slot]
+                os.kill(dead, signal.SIGKILL)
+                assert await sidecar.ask(1 - slot) == (200, "")
+                assert await self.replaced(sidecar, slot, dead) < 1.0
+            assert sidecar.events().count("worker_died") == 2
+            assert sidecar.hub.restarts == 2
+
+        with_sidecar(folder, play)
+
+    def test_a_policy_that_loops_costs_its_worker_and_no_other(self, folder: Path) -> None:
+        """The kernel ends it: nothing inside could (SECURITY T10)."""
+
+        async def play(sidecar: Sidecar) -> None:
+            await sidecar.start(policy=policy(LOOP))
+            assert await sidecar.ask(0) == (200, "")
+            await asyncio.sleep(1.1)
+            dead = sidecar.pids()[0]
+            used = sum(psutil.Process(dead).cpu_times()[:2])
+            started = time.monotonic()
+            looping = asyncio.create_task(sidecar.ask(0, path="/loop"))
+            while not looping.done():
+                assert await sidecar.ask(1) == (200, "")
+                await asyncio.sleep(0.01)
+            assert await looping == (0, "")
+            assert await self.replaced(sidecar, 0, dead) < 1.0
+            assert time.monotonic() - started < 2.0
+            assert used < 0.2
+            assert sidecar.events() == ["policy_timeout"]
+
+        with_sidecar(folder, play)
+
+    def test_a_policy_that_eats_memory_costs_its_worker_and_no_other(self, folder: Path) -> None:
+        async def play(sidecar: Sidecar) -> None:
+            await sidecar.start(policy=policy(BOMB))
+            assert await sidecar.ask(0) == (200, "")
+            await asyncio.sleep(1.1)
+            dead = sidecar.pids()[0]
+            assert await sidecar.ask(0, path="/bomb") == (0, "")
+            assert await sidecar.ask(1) == (200, "")
+            assert await self.replaced(sidecar, 0, dead) < 1.0
+
+        with_sidecar(folder, play)
+
+    def test_a_worker_that_keeps_dying_is_started_with_pauses(self, folder: Path) -> None:
+        """Not a busy loop of forks; and the end of it all is not delayed by them."""
+
+        async def play(sidecar: Sidecar) -> None:
+            await sidecar.start()
+            started = time.monotonic()
+            for _ in range(3):
+                dead = sidecar.pids()[0]
+                os.kill(dead, signal.SIGKILL)
+                await self.replaced(sidecar, 0, dead)
+            assert time.monotonic() - started > 1.0
+            os.kill(sidecar.pids()[0], signal.SIGKILL)
+            await asyncio.sleep(0.1)  # in the pause now
+            started = time.monotonic()
+            await sidecar.nursery.end(5)
+            assert time.monotonic() - started < 1.0
+
+        with_sidecar(folder, play)
+
+    def test_the_end_leaves_no_process_and_no_socket(self, folder: Path) -> None:
+        async def play(sidecar: Sidecar) -> None:
+            await sidecar.start()
+            assert sidecar.nursery.pid is not None
+            family = [sidecar.nursery.pid, *sidecar.pids().values()]
+            assert len(family) == 1 + WORKERS
+            await sidecar.nursery.end(5)
+            await until(lambda: not any(map(is_alive, family)), 1.0)
+            assert not [path for path in folder.iterdir() if "worker" in path.name]
+            assert sidecar.events() == []
+
+        with_sidecar(folder, play)
+
+    def test_the_death_of_the_parent_leaves_no_orphan(self, folder: Path) -> None:
+        """Even one that nobody can catch."""
+        parent = subprocess.Popen([sys.executable, "-c", PARENT, str(folder)], stdout=subprocess.PIPE)
+        try:
+            assert parent.stdout is not None
+            family = json.loads(parent.stdout.readline())
+            assert len(family) == 1 + WORKERS
+            assert all(map(is_alive, family))
+        finally:
+            parent.kill()
+            parent.communicate()
+
+        asyncio.run(until(lambda: not any(map(is_alive, family)), 1.0))
+
+
+PARENT = """
+import asyncio, json, os, sys
+from pathlib import Path
+from tests.integration.test_decision_worker import Sidecar, WORKERS, until
+
+async def main():
+    sidecar = await Sidecar(Path(sys.argv[1])).__aenter__()
+    await sidecar.start()
+    print(json.dumps([sidecar.nursery.pid, *sidecar.pids().values()]), flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_workers_know_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in their environment nor anywhere in their memory; the control plane has it in both."""
+    secret = "s3cret-" + os.urandom(8).hex()
+    monkeypatch.setenv("ORDER_SERVICE_CLIENT_SECRET", secret)
+
+    async def play(sidecar: Sidecar) -> None:
+        await sidecar.start()
+        assert await sidecar.ask(0) == (200, "")
+        assert sidecar.nursery.pid is not None
+        for pid in (sidecar.nursery.pid, *sidecar.pids().values()):
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            names = {entry.partition("=")[0] for entry in environment.decode().split("\0") if entry}
+            assert names <= set(clean_environment())
+            assert not in_memory(pid, secret.encode())
+            assert in_memory(pid, b"order-service")
+        assert in_memory(os.getpid(), secret.encode())
+
+    with_sidecar(folder, play)
+
+
+def in_memory(pid: int, wanted: bytes) -> bool:
+    """Whether the bytes are anywhere in what the process has written."""
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in maps:
+            span, access, *_, _inode = line.split()[:5]
+            if not access.startswith("rw"):
+                continue
+            start, end = (int(edge, 16) for edge in span.split("-"))
+            try:
+                memory.seek(start)
+                if wanted in memory.read(end - start):
+                    return True
+            except OSError:  # a mapping of a device
+                continue
+    return False
+
+
+class TestAudit:
+    def test_rules_whose_audit_destination_is_away_wait_for_it(self, folder: Path) -> None:
+        """Reported, not ready, no socket; then it heals by itself."""
+
+        async def play(sidecar: Sidecar) -> None:
+            away = folder / "away"
+            sidecar.hub.set_keys(keys())
+            sidecar.hub.set_rules(sidecar.rules(audit_path=str(away / "audit.jsonl")))
+            await until(lambda: len(sidecar.hub.errors()) == 1)
+            assert "No such file" in sidecar.hub.errors()[0]
+            assert not sidecar.socket(0).exists()
+            await asyncio.sleep(1.2)
+            assert sidecar.events().count("rules_unusable") == WORKERS  # said once, not every second
+
+            away.mkdir()
+            await until(lambda: sidecar.hub.active("r1") == WORKERS, 3.0)
+            assert await sidecar.ask(0) == (200, "")
+            assert sidecar.hub.errors() == []
+
+        with_sidecar(folder, play)
+
+    def test_a_full_disk_is_told_in_the_log_and_rotation_heals(self, folder: Path) -> None:
+        """Nothing is allowed meanwhile."""
+
+        async def play(sidecar: Sidecar) -> None:
+            sidecar.audit.symlink_to("/dev/full")
+            await sidecar.start()
+            assert await sidecar.ask(0) == (headers.UNAVAILABLE_STATUS, Reason.AUDIT_UNAVAILABLE)
+            await until(lambda: "audit_unavailable" in sidecar.events(), 3.0)
+            sidecar.audit.unlink()
+            started = time.monotonic()
+            while await sidecar.ask(0) != (200, ""):
+                assert time.monotonic() - started < 3.0
+                await asyncio.sleep(0.05)
+            assert [record["decision"] for record in sidecar.records()] == ["allow"]
+
+        with_sidecar(folder, play)
