@@ -1,0 +1,139 @@
+"""What is compared: each part of the mesh with its authorisation against the same without, and the figures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from authz_devkit.demo.mesh import Pod
+from bench.figures import Figure, Goal, at_least, at_most
+from bench.load import Target
+from bench.many_tokens import enough, write_tokens
+from bench.rounds import Comparison, Rounds, Run, Side
+from bench.stage import DATA, GATEWAY, ORDER, Stage
+
+PYTHON_PER_DECISION = at_most(40)  # µs; DESIGN §8 has these goals and where they come from
+EXTRA_ENVOY = at_most(45)  # µs
+INGRESS_RATIO = at_least(0.55)
+EGRESS_RATIO = at_least(0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    part: str
+    ours: Side
+    bare: Side
+    ratio: Goal | None = None
+    extra_envoy: Goal | None = None
+    python: Goal | None = None
+    decisions: int = 1  # per request
+
+
+async def scenarios(stage: Stage) -> list[Scenario]:
+    token = await stage.user_token()
+    many = stage.live.folder / "tokens.txt"
+    write_tokens(token, stage.signing_key(), enough(stage.workers), many)
+    return [_ingress(stage, token), _ingress_new_tokens(stage, many), _egress(stage), _chain(stage, token)]
+
+
+async def measure(scenario: Scenario, rounds: Rounds) -> list[Figure]:
+    return figures(scenario, await rounds.compare(scenario.ours, scenario.bare))
+
+
+def figures(scenario: Scenario, found: Comparison) -> list[Figure]:
+    part, ours, bare = scenario.part, found.with_it, found.without
+
+    def figure(name: str, value: float, unit: str, goal: Goal | None = None) -> Figure:
+        return Figure(part, name, value, unit, goal)
+
+    def of(runs: Sequence[Run], pick: Callable[[Run], float]) -> float:
+        return median(map(pick, runs))
+
+    rows = [
+        figure("throughput, with / without", found.throughput_ratio, "ratio", scenario.ratio),
+        figure("throughput", of(ours, lambda run: run.load.rate), "requests/s"),
+        figure("throughput without", of(bare, lambda run: run.load.rate), "requests/s"),
+        figure("Envoy's CPU", of(ours, lambda run: run.envoy_us), "µs/request"),
+        figure("Envoy's CPU without", of(bare, lambda run: run.envoy_us), "µs/request"),
+        figure("Envoy's extra CPU", found.extra_envoy_us, "µs/request", scenario.extra_envoy),
+    ]
+    if scenario.ours.workers:
+        python = of(ours, lambda run: run.python_us)
+        rows.append(figure("Python's CPU", python / scenario.decisions, "µs/decision", scenario.python))
+    for name, runs in (("", ours), (" without", bare)):
+        rows.append(figure(f"p50{name}", of(runs, lambda run: run.load.p50_us) / 1000, "ms"))
+        rows.append(figure(f"p99{name}", of(runs, lambda run: run.load.p99_us) / 1000, "ms"))
+    return rows
+
+
+def _ingress(stage: Stage, token: str) -> Scenario:
+    headers = (_host(ORDER), f"Authorization: Bearer {token}")
+    live, bare = (Target(f"{stage.caller_url(mesh)}/orders/42", headers) for mesh in (stage.live, stage.bare))
+    return Scenario(
+        "ingress: mTLS, token known, order policy",
+        _live(stage, live, ORDER),
+        Side(bare, (stage.bare_envoy(ORDER, stage.bare),)),
+        ratio=INGRESS_RATIO,
+        extra_envoy=EXTRA_ENVOY,
+        python=PYTHON_PER_DECISION,
+    )
+
+
+def _ingress_new_tokens(stage: Stage, tokens: Path) -> Scenario:
+    live, bare = (
+        Target(f"{stage.caller_url(mesh)}/orders/42", (_host(ORDER),), tokens) for mesh in (stage.live, stage.bare)
+    )
+    return Scenario(
+        "ingress: mTLS, a new token on every request",
+        _live(stage, live, ORDER),
+        Side(bare, (stage.bare_envoy(ORDER, stage.bare),)),
+    )
+
+
+def _egress(stage: Stage) -> Scenario:
+    """Both sides end at the same data service, which asks nobody: the difference is the token alone."""
+    live, bare = (
+        Target(f"http://{mesh.address(ORDER)}:8080/data/inventory/7", ("Host: localhost:8080",))
+        for mesh in (stage.egress, stage.bare)
+    )
+    data = stage.bare_envoy(DATA, stage.bare)
+    return Scenario(
+        "egress: token and mTLS to the data service",
+        Side(live, (stage.bare_envoy(ORDER, stage.egress), data)),
+        Side(bare, (stage.bare_envoy(ORDER, stage.bare), data)),
+        ratio=EGRESS_RATIO,
+    )
+
+
+def _chain(stage: Stage, token: str) -> Scenario:
+    headers = (_host(GATEWAY), f"Authorization: Bearer {token}", "Content-Type: application/json")
+    pods = (GATEWAY, ORDER, DATA)
+    live, bare = (
+        Target(f"https://{mesh.address(GATEWAY)}:8443/api/v1/orders", headers, method="POST", body=_ORDER_BODY)
+        for mesh in (stage.live, stage.bare)
+    )
+    return Scenario(
+        "chain: user → gateway → order → egress → data",
+        _live(stage, live, *pods),
+        Side(bare, tuple(stage.bare_envoy(pod, stage.bare) for pod in pods)),
+        decisions=len(pods),
+    )
+
+
+_ORDER_BODY = '{"product_id":"7","quantity":2}'
+
+
+def _live(stage: Stage, target: Target, *pods: Pod) -> Side:
+    sidecars = [stage.sidecars[pod.name] for pod in pods]
+    return Side(
+        target,
+        tuple(sidecar.envoy for sidecar in sidecars),
+        tuple(worker for sidecar in sidecars for worker in sidecar.workers),
+        tuple(sidecar.control_plane for sidecar in sidecars),
+    )
+
+
+def _host(pod: Pod) -> str:
+    return f"Host: {pod.host}"
