@@ -67,7 +67,7 @@ def certificate(
 
 def in_envoys_form(certificate: bytes) -> bytes:
     """DER or PEM as `%DOWNSTREAM_PEER_CERT%` has it: PEM, URL-encoded."""
-    if not certificate.startswith(b"-"):
+    if certificate.startswith(b"\x30"):  # DER's first byte
         certificate = pem(certificate)
     return quote_from_bytes(certificate, safe="").encode()
 

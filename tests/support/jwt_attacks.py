@@ -98,6 +98,11 @@ def attacks_on_header(now: float = NOW) -> Iterator[Attack]:
     for label, signer in (("ES256", RSA), ("RS256", EC), ("ES384", EC), ("ES256", EC384), ("PS256", RSA)):
         token = mint(claims, signer=signer, header={"alg": label})
         yield row(f"{label} with {signer.kid}", Reason.TOKEN_ALGORITHM_REFUSED, token, mint(claims, signer=signer))
+    any_rsa = jwks(jwk(RSA, alg=...))
+    rightly_signed = mint(claims, signer=RSA._replace(alg="RS384"))
+    yield row("RS384, rightly signed", Reason.TOKEN_ALGORITHM_REFUSED, rightly_signed)._replace(
+        keys=any_rsa, twin_keys=any_rsa
+    )
     at_jwt = mint(claims, header={"typ": "application/at+JWT"})
     for typ in (
         "logout+jwt",
@@ -128,7 +133,8 @@ def attacks_on_signature(now: float = NOW) -> Iterator[Attack]:
 
     message = twins[RSA].rpartition(".")[0].encode()
     right = sign(RSA, message)
-    ec_right = sign(EC, twins[EC].rpartition(".")[0].encode())
+    ec_message = twins[EC].rpartition(".")[0].encode()
+    ec_right = sign(EC, ec_message)
     r, s = int.from_bytes(ec_right[:32]), int.from_bytes(ec_right[32:])
     order = _P256_ORDER
     for name, pair in {
@@ -150,6 +156,9 @@ def attacks_on_signature(now: float = NOW) -> Iterator[Attack]:
         "ECDSA, halves stretched", mint(claims, signer=EC, signature=b"\0" + ec_right[:32] + b"\0" + ec_right[32:]), EC
     )
     yield row("ECDSA of P-384's length", mint(claims, signer=EC, signature=ec_right + bytes(32)), EC)
+    with_zero = next(each for each in iter(lambda: sign(EC, ec_message), b"") if each[32] == 0)  # one of 256
+    short, full = (mint(claims, signer=EC, signature=each) for each in (with_zero[:32] + with_zero[33:], with_zero))
+    yield Attack("ECDSA, s without its zero", Reason.TOKEN_SIGNATURE_INVALID, short, full)
     yield row("ECDSA, none", mint(claims, signer=EC, signature=b""), EC)
     yield row("RSA, none", mint(claims, signature=b""))
     yield row("RSA, zeros", mint(claims, signature=bytes(256)))

@@ -42,6 +42,7 @@ def attacks_on_claims(now: float = NOW) -> Iterator[Attack]:
         1e300,
     ]
     yield from rows("exp", _INVALID, [*no_times, ...], now + 300.5)
+    yield from rows("exp", _INVALID, [253402300800], 253402300799)  # the first second of the year 10000
     future = [now + LEEWAY + 60, now + 86400]
     for claim in ("nbf", "iat"):
         yield from rows(claim, Reason.TOKEN_NOT_YET_VALID, future, now + LEEWAY)
@@ -90,16 +91,20 @@ def attacks_on_keys(now: float = NOW) -> Iterator[Attack]:
 
     ec_good = jwks(jwk(EC384), jwk(ec))
     x, y = str(jwk(ec)["x"]), str(jwk(ec)["y"])
+    point = tokens.ec_key().public_key().public_numbers()
+    longer_x, longer_y = b64(point.x.to_bytes(33)), b64(point.y.to_bytes(33))
     n = tokens.rsa_key().public_key().public_numbers().n
     broken: tuple[dict[str, object], ...] = (
         {"use": "enc"}, {"use": None}, {"use": ["sig"]},
         {"key_ops": ["encrypt"]}, {"key_ops": []}, {"key_ops": "verify"},
-        {"alg": "RSA-OAEP"}, {"alg": "HS256"}, {"alg": "none"}, {"alg": None}, {"alg": "ES256"},
+        {"alg": "RSA-OAEP"}, {"alg": "HS256"}, {"alg": "none"}, {"alg": None}, {"alg": "ES256"}, {"alg": ["RS256"]},
         {"kty": "oct"}, {"kty": "rsa"}, {"kty": ...}, {"kty": "EC"},
         {"kid": 7}, {"kid": ""}, {"kid": "k" * 257}, {"kid": "other"}, {"kid": ["k"]},
         {"n": ...}, {"n": 5}, {"n": "é"}, {"n": ""}, {"n": f"{jwk(rsa)['n']}="}, {"n": b64((n >> 1).to_bytes(256))},
-        {"e": ...}, {"e": "AQAA"}, {"e": "AQ"}, {"e": ""}, {"e": b64((1 << 32 | 1).to_bytes(5))},
-        {"d": b64(private.d.to_bytes(256))}, {"p": "AQ"}, {"k": "AQ"},
+        {"n": b64((1 << 8192 | 1).to_bytes(1025))},
+        {"e": ...}, {"e": "AQAA"}, {"e": "AQAC"}, {"e": "AQ"}, {"e": ""}, {"e": b64((1 << 32 | 1).to_bytes(5))},
+        {"d": b64(private.d.to_bytes(256))}, {"p": "AQ"}, {"q": "AQ"}, {"dp": "AQ"}, {"dq": "AQ"}, {"qi": "AQ"},
+        {"oth": []}, {"k": "AQ"},
     )  # fmt: skip
     for members in broken:
         yield row(_summary(members), jwk(rsa, **members))
@@ -114,7 +119,8 @@ def attacks_on_keys(now: float = NOW) -> Iterator[Attack]:
     yield row("X25519", jwk(ed, crv="X25519", alg=...))
     broken_points: tuple[dict[str, object], ...] = (
         {"crv": "secp256k1"}, {"crv": "P-384"}, {"crv": None}, {"crv": ["P-256"]}, {"x": ...}, {"y": ...},
-        {"x": y, "y": x}, {"x": b64(bytes(32)), "y": b64(bytes(32))}, {"x": x[:-2]}, {"x": "AA" + x},
+        {"x": y, "y": x}, {"x": b64(bytes(32)), "y": b64(bytes(32))}, {"x": x[:-2]}, {"x": longer_x}, {"y": longer_y},
+        {"x": longer_x, "y": longer_y},
     )  # fmt: skip
     for members in broken_points:
         yield row(f"EC {_summary(members)}", jwk(ec, **members), signer=ec, twin_keys=ec_good)

@@ -66,6 +66,7 @@ def attacks_on_peer_form() -> Iterator[PeerAttack]:
     yield _row("a stranger's before", _INVALID, mint.pem(certificate([(CN, "mallory")])) + text)
     yield _row("a key behind", _INVALID, text + public)
     yield _row("a public key", _INVALID, public)
+    yield _row("text before", _INVALID, b"CN=api-gateway-client\n" + text)
     yield _row("text behind", _INVALID, text + b"CN=api-gateway-client")
     yield _row("another label", _INVALID, text.replace(b"CERTIFICATE", b"X509 CERTIFICATE"))
     yield _row("bytes behind the certificate", _INVALID, mint.pem(good + b"\0"), mint.pem(good))

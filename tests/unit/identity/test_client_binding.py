@@ -54,7 +54,6 @@ def test_a_service_token_names_one_client() -> None:
 
     assert_mismatch(peer, changed(ORDER, {"azp": ...}))
     assert_mismatch(peer, changed(ORDER, {"client_id": "payment-service"}))
-    assert_mismatch(a_peer("-client"), changed(ORDER, {"azp": "", "client_id": ""}) | {"azp": None})
 
 
 def test_a_spiffe_id_ends_with_its_client() -> None:
@@ -81,6 +80,8 @@ def test_a_binding_replaces_the_name_rule() -> None:
     assert_mismatch(a_peer("legacy-7"), service_claims("legacy-7"), BOUND)
     assert_mismatch(a_peer("legacy-7"), service_claims("payment"), BOUND)
     assert_mismatch(a_peer("", "spiffe://mesh/x"), service_claims("x"), BOUND)
+    nobody = PeerRules(required=False, allowed=(), bindings=(("", "order-service"),))
+    assert_mismatch(NO_PEER, ORDER, nobody)
     other = PeerRules(required=True, allowed=(), bindings=(("order-service-client", "other"),))
     assert_mismatch(a_peer("order-service-client"), ORDER, other)
 

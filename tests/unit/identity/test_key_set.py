@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tests.support import tokens
-from tests.support.tokens import Signer, jwk, jwks
+from tests.support.tokens import Signer, b64, jwk, jwks
 
 from authz_service.identity.key_set import usable_keys
 
@@ -29,6 +29,16 @@ def test_a_key_permits_what_its_type_and_its_alg_permit() -> None:
 )
 def test_what_a_key_need_not_say(changes: dict[str, object]) -> None:
     """`use` and `key_ops` only restrict; other members are nobody's business."""
+    assert list(usable_keys(jwks(jwk(RSA, **changes)))) == ["rsa-1"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"e": b64((2**32 - 1).to_bytes(4))}, {"e": "AQAD"}, {"n": b64((2**8192 - 1).to_bytes(1024))}, {"alg": ...}],
+    ids=["largest exponent", "another exponent", "8192 bits", "no alg"],
+)
+def test_a_strong_key_is_usable(changes: dict[str, object]) -> None:
+    """The weak and the monstrous are in tests/attacks."""
     assert list(usable_keys(jwks(jwk(RSA, **changes)))) == ["rsa-1"]
 
 

@@ -291,3 +291,7 @@ def test_a_refusal_tells_the_audit_record_why(verifier: TokenVerifier) -> None:
 
     assert "https://evil.example/\\n" in refusal.value.detail
     assert len(refusal.value.detail) < 200
+    for claims, detail in (({"exp": NOW - 90}, "expired 60 s ago"), ({"nbf": NOW + 90}, "valid in 60 s")):
+        with pytest.raises(Rejected) as refusal:
+            verifier.verify(mint(good_claims(**claims)))
+        assert refusal.value.detail == detail
