@@ -69,6 +69,10 @@ class EchoService:
         self._thread.join(5)
         self._loop.close()
 
+    @property
+    def place(self) -> tuple[str, int]:
+        return (self.host, self.port)
+
     def paths(self) -> list[str]:
         return [seen.target for seen in self.seen]
 
