@@ -45,7 +45,7 @@ class Request:
 def server_request(
     host: str, *, now: datetime, lifetime: timedelta = LEAF_LIFETIME, ips: Sequence[str] = ()
 ) -> Request:
-    """A server certificate for one DNS name (DESIGN §3 row 3: the name is a SAN, not only the CN)."""
+    """A server certificate for one DNS name (correction 3: the name is a SAN, not only the CN)."""
     return Request(
         subject=_subject(host),
         not_before=now - CLOCK_SKEW,
@@ -57,7 +57,7 @@ def server_request(
 
 
 def client_request(service: str, zone: str, *, now: datetime, lifetime: timedelta = LEAF_LIFETIME) -> Request:
-    """A client certificate: CN `<service>-client` (DESIGN §3 row 2) and the SPIFFE name of the caller's own zone."""
+    """A client certificate: CN `<service>-client` (correction 2) and the SPIFFE name of the caller's own zone."""
     return Request(
         subject=_subject(f"{service}-client"),
         not_before=now - CLOCK_SKEW,

@@ -9,7 +9,7 @@ PUBLIC = 0o644
 
 def make_private_directory(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.chmod(0o700)  # also one that was made with a generous umask (DESIGN §3 row 17)
+    path.chmod(0o700)  # also one that was made with a generous umask (correction 17)
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:

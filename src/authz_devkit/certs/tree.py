@@ -33,7 +33,7 @@ class CertsError(Exception):
 class Place:
     """One leaf of the tree. A server has a `host`; a client has the name and the home zone of its `service`.
 
-    `authority` is the CA of the zone in which the certificate is *used*: a client's is the target's (DESIGN §3 row 1).
+    `authority` is the CA of the zone in which the certificate is *used*: a client's is the target's (correction 1).
     """
 
     name: str

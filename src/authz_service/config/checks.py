@@ -143,7 +143,7 @@ def _routes(config: Config) -> Iterator[Finding]:
 
 
 def _upstream(config: Config, place: Place, upstream: Endpoint) -> Iterator[Finding]:
-    """A TLS upstream needs the CA and the certificate of a target (DESIGN §3 row 10)."""
+    """A TLS upstream needs the CA and the certificate of a target (correction 10)."""
     targets = config.egress.targets if config.egress.enabled else {}
     named = [name for name, target in targets.items() if target.url == upstream]
     urls: list[Place] = [("egress", "targets", name, "url") for name in targets]

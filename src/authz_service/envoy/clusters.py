@@ -15,7 +15,7 @@ TRACES_CLUSTER = "traces"
 _CLUSTER = "config.cluster.v3.Cluster"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _BUFFER = 32768
-# Far above what one sidecar carries. The default of 3 retries at a time made a worker's death visible (ENVOY.md §0.8).
+# Far above what one sidecar carries. The default of 3 retries at a time made a worker's death visible (Envoy fact 8).
 _BREAKERS: Message = {
     "thresholds": [{"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 4096, "max_retries": 1024}]
 }

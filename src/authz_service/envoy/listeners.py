@@ -83,7 +83,7 @@ def _connections(
     http_filters: Sequence[Message],
     **fields: Json,
 ) -> Message:
-    """Every setting here was measured (ENVOY.md §5): slow, large, old, odd and forged requests end at this point."""
+    """Every setting was measured (tests/integration/envoy): slow, large, old, odd and forged requests end here."""
     optional: dict[str, Json] = {}
     if config.audit.access_log:
         optional["access_log"] = [access_log.request_log(config.audit.access_log, config.service.name, name)]

@@ -30,7 +30,7 @@ class PaymentService:
         return JSONResponse(await self._data.post("/payments", request, user, new), 201)
 
     async def show_order(self, request: Request) -> JSONResponse:
-        """The user's own order: data finds no other (DESIGN correction 15)."""
+        """The user's own order: data finds no other (correction 15)."""
         user = require_user(request, "X-User-ID")
         order_id = path_id(request, missing="order_not_found")
         return JSONResponse(await self._data.get(f"/orders/{order_id}", request, user))
