@@ -1,0 +1,140 @@
+"""What users rely on is described, and what is described exists: reasons, figures, fields, events, dependencies."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.docs.pages import ROOT, code_words, first_cells, prose, read, section
+
+from authz_service.audit.record import AuditRecord
+from authz_service.credentials.key_fetcher import KeyState
+from authz_service.domain.refusals import ANSWERS, Reason
+from authz_service.egress.token_keeper import TokenState
+from authz_service.supervisor.metrics import Figure, Metrics
+from authz_service.supervisor.served_certificates import ServedCertificates
+from authz_service.supervisor.status import Status
+from authz_service.supervisor.worker_hub import WorkerHub
+
+OPERATIONS = read("docs/operations.md")
+REASONS = read("docs/reasons.md")
+_LEVELS = {"debug", "info", "warning", "error", "exception"}
+
+
+def test_every_reason_has_its_section_in_the_order_of_the_code() -> None:
+    """And no section is about a reason that does not exist."""
+    assert re.findall(r"^## `(\w+)`$", prose(REASONS), re.MULTILINE) == [reason.value for reason in Reason]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reasons_section_says_its_status_its_meaning_and_who_acts(reason: Reason) -> None:
+    """The status is the one that is sent."""
+    text = section(REASONS, f"## `{reason}`")
+
+    assert f"* **Status** {ANSWERS[reason].status}" in text
+    assert "* **Means** " in text
+    assert "* **Act** " in text
+
+
+def test_every_field_of_the_audit_record_is_described_in_its_order() -> None:
+    """The table and the struct are one list."""
+    table = section(OPERATIONS, "## Audit record")
+
+    assert [cell.strip("`") for cell in first_cells(table)] == list(AuditRecord.__struct_fields__)
+
+
+class _Outbound:
+    """Keys and tokens in hand, as the control plane sees them."""
+
+    @staticmethod
+    def key_states() -> list[KeyState]:
+        return [
+            KeyState(
+                "https://idp", ready=True, stale=False, count=1, age=1.0, next_refresh_at=0, last_error="", failures=0
+            )
+        ]
+
+    @staticmethod
+    def token_states() -> list[TokenState]:
+        return [TokenState(("data",), "fresh", "https://idp", "order", (), 1.0, 2.0, 1.5, "", 0)]
+
+
+def _metrics() -> dict[str, tuple[str, set[str]]]:
+    """Name as scraped -> (type, labels), of a sidecar in which everything has happened once."""
+    certificates = ServedCertificates(publish=lambda *_: None, now=lambda: 1.0)
+    certificates.expires["server"] = 2.0
+    figure = Figure()
+    figure.decisions["allow", "allowed"] = 1
+    figure.reloads["configuration", "ok"] = 1
+    hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
+    status = Status(figure, certificates, _Outbound(), hub, [])  # type: ignore[arg-type]
+    found = {}
+    for family in Metrics(figure, status._gauges, status._counters).collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found[name] = (family.type, {label for sample in family.samples for label in sample.labels} - {"le"})
+    return found
+
+
+def test_every_metric_is_described_with_its_type_and_labels() -> None:
+    """And no other is."""
+    described = {}
+    for row in section(OPERATIONS, "## Metrics").splitlines():
+        if row.startswith("| `"):
+            name, kind, labels, *_ = (cell.strip() for cell in row.strip("|").split("|"))
+            described[name.strip("`")] = (kind, set(code_words(labels)))
+
+    assert described == _metrics()
+
+
+def test_every_metric_in_an_alarm_exists() -> None:
+    """An alarm on a misspelt name never rings."""
+    rules = section(OPERATIONS, "### Alarms worth having")
+
+    assert set(re.findall(r"authz_\w+", rules)) <= set(_metrics())
+
+
+def _events(file: Path) -> Iterator[str]:
+    tree = ast.parse(file.read_text("utf-8"))
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_log"), attr=level), args=[first, *_]):
+                if level in _LEVELS and isinstance(first, ast.Constant):
+                    yield str(first.value)
+            case ast.Assign(targets=[ast.Name(id="event")], value=ast.Constant(value=str(event))):
+                yield event
+
+
+def test_every_log_event_is_described() -> None:
+    """In the table of docs/operations.md, and nothing else is there."""
+    written = {event for file in (ROOT / "src/authz_service").rglob("*.py") for event in _events(file)}
+    described = [word for cell in first_cells(section(OPERATIONS, "## Log")) for word in code_words(cell)]
+
+    assert set(described) == written
+    assert len(described) == len(set(described))
+
+
+def _required(names: list[str]) -> list[str]:
+    return [re.split(r"[\[<>=,~! ]", name, maxsplit=1)[0] for name in names]
+
+
+@pytest.mark.parametrize(
+    ("heading", "extra"),
+    [("## The product", ""), ("## The development kit", "devkit"), ("## Tools for developers", "dev")],
+)
+def test_every_dependency_has_its_sentence(heading: str, extra: str) -> None:
+    """And no sentence is about one that is gone."""
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    wanted = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    told = re.findall(r"^\* `([^`]+)`: \w.+", section(read("docs/decisions/dependencies.md"), heading), re.MULTILINE)
+
+    assert sorted(told, key=str.lower) == sorted(_required(wanted), key=str.lower)
+
+
+def test_a_license_is_there_and_named() -> None:
+    assert "Apache License" in read("LICENSE")
+    assert "Apache-2.0" in read("README.md")
