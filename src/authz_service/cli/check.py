@@ -16,7 +16,6 @@ from authz_service.envoy.binary import envoy_version, find_envoy, version_warnin
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import render
-from authz_service.envoy.routes import route_name
 from authz_service.errors import AuthzServiceError, Problems
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
@@ -32,7 +31,7 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
     report = _Report(console)
     config = report.part("configuration", lambda: load_config(config_path, environment))
     if config is not None:
-        report.part("allowed clients", lambda: gate_rules(config, None, "", route_name))
+        report.part("allowed clients", lambda: gate_rules(config, None, ""))
         report.part("certificates", lambda: _certificates(config, console))
         if config.proxy.enabled and config.proxy.authz.enabled:
             report.part("policies", lambda: _policies(config))

@@ -17,16 +17,15 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.markup import escape
 
-from authz_service.config.model import Config
 from authz_service.domain.decision import Claims, Peer, Request, Verdict
 from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
 from authz_service.domain.rules import IssuerKeys
-from authz_service.envoy.routes import NOT_FOUND_ROUTE, route_name
 from authz_service.errors import FetchError, KeysUnavailable
 from authz_service.http_client import HttpClient
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
+from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.engine import PolicyEngine
 from authz_service.supervisor.desired import Desired, read_desired
 
@@ -134,27 +133,13 @@ def _request(desired: Desired, question: Question) -> Request:
         path=path,
         query=query,
         host=question.host,
-        route=_route(desired.config, path),
+        route=RouteTable(desired.rules.routes).find(path.split("/")[1:]),
         peer=quote(pem, safe="").encode("ascii"),
         authorization=None if question.token is None else f"{scheme} {question.token}",
         correlation_id=found.get("x-correlation-id", _DECISION),
         extracted={n: found[n] for n in (name.lower() for name in desired.rules.headers.extract) if n in found},
         remote="127.0.0.1",
     )
-
-
-def _route(config: Config, path: str) -> str:
-    """The name of the route that Envoy would choose: exact paths first, then the longest prefix."""
-    if not config.proxy.routes:
-        return ""
-    fitting = [route for route in config.proxy.routes if _fits(route.path, path)]
-    best = max(fitting, key=lambda route: (not route.path.endswith("/**"), len(route.path)), default=None)
-    return NOT_FOUND_ROUTE if best is None else route_name(best)
-
-
-def _fits(pattern: str, path: str) -> bool:
-    base = pattern.removesuffix("/**")
-    return path == pattern or (base != pattern and (path == base or path.startswith(f"{base}/")))
 
 
 def _keys(desired: Desired, file: Path | None) -> list[IssuerKeys]:

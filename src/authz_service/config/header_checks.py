@@ -55,6 +55,9 @@ def _extracted(proxy: Proxy) -> Iterator[Finding]:
             yield Finding(
                 place, found, "remove it; the policy has the verified claims in input.token", (("proxy", "auth"),)
             )
+        elif name in _FRAMING:
+            found = f"{header} says how the request is carried, and changes on the way"
+            yield Finding(place, found, "remove it", (_HEADERS,))
         elif _is_stripped(name) or name in injected:
             found = f"{header} never has a value here: a caller's own is removed"
             yield Finding(place, found, "remove it; the policy has the verified claims in input.token", (_HEADERS,))

@@ -2,7 +2,7 @@
 
 import re
 
-from authz_service.config.model import Config, Route
+from authz_service.config.model import Config
 from authz_service.envoy import path_rules, upstreams
 from authz_service.envoy.filters import previous_hosts
 from authz_service.envoy.messages import Json, Message, message, seconds
@@ -18,11 +18,6 @@ _RETRY_ANY = "connect-failure,refused-stream"
 _RETRY_SAFE = "connect-failure,refused-stream,reset"
 
 
-def route_name(route: Route) -> str:
-    """Stable and different for different paths: "/api/v1/orders/**" is "api-v1-orders", a dash in a path is doubled."""
-    return _path_name(_base(route.path)) + ("" if route.path.endswith("/**") else " (exact)")
-
-
 def ingress_routes(config: Config) -> Message:
     """The longest path wins, wherever it stands. What matches nothing is shown to the gate too, then answered 404."""
     found: list[Message] = []
@@ -30,7 +25,7 @@ def ingress_routes(config: Config) -> Message:
         base = _base(route.path)
         match: Message = _below(base) if route.path.endswith("/**") else {"path": base}
         found += _forward(
-            route_name(route),
+            route.path,  # its name too: the gate's rules, the policy's input and the audit record know it by that
             match,
             upstreams.of_ingress(config, route.upstream),
             _rewrite(base, route.strip_prefix),
@@ -60,7 +55,7 @@ def egress_routes(config: Config) -> Message:
     for route in sorted(config.egress.routes, key=lambda route: -len(route.path_prefix)):
         target = config.egress.targets[route.target]
         found += _forward(
-            _path_name(route.path_prefix),
+            route.path_prefix,
             _below(route.path_prefix),
             upstreams.of_target(route.target, target),
             _rewrite(route.path_prefix, route.strip_prefix),
@@ -141,10 +136,6 @@ def _below(base: str) -> Message:
 
 def _base(path: str) -> str:
     return path.removesuffix("/**") or "/"
-
-
-def _path_name(base: str) -> str:
-    return base.removeprefix("/").replace("-", "--").replace("/", "-") or "/"
 
 
 def _answer(name: str, match: Message, status: int) -> Message:

@@ -15,6 +15,7 @@ from authz_service.identity.bearer import bearer_token
 from authz_service.identity.client_binding import require_same_client
 from authz_service.ingress import request_form
 from authz_service.ingress.owned_headers import OwnedHeaders
+from authz_service.ingress.route_table import RouteTable
 
 _to_json = msgspec.json.Encoder().encode
 _NO_QUERY = b"{}"
@@ -46,7 +47,7 @@ class Gate:
         self._tokens = tokens
         self._policy = policy
         self.owned = OwnedHeaders(rules.headers)
-        self._routes = {route.name: route for route in rules.routes}
+        self.routes = RouteTable(rules.routes)
         self._extracted = tuple((name.lower(), _to_json(name) + b":") for name in rules.headers.extract)
 
     def decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool = False) -> Decision:
@@ -75,12 +76,15 @@ class Gate:
 
     def require_form(self, request: Request) -> tuple[RouteRules, list[str]]:
         """The route and the decoded path segments of an unambiguous request."""
-        route = self._routes.get(request.route)
+        route = self.routes.named(request.route)
         if route is None:
             raise Rejected(Reason.ROUTE_NOT_FOUND)
         request_form.require_host(request.host)
         request_form.require_method(request.method, route.methods)
-        return route, request_form.require_segments(request.path)
+        segments = request_form.require_segments(request.path)
+        if ("%" in request.path or ";" in request.path) and not self.routes.agrees(route.name, segments):
+            raise Rejected(Reason.PATH_REFUSED, "the path decodes into another route")
+        return route, segments
 
     def require_claims(self, request: Request, peer: Peer, route: RouteRules, *, final: bool) -> Claims:
         """The verified claims; NO_CLAIMS only where no token is required and none was sent."""

@@ -21,7 +21,6 @@ from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import Resources, render
-from authz_service.envoy.routes import route_name
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.gate_rules import gate_rules
@@ -56,7 +55,7 @@ def desired_for(config: Config) -> Desired:
         assert config.proxy.authz.policy_query is not None  # the loader requires it
         policy = read_policy_folder(config.policy.path, config.proxy.authz.policy_query)
     revision = _revision(config, policy)
-    rules = gate_rules(config, policy, revision, route_name)
+    rules = gate_rules(config, policy, revision)
     return Desired(config, rules, render(config, StatePaths(config.runtime.state_dir)), revision)
 
 

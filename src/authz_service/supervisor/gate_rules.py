@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from authz_service.config.model import Config, Route
+from authz_service.config.model import Config
 from authz_service.domain.rules import (
     ClientRule,
     GateRules,
@@ -18,9 +16,7 @@ from authz_service.errors import ConfigProblems, Problem
 from authz_service.identity.certificates import parse_client_rule
 
 
-def gate_rules(
-    config: Config, policy: PolicySource | None, revision: str, route_name: Callable[[Route], str]
-) -> GateRules:
+def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> GateRules:
     """Raises ConfigProblems when an allowed client cannot be read."""
     proxy = config.proxy
     return GateRules(
@@ -32,7 +28,7 @@ def gate_rules(
         policy=policy,
         shadow=proxy.authz.mode == "shadow",
         headers=_headers(config),
-        routes=_routes(config, route_name),
+        routes=_routes(config),
         audit_path=config.audit.path,
         audit_required=config.audit.on_failure == "deny",
     )
@@ -83,14 +79,14 @@ def _headers(config: Config) -> HeaderRules:
     )
 
 
-def _routes(config: Config, route_name: Callable[[Route], str]) -> tuple[RouteRules, ...]:
+def _routes(config: Config) -> tuple[RouteRules, ...]:
     targets = {target.url: name for name, target in config.egress.targets.items()}
     if not config.proxy.routes:
         # Without routes there is one, which Envoy does not name (envoy.routes).
         return (RouteRules(name="", auth_required=True, methods=(), downstream=""),)
     return tuple(
         RouteRules(
-            name=route_name(route),
+            name=route.path,
             auth_required=route.auth_required,
             methods=route.methods,
             downstream="" if route.upstream is None else targets.get(route.upstream, str(route.upstream)),

@@ -16,6 +16,7 @@ from authz_service.egress.token_keeper import Subscription, TokenKeepers, TokenS
 from authz_service.http_client import HttpClient
 from authz_service.identity.key_set import usable_keys
 
+_Wanted = tuple[KeySettings, Path | None]  # and the CA file of the issuer's server
 PublishKeys = Callable[[IssuerKeys], None]
 PublishToken = Callable[[str, str | None], None]  # (target, token; None = there is none)
 
@@ -38,7 +39,7 @@ class Outbound:
         self._clock = clock
         self._hosts: dict[str, str] = {}
         self._clients: dict[Path | None, HttpClient] = {}
-        self._sources: dict[KeySettings, KeySource] = {}
+        self._sources: dict[_Wanted, KeySource] = {}
         self._tokens = TokenKeepers(self._fetch_token, clock)
 
     async def update(self, config: Config) -> None:
@@ -49,21 +50,21 @@ class Outbound:
             self._hosts = dict(config.hosts)
             await self._stop_sources(set(self._sources))
             await self._close_clients()
-        wanted = self._key_settings(config)
-        await self._stop_sources(self._sources.keys() - wanted.keys())
-        for settings, ca_file in wanted.items():
-            if settings not in self._sources:
+        wanted = self._wanted_sources(config)
+        await self._stop_sources(self._sources.keys() - wanted)
+        for settings, ca_file in wanted:
+            if (settings, ca_file) not in self._sources:
                 client = self._client(ca_file)
                 source = KeySource(
                     settings, client.get, parse=usable_keys, publish=self._publish_keys, clock=self._clock
                 )
-                self._sources[settings] = source
+                self._sources[settings, ca_file] = source
                 source.start()
         await self._tokens.update(self._subscriptions(config))
 
     async def refetch(self, issuer: str, kid: str) -> None:
         """When it returns, the issuer's newest keys were published, or there is nothing newer for now."""
-        for settings, source in self._sources.items():
+        for (settings, _), source in self._sources.items():
             if settings.issuer == issuer:
                 await source.refetch(kid)
 
@@ -78,16 +79,19 @@ class Outbound:
         await self._stop_sources(set(self._sources))
         await self._close_clients()
 
-    def _key_settings(self, config: Config) -> dict[KeySettings, Path | None]:
+    def _wanted_sources(self, config: Config) -> set[_Wanted]:
         if not (config.proxy.enabled and config.proxy.auth.enabled):
-            return {}
+            return set()
         return {
-            KeySettings(
-                issuer=issuer.issuer,
-                jwks_url=issuer.jwks_url,
-                refresh_interval=issuer.jwks_refresh_interval,
-                saved_file=self._saved_keys / f"{index}.json",
-            ): issuer.ca_file
+            (
+                KeySettings(
+                    issuer=issuer.issuer,
+                    jwks_url=issuer.jwks_url,
+                    refresh_interval=issuer.jwks_refresh_interval,
+                    saved_file=self._saved_keys / f"{index}.json",
+                ),
+                issuer.ca_file,
+            )
             for index, issuer in enumerate(config.issuers)
         }
 
@@ -108,9 +112,9 @@ class Outbound:
             self._clients[ca_file] = HttpClient(self._hosts, ca_file)
         return self._clients[ca_file]
 
-    async def _stop_sources(self, unwanted: set[KeySettings]) -> None:
-        for settings in unwanted:
-            await self._sources.pop(settings).stop()
+    async def _stop_sources(self, unwanted: set[_Wanted]) -> None:
+        for wanted in unwanted:
+            await self._sources.pop(wanted).stop()
 
     async def _close_clients(self) -> None:
         clients, self._clients = self._clients, {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from msgspec.structs import replace
 
 from authz_service.config.model import Config, Target
@@ -71,8 +72,10 @@ class ServedCertificates:
         if rules.peers is None:
             return rules
         present = self._bundles.get(secrets.CLIENT_CA)
-        trusted = set(present.authorities) if present is not None else set()
-        withdrawn = tuple(sorted(pem_files.to_pem([authority]) for authority in self._once_trusted - trusted))
+        # A renewed certificate of the same authority, by the same key, withdraws nothing.
+        trusted = {_who(authority) for authority in present.authorities} if present is not None else set()
+        gone = [authority for authority in self._once_trusted if _who(authority) not in trusted]
+        withdrawn = tuple(sorted(pem_files.to_pem([authority]) for authority in gone))
         revoked = tuple(sorted((issuer, f"{serial:x}") for issuer, serial in self._revoked))
         return replace(rules, peers=replace(rules.peers, revoked=revoked, withdrawn=withdrawn))
 
@@ -144,3 +147,11 @@ class ServedCertificates:
             )
         self.problems[name] = text
         self._failures[name] = problems
+
+
+def _who(authority: x509.Certificate) -> tuple[bytes, bytes]:
+    """An authority is its name and its key, however often its certificate is renewed."""
+    key = authority.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return authority.subject.public_bytes(), key

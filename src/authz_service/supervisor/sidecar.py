@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import logging
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -52,10 +54,18 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     started = time.monotonic()
     desired = read_desired(config_path, environment)
     logs.configure(desired.config.service.name)
+    _append_only(sys.stdout.fileno(), sys.stderr.fileno())
     directory = StateDirectory(desired.config.runtime.state_dir)
     directory.acquire()
     ports.require_free(ports.listen_addresses(desired.config))
     asyncio.run(_serve(config_path, environment, desired, directory, started))
+
+
+def _append_only(*descriptors: int) -> None:
+    """Audit records and log lines may share a file that a shell opened by `>`: each write goes to its end (open(2))."""
+    for descriptor in descriptors:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
 
 
 async def _serve(

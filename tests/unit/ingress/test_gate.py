@@ -224,8 +224,10 @@ class TestShadow:
 class TestPolicyInput:
     def test_the_document_is_the_one_that_the_docs_promise(self) -> None:
         """Every member, with names as configured (DESIGN §5)."""
-        asked = request(path="/orders/a%20b", query="x=1&x=2", correlation_id="ignored", method="GET", route="r")
-        given = rules(routes=(RouteRules("r", auth_required=True, methods=("GET",), downstream=""),))
+        asked = request(
+            path="/orders/a%20b", query="x=1&x=2", correlation_id="ignored", method="GET", route="/orders/**"
+        )
+        given = rules(routes=(RouteRules("/orders/**", auth_required=True, methods=("GET",), downstream=""),))
 
         seen = document(asked, given)
 
@@ -243,7 +245,7 @@ class TestPolicyInput:
                 "host": "order-service.zone2.local",
             },
             "headers": {"X-User-Context": "john", "X-Correlation-ID": "c1"},
-            "route": "r",
+            "route": "/orders/**",
             "decision_id": "d1",
         }
 
@@ -320,3 +322,15 @@ def test_garbage_in_is_a_refusal_out(asked: Request) -> None:
 
     assert not decision.allowed
     assert decision.headers == b""
+
+
+def test_a_path_that_decodes_into_a_guarded_route_is_not_let_in_by_an_open_one() -> None:
+    """Envoy compares paths as written: without this, `/jobs%3Arun` would need no token where `/jobs:run` does."""
+    guarded = RouteRules("/jobs:run", auth_required=True, methods=(), downstream="")
+    open_route = RouteRules("/**", auth_required=False, methods=(), downstream="")
+    given = rules(routes=(guarded, open_route), policy=None)
+
+    harmless = decide(request(path="/jobs%3Awalk", route="/**", authorization=None), given)
+    assert harmless.reason is Reason.ALLOWED
+    hostile = decide(request(path="/jobs%3Arun", route="/**", authorization=None), given)
+    assert (hostile.allowed, hostile.reason) == (False, Reason.PATH_REFUSED)
