@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.unit.docs.pages import ROOT, code_words, first_cells, prose, read, section
 
+from authz_service import headers
 from authz_service.audit.record import AuditRecord
 from authz_service.credentials.key_fetcher import KeyState
 from authz_service.domain.refusals import ANSWERS, Reason
@@ -138,3 +139,11 @@ def test_every_dependency_has_its_sentence(heading: str, extra: str) -> None:
 def test_a_license_is_there_and_named() -> None:
     assert "Apache License" in read("LICENSE")
     assert "Apache-2.0" in read("README.md")
+
+
+def test_every_header_that_is_removed_is_in_the_contract() -> None:
+    """What a caller's header meets is said, header by header."""
+    contract = section(read("docs/security.md"), "## Header contract").lower()
+    named = {word.rstrip("*") for word in code_words(contract)}
+
+    assert named >= {*headers.STRIPPED, *headers.STRIPPED_PREFIXES, headers.CORRELATION_ID, headers.USER_CONTEXT}
