@@ -23,7 +23,6 @@ from tests.support.tokens import ISSUER, an_rsa_signer, good_claims, jwk, jwks, 
 from authz_service import headers
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, IssuerKeys
-from authz_service.ext_authz import wire
 from authz_service.supervisor.messages import Figures
 from authz_service.supervisor.processes import Child, clean_environment
 from authz_service.supervisor.worker_hub import WorkerHub
@@ -33,6 +32,7 @@ WORKERS = 2
 CERTIFICATE = in_envoys_form(certificate(valid=(NOW - 3600, NOW + 3600))).decode()
 TOKEN = mint(good_claims(NOW))
 NEW_KEY = an_rsa_signer()._replace(kid="new")
+LISTENER = headers.listener_tag(name for _, name in rules().headers.inject)
 REFUSE_ALL = policy("package order\nallow := false")
 LOOP = """package order
 import rego.v1
@@ -152,7 +152,7 @@ class Connection:
 def question(path: str, method: str = "POST", token: str = TOKEN) -> bytes:
     """As Envoy writes it."""
     lines = [
-        f"{method} {wire.CHECK_PREFIX.decode()}{path} HTTP/1.1",
+        f"{method} {headers.CHECK_PATH}{LISTENER}{path} HTTP/1.1",
         "host: order-service.zone2.local",
         "content-length: 0",
         f"{headers.AUTHORIZATION}: Bearer {token}",

@@ -165,7 +165,9 @@ def test_what_cannot_be_used_does_not_start(start_sidecar: StartSidecar, live: L
     assert "Traceback" not in ended.stderr
     if what == "configuration":
         assert f"{sidecar.folder}/changed.yaml:" in ended.stderr
-    assert not [process for process in psutil.process_iter(["cmdline"]) if address in " ".join(process.cmdline())]
+    marks = (f"{sidecar.folder}/changed.yaml", f"{sidecar.folder}/s/")
+    lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    assert [line for line in lines if any(mark in line for mark in marks)] == []
 
 
 def run_changed(sidecar: LoneSidecar, changes: Mapping[str, object]) -> subprocess.CompletedProcess[str]:

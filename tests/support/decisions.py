@@ -20,6 +20,7 @@ from authz_service.domain.rules import (
     PolicySource,
     RouteRules,
 )
+from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
@@ -105,6 +106,7 @@ def request(**changes: object) -> Request:
         correlation_id="c-1",
         extracted={"x-user-context": "john"},
         remote="10.0.1.10",
+        listener=listener_tag(name for _, name in HEADERS.inject).encode(),
     )
     return good._replace(**changes)  # type: ignore[arg-type]  # a test names the field and its value
 

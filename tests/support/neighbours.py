@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from authz_service import headers
+
 Headers = Sequence[tuple[str, str]]
 Address = tuple[str, int]
 
@@ -31,6 +33,11 @@ class Seen(NamedTuple):
     target: str
     headers: tuple[tuple[str, str], ...]  # lower-case names
     body: bytes
+
+    @property
+    def path(self) -> str:
+        """Of a question: what stands behind the prefix that Envoy puts before it."""
+        return self.target[len(headers.CHECK_PATH) + headers.TAG_LENGTH :]
 
     def values(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name.lower()]

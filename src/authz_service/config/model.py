@@ -4,6 +4,8 @@ Durations are seconds (float), sizes bytes (int), secrets print as `***`. Descri
 of docs/configuration.md and docs/config.schema.json.
 """
 
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -155,6 +157,11 @@ class Config(Section):
     admin: Admin = Admin()
     runtime: Runtime = Runtime()
     tracing: Tracing | None = None
+
+    @cached_property
+    def tag(self) -> str:
+        """Eight hex digits that change with anything in here but secrets; they tell two revisions' routes apart."""
+        return sha256(self.model_dump_json().encode()).hexdigest()[:8]
 
     @property
     def issuers(self) -> tuple[JwtIssuer, ...]:

@@ -18,6 +18,7 @@ class Request(NamedTuple):
     correlation_id: str  # as it arrived; unchecked
     extracted: dict[str, str]  # configured `headers.extract`: lower-case name -> value, absent ones are absent
     remote: str  # the address of the TCP peer
+    listener: bytes = b""  # the tag of the listener that accepted the connection (headers.listener_tag)
 
 
 class Peer(NamedTuple):

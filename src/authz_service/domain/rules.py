@@ -79,6 +79,7 @@ class GateRules(Struct, frozen=True):
     routes: tuple[RouteRules, ...]
     audit_path: str
     audit_required: bool  # audit.on_failure: deny
+    tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
 
 
 class IssuerKeys(Struct, frozen=True):

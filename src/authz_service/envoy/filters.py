@@ -99,7 +99,7 @@ def ask_the_gate(config: Config) -> Message:
                 "cluster": DECISION_CLUSTER,
                 "timeout": seconds(DECISION_TIMEOUT),
             },
-            "path_prefix": "/check",
+            "path_prefix": headers.CHECK_PATH + headers.listener_tag(owned),
             "authorization_request": {"headers_to_add": _connection_facts(config)},
             "authorization_response": {
                 **({"allowed_upstream_headers": _exactly(owned)} if owned else {}),

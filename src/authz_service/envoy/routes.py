@@ -2,6 +2,7 @@
 
 import re
 
+from authz_service import headers
 from authz_service.config.model import Config
 from authz_service.envoy import path_rules, upstreams
 from authz_service.envoy.filters import previous_hosts
@@ -25,7 +26,8 @@ def ingress_routes(config: Config) -> Message:
         base = _base(route.path)
         match: Message = _below(base) if route.path.endswith("/**") else {"path": base}
         found += _forward(
-            route.path,  # its name too: the gate's rules, the policy's input and the audit record know it by that
+            # Judged by the rules of the revision that routed it: a reload changes routes and rules one after the other.
+            f"{config.tag}{headers.ROUTE_SEPARATOR}{route.path}",
             match,
             upstreams.of_ingress(config, route.upstream),
             _rewrite(base, route.strip_prefix),

@@ -10,12 +10,14 @@ from authz_service import headers
 from authz_service.domain.decision import Request
 from authz_service.domain.refusals import ANSWERS, Answer, Reason
 
-CHECK_PREFIX = b"/check"
+CHECK_PREFIX = headers.CHECK_PATH.encode()
+_PATH_START = len(CHECK_PREFIX) + headers.TAG_LENGTH
 PROBLEM = b"application/problem+json"
 
 _ALLOW = b"HTTP/1.1 200 OK\r\n"
 _EMPTY = b"content-length: 0\r\n\r\n"
 _ROUTE = headers.ROUTE.encode()
+_SEPARATOR = headers.ROUTE_SEPARATOR.encode()
 _PEER = headers.PEER_CERT.encode()
 _REMOTE = headers.REMOTE.encode()
 _CORRELATION = headers.CORRELATION_ID.encode()
@@ -29,20 +31,26 @@ def read_request(
     A target that Envoy would not send has no path, which the gate refuses.
     """
     path, _, query = target.partition(b"?")
-    path = path[len(CHECK_PREFIX) :] if path.startswith(CHECK_PREFIX) else b""
+    path = path[_PATH_START:] if path.startswith(CHECK_PREFIX) else b""
     authorization = found.get(auth)
     return Request(
         method.decode("latin-1"),
         path.decode("latin-1"),
         query.decode("latin-1"),
         found.get(b"host", b"").decode("latin-1"),
-        found.get(_ROUTE, b"").decode("latin-1"),
+        found.get(_ROUTE, b"").rpartition(_SEPARATOR)[2].decode("latin-1"),
         found.get(_PEER, b""),
         None if authorization is None else authorization.decode("latin-1"),
         found.get(_CORRELATION, b"").decode("latin-1"),
         {name: found[raw_name].decode("latin-1") for raw_name, name in extract if raw_name in found},
         found.get(_REMOTE, b"").decode("latin-1"),
+        target[len(CHECK_PREFIX) : _PATH_START],
     )
+
+
+def configuration_tag(found: dict[bytes, bytes]) -> bytes:
+    """Of the revision that routed the request; b"" where routes have no names, or there is none."""
+    return found.get(_ROUTE, b"").rpartition(_SEPARATOR)[0]
 
 
 def allow(owned: bytes) -> bytes:

@@ -70,6 +70,10 @@ class Gate:
             return Decision(False, Reason.KEYS_UNAVAILABLE, str(broken), peer, claims, verdict)
         return Decision(True, verdict.reason, "", peer, claims, verdict, owned)
 
+    def look_at_peers_with(self, peers: Peers) -> None:
+        """Other rules about certificates from now on: what was revoked since."""
+        self._peers = peers
+
     def require_peer(self, request: Request) -> Peer:
         """The client certificate's owner, or NO_PEER where none is asked for."""
         return NO_PEER if self._peers is None else self._peers.require_allowed(request.peer)

@@ -14,6 +14,7 @@ from authz_service.ingress.request_form import has_control
 
 MAX_BYTES = 8192  # Envoy refuses an answer above 32 KiB with 500; a token that needs more than this is refused before
 _CACHE_SIZE = 1024
+_REMOVE = b"x-envoy-auth-headers-to-remove"
 _OUTER_SPACES = re.compile(r"\A +| +\Z")
 
 
@@ -45,11 +46,27 @@ class OwnedHeaders:
         lines = [name.encode() + b": " + value + b"\r\n" for name, value in values.items() if value is not None]
         removed = [name for name, value in values.items() if value is None]
         if removed:
-            lines.append(f"x-envoy-auth-headers-to-remove: {','.join(removed)}\r\n".encode())
+            lines.append(_REMOVE + b": " + ",".join(removed).encode() + b"\r\n")
         block = b"".join(lines)
         if len(block) > MAX_BYTES:
             raise Rejected(Reason.TOKEN_CLAIMS_INVALID, f"the injected headers would exceed {MAX_BYTES} bytes")
         return block
+
+
+def without(block: bytes, names: frozenset[str]) -> bytes:
+    """The header lines of `for_app` with these names removed from the request instead of set."""
+    if not names:
+        return block
+    dropped = {name.encode() for name in names}
+    removed = sorted(dropped)
+    lines = []
+    for line in block.splitlines(keepends=True):
+        name, _, value = line.partition(b": ")
+        if name == _REMOVE:
+            removed += [one for one in value.strip().split(b",") if one not in dropped]
+        elif name not in dropped:
+            lines.append(line)
+    return b"".join(lines) + _REMOVE + b": " + b",".join(removed) + b"\r\n"
 
 
 def claim_at(values: dict[str, object], path: str) -> object:

@@ -64,7 +64,7 @@ def _decoded(segment: str) -> str:
     plain = normalize("NFKC", text)  # a full-width slash or dot becomes a real one in services that fold such forms
     if has_control(text) or _DELIMITER.search(plain) is not None:
         raise Rejected(Reason.PATH_REFUSED, "the path decodes to a delimiter, an escape or a control character")
-    if plain.partition(";")[0].strip() in _DOT_SEGMENTS:
+    if plain.partition(";")[0].strip() in _DOT_SEGMENTS or plain.startswith(";"):
         raise Rejected(Reason.PATH_REFUSED, "the path has a dot segment in disguise")
     return text
 

@@ -8,15 +8,21 @@ import signal
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
+
+from msgspec.structs import replace
 
 from authz_service.audit.record import Recorder
 from authz_service.audit.sink import AuditSink
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
 from authz_service.domain.refusals import KeyMissing, Reason
+from authz_service.domain.rules import PeerRules
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz import wire
-from authz_service.headers import USER_CONTEXT
+from authz_service.headers import USER_CONTEXT, listener_tag
+from authz_service.identity.certificates import Peers
 from authz_service.ingress.gate import Gate
+from authz_service.ingress.owned_headers import without
 from authz_service.ingress.request_form import METHODS, is_correlation_id
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
 
@@ -25,6 +31,8 @@ log = logging.getLogger(__name__)
 # An evaluation holds the interpreter's lock, so nothing inside the worker can stop it. The kernel can: this much
 # processor time, and SIGVTALRM ends the worker; the nursery starts another (setitimer(2)).
 EVALUATION_BUDGET = 0.25  # seconds of user time
+
+_OTHER_REVISION = "?"  # no path, so no route's name
 
 
 class Tally:
@@ -64,8 +72,13 @@ class Tally:
 class DecisionService:
     """Answers Envoy's questions by one revision of the rules."""
 
-    def __init__(self, gate: Gate, sink: AuditSink, tally: Tally) -> None:
+    def __init__(self, gate: Gate, sink: AuditSink, tally: Tally, listeners: Mapping[bytes, frozenset[str]]) -> None:
+        """`listeners`: by tag, the headers that connections accepted by such a listener lose, and get from us alone."""
         rules = gate.rules
+        self.tag = rules.tag.encode()
+        self._owned = frozenset(name.lower() for _, name in rules.headers.inject)
+        self._listener = listener_tag(self._owned).encode()
+        self._listeners = listeners
         self._gate = gate
         self._sink = sink
         self._tally = tally
@@ -76,8 +89,18 @@ class DecisionService:
         self._auth_header = rules.headers.auth_header.lower().encode()
         self._methods = {route.name: route.methods or tuple(sorted(METHODS)) for route in rules.routes}
 
+    def retire(self, sink: AuditSink, peers: PeerRules | None) -> None:
+        """A newer revision is there: record where it does, and refuse the certificates that it knows to be revoked."""
+        self._sink = sink
+        own = self._gate.rules.peers
+        if own is not None and peers is not None:
+            rules = replace(own, revoked=peers.revoked, withdrawn=peers.withdrawn)
+            self._gate.look_at_peers_with(Peers(rules, time.time))
+
     def read(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
-        return wire.read_request(method, target, found, self._extract, self._auth_header)
+        request = wire.read_request(method, target, found, self._extract, self._auth_header)
+        tag = wire.configuration_tag(found)
+        return request if not tag or tag == self.tag else request._replace(route=_OTHER_REVISION)
 
     def answer(self, request: Request, *, final: bool = False, late: bool = False) -> bytes:
         """The bytes for Envoy; the audit record is written before they exist.
@@ -96,11 +119,19 @@ class DecisionService:
             allowed, reason = False, Reason.AUDIT_UNAVAILABLE
         self._tally.add(reason, duration_us, allowed=allowed)
         if allowed:
-            return wire.allow(decision.headers)
+            return wire.allow(self._headers(request, decision))
         methods = self._methods.get(request.route, ())
         return wire.refuse(reason, request, decision_id, correlation_id, realm=self._realm, methods=methods)
 
+    def _headers(self, request: Request, decision: Decision) -> bytes:
+        """A connection's older listener takes from us, and strips, only what was owned then: the rest goes by name."""
+        if request.listener == self._listener:
+            return decision.headers
+        return without(decision.headers, self._owned - self._listeners.get(request.listener, frozenset()))
+
     def _decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool, late: bool) -> Decision:
+        if request.route == _OTHER_REVISION:
+            return _broken(Reason.DECISION_UNAVAILABLE, "routed by a configuration that is not known here")
         signal.setitimer(signal.ITIMER_VIRTUAL, EVALUATION_BUDGET)
         try:
             return self._gate.decide(request, decision_id, correlation_id, final=final)

@@ -21,6 +21,7 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
     proxy = config.proxy
     return GateRules(
         revision=revision,
+        tag=config.tag,
         service=config.service.name,
         zone=config.service.zone,
         peers=_peers(config) if proxy.mtls.enabled else None,

@@ -134,8 +134,8 @@ class ServedCertificates:
             log.warning("certificate_warning", extra={"fields": {"name": name, "warnings": warnings}})
         self.warnings[name] = warnings
         if self._texts.get(name) != text:
-            self._texts[name] = text
             self.publish(name, text)
+            self._texts[name] = text  # only now: what could not be written is tried again
             changed.append(name)
 
     def _refuse(self, name: str, problems: CertificateProblems) -> None:

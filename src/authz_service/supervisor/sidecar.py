@@ -27,7 +27,7 @@ from authz_service.envoy import secrets
 from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import steps
-from authz_service.errors import AuthzServiceError, ConfigProblems, Problem
+from authz_service.errors import ConfigProblems, Problem
 from authz_service.supervisor import ports
 from authz_service.supervisor.admin_server import AdminServer
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 _LOOK_UNTIL_READY = 0.05  # seconds between looks at Envoy
 _LOOK_WHEN_READY = 2.0
 _TAKE_OVER = 1.0  # seconds for Envoy to accept a file
+_SETTLE = 2.0  # seconds for the workers to take over the rules
 _PATIENCE = 5.0  # seconds for a child to end
 
 
@@ -192,21 +193,30 @@ class Sidecar:
                     break  # perhaps other folders now
 
     async def _reload(self, cause: str) -> None:
-        """Read everything anew; what is new and good is applied, for what is not the last good stays."""
+        """Read everything anew; what is new and good is applied, for what is not the last good stays. Never raises."""
         async with self._reloading:
             try:
                 desired = await asyncio.to_thread(self._read_changed)
-                self._status.reload_problem = ""
                 if desired is not None:
                     await self._apply(desired, cause)
-            except (AuthzServiceError, OSError) as error:
+                self._status.reload_problem = ""
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next change must still be followed
                 self._refuse(cause, error)
-            changed = self._certificates.refresh(self._current.config)
-            if changed:
-                self._status.figure.reloads["certificates", "ok"] += 1
-                self._send_rules()
-                log.info("certificates_reloaded", extra={"fields": {"names": changed}})
+            try:
+                self._follow_certificates()
+                self._status.certificate_problem = ""
+            except OSError as error:
+                log.exception("certificates_not_written")
+                self._status.certificate_problem = str(error)
             self._look_now.set()
+
+    def _follow_certificates(self) -> None:
+        """Raises OSError when the state directory cannot be written; what was not is written the next time."""
+        changed = self._certificates.refresh(self._current.config)
+        self._send_rules()
+        if changed:
+            self._status.figure.reloads["certificates", "ok"] += 1
+            log.info("certificates_reloaded", extra={"fields": {"names": changed}})
 
     def _read_changed(self) -> Desired | None:
         """The new wishes, checked; None when they are the present ones. Runs in a thread."""
@@ -223,13 +233,22 @@ class Sidecar:
         return desired
 
     async def _apply(self, desired: Desired, cause: str) -> None:
-        before, self._current = self._current, desired
-        self._certificates.refresh(desired.config)
-        self._write_empty_tokens(desired.config, only_missing=True)
-        # The workers first: a new route is known to the gate before Envoy uses it, and refused before Envoy forgets it.
-        self._send_rules()
-        await self._hub.settled(desired.revision, 1.0)
-        await self._write_steps(before, desired)
+        """Workers first, Envoy second. Raises without a change of what serves: routes are judged by their own revision.
+
+        A worker that has the new rules goes on judging by the old ones what Envoy routes by the old ones.
+        """
+        before = self._current
+        try:
+            self._current = desired
+            self._certificates.refresh(desired.config)
+            self._write_empty_tokens(desired.config, only_missing=True)
+            self._send_rules()
+            await self._hub.require_settled(desired.revision, _SETTLE)
+            await self._write_steps(before, desired)
+        except BaseException:
+            self._current = before
+            self._send_rules()
+            raise
         await self._outbound.update(desired.config)
         self._status.desired = desired
         self._status.figure.reloads["configuration", "ok"] += 1

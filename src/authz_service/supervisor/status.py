@@ -36,6 +36,7 @@ class Status:
     envoy: EnvoyState = GONE
     desired: Desired | None = None
     reload_problem: str = ""
+    certificate_problem: str = ""
     stopping: bool = False
     were_ready: bool = False
     started: float = field(default_factory=time.monotonic)
@@ -72,6 +73,8 @@ class Status:
         troubles = []
         if self.reload_problem:
             troubles.append(f"the changed files were refused, the last good ones serve: {self.reload_problem}")
+        if self.certificate_problem:
+            troubles.append(f"certificates could not be written: {self.certificate_problem}")
         troubles += [f"certificate {name}: {text}" for name, text in self.certificates.problems.items()]
         troubles += [warning for warnings in self.certificates.warnings.values() for warning in warnings]
         now = self.certificates.now()

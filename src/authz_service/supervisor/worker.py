@@ -22,7 +22,9 @@ from authz_service.audit.sink import AuditSink
 from authz_service.domain.refusals import KeyMissing
 from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuditUnavailable
+from authz_service.ext_authz import wire
 from authz_service.ext_authz.http_protocol import DecisionProtocol
+from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
@@ -77,6 +79,8 @@ class _Worker:
         self._decision_socket = decision_socket
         self._tally = Tally()
         self._service: DecisionService | None = None
+        self._previous: DecisionService | None = None  # judges what Envoy routed before it took over the new routes
+        self._listeners: dict[bytes, frozenset[str]] = {}  # by tag: the headers that such a listener strips
         self._rules: GateRules | None = None
         self._unrecordable: GateRules | None = None  # rules that wait for their audit destination
         self._taking_over = asyncio.Lock()
@@ -129,13 +133,16 @@ class _Worker:
         """Decide by `rules` from now on; what cannot be built leaves the last rules in force."""
         async with self._taking_over:
             try:
-                self._service = self._build(rules)
+                service = self._build(rules)
             except Exception as error:
                 if self._unrecordable is not rules:
                     log.exception("rules_unusable", extra={"fields": {"revision": rules.revision}})
                     self._writer.write(pack(Unusable(rules.revision, f"{type(error).__name__}: {error}")))
                 self._unrecordable = rules if isinstance(error, AuditUnavailable) else None
                 return
+            if self._service is not None and self._service.tag != service.tag:
+                self._previous = self._service
+            self._service = service
             self._rules, self._unrecordable = rules, None
             if self._server is None:
                 self._server = await _serve_unix(self._decision_socket, lambda: DecisionProtocol(self._answer))
@@ -155,15 +162,19 @@ class _Worker:
         gate = Gate(rules, peers, tokens, policy)
         if sink is None or last is None or rules.audit_path != last.audit_path:
             sink = AuditSink(rules.audit_path)
-        service = DecisionService(gate, sink, self._tally)
+        owned = frozenset(name.lower() for _, name in rules.headers.inject)
+        self._listeners[listener_tag(owned).encode()] = owned
+        service = DecisionService(gate, sink, self._tally, self._listeners)
+        for older in (self._previous, self._service):
+            if older is not None:
+                older.retire(sink, rules.peers)
         if self._sink is not None and self._sink is not sink:
             self._sink.close()
         self._peers, self._tokens, self._sink = peers, tokens, sink
         return service
 
     def _answer(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
-        service = self._service
-        assert service is not None  # the socket is opened after the first rules
+        service = self._service_for(wire.configuration_tag(found))
         request = service.read(method, target, found)
         try:
             return service.answer(request)
@@ -172,11 +183,19 @@ class _Worker:
 
         async def after_refetch() -> bytes:
             refetched = await self._refetch(wanted)
-            assert self._service is not None
             # By the rules of that moment, not of the question's: only theirs were given the new keys.
-            return self._service.answer(request, final=refetched, late=not refetched)
+            now = self._service_for(wire.configuration_tag(found))
+            return now.answer(now.read(method, target, found), final=refetched, late=not refetched)
 
         return after_refetch()
+
+    def _service_for(self, tag: bytes) -> DecisionService:
+        """The rules of the configuration that routed the request: a reload changes rules and routes one by one."""
+        service = self._service
+        assert service is not None  # the socket is opened after the first rules
+        if tag and tag != service.tag and self._previous is not None and tag == self._previous.tag:
+            return self._previous
+        return service
 
     async def _refetch(self, missing: KeyMissing) -> bool:
         """Whether the control plane has looked for the key, within our patience."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from authz_service.domain.rules import GateRules, IssuerKeys
+from authz_service.errors import AuthzServiceError
 from authz_service.supervisor.messages import (
     Active,
     Figures,
@@ -80,14 +81,14 @@ class WorkerHub:
         """How many workers decide by `revision`."""
         return sum(worker.revision == revision for worker in self._workers.values())
 
-    async def settled(self, revision: str, patience: float) -> None:
-        """Wait until every connected worker decides by `revision`, at most `patience` seconds: one that cannot has
-        said so.
-        """
+    async def require_settled(self, revision: str, patience: float) -> None:
+        """Wait until every connected worker decides by `revision`. Raises AuthzServiceError when one does not."""
         deadline = asyncio.get_running_loop().time() + patience
-        while self.active(revision) < len(self._workers) and not self.errors():
+        while self.active(revision) < len(self._workers):
+            if self.errors():
+                raise AuthzServiceError(f"a decision worker cannot use the rules: {'; '.join(self.errors())}")
             if asyncio.get_running_loop().time() > deadline:
-                return
+                raise AuthzServiceError(f"the decision workers have not taken over the rules within {patience:g} s")
             await asyncio.sleep(0.005)
 
     def errors(self) -> list[str]:

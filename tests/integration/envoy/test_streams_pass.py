@@ -86,7 +86,7 @@ def test_grpc_passes_both_doors(pair: EnvoyPair) -> None:
     assert failed.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert echoed == [b"1", b"2", b"3"]
     asked = pair.orders_gate.seen + pair.orders_gate_2.seen
-    assert [question.target for question in asked][:1] == ["/check/echo.Echo/Unary"]
+    assert [question.path for question in asked][:1] == ["/echo.Echo/Unary"]
 
 
 def test_grpc_that_the_gate_refuses_gets_a_grpc_status(pair: EnvoyPair) -> None:
@@ -133,7 +133,7 @@ def test_websocket_passes_both_doors(pair: EnvoyPair) -> None:
         assert websocket.recv() == large
 
     asked = pair.orders_gate.seen + pair.orders_gate_2.seen
-    assert [(question.method, question.target) for question in asked] == [("GET", "/check/ws/echo")] * 2
+    assert [(question.method, question.path) for question in asked] == [("GET", "/ws/echo")] * 2
     assert {question.value("authorization") for question in asked} == {"Bearer orders-token", None}
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 import yaml
-from tests.support.rendering import CASES, GOLDEN, anything, rendered
+from tests.support.rendering import CASES, GOLDEN, anything, case, rendered
 
 _SHARED = "local_reply_config"
 REVIEWED = [name for name in CASES if name != "payment-service"]  # it differs from order-service in names only
@@ -28,6 +28,8 @@ def test_the_rendering_is_as_reviewed(name: str) -> None:
 
 def _compare(name: str, found: object) -> None:
     text = yaml.dump(found, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True, Dumper=_NoAliases)
+    if name in CASES:
+        text = text.replace(case(name).tag, "<tag>")  # it changes with every new key of the configuration
     golden = GOLDEN / f"{name}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text)

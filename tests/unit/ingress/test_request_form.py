@@ -35,7 +35,6 @@ READABLE = {
     "/orders/..a": ["orders", "..a"],
     "/orders/a..": ["orders", "a.."],
     "/orders;v=1/1": ["orders;v=1", "1"],
-    "/orders/;..": ["orders", ";.."],
     "/orders/a=b,c&d": ["orders", "a=b,c&d"],
     "/orders/me@example.com:8443": ["orders", "me@example.com:8443"],
     "/orders/%3Fa%23b": ["orders", "?a#b"],

@@ -33,7 +33,7 @@ class Worker:
         self.sink = AuditSink(str(self.file))
         self.tally = Tally()
         self.gate = gate(self.given)
-        self.service = DecisionService(self.gate, self.sink, self.tally)
+        self.service = DecisionService(self.gate, self.sink, self.tally, {})
 
     def ask(
         self, asked: Request | None = None, *, final: bool = False, late: bool = False
@@ -105,7 +105,7 @@ def test_the_question_is_read_by_the_rules(made: Callable[..., Worker]) -> None:
         b"x-user-context": b"u",
     }
 
-    asked = named.service.read(b"GET", b"/check/orders?a=1", found)
+    asked = named.service.read(b"GET", b"/check-0123abcd/orders?a=1", found)
 
     assert (asked.authorization, asked.extracted) == ("Bearer t", {"x-tenant": "t1"})
 
@@ -237,7 +237,7 @@ class TestAccidents:
                 return Verdict(Reason.ALLOWED, (), None)
 
         watch = Watch()
-        DecisionService(gate(worker.given, engine=watch), worker.sink, worker.tally).answer(request())
+        DecisionService(gate(worker.given, engine=watch), worker.sink, worker.tally, {}).answer(request())
 
         assert 0 < watch.left < 2 * EVALUATION_BUDGET
 
