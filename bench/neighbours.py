@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from authz_service.envoy.messages import Message, extension, message
 
+CHAIN = "x-bench-chain"
 ORDER = '{"id":"42","status":"created","items":[{"product":"book","quantity":2}],"total":"39.80"}'
 INVENTORY = '{"id":"7","product":"book","in_stock":1000,"reserved":2}'
 
@@ -37,10 +38,12 @@ def forwards(cluster: str) -> Message:
 
 
 def calls_data(egress: str) -> Message:
-    """What the order service does for `POST /orders`: it calls the data service by its sidecar's own address."""
-    posted: Message = {"name": ":method", "string_match": {"exact": "POST"}}
+    """What the order service does for an order: it calls the data service by its sidecar's own address.
+
+    Only for requests of the whole chain: where one hop is measured, the service answers at once.
+    """
     return {
-        "match": {"prefix": "/", "headers": [posted]},
+        "match": {"prefix": "/", "headers": [{"name": CHAIN, "present_match": True}]},
         "route": {"cluster": egress, "prefix_rewrite": "/data/", "host_rewrite_literal": "localhost"},
     }
 

@@ -11,11 +11,14 @@ from authz_devkit.demo.mesh import Pod
 from bench.figures import Figure, Goal, at_least, at_most
 from bench.load import Target
 from bench.many_tokens import enough, write_tokens
+from bench.neighbours import CHAIN
 from bench.rounds import Comparison, Rounds, Run, Side
 from bench.stage import DATA, GATEWAY, ORDER, Stage
 
 PYTHON_PER_DECISION = at_most(40)  # µs; DESIGN §8 has these goals and where they come from
 EXTRA_ENVOY = at_most(45)  # µs
+_JSON = "Content-Type: application/json"
+_ORDER_BODY = '{"product_id":"7","quantity":2}'
 INGRESS_RATIO = at_least(0.55)
 EGRESS_RATIO = at_least(0.95)
 
@@ -69,8 +72,8 @@ def figures(scenario: Scenario, found: Comparison) -> list[Figure]:
 
 
 def _ingress(stage: Stage, token: str) -> Scenario:
-    headers = (_host(ORDER), f"Authorization: Bearer {token}")
-    live, bare = (Target(f"{stage.caller_url(mesh)}/orders/42", headers) for mesh in (stage.live, stage.bare))
+    headers = (_JSON, _host(ORDER), f"Authorization: Bearer {token}")
+    live, bare = (_post(f"{stage.caller_url(mesh)}/orders", headers) for mesh in (stage.live, stage.bare))
     return Scenario(
         "ingress: mTLS, token known, order policy",
         _live(stage, live, ORDER),
@@ -82,9 +85,8 @@ def _ingress(stage: Stage, token: str) -> Scenario:
 
 
 def _ingress_new_tokens(stage: Stage, tokens: Path) -> Scenario:
-    live, bare = (
-        Target(f"{stage.caller_url(mesh)}/orders/42", (_host(ORDER),), tokens) for mesh in (stage.live, stage.bare)
-    )
+    headers = (_JSON, _host(ORDER))
+    live, bare = (_post(f"{stage.caller_url(mesh)}/orders", headers, tokens) for mesh in (stage.live, stage.bare))
     return Scenario(
         "ingress: mTLS, a new token on every request",
         _live(stage, live, ORDER),
@@ -108,11 +110,10 @@ def _egress(stage: Stage) -> Scenario:
 
 
 def _chain(stage: Stage, token: str) -> Scenario:
-    headers = (_host(GATEWAY), f"Authorization: Bearer {token}", "Content-Type: application/json")
+    headers = (_JSON, _host(GATEWAY), f"Authorization: Bearer {token}", f"{CHAIN}: all")
     pods = (GATEWAY, ORDER, DATA)
     live, bare = (
-        Target(f"https://{mesh.address(GATEWAY)}:8443/api/v1/orders", headers, method="POST", body=_ORDER_BODY)
-        for mesh in (stage.live, stage.bare)
+        _post(f"https://{mesh.address(GATEWAY)}:8443/api/v1/orders", headers) for mesh in (stage.live, stage.bare)
     )
     return Scenario(
         "chain: user → gateway → order → egress → data",
@@ -122,7 +123,8 @@ def _chain(stage: Stage, token: str) -> Scenario:
     )
 
 
-_ORDER_BODY = '{"product_id":"7","quantity":2}'
+def _post(url: str, headers: tuple[str, ...], tokens: Path | None = None) -> Target:
+    return Target(url, headers, tokens, method="POST", body=_ORDER_BODY)
 
 
 def _live(stage: Stage, target: Target, *pods: Pod) -> Side:

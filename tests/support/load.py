@@ -29,8 +29,8 @@ class Load:
         tls: ssl.SSLContext | None,
         *,
         server_name: str = "localhost",
-        clients: int = 6,
-        pause: float = 0.005,
+        clients: int = 4,
+        pause: float = 0.01,
         new_connections: bool = False,
     ) -> None:
         """`request` is sent as it is. With `new_connections` each request has a connection of its own."""
