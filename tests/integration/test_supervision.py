@@ -43,9 +43,7 @@ def test_the_death_of_a_worker_costs_no_request(start_sidecar: StartSidecar, liv
 
 
 @pytest.mark.parametrize("part", ["envoy", "nursery"])
-def test_what_dies_comes_back_and_nobody_slips_in(
-    start_sidecar: StartSidecar, live: Live, part: str
-) -> None:
+def test_what_dies_comes_back_and_nobody_slips_in(start_sidecar: StartSidecar, live: Live, part: str) -> None:
     """While it is away requests fail; those that must be refused never reach the service."""
     sidecar, john = start_sidecar(), live.user("john")
     find = {"envoy": sidecar.envoy, "nursery": sidecar.nursery}[part]
