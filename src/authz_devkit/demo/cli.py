@@ -140,7 +140,7 @@ curl -sS http://{order}:8080/data/inventory/PROD-123 -H "X-User-Context: user-12
 
 # What a sidecar says about itself, and the audit trail:
 curl -sS http://{order}:9901/readyz
-cat {mesh.folder}/audit/*-service.jsonl
+cat {mesh.folder}/audit/*.jsonl
 
 Ctrl-C ends everything.
 """
