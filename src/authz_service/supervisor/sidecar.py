@@ -47,6 +47,7 @@ _LOOK_UNTIL_READY = 0.05  # seconds between looks at Envoy
 _LOOK_WHEN_READY = 2.0
 _TAKE_OVER = 1.0  # seconds for Envoy to accept a file
 _SETTLE = 2.0  # seconds for the workers to take over the rules
+_WATCH_BEGINS = 1.0  # seconds
 _PATIENCE = 5.0  # seconds for a child to end
 
 
@@ -94,6 +95,7 @@ class Sidecar:
         self._stop = asyncio.Event()
         self._look_now = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._envoy = EnvoyAdmin(self._paths.admin_socket)
         self._certificates = ServedCertificates(self._publish_secret, time.time)
         self._outbound = Outbound(self._paths.keys, self._publish_keys, self._publish_token, SystemClock())
@@ -107,7 +109,7 @@ class Sidecar:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self._reload("SIGHUP")))
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon, "SIGHUP")
         address = self._current.config.admin.addr
         admin = AdminServer(address.host, address.port, self._status.pages(self._envoy, loop))
         admin.start()
@@ -185,12 +187,24 @@ class Sidecar:
     # Following the files
 
     async def _watch(self) -> None:
+        """The watch goes on over a reload: what changes meanwhile is heard, unless other folders are to be watched."""
         while not self._stop.is_set():
-            config = self._current.config
-            async for _ in changes(watched_folders(self._config_path, config), own_output(config), self._stop):
+            watched = self._watched()
+            async for _ in changes(*watched, self._stop):
                 await self._reload("files changed")
-                if self._current.config is not config:
-                    break  # perhaps other folders now
+                if self._watched() != watched:
+                    # Nothing is heard until the next watch has begun: look once more then.
+                    asyncio.get_running_loop().call_later(_WATCH_BEGINS, self._reload_soon, "folders changed")
+                    break
+
+    def _watched(self) -> tuple[set[Path], set[Path]]:
+        config = self._current.config
+        return watched_folders(self._config_path, config), own_output(config)
+
+    def _reload_soon(self, cause: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._reload(cause))
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
     async def _reload(self, cause: str) -> None:
         """Read everything anew; what is new and good is applied, for what is not the last good stays. Never raises."""
@@ -242,6 +256,7 @@ class Sidecar:
             self._current = desired
             self._certificates.refresh(desired.config)
             self._write_empty_tokens(desired.config, only_missing=True)
+            self._require_secrets(desired)
             self._send_rules()
             await self._hub.require_settled(desired.revision, _SETTLE)
             await self._write_steps(before, desired)
@@ -255,6 +270,14 @@ class Sidecar:
         log.info(
             "reloaded", extra={"fields": {"cause": cause, "revision": desired.revision, "before": before.revision}}
         )
+
+    def _require_secrets(self, desired: Desired) -> None:
+        """Envoy refuses a whole listener for the lack of one. Raises ConfigProblems for each that cannot be used."""
+        absent = [name for name in desired.resources.secrets if not self._paths.secret(name).exists()]
+        if absent:
+            problems = self._certificates.problems
+            fix = "mend the certificate files, then save the configuration again"
+            raise ConfigProblems([Problem(name, problems.get(name, "is not there"), fix) for name in absent])
 
     def _refuse(self, cause: str, error: Exception) -> None:
         text = str(error)
