@@ -46,7 +46,7 @@ def is_refused(sidecar: LoneSidecar, token: str, certificate: str | tuple[Path, 
 
 
 @pytest.mark.parametrize("new_connections", [True, False])
-def test_a_new_server_certificate_is_served_within_two_seconds(
+def test_a_new_server_certificate_is_served_and_no_request_is_lost(
     start_sidecar: StartSidecar, live: Live, *, new_connections: bool
 ) -> None:
     """Three times under load, and no request is lost, on old connections and on new ones."""
@@ -97,7 +97,7 @@ def test_a_new_client_certificate_is_shown_to_the_target(start_sidecar: StartSid
 
 
 def test_a_ca_changes_in_steps_and_nobody_notices(start_sidecar: StartSidecar, live: Live) -> None:
-    """Both are trusted, the leaves move, the old one goes; a client of the old CA is refused two seconds later."""
+    """Both are trusted, the leaves move, the old one goes; a client of the old CA is refused from then on."""
     sidecar, john = start_sidecar(own_certs=True), live.user("john")
     files = kept(sidecar, "old", load_leaf(sidecar.certs, GATEWAY))
     with a_load(sidecar, john, new_connections=True) as load:
@@ -120,7 +120,7 @@ def test_a_ca_changes_in_steps_and_nobody_notices(start_sidecar: StartSidecar, l
     assert load.failures == []
 
 
-def test_a_revoked_certificate_is_refused_within_two_seconds(start_sidecar: StartSidecar, live: Live) -> None:
+def test_a_revoked_certificate_is_refused_on_open_connections_too(start_sidecar: StartSidecar, live: Live) -> None:
     """In new handshakes and on open connections; another certificate of the same name loses no request."""
     sidecar, john = a_sidecar_with_crl(start_sidecar), live.user("john")
     pair = load_authority(sidecar.certs, "zone2").issue(client_request("api-gateway", "zone1", now=now()))
