@@ -25,7 +25,6 @@ from authz_service.supervisor.file_watch import changes, own_output
 StartSidecar = Callable[..., LoneSidecar]
 ROUTES = [{"path": "/orders/**"}]
 ACTS_WITHIN = 10.0  # seconds; SECURITY §2.6 asks for 2, which a quiet machine holds: CI's two cores may be busy
-NO_TOGGLE = POLICY + '\nallow := false if input.request.segments[0] == "toggle"\n'
 
 
 def a_load(sidecar: LoneSidecar, token: str, path: str = "/orders/1") -> Load:
