@@ -10,6 +10,7 @@ from __future__ import annotations
 from authz_service.envoy.messages import Message, extension, message
 
 CHAIN = "x-bench-chain"
+_MAX_BODY = 1 << 20
 ORDER = '{"id":"42","status":"created","items":[{"product":"book","quantity":2}],"total":"39.80"}'
 INVENTORY = '{"id":"7","product":"book","in_stock":1000,"reserved":2}'
 
@@ -28,7 +29,13 @@ def listener(host: str, port: int, routes: list[Message]) -> Message:
         stat_prefix="neighbour",
         generate_request_id=False,
         route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-        http_filters=[extension("envoy.filters.http.router", "extensions.filters.http.router.v3.Router")],
+        # A service reads its request before it answers; a direct response alone would end the connection at each POST.
+        http_filters=[
+            extension(
+                "envoy.filters.http.buffer", "extensions.filters.http.buffer.v3.Buffer", max_request_bytes=_MAX_BODY
+            ),
+            extension("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
+        ],
     )
     return {"address": _address(host, port), "filter_chains": [{"filters": [connections]}]}
 
