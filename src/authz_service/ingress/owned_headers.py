@@ -13,7 +13,7 @@ from authz_service.domain.rules import HeaderRules
 from authz_service.ingress.request_form import has_control
 
 MAX_BYTES = 8192  # Envoy refuses an answer above 32 KiB with 500; a token that needs more than this is refused before
-_CACHE_SIZE = 1024
+_CACHE_SIZE = 4096  # as many as there are verified tokens
 _REMOVE = b"x-envoy-auth-headers-to-remove"
 _OUTER_SPACES = re.compile(r"\A +| +\Z")
 

@@ -13,6 +13,7 @@ from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems, Problem
+from authz_service.policy.input_reads import reads_in
 
 # SECURITY T21: with either variable set, every error carries a page of addresses. Read once, so before the import.
 os.environ["RUST_BACKTRACE"] = os.environ["RUST_LIB_BACKTRACE"] = "0"
@@ -49,6 +50,7 @@ class PolicyEngine:
     def __init__(self, source: PolicySource) -> None:
         """Raises PolicyProblems when regorus refuses the source, which the load gate has ruled out."""
         self._query = source.query
+        self.reads = reads_in(text for _, text in source.modules)
         try:
             self._prepared = _prepared(source)
         except Exception as error:

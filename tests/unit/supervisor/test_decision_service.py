@@ -231,6 +231,7 @@ class TestAccidents:
 
         class Watch:
             left = 0.0
+            reads = None
 
             def evaluate(self, input_json: str) -> Verdict:
                 self.left = signal.getitimer(signal.ITIMER_VIRTUAL)[0]
