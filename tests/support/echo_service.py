@@ -80,6 +80,7 @@ class EchoService:
         self._server = await asyncio.start_server(
             self._serve, self.host, self.port, ssl=self._tls, limit=_HEAD_LIMIT, backlog=256
         )
+        self.port = self._server.sockets[0].getsockname()[1]  # 0 was any
 
     async def _close(self) -> None:
         assert self._server is not None
