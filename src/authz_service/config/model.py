@@ -120,7 +120,11 @@ class Runtime(Section):
     )
     envoy_threads: int = Field(default=1, ge=1, le=64, description="Worker threads of Envoy.")
     decision_workers: int = Field(
-        default=2, ge=1, le=64, description="Processes that decide. With one, a crash of it is felt by callers."
+        default=2,
+        ge=1,
+        le=64,
+        description="Processes that decide; the last one stands by and answers where another fails. With one, a crash "
+        "of it is felt by callers. One keeps up with one of `envoy_threads` unless policies are slow.",
     )
     drain: Duration = Field(
         default=30.0,

@@ -156,11 +156,16 @@ def _connection_facts(config: Config) -> list[Message]:
 
 
 def _decision_retry() -> Message:
-    """Once, on another worker, when the first one died or hangs. `max_interval` is also the time of one attempt."""
+    """Once, on the standby worker, when the first died or hangs. `max_interval` is also the time of one attempt."""
     return {
         "num_retries": 1,
         "retry_on": "connect-failure,refused-stream,reset",
         "retry_back_off": {"base_interval": "0.005s", "max_interval": seconds(_DECISION_ATTEMPT_TIMEOUT)},
+        "retry_priority": extension(
+            "envoy.retry_priorities.previous_priorities",
+            "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+            update_frequency=1,
+        ),
         **previous_hosts(),
     }
 
