@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JSON ?=
+ONLY ?=
 
-.PHONY: demo up test unlinted-test lint format bench install requirements clean
+.PHONY: demo up test unlinted-test lint format bench torture install requirements clean
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end
 	@$(BIN)/authz-dev demo $(if $(JSON),--json $(JSON))
@@ -30,6 +31,9 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)  ## figures as ratios against the same Envoy without authorisation; JSON=FILE writes them
 	@$(BIN)/python -m bench $(if $(JSON),--json $(JSON))
+
+torture: $(INSTALLED)  ## every attack and fault of docs/security.md at full size, 40 minutes at most; JSON=FILE writes it, ONLY=A3,F1 picks
+	@$(BIN)/python -m tests.torture $(if $(JSON),--json $(JSON)) $(if $(ONLY),--only $(ONLY))
 
 install: $(INSTALLED)
 

@@ -1,4 +1,4 @@
-"""The mesh that a whole test session shares, with its identity provider, called from plain (not async) tests."""
+"""The mesh that a test session shares, with its identity provider; called from plain tests and from async rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import random
 import shutil
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -34,23 +35,32 @@ class Live:
     def __init__(self) -> None:
         self.mesh = Mesh(new_folder(), a_free_block())
         self.caller, self.tokens = Caller(self.mesh), Tokens(self.mesh)
-        self._runner = asyncio.Runner()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="live", daemon=True)
+        self._thread.start()
         self._numbers = itertools.count(100)
+        self._pods_started = False
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return self._runner.run(work)
+        """In a thread with an event loop of its own: the caller may have one too."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def start(self) -> None:
         self.mesh.prepare()
         self.run(self._start_identity_provider())
 
     def start_pods(self) -> None:
-        self.run(self._start_pods())
+        """Once, whoever asks first."""
+        if not self._pods_started:
+            self.run(self._start_pods())
+            self._pods_started = True
 
     def stop(self) -> None:
         self.run(self.caller.close())
         self.run(self.mesh.stop())
-        self._runner.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
         shutil.rmtree(self.mesh.folder)
 
     def free_address(self) -> str:
