@@ -1,8 +1,10 @@
 """The header contract: which request headers are ours, and what happens to a client's value of them. Not how.
 
-One list, used by the Envoy rendering (early removal), by the gate (set or remove) and by the tests.
+One list, used by the Envoy rendering (early removal), by the gate (set or remove), by the configuration's checks and by
+the tests. docs/security.md says the same in words.
 """
 
+import re
 from collections.abc import Iterable
 from hashlib import sha256
 
@@ -10,6 +12,7 @@ CORRELATION_ID = "x-correlation-id"
 CORRELATION_ID_PATTERN = "[A-Za-z0-9._-]{1,128}"  # Envoy replaces any other before the gate is asked
 USER_CONTEXT = "x-user-context"
 AUTHORIZATION = "authorization"
+FORWARDED_FOR = "x-forwarded-for"  # appended to; a client's own is removed where strangers may call
 
 # Envoy tells the decision worker about the connection in these; a client's own are removed before any filter.
 PEER_CERT = "x-authz-peer-cert"
@@ -23,14 +26,12 @@ CHECK_PATH = "/check-"
 TAG_LENGTH = 8
 
 
-def listener_tag(owned: Iterable[str]) -> str:
-    """Eight hex digits that change with the set of owned headers."""
-    return sha256(",".join(sorted({name.lower() for name in owned})).encode()).hexdigest()[:TAG_LENGTH]
-
-
 # A worker's way to say 503: Envoy shows the caller 503 with the worker's body. (A real 5xx of a worker counts as "it is
 # broken", and its body is dropped.)
 UNAVAILABLE_STATUS = 463
+
+# How the gate tells Envoy which headers the service shall not get.
+REMOVE = "x-envoy-auth-headers-to-remove"
 
 # Removed from every inbound request, before any filter, whatever their case, form or number.
 STRIPPED_PREFIXES = ("x-authz-", "x-audit-", "x-envoy-")
@@ -47,3 +48,38 @@ STRIPPED = (
     "x-real-ip",
     "x-rewrite-url",
 )
+
+# Framing and routing (RFC 9110 §7, RFC 9112 §6): whoever may write these may change what the request is.
+FRAMING = frozenset({
+    "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade",
+})  # fmt: skip
+CREDENTIALS = frozenset({AUTHORIZATION, "cookie", "proxy-authorization", "set-cookie"})
+
+_CORRELATION_ID = re.compile(CORRELATION_ID_PATTERN)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def spelled(name: str) -> str:
+    """Many servers do not tell `_` from `-`, none tells the case (SECURITY T4)."""
+    return name.lower().replace("_", "-")
+
+
+def is_stripped(name: str) -> bool:
+    """Whether a client's value never arrives, whatever the configuration."""
+    return spelled(name) in STRIPPED or spelled(name).startswith(STRIPPED_PREFIXES)
+
+
+def is_correlation_id(text: str) -> bool:
+    """What may stand in logs, headers and audit records as it is (SECURITY T25)."""
+    return _CORRELATION_ID.fullmatch(text) is not None
+
+
+def has_control(text: str) -> bool:
+    """Whether it has a character that ends a line or steers a terminal: C0, DEL, C1, U+2028, U+2029."""
+    return _CONTROL.search(text) is not None
+
+
+def listener_tag(owned: Iterable[str]) -> str:
+    """Eight hex digits that change with the set of owned headers."""
+    return sha256(",".join(sorted({name.lower() for name in owned})).encode()).hexdigest()[:TAG_LENGTH]

@@ -6,12 +6,6 @@ from authz_service import headers
 from authz_service.config.model import Proxy
 from authz_service.config.places import Finding, Place
 
-# Framing and routing (RFC 9110 §7, RFC 9112 §6): whoever may write these may change what the request is.
-_FRAMING = {
-    "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
-}  # fmt: skip
-_CREDENTIALS = {headers.AUTHORIZATION, "cookie", "proxy-authorization", "set-cookie"}
 _HEADERS: Place = ("proxy", "headers")
 
 
@@ -22,8 +16,8 @@ def header_findings(proxy: Proxy) -> Iterator[Finding]:
 
 
 def _auth_header(proxy: Proxy) -> Iterator[Finding]:
-    name = spelled(proxy.auth.header)
-    if name in _FRAMING or _is_stripped(name) or name == headers.CORRELATION_ID:
+    name = headers.spelled(proxy.auth.header)
+    if name in headers.FRAMING or headers.is_stripped(name) or name == headers.CORRELATION_ID:
         found = f"{proxy.auth.header} cannot carry a token: it has a meaning of its own, or is removed from requests"
         yield Finding(
             ("proxy", "auth", "header"), found, "use Authorization, or a name of your own such as X-Access-Token"
@@ -31,10 +25,10 @@ def _auth_header(proxy: Proxy) -> Iterator[Finding]:
 
 
 def _injected(proxy: Proxy) -> Iterator[Finding]:
-    reserved = _FRAMING | _CREDENTIALS | {headers.CORRELATION_ID, spelled(proxy.auth.header)}
+    reserved = headers.FRAMING | headers.CREDENTIALS | {headers.CORRELATION_ID, headers.spelled(proxy.auth.header)}
     first: dict[str, Place] = {}
     for place, header in _injections(proxy):
-        name = spelled(header)
+        name = headers.spelled(header)
         if name in reserved or name.startswith((*headers.STRIPPED_PREFIXES, "x-forwarded-")):
             yield Finding(place, f"{header} is not free to carry a claim", "use a name of your own, such as X-User-ID")
         elif name in first:
@@ -44,21 +38,21 @@ def _injected(proxy: Proxy) -> Iterator[Finding]:
 
 
 def _extracted(proxy: Proxy) -> Iterator[Finding]:
-    injected = {spelled(header) for _, header in _injections(proxy)}
-    secret = _CREDENTIALS | {spelled(proxy.auth.header)}
+    injected = {headers.spelled(header) for _, header in _injections(proxy)}
+    secret = headers.CREDENTIALS | {headers.spelled(proxy.auth.header)}
     first: dict[str, int] = {}
     for index, header in enumerate(proxy.headers.extract):
         place: Place = (*_HEADERS, "extract", index)
-        name = spelled(header)
+        name = headers.spelled(header)
         if name in secret:
             found = f"{header} carries credentials, and what is extracted is recorded"
             yield Finding(
                 place, found, "remove it; the policy has the verified claims in input.token", (("proxy", "auth"),)
             )
-        elif name in _FRAMING:
+        elif name in headers.FRAMING:
             found = f"{header} says how the request is carried, and changes on the way"
             yield Finding(place, found, "remove it", (_HEADERS,))
-        elif _is_stripped(name) or name in injected:
+        elif headers.is_stripped(name) or name in injected:
             found = f"{header} never has a value here: a caller's own is removed"
             yield Finding(place, found, "remove it; the policy has the verified claims in input.token", (_HEADERS,))
         elif name in first:
@@ -67,17 +61,8 @@ def _extracted(proxy: Proxy) -> Iterator[Finding]:
         first.setdefault(name, index)
 
 
-def spelled(header: str) -> str:
-    """Many servers do not tell `_` from `-`, none tells the case (SECURITY T4)."""
-    return header.lower().replace("_", "-")
-
-
 def _injections(proxy: Proxy) -> Iterator[tuple[Place, str]]:
     if proxy.headers.inject_user_id is not None:
         yield (*_HEADERS, "inject_user_id"), proxy.headers.inject_user_id
     for claim, header in proxy.headers.inject_claims.items():
         yield (*_HEADERS, "inject_claims", claim), header
-
-
-def _is_stripped(name: str) -> bool:
-    return name in headers.STRIPPED or name.startswith(headers.STRIPPED_PREFIXES)

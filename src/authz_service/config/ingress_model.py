@@ -1,7 +1,7 @@
 """The sections about incoming requests: `http`, `jwt`, `proxy`. Values only; what must fit together is in `checks`."""
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,6 @@ from authz_service.config.values import (
     HttpUrl,
     Leeway,
     ListenAddress,
-    Method,
     PolicyQuery,
     RoutePath,
     ServiceUrl,
@@ -26,6 +25,7 @@ from authz_service.config.values import (
     Texts,
     Word,
 )
+from authz_service.request_form import METHODS, Method
 
 
 class HttpTls(Section):
@@ -225,7 +225,7 @@ class Route(Section):
         description="`false` lets requests without a token pass to the policy. A wrong token is refused all the same.",
     )
     methods: tuple[Method, ...] = Field(
-        get_args(Method), min_length=1, description="Accepted methods; others are answered with 405."
+        METHODS, min_length=1, description="Accepted methods; others are answered with 405."
     )
     timeout: DurationOrZero | None = Field(
         default=None, description="Replaces `http.timeouts.request` on this route. `0s` is no limit.", examples=["15s"]

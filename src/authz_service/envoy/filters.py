@@ -26,7 +26,7 @@ def early_removal(names: Collection[str]) -> Message:
 
     `_` counts as `-`, as many services read it; a client's name with `_` is refused anyway.
     """
-    spellings = {*names, *(name.replace("_", "-") for name in names)}
+    spellings = {*names, *map(headers.spelled, names)}
     removals: list[Json] = [{"remove": name} for name in sorted(spellings)]
     removals += [
         {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}}

@@ -31,7 +31,7 @@ def has_egress(config: Config) -> bool:
 def ingress_listener(config: Config, paths: StatePaths) -> Message:
     removed = [*headers.STRIPPED, *filters.owned_headers(config)]
     if config.http.tls.client_auth != "require":
-        removed.append("x-forwarded-for")  # a stranger's word on where the request came from
+        removed.append(headers.FORWARDED_FOR)  # a stranger's word on where the request came from
     limit = filters.body_limit(config.http.max_body_bytes)
     connections = _connections(
         config,

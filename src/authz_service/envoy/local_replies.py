@@ -21,6 +21,8 @@ def local_replies() -> Message:
     mappers: list[Json] = [
         _verbatim(_both(_from_gate(), _status("EQ", headers.UNAVAILABLE_STATUS)), status=503),
         _verbatim(_both(_from_gate(), _status("LE", 499))),
+        # The gate allowed it, and with what it adds the request is above Envoy's limits of headers (SECURITY T16).
+        _problem(_both(_from_gate(), _because("ext_authz_invalid")), Reason.HEADERS_TOO_LARGE),
         _problem(_from_gate(), Reason.DECISION_UNAVAILABLE),
         # The credential injector is the only other one that says 401; a target's own 401 is no local reply.
         _problem(_status("EQ", 401), Reason.EGRESS_TOKEN_UNAVAILABLE),

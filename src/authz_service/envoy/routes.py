@@ -2,9 +2,9 @@
 
 import re
 
-from authz_service import headers
+from authz_service import headers, request_form
 from authz_service.config.model import Config
-from authz_service.envoy import path_rules, upstreams
+from authz_service.envoy import upstreams
 from authz_service.envoy.filters import previous_hosts
 from authz_service.envoy.messages import Json, Message, message, seconds
 from authz_service.envoy.upstreams import Upstream
@@ -13,7 +13,6 @@ from authz_service.errors import RenderError
 APP_ROUTE = "app"  # the only route when proxy.routes is absent
 NOT_FOUND_ROUTE = "-"
 
-_SAFE_METHODS = "GET|HEAD|OPTIONS"  # RFC 9110 §9.2.1, those that config allows
 # A connection that could not be made carried nothing; HTTP/2 says so of a refused stream (RFC 9113 §8.7).
 _RETRY_ANY = "connect-failure,refused-stream"
 _RETRY_SAFE = "connect-failure,refused-stream,reset"
@@ -49,11 +48,11 @@ def egress_routes(config: Config) -> Message:
     ]
     badly_encoded: Message = {
         "name": ":path",
-        "string_match": {"safe_regex": {"regex": path_rules.WELL_ENCODED}},
+        "string_match": {"safe_regex": {"regex": request_form.WELL_ENCODED}},
         "invert_match": True,
     }
     found.append(_answer("path", {"prefix": "/", "headers": [badly_encoded]}, 400))
-    found.append(_answer("path", {"safe_regex": {"regex": path_rules.DOT_SEGMENT}}, 400))
+    found.append(_answer("path", {"safe_regex": {"regex": request_form.DOT_SEGMENT}}, 400))
     for route in sorted(config.egress.routes, key=lambda route: -len(route.path_prefix)):
         target = config.egress.targets[route.target]
         found += _forward(
@@ -98,7 +97,10 @@ def _forward(
     found: list[Message] = [{"name": name, "match": {**match, "grpc": {}}, "route": grpc}]
     to["cluster"] = upstream.cluster
     if attempts:
-        methods: Message = {"name": ":method", "string_match": {"safe_regex": {"regex": _SAFE_METHODS}}}
+        methods: Message = {
+            "name": ":method",
+            "string_match": {"safe_regex": {"regex": "|".join(request_form.SAFE_METHODS)}},
+        }
         safe = {**to, **_retry(_RETRY_SAFE, attempts, timeout)}
         found.append({"name": name, "match": {**match, "headers": [methods]}, "route": safe})
     found.append({"name": name, "match": match, "route": {**to, **_retry(_RETRY_ANY, attempts, timeout)}})

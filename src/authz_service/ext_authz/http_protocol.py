@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, cast
 
 import httptools
 
+from authz_service.request_form import METHODS
+
 log = logging.getLogger(__name__)
 
 MAX_QUESTION_BYTES = 131_072  # Envoy's own limit (96 KiB) with room; above it the peer is not Envoy
+# The parser ends at a method that it does not know, and Envoy passes on any token that came over HTTP/2. The gate shall
+# refuse it, and record it: so the parser is shown another one.
+_PARSED_METHODS = tuple(f"{method} ".encode() for method in METHODS)
+_OTHER_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ")  # RFC 9110 §9.1, a token
 
 Answer: TypeAlias = bytes | Awaitable[bytes]
 Answerer: TypeAlias = Callable[[bytes, bytes, dict[bytes, bytes]], Answer]
@@ -23,7 +30,17 @@ class DecisionProtocol(asyncio.Protocol):
     Anything that is not one well-formed question after another ends the connection: Envoy then refuses with 503.
     """
 
-    __slots__ = ("_answer", "_found", "_parser", "_pending", "_size", "_target", "_transport")
+    __slots__ = (
+        "_answer",
+        "_begun",
+        "_found",
+        "_other_method",
+        "_parser",
+        "_pending",
+        "_size",
+        "_target",
+        "_transport",
+    )
 
     def __init__(self, answer: Answerer) -> None:
         self._answer = answer
@@ -32,7 +49,9 @@ class DecisionProtocol(asyncio.Protocol):
         self._pending: asyncio.Future[bytes] | None = None
         self._target = b""
         self._found: dict[bytes, bytes] = {}
+        self._other_method = b""  # in place of the one that the parser was shown
         self._size = 0
+        self._begun = False  # a question, of which not all has come
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is no subclass
@@ -49,6 +68,8 @@ class DecisionProtocol(asyncio.Protocol):
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
+        if not self._begun and not data.startswith(_PARSED_METHODS):
+            data = self._with_known_method(data)
         self._size += len(data)
         if self._size > MAX_QUESTION_BYTES:
             self._end()
@@ -64,6 +85,7 @@ class DecisionProtocol(asyncio.Protocol):
     # httptools callbacks
 
     def on_message_begin(self) -> None:
+        self._begun = True
         self._target = b""
         self._found = {}
 
@@ -77,16 +99,26 @@ class DecisionProtocol(asyncio.Protocol):
         self._found[name] = value if earlier is None else earlier + b"," + value
 
     def on_message_complete(self) -> None:
+        self._begun = False
         self._size = 0
         if self._pending is not None or self._transport is None:
             self._end()  # a second question while the first waits: not Envoy
             return
-        answer = self._answer(self._parser.get_method(), self._target, self._found)
+        method, self._other_method = self._other_method or self._parser.get_method(), b""
+        answer = self._answer(method, self._target, self._found)
         if isinstance(answer, bytes):
             self._write(answer)
         else:
             self._pending = asyncio.ensure_future(answer)
             self._pending.add_done_callback(self._write_awaited)
+
+    def _with_known_method(self, data: bytes) -> bytes:
+        """A question's first bytes, its method replaced by one that is parsed. Envoy sends a question in one piece."""
+        found = _OTHER_METHOD.match(data)
+        if found is None:
+            return data
+        self._other_method = found[1]
+        return _PARSED_METHODS[0] + data[found.end() :]
 
     def _write_awaited(self, answer: asyncio.Future[bytes]) -> None:
         self._pending = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from authz_service import request_form
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, Peer, Request, Verdict
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import GateRules, RouteRules
 from authz_service.errors import KeysUnavailable
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.client_binding import require_same_client
-from authz_service.ingress import request_form
 from authz_service.ingress.owned_headers import OwnedHeaders
 from authz_service.ingress.policy_input import PolicyInput, extracted_header
 from authz_service.ingress.route_table import RouteTable

@@ -10,11 +10,10 @@ from authz_service import headers
 from authz_service.domain.decision import NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import HeaderRules
-from authz_service.ingress.request_form import has_control
 
 MAX_BYTES = 8192  # Envoy refuses an answer above 32 KiB with 500; a token that needs more than this is refused before
 _CACHE_SIZE = 4096  # as many as there are verified tokens
-_REMOVE = b"x-envoy-auth-headers-to-remove"
+_REMOVE = headers.REMOVE.encode()
 _OUTER_SPACES = re.compile(r"\A +| +\Z")
 
 
@@ -96,7 +95,7 @@ def header_value(claim: object) -> bytes | None:
             text = ",".join(map(_list_item, claim))
         case _:
             text = msgspec.json.encode(claim).decode()
-    if has_control(text):
+    if headers.has_control(text):
         raise Rejected(Reason.TOKEN_CLAIMS_INVALID, "a claim that becomes a header has a control character")
     return text.strip(" ").encode() or None
 

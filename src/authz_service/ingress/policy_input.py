@@ -6,8 +6,8 @@ import msgspec
 
 from authz_service import headers
 from authz_service.domain.decision import NO_PEER, Claims, Peer, Request
-from authz_service.ingress.request_form import query_values
 from authz_service.policy.input_reads import Reads, seen
+from authz_service.request_form import query_values
 
 _CACHE_SIZE = 4096
 _to_json = msgspec.json.Encoder().encode

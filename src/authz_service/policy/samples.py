@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
+from authz_service.request_form import METHODS
+
 Json = dict[str, object]
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _MAX_WORDS = 64
 _MAX_WORD_CHARS = 128
 _MAX_PATHS = 24

@@ -19,11 +19,11 @@ from authz_service.domain.refusals import KeyMissing, Reason
 from authz_service.domain.rules import PeerRules
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz import wire
-from authz_service.headers import USER_CONTEXT, listener_tag
+from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.ingress.gate import Gate
 from authz_service.ingress.owned_headers import without
-from authz_service.ingress.request_form import METHODS, is_correlation_id
+from authz_service.request_form import METHODS
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class DecisionService:
         self._audit_required = rules.audit_required
         self._extract = tuple((name.lower().encode(), name.lower()) for name in rules.headers.extract)
         self._auth_header = rules.headers.auth_header.lower().encode()
-        self._methods = {route.name: route.methods or tuple(sorted(METHODS)) for route in rules.routes}
+        self._methods = {route.name: route.methods or METHODS for route in rules.routes}
 
     def retire(self, sink: AuditSink, peers: PeerRules | None) -> None:
         """A newer revision is there: record where it does, and refuse the certificates that it knows to be revoked."""

@@ -56,6 +56,28 @@ def test_pieces_and_pipelines_change_nothing(cuts: list[int]) -> None:
     assert [target for _, target, _ in connection.asked] == [b"/check/orders", b"/check/payments", b"/check/orders"]
 
 
+@pytest.mark.parametrize(
+    "method",
+    [b"BREW", b"PRI", b"CONNECT", b"DESCRIBE", b"PROPFIND", b"get", b"GETX", b"X", b"!#$%&'*+.^_`|~", b"a" * 900],
+)
+def test_whatever_the_method_the_question_is_asked(method: bytes) -> None:
+    """The gate refuses it and records it; a parser's error would be a 503 without a record. The next one is itself."""
+    connection = Connection()
+
+    assert connection.feed(QUESTION.replace(b"GET", method), QUESTION) == 2 * NO
+    assert [asked for asked, *_ in connection.asked] == [method, b"GET"]
+    assert connection.asked[0][1:] == connection.asked[1][1:]
+
+
+@pytest.mark.parametrize("method", [b"", b" ", b"G(T", b"GE\x00T", b"G\xc3\x89T", b"GET\r\nX"])
+def test_what_is_no_method_is_no_question(method: bytes) -> None:
+    """The no of the test above: no token of RFC 9110 §5.6.2."""
+    connection = Connection()
+
+    assert connection.feed(QUESTION.replace(b"GET", method)) == b""
+    assert connection.transport.ended == "closed"
+
+
 def test_two_headers_of_one_name_are_seen_as_two() -> None:
     """Whatever their case; who wants one value refuses the comma (SECURITY T14)."""
     connection = Connection()

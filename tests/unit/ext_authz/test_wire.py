@@ -10,7 +10,7 @@ from tests.support.decisions import request
 from authz_service import headers
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.ext_authz import wire
-from authz_service.ingress.request_form import METHODS
+from authz_service.request_form import METHODS
 
 EXTRACT = ((headers.USER_CONTEXT.encode(), headers.USER_CONTEXT), (b"x-tenant", "x-tenant"))
 FOUND = {

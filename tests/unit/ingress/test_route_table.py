@@ -3,8 +3,8 @@
 import pytest
 
 from authz_service.domain.rules import RouteRules
-from authz_service.ingress.request_form import require_segments
 from authz_service.ingress.route_table import RouteTable
+from authz_service.request_form import require_segments
 
 EVERYTHING, ADMIN, RUN, ROOT = "/**", "/admin/**", "/jobs:run", "/"
 

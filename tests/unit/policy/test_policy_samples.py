@@ -3,7 +3,8 @@
 import json
 
 from authz_service.policy.references import INPUT_FIELDS
-from authz_service.policy.samples import METHODS, samples
+from authz_service.policy.samples import samples
+from authz_service.request_form import METHODS
 
 
 def documents(*words: str) -> list[dict[str, dict[str, object]]]:

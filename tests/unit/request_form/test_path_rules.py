@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_service.envoy.path_rules import DOT_SEGMENT, WELL_ENCODED
+from authz_service.request_form import DOT_SEGMENT, WELL_ENCODED
 
 _WELL = re.compile(WELL_ENCODED)
 _DOTS = re.compile(DOT_SEGMENT)

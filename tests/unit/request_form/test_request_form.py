@@ -11,10 +11,9 @@ from tests.support.decisions import unless_refused
 
 from authz_service import headers
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.ingress.request_form import (
+from authz_service.request_form import (
     MAX_PATH,
     METHODS,
-    is_correlation_id,
     query_values,
     require_host,
     require_method,
@@ -189,13 +188,13 @@ def test_any_other_method_is_refused(method: str, allowed: tuple[str, ...]) -> N
 
 @pytest.mark.parametrize("text", ["27dc8f54-1111", "a", "A.b_c-9", "a" * 128])
 def test_a_harmless_correlation_id_is_kept(text: str) -> None:
-    assert is_correlation_id(text)
+    assert headers.is_correlation_id(text)
     assert re.fullmatch(headers.CORRELATION_ID_PATTERN, text)
 
 
 @pytest.mark.parametrize("text", ["", "a" * 129, "a b", "a\n", "é", 'a"', "a,b", "a;b", "\x00", "a/b"])
 def test_any_other_correlation_id_is_not(text: str) -> None:
-    assert not is_correlation_id(text)
+    assert not headers.is_correlation_id(text)
 
 
 def test_a_query_keeps_every_value_of_every_name() -> None:

@@ -1,4 +1,7 @@
-"""Which requests are unambiguous: host, method, path as we and the service must read them. Not who may send them.
+"""The request contract: which host, method, query and path can be read in one way only. Not who may send them.
+
+One list, used by the gate (which refuses and records), by the Envoy rendering (which refuses on the egress, where no
+Python is asked), by the configuration and by the tests.
 
 Envoy has already normalised the path (dot segments, duplicate slashes) and refused `%2F`, `%5C`, `%00` and raw
 non-ASCII. What is left here are forms that the service might decode to something else than the policy saw.
@@ -7,23 +10,46 @@ non-ASCII. What is left here are forms that the service might decode to somethin
 from __future__ import annotations
 
 import re
+from typing import Literal, get_args
 from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.headers import CORRELATION_ID_PATTERN
+from authz_service.headers import has_control
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+METHODS: tuple[Method, ...] = get_args(Method)
+SAFE_METHODS: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")  # RFC 9110 §9.2.1, those of the above
 MAX_PATH = 8192
 _MAX_QUERY_FIELDS = 256
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
-_CORRELATION_ID = re.compile(CORRELATION_ID_PATTERN)
 # Segments of unreserved characters that do not begin with a dot: there is nothing to decode and nothing to misread.
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")  # RFC 3986 §3.3, pchar
 _DELIMITER = re.compile(r"[/\\%]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DOT_SEGMENTS = frozenset({".", ".."})
+
+# The same for Envoy, as RE2 expressions over the raw `:path`.
+_HEX = "[0-9A-Fa-f]"
+_TAIL = f"%[89ABab]{_HEX}"
+
+# One percent-escape, or one whole escaped UTF-8 sequence (RFC 3629 §4), but for %00 and %25.
+_ESCAPES = (
+    f"%(?:0[1-9A-Fa-f]|[13-7]{_HEX}|2[0-46-9A-Fa-f])",
+    f"%(?:[Cc][2-9A-Fa-f]|[Dd]{_HEX}){_TAIL}",
+    f"%[Ee]0%[ABab]{_HEX}{_TAIL}",
+    f"%[Ee][1-9A-Ca-cEFef]{_TAIL}{_TAIL}",
+    f"%[Ee][Dd]%[89]{_HEX}{_TAIL}",
+    f"%[Ff]0%[9ABab]{_HEX}{_TAIL}{_TAIL}",
+    f"%[Ff][1-3]{_TAIL}{_TAIL}{_TAIL}",
+    f"%[Ff]4%8{_HEX}{_TAIL}{_TAIL}",
+)
+
+# The whole `:path` with its query: anything else may decode to another path behind us (SECURITY T13).
+WELL_ENCODED = rf"(?:[^%?]|{'|'.join(_ESCAPES)})*(?:\?.*)?"
+
+# A path with a segment that somebody may take for "." or "..": "..;", ".;x", "..%3B". (Plain ones are resolved before.)
+DOT_SEGMENT = r".*/(?:\.|%2[Ee]){1,2}(?:(?:;|%3[Bb])[^/]*)?(?:/.*)?"
 
 
 def require_host(host: str) -> None:
@@ -75,19 +101,9 @@ def _decoded(segment: str) -> str:
     return text
 
 
-def has_control(text: str) -> bool:
-    """Whether it has a character that ends a line or steers a terminal: C0, DEL, C1, U+2028, U+2029."""
-    return _CONTROL.search(text) is not None
-
-
 def query_values(query: str) -> dict[str, list[str]]:
     """Every name with all its values, decoded (`a=1&a=2` -> {"a": ["1", "2"]}); undecodable bytes become U+FFFD."""
     values: dict[str, list[str]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
         values.setdefault(name, []).append(value)
     return values
-
-
-def is_correlation_id(text: str) -> bool:
-    """What may stand in logs, headers and audit records as it is (SECURITY T25)."""
-    return _CORRELATION_ID.fullmatch(text) is not None
