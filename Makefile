@@ -2,11 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+REAL := .real
+OPA_VERSION := $(shell cat tests/real/opa/VERSION)
+OPA := $(REAL)/opa/$(OPA_VERSION)/opa
 INSTALLED := $(VENV)/.installed
 JSON ?=
 ONLY ?=
 
-.PHONY: demo up test unlinted-test lint format bench torture install requirements clean
+.PHONY: demo up test unlinted-test lint format bench torture install requirements clean opa test-opa test-real
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end
 	@$(BIN)/authz-dev demo $(if $(JSON),--json $(JSON))
@@ -35,6 +38,19 @@ bench: $(INSTALLED)  ## figures as ratios against the same Envoy without authori
 torture: $(INSTALLED)  ## every attack and fault of docs/security.md at full size, 40 minutes at most; JSON=FILE writes it, ONLY=A3,F1 picks
 	@$(BIN)/python -m tests.torture $(if $(JSON),--json $(JSON)) $(if $(ONLY),--only $(ONLY))
 
+# The parts that users run in place of ours: fetched into $(REAL), tested over real connections. `make test` needs none.
+opa: $(OPA)  ## the real OPA, built by Go from its module (the first time takes minutes)
+
+$(OPA):
+	@command -v go >/dev/null || { echo "the real OPA is built from its Go module: install Go" >&2; exit 1; }
+	@echo "building OPA $(OPA_VERSION) into $(REAL) …"
+	@CGO_ENABLED=0 GOBIN=$(abspath $(dir $@)) go install github.com/open-policy-agent/opa@$(OPA_VERSION)
+
+test-opa: $(INSTALLED) $(OPA)  ## our engine against the real OPA: its verdicts, its own cases, what it refuses
+	$(BIN)/python -m pytest tests/real/opa
+
+test-real: test-opa  ## everything that runs against the real parts
+
 install: $(INSTALLED)
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
@@ -52,4 +68,4 @@ requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	  --extra devkit --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -8,23 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import product
 
 import pytest
 import regopy
-from tests.support.example_policies import (
-    DATA,
-    EXAMPLES,
-    GATEWAY,
-    NEVER,
-    ORDER,
-    PAYMENT,
-    POLICIES,
-    Json,
-    Policy,
-    document,
-    engine,
-)
+from tests.support.example_inputs import picked_inputs
+from tests.support.example_policies import DATA, EXAMPLES, POLICIES, Policy, engine
 
 
 def rego_tests() -> list[tuple[Policy, str]]:
@@ -49,49 +37,6 @@ def test_every_policy_has_rego_tests() -> None:
 
 # The second opinion.
 
-GOOD: dict[Policy, tuple[str, str, tuple[tuple[str, list[str]], ...]]] = {
-    GATEWAY: ("", "web-app", (("POST", ["api", "v1", "orders"]), ("GET", ["api", "v1", "orders", "o-1"]))),
-    ORDER: ("api-gateway-client", "web-app", (("POST", ["orders"]), ("GET", ["orders", "o-1"]))),
-    PAYMENT: ("api-gateway-client", "web-app", (("POST", ["payments"]), ("GET", ["orders", "o-1"]))),
-    DATA: ("payment-service-client", "payment-service", (("POST", ["payments"]), ("GET", ["orders", "o-1"]))),
-}
-METHODS = ("GET", "POST", "DELETE", "get")
-PATHS: tuple[list[str], ...] = (
-    [], [""], ["admin"], ["orders"], ["orders", ""], ["orders", "o-1"], ["orders", "o-1", "x"], ["orders-admin"],
-    ["inventory"], ["inventory", "p"], ["payments"], ["payments", "p"], ["api", "v1", "orders"],
-    ["api", "v1", "payments"], ["api", "v1", "orders", "o-1"], ["api", "v1", "orders-admin"],
-    ["api", "v1", "orders", ""],
-)  # fmt: skip
-TOKENS: tuple[Json, ...] = (
-    {}, {"sub": ""}, {"sub": None}, {"sub": 5}, {"sub": ["john"]}, {"exp": 1}, {"exp": str(NEVER)}, {"exp": None},
-    {"exp": []}, {"exp": {}}, {"exp": float(NEVER)}, {"realm_access": {}}, {"realm_access": None},
-    {"realm_access": {"roles": []}},
-    {"realm_access": {"roles": "orders:create"}}, {"realm_access": {"roles": ["orders:create"]}},
-    {"realm_access": {"roles": ["payments:create"]}}, {"realm_access": {"roles": ["payments:read"]}},
-    {"realm_access": {"roles": {"x": "orders:create"}}}, {"azp": "order-service"}, {"azp": "api-gateway"}, {"azp": ""},
-    {"azp": None}, {"azp": ["payment-service"]},
-)  # fmt: skip
-PEERS: tuple[Json, ...] = (
-    {}, {"verified": False}, {"verified": "true"}, {"verified": None}, {"subject": {}}, {"subject": {"CN": ""}},
-    {"subject": {"CN": "api-gateway-client"}}, {"subject": {"CN": "order-service-client"}}, {"subject": {"CN": "evil"}},
-    {"subject": {"CN": ["api-gateway-client"]}},
-)  # fmt: skip
-ROLES = ["customer", "orders:create", "payments:create", "payments:read"]
-
-
-def inputs(policy: Policy) -> list[Json]:
-    """Good requests, every method on every path, and each other token and peer."""
-    name, azp, good = GOOD[policy]
-    peer: Json = {"verified": bool(name), "subject": {"CN": name} if name else {}, "san": {"uri": [], "dns": []}}
-    token = {"sub": "user-123", "azp": azp, "exp": NEVER, "realm_access": {"roles": ROLES}}
-    asked = [document(peer, token, method, path) for method, path in product(METHODS, PATHS)]
-    for method, path in good:
-        asked += [document(peer, {**token, **change}, method, path) for change in TOKENS]
-        asked += [document({**peer, **change}, token, method, path) for change in PEERS]
-        asked += [document(peer, {}, method, path), document({"verified": False, "subject": {}}, token, method, path)]
-        asked.append(document(peer, token, method, path) | {"headers": {}})
-    return asked
-
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.folder)
 def test_another_rego_implementation_answers_the_same(policy: Policy) -> None:
@@ -102,21 +47,21 @@ def test_another_rego_implementation_answers_the_same(policy: Policy) -> None:
     bundle = theirs.build(f"answer := {policy.query}")
     allowed = 0
 
-    for asked in inputs(policy):
+    for asked in picked_inputs(policy):
         ours.set_input_json(json.dumps(asked))
         theirs.set_input(asked)
         answer = json.loads(ours.eval_rule_as_json(policy.query))
         assert answer == theirs.query_bundle(bundle).results[0]["answer"], asked
         allowed += answer["allow"] if isinstance(answer, dict) else answer
         assert isinstance(answer, bool) or set(answer) == {"allow", "reasons", "audit"}
-    assert 2 <= allowed < len(inputs(policy)) / 2
+    assert 2 <= allowed < len(picked_inputs(policy)) / 2
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.folder)
 def test_every_answer_of_the_data_policy_has_a_reason(policy: Policy) -> None:
     """An allowed request has one, the granting sentence; a refused one says what is missing."""
     loaded = engine(policy)
-    for asked in inputs(policy):
+    for asked in picked_inputs(policy):
         loaded.set_input_json(json.dumps(asked))
         answer = json.loads(loaded.eval_rule_as_json(policy.query))
         if policy is not DATA:
