@@ -48,7 +48,10 @@ def attacks_on_claims(now: float = NOW) -> Iterator[Attack]:
         yield from rows(claim, Reason.TOKEN_NOT_YET_VALID, future, now + LEEWAY)
         yield from rows(claim, _INVALID, no_times, ...)
     yield from rows("typ", Reason.TOKEN_TYPE_REFUSED, ["ID", "Refresh", "Offline", "Logout", "DPoP", "", None, []], ...)
-    yield from rows("cnf", Reason.TOKEN_TYPE_REFUSED, [{"x5t#S256": "abc"}, {"jkt": "abc"}, {}, None])
+    yield from rows(
+        "cnf", Reason.TOKEN_TYPE_REFUSED, [{"jkt": "abc"}, {"x5t#S256": "a" * 43, "jkt": "abc"}, {}, None], ...
+    )
+    yield from rows("cnf", _INVALID, [{"x5t#S256": "abc"}, {"x5t#S256": None}])
     names: list[object] = [
         "", " ", " admin", "admin ", "admin\r\nx-user-id: root", "admin\n", "a\0b", "a\tb", "\u202eadmin", "a\u00a0b",
         "a\u200bb", "\ud800", "x" * 256, {}, [], ["admin"], 1, True, None,

@@ -107,7 +107,12 @@ def _tokens(config: Config) -> Iterator[Finding]:
         found = f"the same issuer as jwt.issuers[{first}]"
         yield Finding(("jwt", "issuers", index, "issuer"), found, "keep one", (("jwt", "issuers", first, "issuer"),))
     for index, issuer in enumerate(issuers):
-        yield from _fetched_keys(("jwt", "issuers", index), issuer)
+        place: Place = ("jwt", "issuers", index)
+        yield from _fetched_keys(place, issuer)
+        if issuer.require_binding and config.proxy.auth.enabled and not config.proxy.mtls.enabled:
+            found = "tokens must be bound to the caller's certificate, but proxy.mtls is off: all would be refused"
+            fix = "enable proxy.mtls where callers show certificates, or remove require_binding"
+            yield Finding((*place, "require_binding"), found, fix, ((*_MTLS, "enabled"), ("proxy", "auth", "enabled")))
 
 
 def _fetched_keys(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:

@@ -1,28 +1,23 @@
-"""The sections about incoming requests: `http`, `jwt`, `proxy`. Values only; what must fit together is in `checks`."""
+"""The sections about incoming requests: `http`, `proxy`. Values only; what must fit together is in `checks`."""
 
-from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from authz_service.config.addresses import EVERY_ADDRESS, Address, Endpoint
 from authz_service.config.section import Section
 from authz_service.config.values import (
-    Algorithm,
     Client,
     Duration,
     DurationOrZero,
     File,
     HeaderName,
-    HttpUrl,
-    Leeway,
     ListenAddress,
     PolicyQuery,
     RoutePath,
     ServiceUrl,
     Size,
     StripPrefix,
-    Texts,
     Word,
 )
 from authz_service.request_form import METHODS, Method
@@ -102,55 +97,6 @@ class Http(Section):
         default=1000, ge=1, le=1_000_000, description="Connections above this number are closed at once."
     )
     timeouts: HttpTimeouts = HttpTimeouts()
-
-
-class JwtIssuer(Section):
-    """One issuer of access tokens, and which of its tokens are accepted (RFC 7519, RFC 8725)."""
-
-    issuer: HttpUrl = Field(
-        description="The claim `iss`, compared character by character.",
-        examples=["https://keycloak.example.com/realms/users"],
-    )
-    audience: Texts = Field(
-        description="A token's `aud` must name at least one of these. One text or a list.", examples=["order-service"]
-    )
-    jwks_url: HttpUrl | None = Field(
-        default=None,
-        description="Where the issuer's keys are. By default the issuer's OpenID discovery document says it.",
-        examples=["https://keycloak.example.com/realms/users/protocol/openid-connect/certs"],
-    )
-    jwks_refresh_interval: Duration = Field(
-        default=3600.0,
-        description="How often the keys are fetched again. An unknown key is looked for at once, whatever this says.",
-    )
-    algorithms: tuple[Algorithm, ...] = Field(
-        default=("RS256", "ES256"),
-        min_length=1,
-        description="Signature algorithms that are accepted. Never `none`, never `HS*`.",
-    )
-    types: Texts = Field(
-        default=("JWT", "at+jwt"), description="Accepted values of the token header `typ`. No `typ` counts as `JWT`."
-    )
-    leeway: Leeway = Field(default=30.0, description="How far the issuer's clock may be off; at most 30 s.")
-    ca_file: File | None = Field(
-        default=None,
-        description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",
-        examples=["/etc/certs/ca/identity-ca.crt"],
-    )
-
-
-class Jwt(Section):
-    """Whose tokens are accepted: one issuer's keys, or a list of several. Required when `proxy.auth` is enabled."""
-
-    issuers: tuple[JwtIssuer, ...] = Field(
-        min_length=1,
-        description="Several issuers, each with the keys below. One issuer needs no list: its keys stand under `jwt`.",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_issuer_is_a_list_of_one(cls, value: object) -> object:
-        return {"issuers": [value]} if isinstance(value, Mapping) and "issuers" not in value else value
 
 
 class ProxyAuth(Section):

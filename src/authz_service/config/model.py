@@ -18,14 +18,13 @@ from authz_service.config.ingress_model import (
     Http,
     HttpTimeouts,
     HttpTls,
-    Jwt,
-    JwtIssuer,
     Proxy,
     ProxyAuth,
     ProxyAuthz,
     ProxyMtls,
     Route,
 )
+from authz_service.config.jwt_model import Jwt, JwtIssuer
 from authz_service.config.section import Section
 from authz_service.config.values import (
     Duration,

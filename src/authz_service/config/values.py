@@ -183,6 +183,7 @@ DurationOrZero = Annotated[
     float, _duration(0, _TEN_YEARS, "write a duration such as 30s, or 0s"), _AS_DURATION, _IS_DURATION
 ]
 Leeway = Annotated[float, _duration(0, 30, "write a duration from 0s to 30s"), _AS_DURATION, _IS_DURATION]
+BindingGrace = Annotated[float, _duration(0, 3600, "write a duration from 0s to 1h"), _AS_DURATION, _IS_DURATION]
 Size = Annotated[int, PlainValidator(_size), _AS_SIZE, _described("size", r"^\d+\s*(B|KiB|MiB|GiB)?$")]
 Secret = Annotated[
     SecretText, _parsed_by(parse_secret, SecretText), _PRINTED, _described("secret", writeOnly=True, minLength=1)

@@ -59,6 +59,7 @@ class Claims(NamedTuple):
     issuer: str
     expires_at: float  # `exp` plus leeway, seconds since the epoch
     document: bytes  # the policy input's `token` object, as JSON
+    certificate: str = ""  # the only one it may be used with (RFC 8705 §3): SHA-256, lower-case hex; "" = any
 
 
 NO_CLAIMS = Claims({}, "", float("inf"), b"{}")

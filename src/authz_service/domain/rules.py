@@ -36,6 +36,9 @@ class IssuerRules(Struct, frozen=True):
     algorithms: tuple[str, ...]
     leeway: float  # seconds
     types: tuple[str, ...] = ("JWT", "at+jwt")  # header `typ`, compared without case; absent counts as JWT
+    required_claims: tuple[str, ...] = ()  # top-level names that must be there, beside those that we check anyway
+    require_binding: bool = False  # a token without `cnf.x5t#S256` is refused
+    binding_grace: float = 0.0  # seconds; see identity.token_binding
 
 
 class PolicySource(Struct, frozen=True):

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, Si
 from authz_service.domain.decision import NO_PEER, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import ClientRule, PeerRules
+from authz_service.identity.token_binding import Renewals
 
 MAX_CACHED = 1024
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
@@ -55,6 +56,7 @@ class Peers:
         self._rules = rules
         self._now = now
         self._known: dict[bytes, Peer] = {}
+        self.renewals = Renewals(now)
         self._revoked = frozenset(rules.revoked)
         self._withdrawn = [x509.load_pem_x509_certificate(pem.encode("ascii")) for pem in rules.withdrawn]
 
@@ -79,6 +81,7 @@ class Peers:
         if len(self._known) >= MAX_CACHED:
             del self._known[next(iter(self._known))]
         self._known[pem] = peer
+        self.renewals.note(peer)
         return peer
 
     def _require_trusted(self, peer: Peer, pem: bytes) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from authz_service.domain.decision import Claims
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerRules
+from authz_service.identity.token_binding import bound_certificate
 
 _MAX_NAME_LENGTH = 255  # OpenID Connect Core §2 on `sub`
 _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z; what lies beyond is milliseconds taken for seconds
@@ -29,6 +30,10 @@ class TimedClaims(NamedTuple):
 def require_claims(payload: dict[str, object], rules: IssuerRules, now: float) -> TimedClaims:
     """Raises Rejected. `payload` must carry the issuer's signature and its `iss` must be the issuer's."""
     _require_bearer_token(payload)
+    certificate = bound_certificate(payload, required=rules.require_binding)
+    for name in rules.required_claims:
+        if payload.get(name) is None:
+            raise _invalid(f"{name} is missing, and jwt.required_claims names it")
     _require_name("sub", payload.get("sub"))
     for name in _NAMES:
         if name in payload:
@@ -43,7 +48,7 @@ def require_claims(payload: dict[str, object], rules: IssuerRules, now: float) -
     not_before = max(_require_time(payload, "nbf", 0), _require_time(payload, "iat", 0)) - rules.leeway
     if now < not_before:
         raise Rejected(Reason.TOKEN_NOT_YET_VALID, f"valid in {not_before - now:.0f} s")
-    return TimedClaims(Claims(payload, rules.issuer, expires_at, _document(payload)), not_before)
+    return TimedClaims(Claims(payload, rules.issuer, expires_at, _document(payload), certificate), not_before)
 
 
 def _require_bearer_token(payload: dict[str, object]) -> None:
@@ -51,8 +56,6 @@ def _require_bearer_token(payload: dict[str, object]) -> None:
         payload.get("typ", "Bearer") != "Bearer"
     ):  # Keycloak writes ID, Refresh, Offline, Logout, DPoP into its other tokens
         raise Rejected(Reason.TOKEN_TYPE_REFUSED, "the claim typ is not Bearer")
-    if "cnf" in payload:  # RFC 7800: only the holder of a key may use it, and we do not check whether he is
-        raise Rejected(Reason.TOKEN_TYPE_REFUSED, "sender-constrained tokens (cnf) are not supported")
 
 
 def _require_name(claim: str, value: object) -> None:

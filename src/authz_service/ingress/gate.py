@@ -11,6 +11,7 @@ from authz_service.domain.rules import GateRules, RouteRules
 from authz_service.errors import KeysUnavailable
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.client_binding import require_same_client
+from authz_service.identity.token_binding import Renewals, require_holder
 from authz_service.ingress.owned_headers import OwnedHeaders
 from authz_service.ingress.policy_input import PolicyInput, extracted_header
 from authz_service.ingress.route_table import RouteTable
@@ -20,6 +21,9 @@ _NOT_ASKED = Verdict(Reason.ALLOWED, (), None)
 
 
 class Peers(Protocol):
+    @property
+    def renewals(self) -> Renewals: ...
+
     def require_allowed(self, pem: bytes) -> Peer: ...
 
 
@@ -46,6 +50,7 @@ class Gate:
         self._peers = peers
         self._tokens = tokens
         self._policy = policy
+        self._graces = {issuer.issuer: issuer.binding_grace for issuer in rules.issuers}
         self.owned = OwnedHeaders(rules.headers)
         self.routes = RouteTable(rules.routes)
         self._input = PolicyInput(rules.headers.extract, {} if policy is None else policy.reads)
@@ -102,6 +107,9 @@ class Gate:
                 raise Rejected(Reason.TOKEN_MISSING)
             return NO_CLAIMS
         claims = self._tokens.verify(token, final=final)
+        if claims.certificate:
+            renewals = None if self._peers is None else self._peers.renewals
+            require_holder(peer, claims, renewals, self._graces[claims.issuer])
         if self.rules.peers is not None:
             require_same_client(peer, claims, self.rules.peers)
         return claims

@@ -63,6 +63,9 @@ def _issuers(config: Config) -> tuple[IssuerRules, ...]:
             algorithms=issuer.algorithms,
             leeway=issuer.leeway,
             types=issuer.types,
+            required_claims=issuer.required_claims,
+            require_binding=issuer.require_binding,
+            binding_grace=issuer.binding_grace,
         )
         for issuer in config.issuers
     )

@@ -55,6 +55,12 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         "https://",
     ),
     (
+        "jwt.require_binding",
+        {"jwt.require_binding": "true"},
+        {"jwt.require_binding": "true", "proxy.mtls": REMOVED},
+        "enable proxy.mtls",
+    ),
+    (
         "proxy.authz.policy_query",
         {"proxy.authz": {"enabled": "false"}},
         {"proxy.authz": {"enabled": "true"}},

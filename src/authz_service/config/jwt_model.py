@@ -1,0 +1,82 @@
+"""The section about tokens: `jwt`. Values only; what must fit together is in `checks`."""
+
+from collections.abc import Mapping
+
+from pydantic import Field, model_validator
+
+from authz_service.config.section import Section
+from authz_service.config.values import (
+    Algorithm,
+    BindingGrace,
+    Duration,
+    File,
+    HttpUrl,
+    Leeway,
+    Texts,
+    Word,
+)
+
+
+class JwtIssuer(Section):
+    """One issuer of access tokens, and which of its tokens are accepted (RFC 7519, RFC 8725)."""
+
+    issuer: HttpUrl = Field(
+        description="The claim `iss`, compared character by character.",
+        examples=["https://keycloak.example.com/realms/users"],
+    )
+    audience: Texts = Field(
+        description="A token's `aud` must name at least one of these. One text or a list.", examples=["order-service"]
+    )
+    jwks_url: HttpUrl | None = Field(
+        default=None,
+        description="Where the issuer's keys are. By default the issuer's OpenID discovery document says it.",
+        examples=["https://keycloak.example.com/realms/users/protocol/openid-connect/certs"],
+    )
+    jwks_refresh_interval: Duration = Field(
+        default=3600.0,
+        description="How often the keys are fetched again. An unknown key is looked for at once, whatever this says.",
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("RS256", "ES256"),
+        min_length=1,
+        description="Signature algorithms that are accepted. Never `none`, never `HS*`.",
+    )
+    types: Texts = Field(
+        default=("JWT", "at+jwt"), description="Accepted values of the token header `typ`. No `typ` counts as `JWT`."
+    )
+    required_claims: tuple[Word, ...] = Field(
+        default=(),
+        description="Claims that a token must have, beside those that are always checked. Names at the top level.",
+        examples=[["sid", "acr"]],
+    )
+    require_binding: bool = Field(
+        default=False,
+        description="Accept only tokens that are bound to the caller's client certificate (`cnf.x5t#S256`, RFC 8705). "
+        "One that is bound is held to it in any case. Needs `proxy.mtls`.",
+    )
+    binding_grace: BindingGrace = Field(
+        default=0.0,
+        description="A client that has just renewed its certificate may go on for so long with tokens that are bound "
+        "to the one before; at most 1h. Off by default.",
+        examples=["60s"],
+    )
+    leeway: Leeway = Field(default=30.0, description="How far the issuer's clock may be off; at most 30 s.")
+    ca_file: File | None = Field(
+        default=None,
+        description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",
+        examples=["/etc/certs/ca/identity-ca.crt"],
+    )
+
+
+class Jwt(Section):
+    """Whose tokens are accepted: one issuer's keys, or a list of several. Required when `proxy.auth` is enabled."""
+
+    issuers: tuple[JwtIssuer, ...] = Field(
+        min_length=1,
+        description="Several issuers, each with the keys below. One issuer needs no list: its keys stand under `jwt`.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_issuer_is_a_list_of_one(cls, value: object) -> object:
+        return {"issuers": [value]} if isinstance(value, Mapping) and "issuers" not in value else value
