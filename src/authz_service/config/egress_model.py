@@ -120,11 +120,12 @@ class Retries(Section):
     """Repetition of requests that failed."""
 
     attempts: int = Field(
-        default=2,
+        default=6,
         ge=0,
         le=10,
         description="How often a request is repeated when its connection fails: safe methods (RFC 9110 §9.2.1) always, "
-        "others only if nothing was sent. 0 is never.",
+        "others only if nothing was sent. The waits in between grow; six of them outlast a restart of the target's "
+        "sidecar. 0 is never.",
     )
 
 
@@ -139,8 +140,8 @@ class Target(Section):
     retries: Retries = Retries()
     timeout: DurationOrZero = Field(
         default=15.0,
-        description="The answer must begin this long after the request, unless the route says otherwise. "
-        "`0s` is no limit.",
+        description="The answer must begin this long after the request, unless the route says otherwise. A safe "
+        "request without one is repeated (`retries`), for `http.timeouts.idle` in all. `0s` is no limit.",
     )
 
 
