@@ -1,4 +1,4 @@
-"""A target's sidecar is killed and comes back: whoever calls it through our egress does not notice, where that is safe."""
+"""A target's sidecar is killed and comes back: who calls it through our egress does not notice, where that is safe."""
 
 from __future__ import annotations
 

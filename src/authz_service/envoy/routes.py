@@ -16,8 +16,8 @@ NOT_FOUND_ROUTE = "-"
 # A connection that could not be made carried nothing; HTTP/2 says so of a refused stream (RFC 9113 §8.7).
 _RETRY_ANY = "connect-failure,refused-stream"
 _RETRY_SAFE = "connect-failure,refused-stream,reset"
-# A neighbour's Envoy that was killed is back after 0.15 s, on a busy machine after 1 s: six waits, each a random part of
-# 0.05, 0.1, 0.2, 0.4, 0.8 and 1.6 s, outlast the first but for one time in 10,000.
+# A neighbour's Envoy that was killed is back after 0.15 s, on a busy machine after 1 s. Six waits, each a random part
+# of 0.05, 0.1, 0.2, 0.4, 0.8 and 1.6 s, outlast the first but for one time in 10,000.
 _PATIENCE: Message = {"base_interval": "0.05s", "max_interval": "2s"}
 
 
