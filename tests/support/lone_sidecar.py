@@ -212,6 +212,13 @@ class LoneSidecar:
     def audit(self) -> list[Json]:
         return lines(self.folder / "audit.jsonl")
 
+    def audit_tail(self, size: int = 32768) -> list[Json]:
+        """The newest records, of a file that may be long."""
+        with (self.folder / "audit.jsonl").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            text = file.read()
+        return [json.loads(line) for line in text.splitlines(keepends=True)[1:] if line.endswith(b"\n")]
+
     def tree(self) -> list[psutil.Process]:
         """Every process of the sidecar, itself first."""
         assert self.process is not None
