@@ -61,12 +61,11 @@ allowed_services := {
 valid_service_token if {
 	service_name == allowed_services[client_name]
 	is_number(input.token.exp)
-	input.token.exp > (time.now_ns() / 1000000000) - leeway
-}
 
-# The sidecar's own leeway in seconds. It has checked `exp` before, and answers 401 so that the caller fetches a new token;
-# a stricter policy would turn that into a 403.
-leeway := 30
+	# The sidecar's own leeway. It has checked `exp` before, and answers 401 so that the caller fetches a new token;
+	# a stricter policy would turn that into a 403.
+	input.token.exp + 30 > time.now_ns() / 1000000000
+}
 
 # `azp`, the authorized party, is the client_id.
 service_name := input.token.azp if is_string(input.token.azp)

@@ -20,12 +20,11 @@ valid_user_token if {
 	is_string(input.token.sub)
 	input.token.sub != ""
 	is_number(input.token.exp)
-	input.token.exp > (time.now_ns() / 1000000000) - leeway
-}
 
-# The sidecar's own leeway in seconds. It has checked `exp` before, and answers 401 so that the caller fetches a new token;
-# a stricter policy would turn that into a 403.
-leeway := 30
+	# The sidecar's own leeway. It has checked `exp` before, and answers 401 so that the caller fetches a new token;
+	# a stricter policy would turn that into a 403.
+	input.token.exp + 30 > time.now_ns() / 1000000000
+}
 
 # correction 14: the method alone was enough; now it is a method on a resource, in whole segments.
 has_permission if {
