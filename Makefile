@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 JSON ?=
 ONLY ?=
 
-.PHONY: demo up test unlinted-test lint format bench torture install requirements clean opa test-opa test-real
+.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa test-real
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end
 	@$(BIN)/authz-dev demo $(if $(JSON),--json $(JSON))
@@ -37,6 +37,9 @@ bench: $(INSTALLED)  ## figures as ratios against the same Envoy without authori
 
 torture: $(INSTALLED)  ## every attack and fault of docs/security.md at full size, 40 minutes at most; JSON=FILE writes it, ONLY=A3,F1 picks
 	@$(BIN)/python -m tests.torture $(if $(JSON),--json $(JSON)) $(if $(ONLY),--only $(ONLY))
+
+mutate: $(INSTALLED)  ## break the product in one place at a time: the tests must see each; JSON=FILE writes it, ONLY=word picks
+	@$(BIN)/python -m tests.mutate $(if $(JSON),--json $(JSON)) $(if $(ONLY),--only $(ONLY))
 
 # The parts that users run in place of ours: fetched into $(REAL), tested over real connections. `make test` needs none.
 opa: $(OPA)  ## the real OPA, built by Go from its module (the first time takes minutes)

@@ -1,0 +1,198 @@
+"""The list: security-relevant lines of the product, each made wrong in the way in which such lines go wrong.
+
+A check that is dropped, a list that is widened, a header that is left, an allow where something broke. `make mutate`
+tries them all; `tests/unit/mutate` keeps each in step with the code.
+"""
+
+from __future__ import annotations
+
+from tests.mutate.mutation import Mutation
+
+_SRC = "src/authz_service"
+_TOKENS = ("tests/unit/identity/test_token_verifier.py", "tests/attacks/test_jwt_attacks.py")
+_PEERS = (
+    "tests/unit/identity/test_peers.py",
+    "tests/unit/identity/test_peers_since_the_handshake.py",
+    "tests/attacks/test_peer_attacks.py",
+)
+_KEYS = ("tests/unit/identity/test_key_set.py", *_TOKENS)
+_BINDING = ("tests/unit/identity/test_client_binding.py",)
+_GATE = ("tests/unit/ingress/test_gate.py",)
+_HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
+_SERVICE = ("tests/unit/supervisor/test_decision_service.py",)
+_AUDIT = ("tests/unit/audit",)
+_POLICY = ("tests/unit/policy/test_policy_engine.py", "tests/unit/policy/test_load_gate.py")
+_HYGIENE = ("tests/integration/envoy/test_header_hygiene.py",)
+_ASKED = ("tests/integration/envoy/test_gate_is_asked.py",)
+_HANDSHAKES = ("tests/integration/envoy/test_handshakes.py",)
+_EGRESS_DOOR = ("tests/integration/envoy/test_egress_door.py",)
+_TOKEN_KEEPER = ("tests/unit/egress",)
+_OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
+_OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
+
+
+def _identity() -> list[Mutation]:
+    folder = f"{_SRC}/identity"
+    return [
+        Mutation(
+            "a signature is not looked at", f"{folder}/tokens.py",
+            "if not is_signed_by(key, unverified.algorithm, unverified.signing_input, unverified.signature):",
+            "if False:", _TOKENS,
+        ),
+        Mutation(
+            "any algorithm the key can do", f"{folder}/tokens.py",
+            "if token.algorithm not in rules.algorithms:", "if False:", _TOKENS,
+        ),
+        Mutation(
+            "a key of another type", f"{folder}/tokens.py",
+            'if token.algorithm not in key.algorithms:\n            raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"{token',
+            'if False:\n            raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"{token', _TOKENS,
+        ),
+        Mutation(
+            "any typ in the header", f"{folder}/tokens.py",
+            "if token.media_type not in self._types[rules.issuer]:", "if False:", _TOKENS,
+        ),
+        Mutation(
+            "a remembered token lives for ever", f"{folder}/tokens.py",
+            "if known is not None and known.not_before <= self._now() < known.claims.expires_at:",
+            "if known is not None:", _TOKENS,
+        ),
+        Mutation(
+            "a withdrawn key's tokens stay", f"{folder}/tokens.py",
+            "if claims.issuer == keys.issuer and usable.get(key.kid) != key:", "if False:", _TOKENS,
+        ),
+        Mutation("exp is not looked at", f"{folder}/claims.py", "if now >= expires_at:", "if False:", _TOKENS),
+        Mutation("nbf is not looked at", f"{folder}/claims.py", "if now < not_before:", "if False:", _TOKENS),
+        Mutation(
+            "any audience", f"{folder}/claims.py",
+            "if not any(name in accepted for name in found):", "if not found:", _TOKENS,
+        ),
+        Mutation(
+            "a refresh token is an access token", f"{folder}/claims.py",
+            'payload.get("typ", "Bearer") != "Bearer"', 'payload.get("typ", "Bearer") == "Logout"', _TOKENS,
+        ),
+        Mutation(
+            "text is a time", f"{folder}/claims.py",
+            "isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _END_OF_TIME",
+            "isinstance(value, bool)", _TOKENS,
+        ),
+        Mutation(
+            "a header may bring its key", f"{folder}/strict_jwt.py",
+            'frozenset({"crit", "zip", "b64", "jwk", "jku", "x5u", "x5c"})', 'frozenset({"crit"})', _TOKENS,
+        ),
+        Mutation(
+            "two ways to write one token", f"{folder}/strict_jwt.py",
+            'if urlsafe_b64encode(decoded).rstrip(b"=") != segment:', "if False:", _TOKENS,
+        ),
+        Mutation("HS256 joins the algorithms", f"{folder}/signatures.py", "ALGORITHMS = frozenset({*_RSA, *_EC, _ED})",
+                 'ALGORITHMS = frozenset({*_RSA, *_EC, _ED, "HS256", "none"})', _TOKENS),
+        Mutation("an encryption key verifies", f"{folder}/key_set.py", 'entry.get("use", "sig") == "sig"', "True", _KEYS),
+        Mutation("RSA of 1024 bits", f"{folder}/key_set.py", "range(2048, 8192 + 1)", "range(1024, 8192 + 1)", _KEYS),
+        Mutation(
+            "any client certificate", f"{folder}/certificates.py",
+            "if not any(is_match(rule, peer) for rule in self._rules.allowed):", "if False:", _PEERS,
+        ),
+        Mutation(
+            "an expired certificate", f"{folder}/certificates.py",
+            "if not peer.not_before <= self._now() <= peer.not_after:", "if False:", _PEERS,
+        ),
+        Mutation(
+            "a revoked certificate", f"{folder}/certificates.py",
+            'if (peer.issuer, f"{peer.serial:x}") in self._revoked:', "if False:", _PEERS,
+        ),
+        Mutation("no certificate where one is required", f"{folder}/certificates.py",
+                 "if self._rules.required:", "if False:", _PEERS),
+        Mutation("a CA is a client", f"{folder}/certificates.py",
+                 "if isinstance(constraints, x509.BasicConstraints) and constraints.ca:", "if False:", _PEERS),
+        Mutation("the first of two CNs", f"{folder}/certificates.py",
+                 'if len(subject.get("CN", ())) > 1:', "if False:", _PEERS),
+        Mutation("a rule matches when one of its attributes does", f"{folder}/certificates.py",
+                 "return all({value for name, value in peer.subject", "return any({value for name, value in peer.subject",
+                 _PEERS),
+        Mutation("anybody's service token", f"{folder}/client_binding.py",
+                 "if azp not in _clients_of(peer, rules):", "if False:", _BINDING),
+    ]  # fmt: skip
+
+
+def _ingress() -> list[Mutation]:
+    folder = f"{_SRC}/ingress"
+    return [
+        Mutation("a token may be left out", f"{folder}/gate.py", "if route.auth_required:", "if False:", _GATE),
+        Mutation("the policy's no is a yes", f"{folder}/gate.py",
+                 "if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:", "if False:", _GATE),
+        Mutation("no policy is no obstacle", f"{folder}/gate.py",
+                 "if (part is None) != (its_rules is None):", "if False:", _GATE),
+        Mutation("a path of another route", f"{folder}/gate.py",
+                 "not self.routes.agrees(route.name, segments):", "False:", _GATE),
+        Mutation("two Authorization headers", f"{_SRC}/identity/bearer.py",
+                 'if "," in authorization:', "if False:", ("tests/unit/identity/test_bearer.py",)),
+        Mutation("a header without a value is left to the client", f"{folder}/owned_headers.py",
+                 "removed = [name for name, value in values.items() if value is None]", "removed = []", _HEADERS),
+        Mutation("a stranger says for whom he acts", f"{folder}/owned_headers.py",
+                 "values.setdefault(headers.USER_CONTEXT, None)", "pass", _HEADERS),
+        Mutation("headers of one token for the next", f"{folder}/owned_headers.py",
+                 "key = (claims.document, peer is NO_PEER)", 'key = (b"", peer is NO_PEER)', _HEADERS),
+    ]  # fmt: skip
+
+
+def _decision() -> list[Mutation]:
+    service = f"{_SRC}/supervisor/decision_service.py"
+    return [
+        Mutation("an allow without its record", service,
+                 "if not recorded and self._audit_required:", "if False:", _SERVICE),
+        Mutation("whatever breaks is an allow", service,
+                 "return Decision(False, reason, detail, NO_PEER, NO_CLAIMS, None)",
+                 "return Decision(True, reason, detail, NO_PEER, NO_CLAIMS, None)", _SERVICE),
+        Mutation("a policy that fails allows", f"{_SRC}/policy/engine.py",
+                 "            return _FAILED", "            return _ALLOWED", _POLICY),
+        Mutation("undefined is an allow", f"{_SRC}/policy/engine.py",
+                 "'\"<undefined>\"': _UNDEFINED", "'\"<undefined>\"': _ALLOWED", _POLICY),
+        Mutation("half a line is a record", f"{_SRC}/audit/sink.py", "if written != len(line):", "if False:", _AUDIT),
+    ]  # fmt: skip
+
+
+def _outbound() -> list[Mutation]:
+    return [
+        Mutation("an expired token stays in use", f"{_SRC}/egress/token_keeper.py",
+                 "        self._token = None\n        _log.error(", "        _log.error(", _TOKEN_KEEPER),
+        Mutation("whatever token_type", f"{_SRC}/credentials/oauth2.py",
+                 'if not isinstance(token_type, str) or token_type.lower() != "bearer":', "if False:", _OAUTH2),
+        Mutation("somebody else's key", f"{_SRC}/credentials/certificates.py",
+                 "if key and chain and key.public_key() != chain[0].public_key():", "if False:", _OWN_CERTIFICATES),
+        Mutation("a bundle that drops our own authority", f"{_SRC}/credentials/certificates.py",
+                 "if before.covers(own) and not after.covers(own):", "if False:", _OWN_CERTIFICATES),
+        Mutation("the target's name is not checked", f"{_SRC}/envoy/tls.py",
+                 '                "match_typed_subject_alt_names": [\n'
+                 '                    {"san_type": "IP_ADDRESS" if is_ip(host) else "DNS", "matcher": {"exact": host}}\n'
+                 "                ]\n", "", _HANDSHAKES),
+        Mutation("the service's own token goes along", f"{_SRC}/envoy/filters.py",
+                 "overwrite=True,", "overwrite=False,", _EGRESS_DOOR),
+        Mutation("without a token, but it goes", f"{_SRC}/envoy/filters.py",
+                 "allow_request_without_credential=False,", "allow_request_without_credential=True,", _EGRESS_DOOR),
+        Mutation("a web page may call", f"{_SRC}/envoy/routes.py",
+                 'for name in ("origin", "sec-fetch-site")', 'for name in ("sec-fetch-mode",)', _EGRESS_DOOR),
+    ]  # fmt: skip
+
+
+def _envoy() -> list[Mutation]:
+    return [
+        Mutation("the gate is down: come in", f"{_SRC}/envoy/filters.py",
+                 "failure_mode_allow=False,", "failure_mode_allow=True,", _ASKED),
+        Mutation("nobody asks the gate", f"{_SRC}/envoy/listeners.py",
+                 "limit, filters.ask_the_gate(config), filters.router()", "limit, filters.router()", _ASKED),
+        Mutation("our own headers are left in", f"{_SRC}/envoy/listeners.py",
+                 "removed = [*headers.STRIPPED, *filters.owned_headers(config)]", "removed = [*headers.STRIPPED]", _HYGIENE),
+        Mutation("a client writes about its own certificate", f"{_SRC}/headers.py",
+                 'STRIPPED_PREFIXES = ("x-authz-", ', 'STRIPPED_PREFIXES = ("x-nothing-", ', _HYGIENE),
+        Mutation("a client certificate is a matter of taste", f"{_SRC}/envoy/tls.py",
+                 'require_client_certificate=tls.client_auth == "require",', "require_client_certificate=False,",
+                 _HANDSHAKES),
+        Mutation("sessions are resumed", f"{_SRC}/envoy/tls.py",
+                 "disable_stateless_session_resumption=True,", "disable_stateless_session_resumption=False,", _HANDSHAKES),
+        Mutation("escaped slashes pass", f"{_SRC}/envoy/listeners.py",
+                 'path_with_escaped_slashes_action="REJECT_REQUEST",', 'path_with_escaped_slashes_action="KEEP_UNCHANGED",',
+                 ("tests/integration/envoy/test_what_envoy_answers.py", "tests/integration/envoy/test_changes_and_limits.py")),
+    ]  # fmt: skip
+
+
+MUTATIONS = (*_identity(), *_ingress(), *_decision(), *_outbound(), *_envoy())
