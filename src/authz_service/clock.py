@@ -53,12 +53,16 @@ def jittered(clock: Clock, seconds: float) -> float:
     return seconds * (0.9 + 0.2 * clock.random())
 
 
-def retry_delay(clock: Clock, failures: int, *, first: float, longest: float, retry_after: float | None) -> float:
+def retry_delay(
+    clock: Clock, failures: int, *, first: float, longest: float, retry_after: float | None, spent: float = 0.0
+) -> float:
     """Seconds to wait after the n-th failure in a row: doubling from `first`, never above `longest`, half of it chance.
 
-    A peer that names its own time (Retry-After) is obeyed, within five minutes.
+    What the attempt itself has `spent` until it failed counts as waiting: who hears nothing for five seconds has waited
+    enough. A peer that names its own time (Retry-After) is obeyed, within five minutes.
     """
     steps: int = 2 ** min(max(failures - 1, 0), 30)
     own = min(longest, first * steps) * (0.5 + 0.5 * clock.random())
+    own = max(min(own, first), own - spent)
     asked = min(retry_after or 0.0, _LONGEST_RETRY_AFTER) * (1 + 0.1 * clock.random())
     return max(own, asked)

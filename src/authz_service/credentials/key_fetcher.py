@@ -128,14 +128,15 @@ class KeySource:
 
     async def _refresh(self) -> bool:
         """Only under the lock. True if a good key set arrived."""
+        asked_at = self._clock.steady()
         try:
             text = await self._fetch()
             self._accept(text, self._clock.now())
         except (FetchError, ValueError, RecursionError) as error:
-            self._failed(str(error) or type(error).__name__, getattr(error, "retry_after", None))
+            self._failed(str(error) or type(error).__name__, asked_at, getattr(error, "retry_after", None))
         except Exception as error:  # noqa: BLE001 - whatever it is, we must live to try again
             _log.error("keys_refresh_broken", exc_info=error, extra={"fields": {"issuer": self._settings.issuer}})
-            self._failed(f"internal error: {type(error).__name__}", None)
+            self._failed(f"internal error: {type(error).__name__}", asked_at)
         else:
             self._failures, self._last_error, self._stale = 0, "", False
             self._next = self._clock.steady() + jittered(self._clock, self._settings.refresh_interval)
@@ -175,13 +176,21 @@ class KeySource:
             self._publish(IssuerKeys(self._settings.issuer, jwks))
         self._jwks, self._kids, self._fetched_at = jwks, frozenset(usable), fetched_at
 
-    def _failed(self, error: str, retry_after: float | None) -> None:
+    def _failed(self, error: str, asked_at: float, retry_after: float | None = None) -> None:
         self._failures += 1
         self._last_error = error
         self._stale = bool(self._jwks)
         longest = LONGEST_RETRY if self._jwks else LONGEST_RETRY_WITHOUT_KEYS
-        pause = retry_delay(self._clock, self._failures, first=FIRST_RETRY, longest=longest, retry_after=retry_after)
-        self._next = self._clock.steady() + pause
+        now = self._clock.steady()
+        pause = retry_delay(
+            self._clock,
+            self._failures,
+            first=FIRST_RETRY,
+            longest=longest,
+            retry_after=retry_after,
+            spent=now - asked_at,
+        )
+        self._next = now + pause
         fields = {
             "issuer": self._settings.issuer,
             "error": error,

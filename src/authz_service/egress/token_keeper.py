@@ -123,15 +123,15 @@ class TokenKeeper:
         try:
             token = await self._fetch(self._request)
         except AuthzServiceError as error:  # the provider, or our own CA file for it
-            self._failed(str(error), error.retry_after if isinstance(error, FetchError) else None)
+            self._failed(str(error), asked_at, error.retry_after if isinstance(error, FetchError) else None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper must live to try again
             _log.error("token_refresh_broken", exc_info=error, extra={"fields": self._fields()})
-            self._failed(f"internal error: {type(error).__name__}", None)
+            self._failed(f"internal error: {type(error).__name__}", asked_at)
         else:
             if asked_at + token.lifetime > self._clock.steady():
                 self._accept(token, asked_at)
             else:
-                self._failed("the token expired before it arrived", None)
+                self._failed("the token expired before it arrived", asked_at)
 
     def _accept(self, token: Token, asked_at: float) -> None:
         self._token, self._obtained, self._expires = token, asked_at, asked_at + token.lifetime
@@ -145,14 +145,21 @@ class TokenKeeper:
         _log.info("token_refreshed", extra={"fields": fields})
         self._publish()
 
-    def _failed(self, error: str, retry_after: float | None) -> None:
+    def _failed(self, error: str, asked_at: float, retry_after: float | None = None) -> None:
         self._failures += 1
         self._last_error = error
         now = self._clock.steady()
         left = self._expires - now if self._token else 0.0
         urgent = left <= URGENT
         longest = LONGEST_RETRY_URGENT if urgent else LONGEST_RETRY
-        pause = retry_delay(self._clock, self._failures, first=FIRST_RETRY, longest=longest, retry_after=retry_after)
+        pause = retry_delay(
+            self._clock,
+            self._failures,
+            first=FIRST_RETRY,
+            longest=longest,
+            retry_after=retry_after,
+            spent=now - asked_at,
+        )
         if not urgent:
             pause = min(pause, left - LAST_CALL)
         self._next = now + pause

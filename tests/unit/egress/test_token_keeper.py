@@ -246,6 +246,21 @@ async def test_a_token_is_back_within_five_seconds_after_the_provider_is(down_fo
     await keeper.stop()
 
 
+@async_test
+async def test_a_provider_that_hangs_is_asked_again_soon() -> None:
+    """Five seconds without an answer are wait enough: else a token would be back ten seconds after the provider."""
+    clock = FakeClock(chance=0.999999)
+    provider = Provider(clock, [30.0, DOWN])
+    keeper, proxy = await begin(clock, provider)
+    provider.takes = 5.0
+    await clock.advance(200.0)
+
+    assert proxy.now_has is None
+    assert max(provider.pauses[-5:]) <= 5.5
+    assert provider.most_under_way == 1
+    await keeper.stop()
+
+
 @pytest.mark.parametrize(("named", "pause"), [(60.0, 60.0), (86_400.0, 300.0), (0.0, 0.25), (None, 0.25)])
 @async_test
 async def test_retry_after_is_obeyed_within_five_minutes(named: float | None, pause: float) -> None:
