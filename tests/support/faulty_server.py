@@ -12,6 +12,7 @@ import json
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,7 +60,8 @@ class FaultyServer:
         self._seen: list[Seen] = []
         self._lock = threading.Lock()
         self._gone = threading.Event()  # wakes whoever delays, so that closing takes no time
-        self._in_flight = 0
+        self._in_flight: Counter[str] = Counter()
+        self.most_at: Counter[str] = Counter()  # by path: most requests at the same time
         self.most_in_flight = 0
         self.connections = 0
         self.address, self.port = address, port
@@ -122,10 +124,11 @@ class FaultyServer:
         if seconds:
             self._gone.wait(seconds)
 
-    def count_in(self, change: int) -> None:
+    def count_in(self, path: str, change: int) -> None:
         with self._lock:
-            self._in_flight += change
-            self.most_in_flight = max(self.most_in_flight, self._in_flight)
+            self._in_flight[path] += change
+            self.most_at[path] = max(self.most_at[path], self._in_flight[path])
+            self.most_in_flight = max(self.most_in_flight, self._in_flight.total())
 
 
 class _Server(ThreadingHTTPServer):
@@ -173,13 +176,13 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Seen(self.command, self.path, headers, self.rfile.read(length))
-        owner.count_in(+1)
+        owner.count_in(self.path, +1)
         try:
             answer = owner.answer_to(request)
             owner.wait(answer.delay)
             self._send(answer)
         finally:
-            owner.count_in(-1)
+            owner.count_in(self.path, -1)
 
     do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET  # noqa: N815 - the names that http.server looks for
 
