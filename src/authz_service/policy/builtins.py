@@ -23,8 +23,8 @@ _BY_ARITY = {
         graph.reachable graph.reachable_paths indexof indexof_n json.filter json.marshal_with_options
         json.match_schema json.patch json.remove net.cidr_contains numbers.range object.filter object.remove
         object.subset object.union regex.match regex.split semver.compare split sprintf startswith
-        strings.any_prefix_match strings.any_suffix_match strings.count strings.replace_n time.diff
-        time.parse_ns trim trim_left trim_prefix trim_right trim_suffix
+        strings.any_prefix_match strings.any_suffix_match time.diff time.parse_ns trim trim_left trim_prefix
+        trim_right trim_suffix
     """,
     3: """
         array.slice glob.match numbers.range_step object.get regex.find_all_string_submatch_n regex.find_n
@@ -39,8 +39,8 @@ _BY_ARITY = {
 ARITY: dict[str, int] = {name: arity for arity, names in _BY_ARITY.items() for name in names.split()}
 PRINT = "print"
 
-# Longest prefix wins. `http.send` and `opa.runtime` exist in the engine and answer something else than OPA does:
-# `not http.send(…)` is true (SECURITY T11).
+# Longest prefix wins. Some exist in the engine and answer something else than OPA does: `not http.send(…)` is true
+# (SECURITY T11), `strings.count("aaa", "aa")` is 2, `strings.replace_n` replaces what it has put in itself.
 _INSTEAD = {
     "http.send": "a decision cannot wait for a network; put what the policy needs into data.json and reload it",
     "io.jwt.": "the sidecar has verified the token before the policy is asked: use input.token",
@@ -56,6 +56,10 @@ _INSTEAD = {
     "graphql.": "the policy does not see the request's body",
     "providers.aws.": "a policy does not sign requests; egress credentials belong into the configuration",
     "strings.render_template": "use sprintf",
+    "strings.split_n": "use split",
+    "strings.count": "use count(split(x, part)) - 1",
+    "strings.replace_n": "use replace, once for each: replace(replace(x, a, b), c, d)",
+    "uri.": "the sidecar has taken the request's URL apart: use input.request",
     "any": "use `some x in xs; x == true`, or `true in xs`",
     "all": "use `every x in xs { x == true }`",
     "re_match": "use regex.match",

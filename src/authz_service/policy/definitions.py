@@ -5,11 +5,18 @@ from difflib import get_close_matches
 from itertools import pairwise
 
 from authz_service.errors import Problem
-from authz_service.policy.syntax import Module, Path, Rule, Term
+from authz_service.policy.syntax import Module, Path, Rule, Term, pattern_variables
 
 _PLAIN = {"constant", "array", "object", "set", "comprehension"}
+_RESERVED = frozenset({"input", "data"})
 _MAX_LISTED = 8
-_WORDS = {"value": "a single value", "default": "a single value", "set": "a set", "function": "a function"}
+_WORDS = {
+    "bracketed": "a set",
+    "value": "a single value",
+    "default": "a single value",
+    "set": "a set",
+    "function": "a function",
+}
 
 
 class Definitions:
@@ -39,6 +46,7 @@ def definition_problems(definitions: Definitions) -> Iterator[Problem]:
         yield from _duplicate_defaults(rules)
         yield from _computed_defaults(rules)
         yield from _mixed_kinds(rules)
+        yield from _heads(rules)
         yield from _hidden_by_data(rules[0], path, definitions.data)
     yield from _nested_rules(definitions)
     for module in definitions.modules:
@@ -104,6 +112,19 @@ def _depends(term: Term) -> bool:
     return term.kind not in _PLAIN or (term.kind != "comprehension" and any(map(_depends, term.parts)))
 
 
+def _heads(rules: Sequence[Rule]) -> Iterator[Problem]:
+    """What OPA does not let a rule's head be."""
+    for rule in rules:
+        if rule.kind == "bracketed":
+            fix = f"write `{rule.path[-1]} contains …`"
+            yield Problem(rule.name, "a set that is written with brackets is Rego v0", fix, rule.file, rule.line)
+        for name in _RESERVED & frozenset().union(*map(pattern_variables, rule.arguments)):
+            fix = "give the argument another name"
+            yield Problem(
+                rule.name, f"an argument is called `{name}`, which hides the document", fix, rule.file, rule.line
+            )
+
+
 def _mixed_kinds(rules: Sequence[Rule]) -> Iterator[Problem]:
     """A name is a value, a set or a function; a function has one number of arguments."""
     whole = [rule for rule in rules if not rule.dynamic]
@@ -125,11 +146,12 @@ def _described(rule: Rule) -> str:
 
 
 def _nested_rules(definitions: Definitions) -> Iterator[Problem]:
+    """`p.b.c := 1` beside `p[x] := …`: a reference to `p.b` finds one of them, and says nothing of the other."""
     for path, rules in definitions.rules.items():
         for end in range(2, len(path)):
-            outer = [rule for rule in definitions.rules.get(path[:end], ()) if not rule.dynamic]
-            if outer:
-                found = f"defined below the rule {outer[0].name} ({outer[0].file}:{outer[0].line})"
+            for outer in definitions.rules.get(path[:end], ())[:1]:
+                names = "the names that are computed by" if outer.dynamic else "the rule"
+                found = f"defined below {names} {outer.name} ({outer.file}:{outer.line})"
                 fix = "rename the package or the rule: one would hide the other"
                 yield Problem(rules[0].name, found, fix, rules[0].file, rules[0].line)
 

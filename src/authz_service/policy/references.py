@@ -26,6 +26,13 @@ class Finding(NamedTuple):
     fix: str
 
 
+# The engine answers these two without an error, and not as OPA does.
+_KEY_MEMBERSHIP = Finding(
+    "`key, value in …` is never true of a set here", "write `value in …` for a set, `xs[key] == value` for others"
+)
+_WALK = Finding("`walk` gives nothing when its result is assigned", "write `walk(x, [path, value])`")
+
+
 def arity_of(term: Term, definitions: Definitions) -> int | None:
     """How many arguments the called function takes; None when there is no such function."""
     if term.path:
@@ -55,6 +62,8 @@ def _of_rule(rule: Rule, definitions: Definitions) -> Iterator[Problem]:
             finding = _unknown(term.path, definitions)
             if not is_replacement and not finding and definitions.function(term.path):
                 finding = Finding(f"`{term.path[-1]}` is a function and is used without arguments", "call it")
+        elif term.kind == "key_membership":
+            finding = _KEY_MEMBERSHIP
         else:
             continue
         if finding:
@@ -65,6 +74,8 @@ def _call(term: Term, definitions: Definitions) -> Finding | None:
     name = ".".join(term.path) or str(term.value)
     if name == PRINT:
         return None
+    if name == "walk" and len(term.parts) == 1:
+        return _WALK
     arity = arity_of(term, definitions)
     if arity is None:
         return _unknown_function(name, definitions)
@@ -88,6 +99,10 @@ def _unknown(path: Path, definitions: Definitions) -> Finding | None:
     """A reference that is undefined for every request: a misspelling, which under `not` would allow."""
     if path[0] == "input":
         return _unknown_input(path)
+    if path[0] != "data":  # an import of a keyword, which the engine would read as something else
+        return Finding(
+            f"`{'.'.join(path)}` is not understood here", "write it without; docs/policies.md says which Rego is"
+        )
     data = definitions.data
     for depth, part in enumerate(path[1:], 1):
         here = path[:depth]

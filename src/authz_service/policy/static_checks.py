@@ -11,7 +11,8 @@ from authz_service.policy.engine import syntax_tree
 from authz_service.policy.engine_messages import REWRITE, engine_problem
 from authz_service.policy.references import arity_of, reference_problems
 from authz_service.policy.safety import Unsafe, unsafe_variables
-from authz_service.policy.syntax import WILDCARD, Module, Rule, Statement
+from authz_service.policy.shapes import shape_problems
+from authz_service.policy.syntax import WILDCARD, Module, Rule, Statement, terms_in
 from authz_service.policy.syntax_reader import read_modules
 
 # Told what is tried next and how many seconds of CPU time it may take, in case it does not return.
@@ -47,6 +48,8 @@ def _static_problems(query: str, definitions: Definitions) -> list[Problem]:
         *definition_problems(definitions),
         *reference_problems(definitions),
         *_unsafe_problems(definitions),
+        *_unused_problems(definitions),
+        *shape_problems(definitions),
     }
     return sorted(problems, key=lambda problem: (problem.file, problem.line, problem.found))
 
@@ -56,6 +59,18 @@ def _unsafe_problems(definitions: Definitions) -> Iterator[Problem]:
         for rule in rules:
             for unsafe in unsafe_variables(rule, lambda term: arity_of(term, definitions)):
                 yield _unsafe_problem(unsafe, rule, definitions)
+
+
+def _unused_problems(definitions: Definitions) -> Iterator[Problem]:
+    """`some x` of which nothing more is said: mostly another name was meant."""
+    for rules in definitions.rules.values():
+        for rule in rules:
+            for body in rule.bodies:
+                used = {term.value for term, _ in terms_in(body.statements, body.heads) if term.kind == "variable"}
+                for each in body.statements:
+                    for name in each.declares - used if each.kind == "some" else ():
+                        fix = "use it, or remove it"
+                        yield Problem(rule.name, f"`some {name}` is not used", fix, rule.file, each.line)
 
 
 def _unsafe_problem(unsafe: Unsafe, rule: Rule, definitions: Definitions) -> Problem:

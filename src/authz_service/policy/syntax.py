@@ -10,7 +10,7 @@ WILDCARD = "#"  # in the name of a variable that is written `_`
 class Term(NamedTuple):
     """An expression. `kind` says which of the fields count."""
 
-    kind: str  # constant variable reference call array set object comprehension unify assign operation
+    kind: str  # constant variable reference call array set object comprehension unify assign key_membership operation
     line: int
     value: object = None  # constant: its value; variable: its name; call of a builtin: the builtin's name
     path: Path = ()  # reference: its static part from `input` or `data`, if it starts there; call: the function's path
@@ -42,7 +42,7 @@ class Rule(NamedTuple):
 
     file: str
     line: int
-    kind: str  # default value set function
+    kind: str  # default value set function; bracketed: `s["x"]`, which Rego v1 does not have
     path: Path  # the static part of its name
     dynamic: bool  # the name goes on with variables: `roles[user] := …`
     arguments: tuple[Term, ...]
@@ -78,8 +78,13 @@ def terms_of(rule: Rule) -> Iterator[tuple[Term, bool]]:
     """Every term of a rule, nested ones too; the flag says that it is the value of a `with`."""
     yield from _nested(rule.arguments)
     for body in rule.bodies:
-        yield from _nested(body.heads)
-        yield from _in_statements(body.statements)
+        yield from terms_in(body.statements, body.heads)
+
+
+def terms_in(statements: Iterable[Statement], heads: Iterable[Term]) -> Iterator[tuple[Term, bool]]:
+    """The same for one body and its values."""
+    yield from _nested(heads)
+    yield from _in_statements(statements)
 
 
 def pattern_variables(term: Term) -> frozenset[str]:

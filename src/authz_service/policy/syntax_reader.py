@@ -17,6 +17,9 @@ _RULE_KINDS = {"Default": "default", "Set": "set", "Func": "function", "Compr": 
 _CONSTANTS = {"String", "RawString", "Number", "Bool", "Null"}
 _REFERENCES = {"Var", "RefDot", "RefBrack"}
 _COMPREHENSIONS = {"ArrayCompr", "SetCompr", "ObjectCompr"}
+# These imports only switch syntax on that is on.
+_KEYWORDS = ((), ("contains",), ("every",), ("if",), ("in",))
+_SYNTAX = {("rego", "v1"), *(("future", "keywords", *word) for word in _KEYWORDS)}
 _KINDS = {"Array": "array", "Set": "set", "Object": "object"}  # and the rest are operations
 
 
@@ -48,7 +51,7 @@ def _imports(tree: _Node) -> Iterator[Import]:
     source = tree["source"]["contents"].encode()
     for each in tree["ast"]["imports"]:
         path = _static_path(each["refr"])
-        if path[0] in {"data", "input"}:  # `rego.v1` and `future.keywords` only switch syntax on
+        if path not in _SYNTAX:
             alias = _text(source, each["as"]) if each.get("as") else path[-1]
             yield Import(alias, path, each["span"]["line"])
 
@@ -95,6 +98,14 @@ def _operands(inner: _Node) -> list[_Node]:
     return [inner[part] for part in ("lhs", "rhs", "key", "value", "term", "collection", "expr") if inner.get(part)]
 
 
+def _operation(kind: str, inner: _Node) -> str:
+    if kind == "AssignExpr":
+        return "assign" if inner["op"] == "ColEq" else "unify"
+    if kind == "Membership" and inner["key"]:
+        return "key_membership"
+    return _KINDS.get(kind, "operation")
+
+
 def _text(source: bytes, span: _Node) -> str:
     return source[span["start"] : span["end"]].decode()
 
@@ -135,7 +146,15 @@ class _Reader:
             bodies = tuple(self._bodies(node["Spec"], heads, local))
         dynamic = len(static) < len(indices)
         line = _only(node)[1]["span"]["line"]
-        return Rule(self.file, line, _RULE_KINDS[head_kind], path, dynamic, arguments, bodies)
+        kind = "bracketed" if self._is_bracketed(head) else _RULE_KINDS[head_kind]
+        return Rule(self.file, line, kind, path, dynamic, arguments, bodies)
+
+    def _is_bracketed(self, head: _Node) -> bool:
+        """The tree has `s["x"]` and `s contains "x"` as one; the text between name and member tells."""
+        if not head.get("key"):
+            return False
+        name, key = _only(head["refr"])[1]["span"], _only(head["key"])[1]["span"]
+        return b"contains" not in self._source[name["end"] : key["start"]]
 
     def _bodies(self, spec: _Node, heads: list[_Node], local: frozenset[str]) -> Iterator[Body]:
         for body in spec["bodies"]:
@@ -200,9 +219,7 @@ class _Reader:
             body, local = self.statements(inner["query"], local)
             return Term("comprehension", line, parts=self._all(_operands(inner), local), body=body)
         parts = self._all(_operands(inner), local)
-        if kind == "AssignExpr":
-            return Term("assign" if inner["op"] == "ColEq" else "unify", line, parts=parts)
-        return Term(_KINDS.get(kind, "operation"), line, parts=parts)
+        return Term(_operation(kind, inner), line, parts=parts)
 
     def _reference(self, node: _Node, line: int, local: frozenset[str]) -> Term:
         head, indices = _flat(node)

@@ -8,7 +8,7 @@ from authz_service.domain.rules import PolicySource
 from authz_service.policy.builtins import ARITY, instead_of
 from authz_service.policy.engine import PolicyEngine
 
-REFUSED = {"http.send", "opa.runtime", "rand.intn", "uuid.rfc4122"}
+REFUSED = {"http.send", "opa.runtime", "rand.intn", "strings.count", "strings.replace_n", "uuid.rfc4122"}
 
 # Builtins of OPA 1.x that this engine does not have. Each is to be refused with a remedy of its own.
 MISSING = [
@@ -35,6 +35,9 @@ MISSING = [
     "graphql.is_valid",
     "providers.aws.sign_req",
     "strings.render_template",
+    "strings.split_n",
+    "uri.is_valid",
+    "uri.parse",
     "any",
     "all",
     "re_match",

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.support import opa_cases
 
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
@@ -46,6 +47,16 @@ def test_what_is_refused_has_the_remedy_that_the_gate_gives() -> None:
 
     assert len(names) > 15
     assert all(instead_of(f"{name}x" if name[-1] in "._" else name) for name in names)
+
+
+def test_the_figures_of_opas_cases_are_those_of_the_lists() -> None:
+    """They add up; `make test-opa` compares them with OPA's cases themselves. The claimed ones may only grow."""
+    every, *figures = opa_cases.documented()
+    _, _, stricter, wrong = figures
+
+    assert sum(figures) == every
+    assert figures[0] == len(opa_cases.claimed()) >= 1508
+    assert [stricter, wrong] == [len(opa_cases.differences()[kind]) for kind in ("stricter", "wrong")]
 
 
 @pytest.mark.parametrize("reason", ["allowed", "policy_denied", "policy_undefined", "policy_error"])

@@ -1,0 +1,35 @@
+"""What OPA refuses to compile, our load gate refuses; `make test-opa` asks OPA itself about the same table."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.opa_refused import PAIRS, Pair, source
+
+from authz_service.errors import Problem
+from authz_service.policy.probing import probe_problems
+from authz_service.policy.static_checks import unevaluated_problems
+
+
+def problems(text: str) -> list[Problem]:
+    asked = source(text)
+    found, modules = unevaluated_problems(asked, _announce)
+    return found or probe_problems(asked, modules, [], _announce)
+
+
+def _announce(_: str, __: float) -> None:
+    """The gate's child has a clock; this process is not to end."""
+
+
+def test_the_table_is_long_enough() -> None:
+    """Sixty were asked for, and no name is there twice."""
+    assert len({pair.name for pair in PAIRS}) == len(PAIRS) >= 60
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+def test_the_gate_refuses_it_too(pair: Pair) -> None:
+    """With a remedy; the twin passes."""
+    found = problems(pair.bad)
+
+    assert found
+    assert all(problem.fix for problem in found)
+    assert problems(pair.good) == []
