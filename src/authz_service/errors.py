@@ -43,6 +43,10 @@ class CertificateProblems(Problems):
     """A certificate, key, CA bundle or revocation list cannot be used."""
 
 
+class DenylistProblems(Problems):
+    """A list of revoked certificates and tokens cannot be used."""
+
+
 class RenderError(AuthzServiceError):
     """Envoy refuses what we rendered."""
 

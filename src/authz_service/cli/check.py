@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.gate_rules import gate_rules
 from authz_service.supervisor.served_certificates import ServedCertificates
+from authz_service.supervisor.served_denylist import load_denylist
 
 _T = TypeVar("_T")
 
@@ -33,6 +35,8 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
     if config is not None:
         report.part("allowed clients", lambda: gate_rules(config, None, ""))
         report.part("certificates", lambda: _certificates(config, console))
+        if config.revocation is not None:
+            report.part("denylist", partial(load_denylist, config.revocation.path))
         if config.proxy.enabled and config.proxy.authz.enabled:
             report.part("policies", lambda: _policies(config))
         report.part("envoy", lambda: _envoy(config, environment, console))

@@ -28,6 +28,7 @@ from authz_service.ingress.gate import Gate
 from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.engine import PolicyEngine
 from authz_service.supervisor.desired import Desired, read_desired
+from authz_service.supervisor.served_denylist import load_denylist, with_denied
 
 _T = TypeVar("_T")
 _DECISION = "offline"
@@ -50,11 +51,13 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
     """Print each step and the answer; 0 when allowed, 1 when refused."""
     console = Console(highlight=False, soft_wrap=True)
     desired = read_desired(config_path, environment)
-    rules = desired.rules
+    revocation = desired.config.revocation
+    rules = desired.rules if revocation is None else with_denied(desired.rules, load_denylist(revocation.path))
     tokens = TokenVerifier(rules.issuers, time.time) if rules.issuers else None
     if tokens is not None and question.token is not None:
         for keys in _keys(desired, question.jwks):
             tokens.set_keys(keys)
+        tokens.deny(rules.denials)
     peers = Peers(rules.peers, time.time) if rules.peers is not None else None
     gate = Gate(rules, peers, tokens, PolicyEngine(rules.policy) if rules.policy is not None else None)
     request = _request(desired, question)

@@ -42,8 +42,8 @@ from authz_service.config.values import (
 __all__ = [
     "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "Endpoint", "Headers", "Http",
     "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "PolicyConfig", "Proxy", "ProxyAuth", "ProxyAuthz",
-    "ProxyMtls", "Retries", "Route", "Runtime", "Service", "Target", "TargetAuth", "TargetTls", "TokenStore",
-    "Tracing",
+    "ProxyMtls", "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth", "TargetTls",
+    "TokenStore", "Tracing",
 ]
 # fmt: on
 
@@ -75,6 +75,16 @@ class PolicyConfig(Section):
     path: File = Field(
         default=Path("/etc/authz/policies"),
         description="Folder with `*.rego` and `data.json`/`data.yaml`, at any depth. Reloaded on change.",
+    )
+
+
+class Revocation(Section):
+    """What is revoked by hand, beside certificate revocation lists; off without this section."""
+
+    path: File = Field(
+        description="File with the certificates and tokens that are refused, YAML or JSON (docs/operations.md). "
+        "Reloaded on change; acts on open connections too.",
+        examples=["/etc/authz/denylist.yaml"],
     )
 
 
@@ -156,6 +166,7 @@ class Config(Section):
         examples=[{"data-service.zone3.local": "10.0.3.17"}],
     )
     policy: PolicyConfig = PolicyConfig()
+    revocation: Revocation | None = None
     audit: Audit = Audit()
     admin: Admin = Admin()
     runtime: Runtime = Runtime()

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
     TOKEN_CLIENT_MISMATCH = "token_client_mismatch"  # noqa: S105
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
     TOKEN_BINDING_MISSING = "token_binding_missing"  # noqa: S105
     TOKEN_BINDING_MISMATCH = "token_binding_mismatch"  # noqa: S105
 
@@ -84,6 +85,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.TOKEN_EXPIRED: Answer(401, "The access token has expired"),
     Reason.TOKEN_NOT_YET_VALID: Answer(401, "The access token is not valid yet"),
     Reason.TOKEN_CLIENT_MISMATCH: Answer(401, "The access token was issued to another client"),
+    Reason.TOKEN_REVOKED: Answer(401, "The access token is revoked"),
     Reason.TOKEN_BINDING_MISSING: Answer(401, "The access token is not bound to a client certificate"),
     Reason.TOKEN_BINDING_MISMATCH: Answer(401, "The access token is bound to another client certificate"),
     Reason.POLICY_DENIED: Answer(403, "The policy refuses this request"),

@@ -25,6 +25,7 @@ class PeerRules(Struct, frozen=True):
     bindings: tuple[tuple[str, str], ...] = ()  # (CN, azp) pairs that replace the rule CN == azp + "-client"
     # A connection outlives its handshake: what has been revoked or withdrawn since is refused on its next request.
     revoked: tuple[tuple[str, str], ...] = ()  # (issuer as in Peer.issuer, serial in lower-case hex)
+    revoked_fingerprints: tuple[str, ...] = ()  # as Peer.fingerprint
     withdrawn: tuple[str, ...] = ()  # PEM of the authorities that we trusted since the start, and no longer do
 
 
@@ -39,6 +40,13 @@ class IssuerRules(Struct, frozen=True):
     required_claims: tuple[str, ...] = ()  # top-level names that must be there, beside those that we check anyway
     require_binding: bool = False  # a token without `cnf.x5t#S256` is refused
     binding_grace: float = 0.0  # seconds; see identity.token_binding
+
+
+class TokenDenials(Struct, frozen=True):
+    """Tokens that are refused although their issuer signed them. Sorted, so that equal lists are equal values."""
+
+    claims: tuple[tuple[str, str, str], ...] = ()  # (issuer, "" = any; "jti" | "sub" | "sid" | "azp"; its value)
+    not_before: tuple[tuple[str, float], ...] = ()  # (issuer, seconds since the epoch): issued earlier is refused
 
 
 class PolicySource(Struct, frozen=True):
@@ -83,6 +91,7 @@ class GateRules(Struct, frozen=True):
     audit_path: str
     audit_required: bool  # audit.on_failure: deny
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
+    denials: TokenDenials = TokenDenials()
 
 
 class IssuerKeys(Struct, frozen=True):

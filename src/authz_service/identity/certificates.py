@@ -58,6 +58,7 @@ class Peers:
         self._known: dict[bytes, Peer] = {}
         self.renewals = Renewals(now)
         self._revoked = frozenset(rules.revoked)
+        self._revoked_fingerprints = frozenset(rules.revoked_fingerprints)
         self._withdrawn = [x509.load_pem_x509_certificate(pem.encode("ascii")) for pem in rules.withdrawn]
 
     def require_allowed(self, pem: bytes) -> Peer:
@@ -87,7 +88,9 @@ class Peers:
     def _require_trusted(self, peer: Peer, pem: bytes) -> None:
         """The handshake has checked this too, but with the lists and authorities of its time (SECURITY T2)."""
         if (peer.issuer, f"{peer.serial:x}") in self._revoked:
-            raise Rejected(Reason.CLIENT_CERT_REVOKED, "it is on the revocation list")
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "its serial is on a revocation list or on the denylist")
+        if peer.fingerprint in self._revoked_fingerprints:
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "its fingerprint is on the denylist")
         if self._withdrawn:
             certificate = x509.load_pem_x509_certificate(unquote_to_bytes(pem))
             if any(_is_signed_by(certificate, authority) for authority in self._withdrawn):

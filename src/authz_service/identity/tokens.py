@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 from authz_service.domain.decision import Claims
 from authz_service.domain.refusals import KeyMissing, Reason, Rejected
-from authz_service.domain.rules import IssuerKeys, IssuerRules
+from authz_service.domain.rules import IssuerKeys, IssuerRules, TokenDenials
 from authz_service.errors import KeysUnavailable
 from authz_service.identity import strict_jwt
 from authz_service.identity.claims import require_claims
 from authz_service.identity.key_set import usable_keys
 from authz_service.identity.signatures import ALGORITHMS, Key, is_signed_by
 from authz_service.identity.strict_jwt import UnverifiedToken
+from authz_service.identity.token_denials import DeniedTokens
 
 MAX_CACHED = 4096
 
@@ -41,6 +42,8 @@ class TokenVerifier:
         self._types = {rules.issuer: frozenset(map(strict_jwt.plain_media_type, rules.types)) for rules in issuers}
         self._keys: dict[str, dict[str, Key]] = {}
         self._verified: dict[str, _Verified] = {}
+        self._denials = TokenDenials()
+        self._denied = DeniedTokens(self._denials)
         self._now = now
 
     def set_keys(self, keys: IssuerKeys) -> None:
@@ -49,6 +52,17 @@ class TokenVerifier:
         self._keys[keys.issuer] = usable
         for token, (claims, _, key) in list(self._verified.items()):
             if claims.issuer == keys.issuer and usable.get(key.kid) != key:
+                del self._verified[token]
+
+    def deny(self, denials: TokenDenials) -> None:
+        """Refuses what they name from now on, and forgets it where it was accepted before."""
+        if denials == self._denials:
+            return
+        self._denials, self._denied = denials, DeniedTokens(denials)
+        for token, verified in list(self._verified.items()):
+            try:
+                self._denied.require_not_denied(verified.claims)
+            except Rejected:
                 del self._verified[token]
 
     def verify(self, token: str, *, final: bool = False) -> Claims:
@@ -69,6 +83,7 @@ class TokenVerifier:
         if not is_signed_by(key, unverified.algorithm, unverified.signing_input, unverified.signature):
             raise Rejected(Reason.TOKEN_SIGNATURE_INVALID)
         claims, not_before = require_claims(unverified.payload, rules, self._now())
+        self._denied.require_not_denied(claims)
         return _Verified(claims, not_before, key)
 
     def _require_issuer(self, token: UnverifiedToken) -> IssuerRules:

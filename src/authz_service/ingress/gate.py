@@ -7,7 +7,7 @@ from typing import Protocol
 from authz_service import request_form
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, Peer, Request, Verdict
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.domain.rules import GateRules, RouteRules
+from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
 from authz_service.errors import KeysUnavailable
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.client_binding import require_same_client
@@ -28,6 +28,8 @@ class Peers(Protocol):
 
 
 class Tokens(Protocol):
+    def deny(self, denials: TokenDenials) -> None: ...
+
     def verify(self, token: str, *, final: bool = False) -> Claims: ...
 
 
@@ -79,6 +81,11 @@ class Gate:
     def look_at_peers_with(self, peers: Peers) -> None:
         """Other rules about certificates from now on: what was revoked since."""
         self._peers = peers
+
+    def deny_tokens(self, denials: TokenDenials) -> None:
+        """Other tokens are revoked from now on."""
+        if self._tokens is not None:
+            self._tokens.deny(denials)
 
     def require_peer(self, request: Request) -> Peer:
         """The client certificate's owner, or NO_PEER where none is asked for."""

@@ -16,7 +16,7 @@ from authz_service.audit.record import Recorder
 from authz_service.audit.sink import AuditSink
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
 from authz_service.domain.refusals import KeyMissing, Reason
-from authz_service.domain.rules import PeerRules
+from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz import wire
 from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
@@ -89,13 +89,19 @@ class DecisionService:
         self._auth_header = rules.headers.auth_header.lower().encode()
         self._methods = {route.name: route.methods or METHODS for route in rules.routes}
 
-    def retire(self, sink: AuditSink, peers: PeerRules | None) -> None:
-        """A newer revision is there: record where it does, and refuse the certificates that it knows to be revoked."""
+    def retire(self, sink: AuditSink, newer: GateRules) -> None:
+        """A newer revision is there: record where it does, and refuse what it knows to be revoked."""
         self._sink = sink
-        own = self._gate.rules.peers
+        own, peers = self._gate.rules.peers, newer.peers
         if own is not None and peers is not None:
-            rules = replace(own, revoked=peers.revoked, withdrawn=peers.withdrawn)
+            rules = replace(
+                own,
+                revoked=peers.revoked,
+                revoked_fingerprints=peers.revoked_fingerprints,
+                withdrawn=peers.withdrawn,
+            )
             self._gate.look_at_peers_with(Peers(rules, time.time))
+        self._gate.deny_tokens(newer.denials)
 
     def read(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
         request = wire.read_request(method, target, found, self._extract, self._auth_header)

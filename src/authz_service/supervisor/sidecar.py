@@ -37,6 +37,7 @@ from authz_service.supervisor.metrics import Figure
 from authz_service.supervisor.outbound import Outbound
 from authz_service.supervisor.processes import Child, clean_environment
 from authz_service.supervisor.served_certificates import ServedCertificates
+from authz_service.supervisor.served_denylist import ServedDenylist
 from authz_service.supervisor.state_dir import StateDirectory
 from authz_service.supervisor.status import Status
 from authz_service.supervisor.worker_hub import WorkerHub
@@ -100,9 +101,12 @@ class Sidecar:
         self._certificates = ServedCertificates(self._publish_secret, time.time)
         self._outbound = Outbound(self._paths.keys, self._publish_keys, self._publish_token, SystemClock())
         figure = Figure()
+        self._denylist = ServedDenylist(figure.reloads)
         self._hub = WorkerHub(self._paths.control_socket, figure.add, self._outbound.refetch, self._look_now.set)
         self._children: list[Child] = []
-        self._status = Status(figure, self._certificates, self._outbound, self._hub, self._children, started=started)
+        self._status = Status(
+            figure, self._certificates, self._denylist, self._outbound, self._hub, self._children, started=started
+        )
 
     async def run(self) -> None:
         """Start, serve, stop. Raises AuthzServiceError when it cannot start; then everything is stopped again."""
@@ -133,6 +137,8 @@ class Sidecar:
         await asyncio.to_thread(require_usable, desired, self._environment)
         self._certificates.refresh(desired.config)
         self._certificates.require_complete()
+        self._denylist.refresh(desired.config)
+        self._denylist.require_usable()
         self._write_empty_tokens(desired.config, only_missing=False)
         self._send_rules()
         for name, text in desired.resources.files().items():
@@ -216,6 +222,7 @@ class Sidecar:
                 self._status.reload_problem = ""
             except Exception as error:  # noqa: BLE001 - whatever it is, the next change must still be followed
                 self._refuse(cause, error)
+            await asyncio.to_thread(self._denylist.refresh, self._current.config)
             try:
                 self._follow_certificates()
                 self._status.certificate_problem = ""
@@ -257,6 +264,9 @@ class Sidecar:
             self._certificates.refresh(desired.config)
             self._write_empty_tokens(desired.config, only_missing=True)
             self._require_secrets(desired)
+            await asyncio.to_thread(self._denylist.refresh, desired.config)
+            if desired.config.revocation != before.config.revocation:
+                self._denylist.require_usable()
             self._send_rules()
             await self._hub.require_settled(desired.revision, _SETTLE)
             await self._write_steps(before, desired)
@@ -319,7 +329,7 @@ class Sidecar:
 
     def _send_rules(self) -> None:
         """To every worker; nothing happens when they have these already."""
-        self._hub.set_rules(self._certificates.with_trust(self._current.rules))
+        self._hub.set_rules(self._denylist.with_denied(self._certificates.with_trust(self._current.rules)))
 
     def _publish_secret(self, name: str, text: str) -> None:
         self._directory.write(f"sds/{name}.json", text)

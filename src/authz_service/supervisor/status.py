@@ -19,6 +19,7 @@ from authz_service.supervisor.metrics import Figure, Gauge, Metrics
 from authz_service.supervisor.outbound import Outbound
 from authz_service.supervisor.processes import Child
 from authz_service.supervisor.served_certificates import ServedCertificates
+from authz_service.supervisor.served_denylist import ServedDenylist
 from authz_service.supervisor.worker_hub import WorkerHub
 
 
@@ -30,6 +31,7 @@ class Status:
 
     figure: Figure
     certificates: ServedCertificates
+    denylist: ServedDenylist
     outbound: Outbound
     hub: WorkerHub
     children: list[Child]
@@ -76,6 +78,8 @@ class Status:
         if self.certificate_problem:
             troubles.append(f"certificates could not be written: {self.certificate_problem}")
         troubles += [f"certificate {name}: {text}" for name, text in self.certificates.problems.items()]
+        if self.denylist.problem:
+            troubles.append(f"the changed denylist was refused, the last good one acts: {self.denylist.problem}")
         troubles += [warning for warnings in self.certificates.warnings.values() for warning in warnings]
         now = self.certificates.now()
         troubles += [f"certificate {name} has expired" for name, end in self.certificates.expires.items() if end <= now]
@@ -140,6 +144,9 @@ class Status:
                 "When a served certificate or CA ends.",
                 "name",
                 dict(self.certificates.expires),
+            ),
+            Gauge(
+                "authz_denylist_entries", "Entries of the denylist in force.", "", {"": float(self.denylist.entries)}
             ),
             Gauge("authz_keys", "Usable keys of an issuer.", "issuer", {s.issuer: float(s.count) for s in keys}),
             Gauge(

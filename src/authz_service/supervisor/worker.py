@@ -160,6 +160,7 @@ class _Worker:
                 _give(tokens, keys)
         policy = None if rules.policy is None else PolicyEngine(rules.policy)
         gate = Gate(rules, peers, tokens, policy)
+        gate.deny_tokens(rules.denials)
         if sink is None or last is None or rules.audit_path != last.audit_path:
             sink = AuditSink(rules.audit_path)
         owned = frozenset(name.lower() for _, name in rules.headers.inject)
@@ -167,7 +168,7 @@ class _Worker:
         service = DecisionService(gate, sink, self._tally, self._listeners)
         for older in (self._previous, self._service):
             if older is not None:
-                older.retire(sink, rules.peers)
+                older.retire(sink, rules)
         if self._sink is not None and self._sink is not sink:
             self._sink.close()
         self._peers, self._tokens, self._sink = peers, tokens, sink

@@ -19,6 +19,7 @@ from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.egress.token_keeper import TokenState
 from authz_service.supervisor.metrics import Figure, Metrics
 from authz_service.supervisor.served_certificates import ServedCertificates
+from authz_service.supervisor.served_denylist import ServedDenylist
 from authz_service.supervisor.status import Status
 from authz_service.supervisor.worker_hub import WorkerHub
 
@@ -73,7 +74,7 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     figure.decisions["allow", "allowed"] = 1
     figure.reloads["configuration", "ok"] = 1
     hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
-    status = Status(figure, certificates, _Outbound(), hub, [])  # type: ignore[arg-type]
+    status = Status(figure, certificates, ServedDenylist(figure.reloads), _Outbound(), hub, [])  # type: ignore[arg-type]
     found = {}
     for family in Metrics(figure, status._gauges, status._counters).collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

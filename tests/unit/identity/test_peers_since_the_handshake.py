@@ -65,3 +65,14 @@ def test_without_a_withdrawal_the_same_certificate_passes() -> None:
     with pytest.raises(Rejected) as refusal:
         peers().require_allowed(envoys_form(mallory))
     assert refusal.value.reason is Reason.CLIENT_NOT_ALLOWED
+
+
+def test_a_fingerprint_names_one_certificate() -> None:
+    """Its sister by the same authority is not meant."""
+    sister = AUTHORITY.issue(client_request("api-gateway", "zone1", now=NOW))
+    gate = peers(revoked_fingerprints=(read_peer(envoys_form(LEAF)).fingerprint,))
+
+    assert gate.require_allowed(envoys_form(sister)).common_name == "api-gateway-client"
+    with pytest.raises(Rejected) as refusal:
+        gate.require_allowed(envoys_form(LEAF))
+    assert refusal.value.reason is Reason.CLIENT_CERT_REVOKED

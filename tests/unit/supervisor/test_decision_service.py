@@ -9,14 +9,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.support.decisions import HEADERS, gate, johns_token, policy, request, rules
+from tests.support.decisions import HEADERS, PEERS, gate, gateways_certificate, johns_token, policy, request, rules
 from tests.support.tokens import mint
 
 from authz_service import headers
 from authz_service.audit.sink import AuditSink
 from authz_service.domain.decision import Request, Verdict
 from authz_service.domain.refusals import KeyMissing, Reason
-from authz_service.domain.rules import GateRules, RouteRules
+from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
+from authz_service.identity.certificates import read_peer
 from authz_service.request_form import METHODS
 from authz_service.supervisor.decision_service import EVALUATION_BUDGET, DecisionService, Tally
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
@@ -307,3 +308,24 @@ def test_no_token_reaches_the_record(worker: Worker) -> None:
 
     assert johns_token() not in worker.file.read_text()
     assert johns_token().split(".")[2] not in worker.file.read_text()
+
+
+def test_a_retired_revision_refuses_the_tokens_that_are_revoked_since(worker: Worker) -> None:
+    """It still judges what Envoy routed by its routes."""
+    newer = msgspec.structs.replace(worker.given, peers=None)
+    worker.service.retire(worker.sink, newer)
+    assert worker.ask()[0] == 200
+
+    denials = TokenDenials(claims=(("", "azp", "web-app"),))
+    worker.service.retire(worker.sink, msgspec.structs.replace(newer, denials=denials))
+    assert worker.ask()[1]["reason"] == Reason.TOKEN_REVOKED
+
+
+def test_a_retired_revision_refuses_the_certificates_that_are_revoked_since(worker: Worker) -> None:
+    """The test's certificate is not valid by the real clock, which a retired revision asks."""
+    worker.service.retire(worker.sink, worker.given)
+    assert worker.ask()[1]["reason"] == Reason.CLIENT_CERT_EXPIRED
+
+    peers = msgspec.structs.replace(PEERS, revoked_fingerprints=(read_peer(gateways_certificate()).fingerprint,))
+    worker.service.retire(worker.sink, msgspec.structs.replace(worker.given, peers=peers))
+    assert worker.ask()[1]["reason"] == Reason.CLIENT_CERT_REVOKED
