@@ -9,13 +9,22 @@ INSTALLED := $(VENV)/.installed
 JSON ?=
 ONLY ?=
 
-.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa test-real
+.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa test-real keycloak test-keycloak
+IDP ?= development
 
-demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end
-	@$(BIN)/authz-dev demo $(if $(JSON),--json $(JSON))
+
+demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak: on the real one)
+	@$(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
 
 up: $(INSTALLED)  ## run the whole mesh until Ctrl-C, with lines to try
-	@$(BIN)/authz-dev up
+	@$(BIN)/authz-dev up --idp $(IDP)
+
+keycloak: $(INSTALLED)  ## bring Keycloak by Maven, once, and serve the example's realms with it until Ctrl-C
+	@$(BIN)/authz-dev keycloak --realms examples/three_zones/realms
+
+test-keycloak: $(INSTALLED)  ## every test that needs an identity provider, with Keycloak as the provider
+	@$(BIN)/authz-dev keycloak --install-only
+	$(BIN)/python -m pytest tests/integration tests/attacks tests/keycloak --idp keycloak
 
 test: lint unlinted-test  ## lint, types, layers, then every test
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,13 +15,39 @@ if TYPE_CHECKING:  # unit tests need none of it, and import none of it
 
     StartSidecar = Callable[..., LoneSidecar]
 
+KEYCLOAK_ONLY = Path(__file__).parent / "keycloak"
+
+
+NEEDS_THE_PROVIDER = {"live", "mesh", "start_sidecar"}  # fixtures
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--idp", choices=["development", "keycloak"], default="development", help="who issues the tokens of the mesh"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What only Keycloak can show needs Keycloak."""
+    return True if collection_path == KEYCLOAK_ONLY and config.getoption("idp") != "keycloak" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With Keycloak only those tests are run which it can make any difference to."""
+    if config.getoption("idp") == "keycloak":
+        chosen = [item for item in items if NEEDS_THE_PROVIDER & set(getattr(item, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
 
 @pytest.fixture(scope="session")
-def live() -> Iterator[Live]:
-    """The certificates and the identity provider of the example."""
+def live(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """The certificates and the identity provider of the example (`--idp`)."""
     from tests.support.live import Live
 
-    ground = Live()
+    from authz_devkit.demo.identity import IdentityProvider
+
+    ground = Live(IdentityProvider(request.config.getoption("idp")))
     try:
         ground.start()
         yield ground

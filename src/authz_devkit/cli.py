@@ -7,6 +7,7 @@ import click
 COMMANDS = {
     "certs": "authz_devkit.certs.cli:certs",
     "idp": "authz_devkit.identity_provider.cli:idp",
+    "keycloak": "authz_devkit.keycloak.cli:keycloak",
     "demo": "authz_devkit.demo.cli:demo",
     "up": "authz_devkit.demo.cli:up",
 }

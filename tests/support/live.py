@@ -23,6 +23,7 @@ from joserfc.jwk import KeySet
 
 from authz_devkit.certs.tree import ca_bundle
 from authz_devkit.demo.caller import Answer, Caller, Tokens
+from authz_devkit.demo.identity import IdentityProvider, signing_keys_file
 from authz_devkit.demo.mesh import PODS, Mesh, Pod, get, new_folder
 
 _T = TypeVar("_T")
@@ -32,8 +33,8 @@ Json = dict[str, Any]
 class Live:
     """The identity provider runs from `start` on, the example's services and sidecars from `start_pods` on."""
 
-    def __init__(self) -> None:
-        self.mesh = Mesh(new_folder(), a_free_block())
+    def __init__(self, identity: IdentityProvider = IdentityProvider.DEVELOPMENT) -> None:
+        self.mesh = Mesh(new_folder(), a_free_block(), identity=identity)
         self.caller, self.tokens = Caller(self.mesh), Tokens(self.mesh)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="live", daemon=True)
@@ -82,7 +83,7 @@ class Live:
         head, claims = decoded(token)
         for name, value in changes.items():
             claims.pop(name, None) if value is ... else claims.update({name: value})
-        state = json.loads((self.mesh.folder / "state" / "identity-provider.json").read_text())
+        state = json.loads(signing_keys_file(self.mesh.folder).read_text())
         keys = KeySet.import_key_set({"keys": state[realm]["keys"]})
         return jws.serialize_compact(head, json.dumps(claims).encode(), keys)
 

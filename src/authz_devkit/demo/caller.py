@@ -18,6 +18,7 @@ from joserfc.jwk import KeySet
 
 from authz_devkit.certs.authority import Authority, client_request
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_authority
+from authz_devkit.demo.identity import signing_keys_file
 from authz_devkit.demo.mesh import PODS, Mesh, MeshError, Pod, at_address
 
 PASSWORD = "secret"  # noqa: S105 - every user of the example realm has it
@@ -175,5 +176,5 @@ class Tokens:
         return jwt.encode(header, claims, self._signing_keys(realm))
 
     def _signing_keys(self, realm: str) -> KeySet:
-        state = json.loads((self.mesh.folder / "state" / "identity-provider.json").read_text())
+        state = json.loads(signing_keys_file(self.mesh.folder).read_text())
         return KeySet.import_key_set({"keys": state[realm]["keys"]})

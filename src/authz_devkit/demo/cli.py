@@ -17,26 +17,34 @@ from rich.console import Console
 
 from authz_devkit.demo import report
 from authz_devkit.demo.caller import Caller, Tokens
+from authz_devkit.demo.identity import IdentityProvider
 from authz_devkit.demo.matrix import load_matrix, one_of_each
 from authz_devkit.demo.matrix_run import try_all
 from authz_devkit.demo.mesh import EXAMPLE, PODS, Mesh, MeshError, free_block, new_folder
 from authz_devkit.demo.play import Expectation, Play
+
+_IDENTITY_PROVIDER = click.option(
+    "--idp", type=click.Choice([kind.value for kind in IdentityProvider]), default=IdentityProvider.DEVELOPMENT.value,
+    show_default=True, help="Who issues the tokens: the development kit's provider, or Keycloak itself.",
+)  # fmt: skip
 
 
 @click.command()
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the expectations here."
 )
+@_IDENTITY_PROVIDER
 @click.option("--full", is_flag=True, help="Try every request of the security matrix, not one of each kind.")
-def demo(json_file: Path | None, *, full: bool) -> None:
+def demo(json_file: Path | None, idp: str, *, full: bool) -> None:
     """Run the whole mesh, play the spec's flows and the security matrix, and end. Exit code 0 only if all held."""
-    sys.exit(asyncio.run(_until_interrupted(_demo(_console(), json_file, full=full))))
+    sys.exit(asyncio.run(_until_interrupted(_demo(_console(), IdentityProvider(idp), json_file, full=full))))
 
 
 @click.command()
-def up() -> None:
+@_IDENTITY_PROVIDER
+def up(idp: str) -> None:
     """Run the whole mesh until Ctrl-C, and print what to try."""
-    sys.exit(asyncio.run(_until_interrupted(_up(_console()))))
+    sys.exit(asyncio.run(_until_interrupted(_up(_console(), IdentityProvider(idp)))))
 
 
 def _console() -> Console:
@@ -61,15 +69,16 @@ async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
 
 
 @contextlib.asynccontextmanager
-async def running_mesh(console: Console) -> AsyncIterator[Mesh]:
+async def running_mesh(console: Console, idp: IdentityProvider) -> AsyncIterator[Mesh]:
     """The mesh from nothing to ready, and back to nothing, whatever happens in between."""
     with report.Progress(console) as progress:
-        mesh = Mesh(new_folder(), free_block(), on_event=progress.event)
+        mesh = Mesh(new_folder(), free_block(), identity=idp, on_event=progress.event)
         console.print(f"[bold]starting the mesh[/] [dim]on 127.{mesh.block}.x.y, in {mesh.folder}[/]")
         started = time.perf_counter()
         await mesh.start()
     console.print(
-        f"[green]ready[/] after {time.perf_counter() - started:.1f} s: identity provider, three services, four sidecars"
+        f"[green]ready[/] after {time.perf_counter() - started:.1f} s: identity provider ({idp}), three services, "
+        "four sidecars"
     )
     try:
         yield mesh
@@ -78,9 +87,9 @@ async def running_mesh(console: Console) -> AsyncIterator[Mesh]:
         await mesh.stop()
 
 
-async def _demo(console: Console, json_file: Path | None, *, full: bool) -> int:
+async def _demo(console: Console, idp: IdentityProvider, json_file: Path | None, *, full: bool) -> int:
     expectations: list[Expectation] = []
-    async with running_mesh(console) as mesh:
+    async with running_mesh(console, idp) as mesh:
         caller, tokens = Caller(mesh), Tokens(mesh)
         try:
             play = Play(mesh, caller, tokens, partial(report.show_step, console))
@@ -109,8 +118,8 @@ def _nothing_left(mesh: Mesh) -> Expectation:
     return Expectation("no process is left behind", not alive, f"still running: {alive}" if alive else "all ended")
 
 
-async def _up(console: Console) -> int:
-    async with running_mesh(console) as mesh:
+async def _up(console: Console, idp: IdentityProvider) -> int:
+    async with running_mesh(console, idp) as mesh:
         console.print(instructions(mesh), soft_wrap=True, highlight=False, markup=False)
         await asyncio.Event().wait()
     return 0

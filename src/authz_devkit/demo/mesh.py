@@ -24,6 +24,9 @@ from pathlib import Path
 import httpx
 
 from authz_devkit.certs.tree import create_tree
+from authz_devkit.demo import identity
+from authz_devkit.demo.identity import IdentityProvider
+from authz_devkit.keycloak.admin import Admin
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 EXAMPLE = REPOSITORY / "examples" / "three_zones"
@@ -69,6 +72,7 @@ class Mesh:
     folder: Path
     block: int  # 127.<block>.x.y
     example: Path = EXAMPLE
+    identity: IdentityProvider = IdentityProvider.DEVELOPMENT
     on_event: Callable[[str, str], None] = lambda name, state: None
     extra_environment: Mapping[str, str] = field(default_factory=dict)
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
@@ -127,20 +131,11 @@ class Mesh:
             raise
 
     async def start_identity_provider(self) -> None:
-        server = self.certs / "identity-provider"
-        await self.spawn(
-            "identity-provider",
-            [
-                sys.executable, "-m", "authz_devkit.cli", "idp",
-                "--realms", str(self.example / "realms"),
-                "--listen", f"{self.identity_address}:8443",
-                "--cert", str(server / "server.crt"),
-                "--key", str(server / "server.key"),
-                "--hostname", self.identity_url,
-                "--state", str(self.folder / "state" / "identity-provider.json"),
-            ],
-            {},
-        )  # fmt: skip
+        await self.spawn("identity-provider", identity.command(self), {})
+        if self.identity is IdentityProvider.KEYCLOAK:
+            await self._wait_for("identity-provider", f"{self.identity_url}/realms/users")
+            async with self.client() as client:
+                await identity.hand_signing_keys(self, client)
 
     async def start_service(self, pod: Pod) -> None:
         assert pod.service is not None
@@ -203,7 +198,7 @@ class Mesh:
         return self.logs / f"{name.replace('/', '.')}.log"
 
     async def wait_ready(self) -> None:
-        """Until the identity provider, every service and every sidecar says so; MeshError after 30 s or a death."""
+        """Until the identity provider, every service and every sidecar says so; MeshError after a time, or a death."""
         waits = [self._wait_for("identity-provider", f"{self.identity_url}/realms/users")]
         for pod in PODS:
             if pod.service is not None:
@@ -212,7 +207,8 @@ class Mesh:
         await asyncio.gather(*waits)
 
     async def _wait_for(self, name: str, url: str) -> None:
-        deadline = time.monotonic() + _READY_TIMEOUT
+        timeout = self.identity.ready_timeout if name == "identity-provider" else _READY_TIMEOUT
+        deadline = time.monotonic() + timeout
         async with self.client() as client:
             while time.monotonic() < deadline:
                 process = self.processes[name]
@@ -224,12 +220,16 @@ class Mesh:
                         self.on_event(name, "ready")
                         return
                 await asyncio.sleep(_POLL)
-        raise MeshError(f"{name} was not ready after {_READY_TIMEOUT:.0f} s; its log: {self.log_file(name)}")
+        raise MeshError(f"{name} was not ready after {timeout:.0f} s; its log: {self.log_file(name)}")
 
     def client(self) -> httpx.AsyncClient:
         """Trusts the identity provider's CA. Callers in zones need more: see `demo.caller`."""
         trust = ssl.create_default_context(cafile=self.certs / "ca" / "identity-ca.crt")
-        return httpx.AsyncClient(verify=trust, timeout=5, trust_env=False)
+        return httpx.AsyncClient(verify=trust, timeout=self.identity.answer_timeout, trust_env=False)
+
+    def admin(self, http: httpx.AsyncClient) -> Admin:
+        """Of a Keycloak; `http` is ours (`client`)."""
+        return Admin(self.identity_url, lambda request: http.send(at_address(request, self.hosts)))
 
     async def stop(self) -> None:
         """End everything: callers first, then what they call; the sidecars drain."""
