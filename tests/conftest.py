@@ -35,9 +35,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With Keycloak only those tests are run which it can make any difference to."""
     if config.getoption("idp") == "keycloak":
-        chosen = [item for item in items if NEEDS_THE_PROVIDER & set(getattr(item, "fixturenames", ()))]
+        chosen = [item for item in items if KEYCLOAK_ONLY in item.path.parents or NEEDS_THE_PROVIDER & _fixtures(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from authz_devkit.certs.tree import ca_bundle
 from authz_devkit.demo.caller import Answer, Caller, Tokens
 from authz_devkit.demo.identity import IdentityProvider, signing_keys_file
 from authz_devkit.demo.mesh import PODS, Mesh, Pod, get, new_folder
+from authz_devkit.keycloak.admin import Admin
 
 _T = TypeVar("_T")
 Json = dict[str, Any]
@@ -86,6 +87,15 @@ class Live:
         state = json.loads(signing_keys_file(self.mesh.folder).read_text())
         keys = KeySet.import_key_set({"keys": state[realm]["keys"]})
         return jws.serialize_compact(head, json.dumps(claims).encode(), keys)
+
+    def administer(self, work: Callable[[Admin], Coroutine[Any, Any, _T]]) -> _T:
+        """Change something on our Keycloak (`--idp keycloak`)."""
+
+        async def change() -> _T:
+            async with self.mesh.client() as http:
+                return await work(self.mesh.admin(http))
+
+        return self.run(change())
 
     @property
     def identity_tls(self) -> ssl.SSLContext:

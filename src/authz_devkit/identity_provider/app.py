@@ -78,7 +78,9 @@ class _Provider:
                 "token-service": f"{context.issuer}/protocol/openid-connect",
                 "account-service": f"{context.issuer}/account",
                 "tokens-not-before": 0,
-            }
+            },
+            headers={"Cache-Control": "no-cache"},
+            media_type="application/json;charset=UTF-8",
         )
 
     async def discovery(self, request: Request) -> Response:
@@ -99,7 +101,8 @@ class _Provider:
                 "token_endpoint_auth_methods_supported": methods,
                 "introspection_endpoint_auth_methods_supported": methods,
                 "scopes_supported": ["openid", *(scope.name for scope in context.realm.client_scopes)],
-            }
+            },
+            headers={"Cache-Control": "no-cache, must-revalidate, no-transform, no-store"},
         )
 
     async def certs(self, request: Request) -> Response:
@@ -114,14 +117,14 @@ class _Provider:
 
     async def introspect(self, request: Request) -> Response:
         context = self._context(request)
-        return JSONResponse(introspect(context, await _call(request)), headers=_NO_STORE)
+        return JSONResponse(introspect(context, await _call(request)), headers={"Cache-Control": "no-cache"})
 
     async def rotate_keys(self, request: Request) -> Response:
         """Development only: `{"keep_old": true}` publishes the old keys further on, false drops them at once."""
         context = self._context(request)
         keep_old = await _keep_old(request)
         self._keys.rotate(context.realm.realm, keep_old=keep_old)
-        published = [key["kid"] for key in context.keys.jwks()["keys"]]
+        published = [key["kid"] for key in context.keys.jwks()["keys"] if key["use"] == "sig"]
         log.info("keys_rotated realm=%s keep_old=%s kid=%s", context.realm.realm, keep_old, published[0])
         return JSONResponse({"active": published[0], "published": published})
 
@@ -130,15 +133,13 @@ class _Provider:
         realm = self._realms.get(name)
         if realm is None:
             raise HTTPException(404, "Realm does not exist")
-        if not realm.enabled:
-            raise OAuthError(403, "access_denied", "Realm not enabled")
         return Context(realm, self._keys[name], f"{self._hostname}/realms/{name}", self._now, lambda: str(uuid4()))
 
 
 async def _call(request: Request) -> Call:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "HTTP 415 Unsupported Media Type")
-    pairs = [(name, str(value)) for name, value in (await request.form()).multi_items()]
+    """What is not a form has no parameters."""
+    form = request.headers.get("content-type", "").partition(";")[0].strip() == "application/x-www-form-urlencoded"
+    pairs = [(name, str(value)) for name, value in (await request.form()).multi_items()] if form else []
     often = Counter(name for name, _ in pairs)
     return Call(
         form=dict(pairs),
@@ -163,12 +164,13 @@ async def _keep_old(request: Request) -> bool:
 async def _oauth_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OAuthError)
     log.info("refused path=%r status=%d %s", request.url.path, error.status, error.body)
-    return JSONResponse(error.body, error.status, headers=_NO_STORE)
+    headers = None if request.url.path.endswith("/introspect") else _NO_STORE
+    return JSONResponse(error.body, error.status, headers=headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
     assert isinstance(error, HTTPException)
-    known = {404: "Unable to find matching target resource method", 405: "HTTP 405 Method Not Allowed"}
+    known = {404: "HTTP 404 Not Found", 405: "HTTP 405 Method Not Allowed"}
     text = (
         known.get(error.status_code, error.detail)
         if error.detail in {"Not Found", "Method Not Allowed"}

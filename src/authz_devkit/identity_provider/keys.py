@@ -5,9 +5,15 @@ A development provider's keys: in memory, or unencrypted in one file (0600).
 
 import base64
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Self
 
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeyParameters, KeySet, OctKey, RSAKey
@@ -19,6 +25,7 @@ from authz_devkit.identity_provider.mappers import Claims
 SigningKey = RSAKey | ECKey
 Jwk = dict[str, str | list[str]]
 
+_SINCE, _UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)  # nobody reads them
 _REFRESH = "HS512"  # as Keycloak signs what only it has to read
 
 
@@ -33,12 +40,17 @@ class _RealmState(Struct):
 
 
 class RealmKeys:
-    """The first key signs; the others are still published."""
+    """The first key signs; the others are still published. So is a key to encrypt for us, which nobody does: whoever
+    reads Keycloak's keys has to tell it from the others.
+    """
 
     def __init__(self, algorithm: str, keys: list[SigningKey], refresh: OctKey) -> None:
         self._algorithm = algorithm
         self._keys = keys
         self._refresh = refresh
+        self._encryption = RSAKey.generate_key(2048, {"use": "enc", "alg": "RSA-OAEP"})
+        self._encryption.ensure_kid()
+        self._publish()
 
     @classmethod
     def create(cls, algorithm: str) -> Self:
@@ -58,13 +70,18 @@ class RealmKeys:
         return self._algorithm
 
     def jwks(self) -> dict[str, list[Jwk]]:
-        return {"keys": [key.as_dict(private=False) for key in self._keys]}
+        return {"keys": self._published}
 
     def public_key(self) -> str:
         return base64.b64encode(self._keys[0].as_der(private=False)).decode()
 
     def rotate(self, *, keep_old: bool) -> None:
         self._keys = [_new_key(self._algorithm), *(self._keys if keep_old else [])]
+        self._publish()
+
+    def _publish(self) -> None:
+        keys = (*self._keys, self._encryption)
+        self._published: list[Jwk] = [{**key.as_dict(private=False), **_certificate_members(key)} for key in keys]
 
     def sign(self, claims: Claims) -> str:
         header = {"alg": self._algorithm, "typ": "JWT", "kid": self._keys[0].kid}
@@ -121,6 +138,21 @@ def _load(state_file: Path | None) -> dict[str, _RealmState]:
         return json.decode(state_file.read_bytes(), type=dict[str, _RealmState])
     except (OSError, ValidationError, ValueError) as problem:
         raise StateProblem(f"{state_file}: {problem}; remove it to start with new keys") from problem
+
+
+def _certificate_members(key: SigningKey) -> Jwk:
+    """RFC 7517 §4.7: Keycloak certifies each RSA key, by itself."""
+    if isinstance(key, ECKey):
+        return {}
+    assert key.private_key is not None  # we made it
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "development")])
+    made = x509.CertificateBuilder(name, name, key.public_key, 1, _SINCE, _UNTIL)
+    der = made.sign(key.private_key, SHA256()).public_bytes(Encoding.DER)
+    return {
+        "x5c": [base64.b64encode(der).decode()],
+        "x5t": base64.urlsafe_b64encode(sha1(der, usedforsecurity=False).digest()).rstrip(b"=").decode(),
+        "x5t#S256": base64.urlsafe_b64encode(sha256(der).digest()).rstrip(b"=").decode(),
+    }
 
 
 def _new_key(algorithm: str) -> SigningKey:

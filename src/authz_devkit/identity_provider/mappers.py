@@ -1,4 +1,4 @@
-"""Keycloak's protocol mappers for access tokens: one small function per type. It decides no scopes (`tokens`)."""
+"""Keycloak's protocol mappers: one small function per type. It decides no scopes (`tokens`)."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +9,10 @@ from msgspec import json
 from authz_devkit.identity_provider.realm import Client, Mapper, Realm, User
 
 Claims = dict[str, object]
+
+# The members of a mapper's configuration that say where its claims go.
+IN_ACCESS_TOKEN = "access.token.claim"  # noqa: S105 - no password
+IN_ID_TOKEN = "id.token.claim"  # noqa: S105 - as above
 
 _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
 
@@ -30,9 +34,9 @@ class Source(NamedTuple):
 
 
 def apply_mapper(mapper: Mapper, source: Source, claims: Claims) -> None:
-    """Adds the mapper's claims. `aud` is a list here."""
+    """Adds the mapper's claims. `aud` of an access token is a list here."""
     kind = _KINDS.get(mapper.protocol_mapper)
-    if kind is not None and mapper.config.get("access.token.claim") == "true":
+    if kind is not None:
         kind(mapper, source, claims)
 
 

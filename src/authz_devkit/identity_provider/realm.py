@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Struct, ValidationError, json, structs
 
-from authz_devkit.identity_provider.builtin import BUILTIN_DEFAULTS, BUILTIN_SCOPES
+from authz_devkit.identity_provider.builtin import BUILTIN_DEFAULTS, BUILTIN_SCOPES, default_roles
 
 SIGNATURE_ALGORITHMS = ("RS256", "ES256")
 
@@ -174,13 +174,26 @@ def _complete(realm: Realm) -> Realm:
     users = [
         *realm.users,
         *(
-            User(username=f"service-account-{client.client_id}", service_account_client_id=client.client_id)
+            User(
+                username=f"service-account-{client.client_id}",
+                service_account_client_id=client.client_id,
+                realm_roles=(f"default-roles-{realm.realm}",),
+            )
             for client in clients
             if client.service_accounts_enabled and client.client_id not in accounts
         ),
     ]
     named = tuple(structs.replace(user, id=user.id or _stable_id(realm.realm, user.username)) for user in users)
-    return structs.replace(realm, client_scopes=scopes, clients=clients, users=named)
+    roles = _with_default_roles(realm)
+    return structs.replace(realm, client_scopes=scopes, clients=clients, users=named, roles=roles)
+
+
+def _with_default_roles(realm: Realm) -> Roles:
+    """Those that Keycloak gives to everybody whom it makes itself; a user of the file has only what the file says."""
+    names = {role.name for role in realm.roles.realm}
+    ours = json.decode(json.encode(default_roles(realm.realm)), type=Roles)
+    added = (role for role in ours.realm if role.name not in names)
+    return Roles((*realm.roles.realm, *added), {**ours.client, **realm.roles.client})
 
 
 def _complete_client(client: Client, defaults: tuple[str, ...], optional: tuple[str, ...]) -> Client:

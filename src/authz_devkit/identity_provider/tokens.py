@@ -1,9 +1,11 @@
 """What a token says: scopes, roles and claims from a realm, by Keycloak's rules. Pure: it signs and stores nothing."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
-from authz_devkit.identity_provider.mappers import Claims, Role, Source, apply_mapper
+from authz_devkit.identity_provider.mappers import IN_ACCESS_TOKEN, IN_ID_TOKEN, Claims, Role, Source, apply_mapper
 from authz_devkit.identity_provider.realm import Client, ClientScope, Realm, ScopeMapping, User
 
 OPENID = "openid"
@@ -22,6 +24,7 @@ class Grant(NamedTuple):
     scopes: tuple[ClientScope, ...]
     openid: bool
     session_id: str | None  # None for a client that speaks for itself: nothing to refresh
+    kind: str  # of session, token and grant: what Keycloak 26 writes before a token's id
     notes: Mapping[str, str]  # of the session: what the user-session-note mappers read
 
 
@@ -34,9 +37,9 @@ class Stamp(NamedTuple):
 
 
 def requested_scopes(client: Client, requested: str | None) -> list[str]:
-    """The names that a request asks for, each of them known to the client and said once. Raises UnknownScope."""
-    names = [name for name in (requested or "").split(" ") if name]
-    if len(set(names)) != len(names) or not set(names) <= {*_assigned(client), OPENID}:
+    """The names that a request asks for, each of them known to the client. Raises UnknownScope, also for ""."""
+    names = [] if requested is None else requested.split(" ")
+    if not set(names) <= {*_assigned(client), OPENID}:
         raise UnknownScope(requested)
     return names
 
@@ -53,22 +56,37 @@ def access_claims(grant: Grant, stamp: Stamp) -> Claims:
     claims: Claims = {
         "exp": stamp.now + access_lifetime(grant),
         "iat": stamp.now,
-        # Keycloak 26 writes the kind of session, token and grant before the id.
-        "jti": f"{'trrtcc' if grant.session_id is None else 'onrtro'}:{stamp.token_id}",
+        "jti": f"{grant.kind}:{stamp.token_id}",
         "iss": stamp.issuer,
         "typ": "Bearer",
         "azp": grant.client.client_id,
     }
     if grant.session_id is not None:
         claims["sid"] = grant.session_id
-    source = Source(grant.client, grant.user, _granted_roles(grant), grant.notes)
-    of_scopes = [mapper for scope in grant.scopes for mapper in scope.protocol_mappers]
-    for mapper in (*of_scopes, *grant.client.protocol_mappers):
-        apply_mapper(mapper, source, claims)
+    _apply_mappers(grant, claims, IN_ACCESS_TOKEN)
     match claims.get("aud"):
         case [only]:  # Keycloak writes one audience as a string (RFC 7519 §4.1.3)
             claims["aud"] = only
     claims["scope"] = scope_text(grant)
+    return claims
+
+
+def id_claims(grant: Grant, stamp: Stamp, access_token: str) -> Claims:
+    """OpenID Connect Core §2: who the user is, for the client itself. No API may take it for an access token."""
+    claims: Claims = {
+        "exp": stamp.now + access_lifetime(grant),
+        "iat": stamp.now,
+        "jti": stamp.token_id,
+        "iss": stamp.issuer,
+        "aud": grant.client.client_id,
+        "sub": grant.user.id,
+        "typ": "ID",
+        "azp": grant.client.client_id,
+        "at_hash": _half_hash(access_token),
+    }
+    if grant.session_id is not None:
+        claims["sid"] = grant.session_id
+    _apply_mappers(grant, claims, IN_ID_TOKEN)
     return claims
 
 
@@ -94,6 +112,19 @@ def refresh_claims(grant: Grant, stamp: Stamp) -> Claims:
 
 def scope_text(grant: Grant) -> str:
     return " ".join([OPENID] * grant.openid + [scope.name for scope in grant.scopes if scope.is_in_token])
+
+
+def _apply_mappers(grant: Grant, claims: Claims, destination: str) -> None:
+    source = Source(grant.client, grant.user, _granted_roles(grant), grant.notes)
+    of_scopes = [mapper for scope in grant.scopes for mapper in scope.protocol_mappers]
+    for mapper in (*of_scopes, *grant.client.protocol_mappers):
+        if mapper.config.get(destination) == "true":
+            apply_mapper(mapper, source, claims)
+
+
+def _half_hash(access_token: str) -> str:
+    """Of RS256 and ES256 (OpenID Connect Core §3.1.3.6)."""
+    return urlsafe_b64encode(sha256(access_token.encode()).digest()[:16]).rstrip(b"=").decode()
 
 
 def _assigned(client: Client) -> tuple[str, ...]:

@@ -48,9 +48,9 @@ def change_user(context: Context, username: str, /, **changes: Any) -> Context:
         ({"client_id": None}, (401, "invalid_client", "Invalid client or Invalid client credentials")),
         ({"client_id": "nobody"}, (401, "invalid_client", "Invalid client or Invalid client credentials")),
         ({"username": None}, (401, "invalid_request", "Missing parameter: username")),
-        ({"username": "nobody"}, (401, "invalid_grant", "Invalid user credentials")),
-        ({"password": "guess"}, (401, "invalid_grant", "Invalid user credentials")),
-        ({"password": None}, (401, "invalid_grant", "Invalid user credentials")),
+        ({"username": "nobody"}, (400, "invalid_grant", "Invalid user credentials")),
+        ({"password": "guess"}, (400, "invalid_grant", "Invalid user credentials")),
+        ({"password": None}, (400, "invalid_grant", "Invalid user credentials")),
         ({"scope": "admin"}, (400, "invalid_scope", "Invalid scopes: admin")),
         ({"grant_type": "client_credentials"}, (401, "unauthorized_client", None)),
     ],
@@ -169,7 +169,7 @@ def test_a_refresh_token_that_is_not_good_is_refused(context: Contexts, clock: l
     assert refused(users, refresh(good["refresh_token"])) == (400, "invalid_grant", "Token is not active")
 
 
-CALLER = {"client_id": "order-service", "client_secret": "order-service-secret"}
+CALLER = {"client_id": "data-service", "client_secret": "data-service-secret"}  # whom the tokens are for
 
 
 def test_introspection_says_what_a_live_token_says(context: Contexts, clock: list[float]) -> None:
@@ -180,6 +180,8 @@ def test_introspection_says_what_a_live_token_says(context: Contexts, clock: lis
     answer = introspect(services, call({**CALLER, "token": token}))
     assert (answer["active"], answer["client_id"], answer["aud"]) == (True, "order-service", "data-service")
     assert answer["username"] == "service-account-order-service"
+    payment = {"client_id": "payment-service", "client_secret": "payment-service-secret"}
+    assert introspect(services, call({**payment, "token": token})) == inactive
 
     assert introspect(services, call({**CALLER, "token": token[:-4] + "AAAA"})) == inactive
     assert introspect(services._replace(issuer="https://x"), call({**CALLER, "token": token})) == inactive
@@ -192,7 +194,7 @@ def test_introspection_says_what_a_live_token_says(context: Contexts, clock: lis
 @pytest.mark.parametrize(
     ("realm", "form", "status", "description"),
     [
-        ("services", {**CALLER, "client_secret": "guess"}, 401, "Authentication failed."),
+        ("services", {**CALLER, "client_secret": "guess"}, 401, "Client authentication failed."),
         ("users", {"client_id": "web-app"}, 403, "Client not allowed."),
         ("services", CALLER, 400, "Token not provided."),
     ],

@@ -1,0 +1,175 @@
+"""The questions that are put to Keycloak and to the development provider: each grant and client, right and wrong.
+
+The realms are the example's and those of `tests/support/realms`; what the answers say is for `provider_facts`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+FIXED_IDS = ("7d0c6a52-", "5e2b9c10-", "1c7c9d4e-")  # how the ids begin that the realm files give to users
+
+
+class Question(NamedTuple):
+    """One request. A form value that begins with `token of` is the token that an earlier question brought."""
+
+    name: str
+    realm: str
+    form: Mapping[str, str] | str
+    basic: tuple[str, str] | None = None
+    endpoint: str = "token"
+    authorization: str | None = None
+    content_type: str = "application/x-www-form-urlencoded"
+
+
+JOHN = {"grant_type": "password", "client_id": "web-app", "username": "john", "password": "secret"}
+SERVICE = {"grant_type": "client_credentials"}
+ORDER, PAYMENT, GATEWAY = (
+    ("order-service", "order-service-secret"),
+    ("payment-service", "payment-service-secret"),
+    ("api-gateway", "gateway-secret"),
+)
+DATA = ("data-service", "data-service-secret")
+POSTED = {"client_id": ORDER[0], "client_secret": ORDER[1]}
+READ_WRITE = {**SERVICE, "scope": "data-service:read data-service:write"}
+REFRESH = {"grant_type": "refresh_token", "client_id": "web-app"}
+REFRESH_JOHN = {**REFRESH, "refresh_token": "refresh_token of password"}
+REFRESH_FOREIGN = {"grant_type": "refresh_token", "refresh_token": "refresh_token of password"}
+INTROSPECT = "token/introspect"
+
+PASSWORD_QUESTIONS = (
+    Question("password", "users", JOHN),
+    Question("password: by e-mail", "users", {**JOHN, "username": "john@example.com"}),
+    Question("password: in capitals", "users", {**JOHN, "username": "JOHN"}),
+    Question("password: few roles", "users", {**JOHN, "username": "victor"}),
+    Question("password: openid", "users", {**JOHN, "scope": "openid"}),
+    Question("password: scopes that it has anyway", "users", {**JOHN, "scope": "profile email"}),
+    Question("password: unknown scope", "users", {**JOHN, "scope": "nonsense"}),
+    Question("password: a scope twice", "users", {**JOHN, "scope": "email email"}),
+    Question("password: two spaces between scopes", "users", {**JOHN, "scope": "profile  email"}),
+    Question("password: empty scope", "users", {**JOHN, "scope": ""}),
+    Question("password: wrong password", "users", {**JOHN, "password": "wrong"}),
+    Question("password: unknown user", "users", {**JOHN, "username": "nobody"}),
+    Question("password: no username", "users", {k: v for k, v in JOHN.items() if k != "username"}),
+    Question("password: no password", "users", {k: v for k, v in JOHN.items() if k != "password"}),
+    Question("password: empty password", "users", {**JOHN, "password": ""}),
+    Question("password: unknown client", "users", {**JOHN, "client_id": "nobody"}),
+    Question("password: no client", "users", {k: v for k, v in JOHN.items() if k != "client_id"}),
+    Question("password: a secret that a public client has not", "users", {**JOHN, "client_secret": "x"}),
+    Question("password: grant disabled", "services", {**JOHN, **POSTED}),
+    Question("password: username twice", "users", urlencode(JOHN) + "&username=mary"),
+    Question("no grant type", "users", {"client_id": "web-app"}),
+    Question("unknown grant type", "users", {**JOHN, "grant_type": "nonsense"}),
+    Question("not a form", "users", json.dumps(JOHN), content_type="application/json"),
+    Question("empty form", "users", ""),
+)
+SERVICE_QUESTIONS = (
+    Question("service", "services", READ_WRITE, ORDER),
+    Question("service: secret in the form", "services", {**READ_WRITE, **POSTED}),
+    Question("service: no scope asked", "services", SERVICE, ORDER),
+    Question("service: one scope", "services", {**SERVICE, "scope": "data-service:read"}, ORDER),
+    Question("service: openid", "services", {**SERVICE, "scope": "openid"}, ORDER),
+    Question("service: payment", "services", {**SERVICE, "scope": "data-service:write-payments"}, PAYMENT),
+    Question(
+        "service: payment's both",
+        "services",
+        {**SERVICE, "scope": "data-service:read data-service:write-payments"},
+        PAYMENT,
+    ),
+    Question("service: gateway", "services", SERVICE, GATEWAY),
+    Question("service: another client's scope", "services", {**SERVICE, "scope": "data-service:read"}, GATEWAY),
+    Question("service: wrong secret", "services", SERVICE, (ORDER[0], "wrong")),
+    Question("service: wrong secret in the form", "services", {**SERVICE, **POSTED, "client_secret": "wrong"}),
+    Question("service: no secret", "services", {**SERVICE, "client_id": ORDER[0]}),
+    Question("service: unknown client", "services", SERVICE, ("nobody", "secret")),
+    Question("service: unknown client in the form", "services", {**SERVICE, "client_id": "nobody"}),
+    Question("service: nobody", "services", SERVICE),
+    Question("service: bearer-only client", "services", {**SERVICE, "client_id": "data-service"}),
+    Question("service: bearer-only client, its secret", "services", SERVICE, DATA),
+    Question("service: bearer-only client, wrong secret", "services", SERVICE, (DATA[0], "wrong")),
+    Question("service: public client", "users", {**SERVICE, "client_id": "web-app"}),
+    Question("service: broken Basic", "services", SERVICE, authorization="Basic ???"),
+    Question("service: Basic without a colon", "services", SERVICE, authorization="Basic bm9ib2R5"),
+    Question("service: Bearer", "services", SERVICE, authorization="Bearer x"),
+    Question("service: another name in the form", "services", {**SERVICE, "client_id": PAYMENT[0]}, ORDER),
+    Question("service: scope twice", "services", "grant_type=client_credentials&scope=a&scope=b", ORDER),
+    Question("service: unknown realm", "nowhere", SERVICE, ORDER),
+    Question(
+        "exchange: standard", "services", {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"}, ORDER
+    ),
+)
+REFRESH_QUESTIONS = (
+    Question("refresh", "users", REFRESH_JOHN),
+    Question("refresh: openid", "users", {**REFRESH, "refresh_token": "refresh_token of password: openid"}),
+    Question("refresh: fewer scopes", "users", {**REFRESH_JOHN, "scope": "email"}),
+    Question("refresh: unknown scope", "users", {**REFRESH_JOHN, "scope": "nonsense"}),
+    Question("refresh: scope not granted", "users", {**REFRESH_JOHN, "scope": "openid"}),
+    Question("refresh: nothing", "users", REFRESH),
+    Question("refresh: garbage", "users", {**REFRESH, "refresh_token": "garbage"}),
+    Question("refresh: an access token", "users", {**REFRESH, "refresh_token": "access_token of password"}),
+    Question("refresh: unknown client", "users", {**REFRESH_JOHN, "client_id": "nobody"}),
+    Question("refresh: a refreshed one", "users", {**REFRESH, "refresh_token": "refresh_token of refresh"}),
+    Question("refresh: another realm's", "services", REFRESH_FOREIGN, ORDER),
+)  # fmt: skip
+INTROSPECTION_QUESTIONS = (
+    Question("introspect", "services", {"token": "access_token of service"}, DATA, INTROSPECT),
+    Question(
+        "introspect: not for the one who asks", "services", {"token": "access_token of service"}, ORDER, INTROSPECT
+    ),
+    Question("introspect: garbage", "services", {"token": "garbage"}, ORDER, INTROSPECT),
+    Question("introspect: nothing", "services", {}, ORDER, INTROSPECT),
+    Question("introspect: empty", "services", {"token": ""}, ORDER, INTROSPECT),
+    Question("introspect: another realm's", "services", {"token": "access_token of password"}, ORDER, INTROSPECT),
+    Question("introspect: wrong secret", "services", {"token": "garbage"}, (ORDER[0], "wrong"), INTROSPECT),
+    Question("introspect: unknown client", "services", {"token": "garbage"}, ("nobody", "secret"), INTROSPECT),
+    Question("introspect: nobody", "services", {"token": "garbage"}, None, INTROSPECT),
+    Question("introspect: public client", "users", {"token": "x", "client_id": "web-app"}, None, INTROSPECT),
+    Question("introspect: not a form", "services", "{}", DATA, INTROSPECT, content_type="application/json"),
+    Question("introspect: token twice", "services", "token=a&token=b", DATA, INTROSPECT),
+)
+ANN = {"grant_type": "password", "client_id": "app", "username": "ann", "password": "secret"}
+BY_READER = {"grant_type": "password", "username": "ann", "password": "secret"}
+CLOSED = ("closed-service", "closed-secret")
+READER = ("reader-service", "reader-secret")
+ODD_QUESTIONS = (
+    Question("odd: ES256, built-in scopes", "odd", ANN),
+    Question("odd: disabled user", "odd", {**ANN, "username": "dan"}),
+    Question("odd: disabled user, wrong password", "odd", {**ANN, "username": "dan", "password": "wrong"}),
+    Question("odd: temporary password", "odd", {**ANN, "username": "tom"}),
+    Question("odd: temporary password, wrong", "odd", {**ANN, "username": "tom", "password": "wrong"}),
+    Question("odd: user without a password", "odd", {**ANN, "username": "nan"}),
+    Question("odd: user without names", "odd", {**ANN, "username": "bob"}),
+    Question("odd: disabled public client", "odd", {**ANN, "client_id": "closed-app"}),
+    Question("odd: disabled client", "odd", SERVICE, CLOSED),
+    Question("odd: disabled client, wrong secret", "odd", SERVICE, ("closed-service", "wrong")),
+    Question("odd: disabled service account", "odd", SERVICE, ("orphan-service", "orphan-secret")),
+    Question("odd: lifetime of the client", "odd", SERVICE, ("hasty-service", "hasty-secret")),
+    Question("odd: service account", "odd", SERVICE, READER),
+    Question("odd: by a service", "odd", BY_READER, READER),
+    Question("odd: introspect a user's", "odd", {"token": "access_token of odd: by a service"}, READER, INTROSPECT),
+    Question("odd: introspect own", "odd", {"token": "access_token of odd: service account"}, READER, INTROSPECT),
+    Question("odd: introspect, disabled client", "odd", {"token": "x"}, CLOSED, INTROSPECT),
+    Question("shut: disabled realm", "shut", ANN),
+    Question("shut: introspection", "shut", {"token": "x"}, READER, INTROSPECT),
+)  # fmt: skip
+QUESTIONS = (*PASSWORD_QUESTIONS, *SERVICE_QUESTIONS, *REFRESH_QUESTIONS, *INTROSPECTION_QUESTIONS, *ODD_QUESTIONS)
+
+DOCUMENTS = {
+    "realm": "/realms/users",
+    "realm: unknown": "/realms/nowhere",
+    "discovery": "/realms/users/.well-known/openid-configuration",
+    "discovery: services": "/realms/services/.well-known/openid-configuration",
+    "discovery: unknown realm": "/realms/nowhere/.well-known/openid-configuration",
+    "keys": "/realms/users/protocol/openid-connect/certs",
+    "keys: ES256": "/realms/odd/protocol/openid-connect/certs",
+    "keys: disabled realm": "/realms/shut/protocol/openid-connect/certs",
+    "discovery: disabled realm": "/realms/shut/.well-known/openid-configuration",
+    "realm: disabled": "/realms/shut",
+    "keys: unknown realm": "/realms/nowhere/protocol/openid-connect/certs",
+    "token endpoint: GET": "/realms/users/protocol/openid-connect/token",
+    "introspection endpoint: GET": "/realms/users/protocol/openid-connect/token/introspect",
+    "unknown path": "/realms/users/nothing",
+}
