@@ -8,10 +8,9 @@ OPA := $(REAL)/opa/$(OPA_VERSION)/opa
 INSTALLED := $(VENV)/.installed
 JSON ?=
 ONLY ?=
-
-.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa test-real keycloak test-keycloak
 IDP ?= development
 
+.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa test-real keycloak test-keycloak
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak: on the real one)
 	@$(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
@@ -61,7 +60,7 @@ $(OPA):
 test-opa: $(INSTALLED) $(OPA)  ## our engine against the real OPA: its verdicts, its own cases, what it refuses
 	$(BIN)/python -m pytest tests/real/opa
 
-test-real: test-opa  ## everything that runs against the real parts
+test-real: test-opa test-keycloak  ## everything that runs against the real parts
 
 install: $(INSTALLED)
 
