@@ -37,6 +37,7 @@ class _RealmState(Struct):
     algorithm: str
     keys: list[Jwk]
     refresh: Jwk
+    encryption: Jwk
 
 
 class RealmKeys:
@@ -44,26 +45,29 @@ class RealmKeys:
     reads Keycloak's keys has to tell it from the others.
     """
 
-    def __init__(self, algorithm: str, keys: list[SigningKey], refresh: OctKey) -> None:
+    def __init__(self, algorithm: str, keys: list[SigningKey], refresh: OctKey, encryption: RSAKey) -> None:
         self._algorithm = algorithm
         self._keys = keys
         self._refresh = refresh
-        self._encryption = RSAKey.generate_key(2048, {"use": "enc", "alg": "RSA-OAEP"})
-        self._encryption.ensure_kid()
+        self._encryption = encryption
         self._publish()
 
     @classmethod
     def create(cls, algorithm: str) -> Self:
-        return cls(algorithm, [_new_key(algorithm)], OctKey.generate_key(512))
+        encryption = RSAKey.generate_key(2048, {"use": "enc", "alg": "RSA-OAEP"})
+        encryption.ensure_kid()
+        return cls(algorithm, [_new_key(algorithm)], OctKey.generate_key(512), encryption)
 
     @classmethod
     def restore(cls, state: _RealmState) -> Self:
         kind: type[SigningKey] = RSAKey if state.algorithm == "RS256" else ECKey
-        return cls(state.algorithm, [kind.import_key(key) for key in state.keys], OctKey.import_key(state.refresh))
+        keys = [kind.import_key(key) for key in state.keys]
+        return cls(state.algorithm, keys, OctKey.import_key(state.refresh), RSAKey.import_key(state.encryption))
 
     def state(self) -> _RealmState:
         keys = [key.as_dict(private=True) for key in self._keys]
-        return _RealmState(self._algorithm, keys, self._refresh.as_dict(private=True))
+        refresh, encryption = (key.as_dict(private=True) for key in (self._refresh, self._encryption))
+        return _RealmState(self._algorithm, keys, refresh, encryption)
 
     @property
     def algorithm(self) -> str:
