@@ -7,16 +7,18 @@ OPA_VERSION := $(shell cat tests/real/opa/VERSION)
 OPA := $(REAL)/opa/$(OPA_VERSION)/opa
 INSTALLED := $(VENV)/.installed
 JSON ?=
+DB ?= sqlite
+ON_DB := $(if $(filter postgres,$(DB)),$(BIN)/python -m authz_devkit.demo.postgres)
 ONLY ?=
 IDP ?= development
 
-.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa test-real keycloak test-keycloak
+.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa postgres test-postgres test-real keycloak test-keycloak
 
-demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak: on the real one)
-	@$(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
+demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
+	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
 
 up: $(INSTALLED)  ## run the whole mesh until Ctrl-C, with lines to try
-	@$(BIN)/authz-dev up --idp $(IDP)
+	@$(ON_DB) $(BIN)/authz-dev up --idp $(IDP)
 
 keycloak: $(INSTALLED)  ## bring Keycloak by Maven, once, and serve the example's realms with it until Ctrl-C
 	@$(BIN)/authz-dev keycloak --realms examples/three_zones/realms
@@ -60,7 +62,13 @@ $(OPA):
 test-opa: $(INSTALLED) $(OPA)  ## our engine against the real OPA: its verdicts, its own cases, what it refuses
 	$(BIN)/python -m pytest tests/real/opa
 
-test-real: test-opa test-keycloak  ## everything that runs against the real parts
+postgres: $(INSTALLED)  ## a fresh PostgreSQL until Ctrl-C; prints its DATABASE_URL
+	@$(BIN)/python -m authz_devkit.demo.postgres
+
+test-postgres: $(INSTALLED)  ## the demo services' tests on PostgreSQL, and its death in the middle of the work
+	$(BIN)/python -m pytest tests/real/postgres
+
+test-real: test-opa test-postgres test-keycloak  ## everything that runs against the real parts
 
 install: $(INSTALLED)
 

@@ -15,6 +15,7 @@ from tests.support.demo_services import (
     JOHN,
     MARY,
     UNKNOWN,
+    NewDatabase,
     Shop,
     an_order,
     available,
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("shop")) as shop:
+def shop(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("shop"), new_database()) as shop:
         yield shop
 
 

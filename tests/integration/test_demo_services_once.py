@@ -12,6 +12,7 @@ from tests.support.demo_services import (
     FOR_JOHN,
     JOHN,
     MARY,
+    NewDatabase,
     Shop,
     an_order,
     available,
@@ -27,17 +28,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(tmp_path_factory.mktemp("shop")) as shop:
+def shop(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("shop"), new_database()) as shop:
         yield shop
 
 
-def test_of_200_orders_at_once_for_50_pieces_exactly_50_succeed(tmp_path: Path) -> None:
-    """Two data processes on one SQLite file, half of the orders by the order service: 50 times 2 of 100."""
-    with (
-        open_shop(tmp_path) as shop,
-        running("data", tmp_path, DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/data.db") as second,
-    ):
+def test_of_200_orders_at_once_for_50_pieces_exactly_50_succeed(tmp_path: Path, new_database: NewDatabase) -> None:
+    """Two data processes on one database, half of the orders by the order service: 50 times 2 of 100."""
+    database = new_database()
+    with open_shop(tmp_path, database) as shop, running("data", tmp_path, DATABASE_URL=database) as second:
 
         async def buy_all() -> list[httpx.Response]:
             async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
@@ -136,9 +135,9 @@ def key_of(answer: httpx.Response) -> dict[str, str]:
     return {"Idempotency-Key": answer.request.headers["Idempotency-Key"]}
 
 
-def test_orders_outlive_the_data_service(tmp_path: Path) -> None:
+def test_orders_outlive_the_data_service(tmp_path: Path, new_database: NewDatabase) -> None:
     """A restart creates nothing anew: neither the stock that was sold nor the first answers are forgotten."""
-    database = f"sqlite+aiosqlite:///{tmp_path}/data.db"
+    database = new_database()
     headers = {**FOR_JOHN, "Idempotency-Key": "k"}
     answers = []
     for _ in range(2):

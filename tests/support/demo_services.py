@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import httpx
 import pytest
@@ -17,13 +17,16 @@ import pytest
 from authz_devkit.demo.services.problems import PROBLEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 JOHN = {"X-User-ID": "john-sub"}
 MARY = {"X-User-ID": "mary-sub"}
 FOR_JOHN = {"X-User-Context": "john-sub"}
 UNKNOWN = "0" * 32
+
+
+NewDatabase: TypeAlias = "Callable[[], str]"  # the DATABASE_URL of an empty database
 
 
 class Shop(NamedTuple):
@@ -63,8 +66,8 @@ def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def open_shop(folder: Path) -> Iterator[Shop]:
-    database = f"sqlite+aiosqlite:///{folder / 'data.db'}"
+def open_shop(folder: Path, database: str) -> Iterator[Shop]:
+    """`folder` gets the logs; `database` is a DATABASE_URL."""
     with ExitStack() as stack:
         data = stack.enter_context(running("data", folder, "--prefix", "/data", DATABASE_URL=database))
         orders = stack.enter_context(running("order", folder, EGRESS_URL=data))

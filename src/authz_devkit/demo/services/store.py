@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from authz_devkit.demo.services import schema
 from authz_devkit.demo.services.problems import Problem
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_metadata = MetaData()
+metadata = MetaData()  # as `migrations` leave it; a test compares
 inventory = Table(
     "inventory",
-    _metadata,
+    metadata,
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False),
     Column("unit_price", Integer, nullable=False),  # cents
@@ -48,7 +49,7 @@ inventory = Table(
 )
 orders = Table(
     "orders",
-    _metadata,
+    metadata,
     Column("id", String(64), primary_key=True),
     Column("owner", String(255), nullable=False),
     Column("product_id", ForeignKey("inventory.id"), nullable=False),
@@ -58,7 +59,7 @@ orders = Table(
 )
 payments = Table(
     "payments",
-    _metadata,
+    metadata,
     Column("id", String(64), primary_key=True),
     Column("order_id", ForeignKey("orders.id"), nullable=False, unique=True),
     Column("amount", Integer, nullable=False),  # cents
@@ -66,7 +67,7 @@ payments = Table(
 # The first answer to each Idempotency-Key; the key belongs to one user and one kind of request.
 first_answers = Table(
     "first_answers",
-    _metadata,
+    metadata,
     Column("owner", String(255), primary_key=True),
     Column("operation", String(16), primary_key=True),
     Column("idempotency_key", String(128), primary_key=True),
@@ -91,9 +92,9 @@ class Store:
         self._reader = engine.execution_options(read_only=True)
 
     async def create(self) -> None:
-        """Make the tables that are missing, and the demo's products."""
+        """Bring the tables up to date, and the demo's products in."""
         async with self._engine.begin() as connection:
-            await connection.run_sync(_metadata.create_all)
+            await connection.run_sync(schema.upgrade)
             known = set((await connection.execute(select(inventory.c.id))).scalars())
             missing = [product for product in SEED if product["id"] not in known]
             if missing:

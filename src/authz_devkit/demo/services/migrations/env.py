@@ -1,0 +1,7 @@
+"""Alembic's entry: runs the steps of `versions` on the connection that `schema.upgrade` hands over."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"])
+with context.begin_transaction():
+    context.run_migrations()
