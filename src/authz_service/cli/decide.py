@@ -120,7 +120,11 @@ def _claims_text(claims: Claims) -> str:
 
 def _verdict_text(verdict: Verdict) -> str:
     reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
-    return f"{verdict.reason}{reasons}"
+    if verdict.step_up is None:
+        return f"{verdict.reason}{reasons}"
+    acr_values, max_age = verdict.step_up
+    age = "any age" if max_age is None else f"at most {max_age} s ago"
+    return f"{verdict.reason}{reasons} (wants a sign-in with acr {acr_values or 'of any value'}, {age})"
 
 
 def _request(desired: Desired, question: Question) -> Request:

@@ -113,8 +113,8 @@ class ProxyAuthz(Section):
     enabled: bool = Field(default=True, description="Whether the policy is asked.")
     policy_query: PolicyQuery | None = Field(
         default=None,
-        description="The rule that decides: `true`/`false`, or an object `{allow, reasons, audit}`. Required when "
-        "authorisation is enabled.",
+        description="The rule that decides: `true`/`false`, or an object `{allow, reasons, audit, step_up}`. "
+        "Required when authorisation is enabled.",
         examples=["data.order.allow"],
     )
     mode: Literal["enforce", "shadow"] = Field(

@@ -65,12 +65,20 @@ class Claims(NamedTuple):
 NO_CLAIMS = Claims({}, "", float("inf"), b"{}")
 
 
-class Verdict(NamedTuple):
-    """What the policy said: `true`/`false`, or `{allow, reasons, audit}`."""
+class StepUp(NamedTuple):
+    """Which sign-in would do (RFC 9470 §3). Checked: it can stand in a header as it is."""
 
-    reason: Reason  # ALLOWED, POLICY_DENIED, POLICY_UNDEFINED or POLICY_ERROR
+    acr_values: str  # separated by spaces, "" = any
+    max_age: int | None  # seconds
+
+
+class Verdict(NamedTuple):
+    """What the policy said: `true`/`false`, or `{allow, reasons, audit, step_up}`."""
+
+    reason: Reason  # ALLOWED, POLICY_DENIED, POLICY_UNDEFINED, POLICY_ERROR or INSUFFICIENT_USER_AUTHENTICATION
     reasons: tuple[str, ...]
     audit: object  # JSON value from the policy, or None
+    step_up: StepUp | None = None  # with INSUFFICIENT_USER_AUTHENTICATION, and never else
 
 
 class Decision(NamedTuple):

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     POLICY_DENIED = "policy_denied"
     POLICY_UNDEFINED = "policy_undefined"
     POLICY_ERROR = "policy_error"
+    INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
 
     REQUEST_INVALID = "request_invalid"
     PATH_REFUSED = "path_refused"
@@ -91,6 +92,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.POLICY_DENIED: Answer(403, "The policy refuses this request"),
     Reason.POLICY_UNDEFINED: Answer(403, "The policy gives no decision for this request"),
     Reason.POLICY_ERROR: Answer(403, "The policy could not be evaluated"),
+    Reason.INSUFFICIENT_USER_AUTHENTICATION: Answer(401, "A stronger or more recent sign-in is required"),
     Reason.REQUEST_INVALID: Answer(400, "The request is malformed"),
     Reason.PATH_REFUSED: Answer(400, "The request path is ambiguous"),
     Reason.METHOD_NOT_ALLOWED: Answer(405, "The method is not allowed"),

@@ -7,7 +7,7 @@ Envoy sends `<METHOD> /check<path>?<query>` with the headers that the rendering 
 from __future__ import annotations
 
 from authz_service import headers
-from authz_service.domain.decision import Request
+from authz_service.domain.decision import Request, StepUp
 from authz_service.domain.refusals import ANSWERS, Answer, Reason
 
 CHECK_PREFIX = headers.CHECK_PATH.encode()
@@ -58,15 +58,22 @@ def allow(owned: bytes) -> bytes:
     return _ALLOW + owned + _EMPTY
 
 
-def refuse(
-    reason: Reason, request: Request, decision_id: str, correlation_id: str, *, realm: str, methods: tuple[str, ...]
+def refuse(  # noqa: PLR0913 - one argument per fact, most by keyword
+    reason: Reason,
+    request: Request,
+    decision_id: str,
+    correlation_id: str,
+    *,
+    realm: str,
+    methods: tuple[str, ...],
+    step_up: StepUp | None = None,
 ) -> bytes:
     """Refuse with an RFC 9457 body; 401 names its scheme (RFC 6750 §3), 405 its methods, 503 when to come back."""
     answer = ANSWERS[reason]
     body = _problem(reason, answer, decision_id, correlation_id)
     extra = b""
     if answer.status == 401:
-        extra = b"www-authenticate: " + _challenge(reason, answer, realm).encode() + b"\r\n"
+        extra = b"www-authenticate: " + _challenge(reason, answer, realm, step_up).encode() + b"\r\n"
     elif answer.status == 405:
         extra = b"allow: " + ", ".join(methods).encode() + b"\r\n"
     elif answer.status == 503:
@@ -90,7 +97,13 @@ def _problem(reason: Reason, answer: Answer, decision_id: str, correlation_id: s
     ).encode()
 
 
-def _challenge(reason: Reason, answer: Answer, realm: str) -> str:
+def _challenge(reason: Reason, answer: Answer, realm: str, step_up: StepUp | None) -> str:
     if reason is Reason.TOKEN_MISSING:
         return f'Bearer realm="{realm}"'  # RFC 6750 §3.1: no error code when the request had no credentials
-    return f'Bearer realm="{realm}", error="invalid_token", error_description="{answer.title}"'
+    if step_up is None:
+        return f'Bearer realm="{realm}", error="invalid_token", error_description="{answer.title}"'
+    # RFC 9470 §3. The policy's words were checked when they were read: no quote, no control character.
+    acr_values = f', acr_values="{step_up.acr_values}"' if step_up.acr_values else ""
+    max_age = "" if step_up.max_age is None else f', max_age="{step_up.max_age}"'
+    error = f'error="{reason}", error_description="{answer.title}"'
+    return f'Bearer realm="{realm}", {error}{acr_values}{max_age}'

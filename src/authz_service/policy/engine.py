@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterable
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.policy.input_reads import reads_in
+from authz_service.policy.step_up import StepUpAnswer, read_step_up
 
 # SECURITY T21: with either variable set, every error carries a page of addresses. Read once, so before the import.
 os.environ["RUST_BACKTRACE"] = os.environ["RUST_LIB_BACKTRACE"] = "0"
@@ -39,6 +40,7 @@ class _Answer(Struct, forbid_unknown_fields=True):
     allow: bool
     reasons: list[str] = []
     audit: msgspec.Raw = msgspec.Raw(b"null")
+    step_up: StepUpAnswer | UnsetType = UNSET
 
 
 _answers = msgspec.json.Decoder(_Answer)
@@ -81,13 +83,17 @@ class PolicyEngine:
 
 
 def read_answer(text: str) -> Verdict:
-    """Raises msgspec.ValidationError when it is neither a boolean nor `{allow, reasons, audit}`."""
+    """Raises msgspec.ValidationError when it is neither a boolean nor `{allow, reasons, audit, step_up}`."""
     plain = _PLAIN_ANSWERS.get(text)
     if plain is not None:
         return plain
     answer = _answers.decode(text)
-    reason = Reason.ALLOWED if answer.allow else Reason.POLICY_DENIED
-    return Verdict(reason, _bounded_reasons(answer.reasons), _bounded_audit(answer.audit))
+    reason, step_up = Reason.ALLOWED if answer.allow else Reason.POLICY_DENIED, None
+    if answer.step_up is not UNSET:
+        if answer.allow:
+            raise msgspec.ValidationError("allow is true, and step_up is there")
+        reason, step_up = Reason.INSUFFICIENT_USER_AUTHENTICATION, read_step_up(answer.step_up)
+    return Verdict(reason, _bounded_reasons(answer.reasons), _bounded_audit(answer.audit), step_up)
 
 
 def syntax_tree(modules: Iterable[tuple[str, str]]) -> str:

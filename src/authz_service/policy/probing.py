@@ -20,7 +20,10 @@ PROBING_SECONDS = 2.0  # of CPU time, for all samples together; what is left the
 _MAX_PROBLEMS = 8
 _MAX_TEXT = 100
 _GUARD = "guard the line: check the type before (`is_string(x)`), or use object.get with a default"
-_ANSWER = "answer true, false, or {allow, reasons, audit}: a boolean, a list or set of strings, anything"
+_ANSWER = (
+    "answer true, false, or {allow, reasons, audit, step_up}: a boolean, a list or set of strings, anything, and with "
+    "allow: false {acr_values, max_age}"
+)
 
 
 def probe_problems(

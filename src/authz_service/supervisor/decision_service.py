@@ -127,7 +127,11 @@ class DecisionService:
         if allowed:
             return wire.allow(self._headers(request, decision))
         methods = self._methods.get(request.route, ())
-        return wire.refuse(reason, request, decision_id, correlation_id, realm=self._realm, methods=methods)
+        wanted = decision.verdict if reason is Reason.INSUFFICIENT_USER_AUTHENTICATION else None
+        step_up = None if wanted is None else wanted.step_up
+        return wire.refuse(
+            reason, request, decision_id, correlation_id, realm=self._realm, methods=methods, step_up=step_up
+        )
 
     def _headers(self, request: Request, decision: Decision) -> bytes:
         """A connection's older listener takes from us, and strips, only what was owned then: the rest goes by name."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.support.decisions import request
 
 from authz_service import headers
+from authz_service.domain.decision import StepUp
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.ext_authz import wire
 from authz_service.request_form import METHODS
@@ -135,3 +136,26 @@ def test_only_the_answer_to_head_has_no_body(method: str) -> None:
 
     assert (body == b"") == (method == "HEAD")
     assert int(fields["content-length"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("step_up", "wanted"),
+    [
+        (StepUp("gold silver", 300), ', acr_values="gold silver", max_age="300"'),
+        (StepUp("gold", None), ', acr_values="gold"'),
+        (StepUp("", 0), ', max_age="0"'),
+    ],
+)
+def test_a_better_sign_in_is_asked_for_as_rfc_9470_says(step_up: StepUp, wanted: str) -> None:
+    """And the body gives the reason as any other."""
+    reason = Reason.INSUFFICIENT_USER_AUTHENTICATION
+    answer = wire.refuse(reason, request(), "d", "c", realm="order-service", methods=(), step_up=step_up)
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    challenge = next(line for line in head.split("\r\n") if line.startswith("www-authenticate: "))
+
+    title = ANSWERS[reason].title
+    assert challenge == (
+        f'www-authenticate: Bearer realm="order-service", error="{reason}", error_description="{title}"{wanted}'
+    )
+    assert head.startswith("HTTP/1.1 401 ")
+    assert json.loads(body)["reason"] == reason

@@ -488,7 +488,7 @@ PROBED = (
         "allow := true",
         'the policy answers "yes"',
         0,
-        "answer true, false, or {allow, reasons, audit}",
+        "answer true, false, or {allow, reasons, audit, step_up}",
     ),
     Sabotage("a number for an answer", "allow := 1", "allow := 1 == 1", "the policy answers 1", 0),
     Sabotage("nothing for an answer", "allow := null", "allow := null == null", "the policy answers null", 0),

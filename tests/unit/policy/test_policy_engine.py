@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from authz_service.domain.decision import Verdict
+from authz_service.domain.decision import StepUp, Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems
@@ -222,3 +222,69 @@ def test_the_engine_is_lean() -> None:
     code = f"import sys, authz_service.policy.engine; print([m for m in {heavy} if m in sys.modules])"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def step_up(value: str, allow: str = "false") -> Verdict:
+    return answer_to(f'allow := {{"allow": {allow}, "step_up": {value}}}', acr="silver")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('{"acr_values": "gold"}', StepUp("gold", None)),
+        ('{"acr_values": "gold silver"}', StepUp("gold silver", None)),
+        ('{"acr_values": ["urn:mace:incommon:iap:silver", "2"]}', StepUp("urn:mace:incommon:iap:silver 2", None)),
+        ('{"acr_values": {"gold"}}', StepUp("gold", None)),
+        ('{"max_age": 300}', StepUp("", 300)),
+        ('{"max_age": 0, "acr_values": input.acr}', StepUp("silver", 0)),
+        ('{"max_age": 60 * 5}', StepUp("", 300)),
+    ],
+)
+def test_a_policy_may_ask_for_a_better_sign_in(value: str, expected: StepUp) -> None:
+    """It refuses all the same; together with an allow it is an error."""
+    assert step_up(value) == Verdict(Reason.INSUFFICIENT_USER_AUTHENTICATION, (), None, expected)
+    assert step_up(value, "true") == Verdict(Reason.POLICY_ERROR, ("policy error",), None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{}",
+        "null",
+        "true",
+        "[]",
+        '"gold"',
+        '{"acr": "gold"}',
+        '{"acr_values": "gold", "more": 1}',
+        '{"acr_values": ""}',
+        '{"acr_values": []}',
+        '{"acr_values": [""]}',
+        '{"acr_values": " gold"}',
+        '{"acr_values": "a  b"}',
+        '{"acr_values": ["a b"]}',
+        '{"acr_values": null}',
+        '{"acr_values": 1}',
+        '{"acr_values": [1]}',
+        r'{"acr_values": "a\"b"}',
+        r'{"acr_values": "a\\b"}',
+        r'{"acr_values": "a\r\nx-a:b"}',
+        r'{"acr_values": ["a\nb"]}',
+        r'{"acr_values": "a\u0000"}',
+        r'{"acr_values": "\u00e9"}',
+        r'{"acr_values": "a\t"}',
+        r'{"acr_values": "\u007f"}',
+        f'{{"acr_values": "{"a" * 129}"}}',
+        f'{{"acr_values": "{"a " * 16}a"}}',
+        '{"max_age": -1}',
+        '{"max_age": 1.5}',
+        '{"max_age": "300"}',
+        '{"max_age": true}',
+        '{"max_age": null}',
+        '{"max_age": 1000000000}',
+        r'{"max_age": 5, "acr_values": "\""}',
+    ],
+)
+def test_a_wish_that_is_not_understood_is_an_error_and_never_an_allow(value: str) -> None:
+    """Nothing of it reaches a header."""
+    for allow in ("true", "false"):
+        assert step_up(value, allow) == Verdict(Reason.POLICY_ERROR, ("policy error",), None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.support.decisions import HEADERS, PEERS, gate, gateways_certificate, johns_token, policy, request, rules
-from tests.support.tokens import mint
+from tests.support.tokens import NOW, good_claims, mint
 
 from authz_service import headers
 from authz_service.audit.sink import AuditSink
@@ -329,3 +329,25 @@ def test_a_retired_revision_refuses_the_certificates_that_are_revoked_since(work
     peers = msgspec.structs.replace(PEERS, revoked_fingerprints=(read_peer(gateways_certificate()).fingerprint,))
     worker.service.retire(worker.sink, msgspec.structs.replace(worker.given, peers=peers))
     assert worker.ask()[1]["reason"] == Reason.CLIENT_CERT_REVOKED
+
+
+def test_a_better_sign_in_is_asked_for_only_where_that_is_the_reason(made: Callable[..., Worker]) -> None:
+    """Not where the record cannot be written."""
+    asks = policy('package order\nallow := {"allow": false, "step_up": {"acr_values": "gold"}}')
+    refused = made(policy=asks)
+    assert b'acr_values="gold"' in refused.service.answer(request())
+    assert refused.records()[-1]["reason"] == Reason.INSUFFICIENT_USER_AUTHENTICATION
+    refused.lose_its_disk()
+    assert b"acr_values" not in refused.service.answer(request())
+
+
+def test_a_shadowed_wish_for_a_better_sign_in_is_on_record_only(made: Callable[..., Worker]) -> None:
+    """A refusal for another reason says nothing of it."""
+    asks = policy('package order\nallow := {"allow": false, "step_up": {"acr_values": "gold"}}')
+    shadowed = made(policy=asks, shadow=True)
+    assert shadowed.ask()[0] == 200
+    assert shadowed.records()[-1]["reason"] == Reason.INSUFFICIENT_USER_AUTHENTICATION
+    unfit = f"Bearer {mint(good_claims(NOW, realm_access={'roles': ['a' + chr(10)]}))}"
+    answer = shadowed.service.answer(request(authorization=unfit))
+    assert b"token_claims_invalid" in answer
+    assert b"acr_values" not in answer
