@@ -67,6 +67,8 @@ class LoneSidecar:
         self.config_file = self.folder / "etc" / "config.yaml"
         self.log_file = self.folder / "log.jsonl"
         self.process: subprocess.Popen[bytes] | None = None
+        self.wrapper: tuple[str, ...] = ()  # a command that becomes the sidecar
+        self.environment: dict[str, str] = {}
         self.write_policy(policy)
         self.write_config(changes or {})
         if prepare is not None:
@@ -118,11 +120,12 @@ class LoneSidecar:
         launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*launcher, *wrapper, *self.command],
+                [*launcher, *(wrapper or self.wrapper), *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+                env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+                | self.environment,
                 start_new_session=True,
             )
 

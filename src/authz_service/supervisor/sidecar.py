@@ -28,7 +28,7 @@ from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import steps
 from authz_service.errors import ConfigProblems, Problem
-from authz_service.supervisor import ports
+from authz_service.supervisor import descriptors, ports
 from authz_service.supervisor.admin_server import AdminServer
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
 from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin
@@ -105,7 +105,14 @@ class Sidecar:
         self._hub = WorkerHub(self._paths.control_socket, figure.add, self._outbound.refetch, self._look_now.set)
         self._children: list[Child] = []
         self._status = Status(
-            figure, self._certificates, self._denylist, self._outbound, self._hub, self._children, started=started
+            figure,
+            self._certificates,
+            self._denylist,
+            self._outbound,
+            self._hub,
+            self._children,
+            descriptors=descriptors.raise_limit(),
+            started=started,
         )
 
     async def run(self) -> None:

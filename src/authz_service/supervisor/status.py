@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from authz_service.supervisor.admin_server import Page, json_page, text_page
+from authz_service.supervisor.descriptors import shortage
 from authz_service.supervisor.desired import Desired
 from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin, EnvoyState
 from authz_service.supervisor.metrics import Figure, Gauge, Metrics
@@ -35,6 +36,7 @@ class Status:
     outbound: Outbound
     hub: WorkerHub
     children: list[Child]
+    descriptors: int  # that each of our processes may have open
     envoy: EnvoyState = GONE
     desired: Desired | None = None
     reload_problem: str = ""
@@ -91,6 +93,8 @@ class Status:
         ]
         troubles += [f"a worker could not use the rules: {error}" for error in self.hub.errors()]
         troubles += [f"envoy refused an update: {name}={count}" for name, count in self.envoy.rejected.items()]
+        if desired := self.desired:
+            troubles += filter(None, [shortage(self.descriptors, desired.config)])
         return troubles
 
     def readyz(self) -> Page:

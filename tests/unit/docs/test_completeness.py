@@ -74,7 +74,8 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     figure.decisions["allow", "allowed"] = 1
     figure.reloads["configuration", "ok"] = 1
     hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
-    status = Status(figure, certificates, ServedDenylist(figure.reloads), _Outbound(), hub, [])  # type: ignore[arg-type]
+    denylist = ServedDenylist(figure.reloads)
+    status = Status(figure, certificates, denylist, _Outbound(), hub, [], descriptors=1024)  # type: ignore[arg-type]
     found = {}
     for family in Metrics(figure, status._gauges, status._counters).collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
