@@ -12,10 +12,10 @@ from typing import Self
 
 from tests.support.fault_proxy import NO_FAULT, Fault, FaultProxy
 from tests.support.faulty_server import Answer, FaultyServer, Seen, json_answer
-from tests.support.live import Live
+from tests.support.live import Json, Live
 from tests.support.tokens import Signer, ec_key, good_claims, jwk, jwks, mint
 
-from authz_devkit.certs.tree import leaf_cert, leaf_key
+from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_devkit.demo.mesh import IDENTITY_PROVIDER
 
 _HTML = {"Content-Type": "text/html"}
@@ -99,12 +99,16 @@ class BrokenIdp:
     ) -> None:
         self._stack.close()
 
+    @property
+    def target(self) -> str:
+        return f"case-{self.number}"
+
     def url(self, path: str) -> str:
         return f"https://{IDENTITY_PROVIDER}:{self._proxy.place[1]}{path}"
 
-    def user_token(self, generation: int = 0) -> str:
-        """Of this issuer, valid for an hour, signed by its old key or its new one."""
-        claims = good_claims(time.time(), iss=self.issuer, exp=int(time.time()) + 3600)
+    def user_token(self, generation: int = 0, lifetime: int = 3600) -> str:
+        """Of this issuer, signed by its old key or its new one."""
+        claims = good_claims(time.time(), iss=self.issuer, exp=int(time.time()) + lifetime)
         return mint(claims, signer=self._keys[generation])
 
     def break_it(self) -> None:
@@ -141,3 +145,27 @@ class BrokenIdp:
         return Answer(
             body=json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": self._lifetime}).encode()
         )
+
+
+def configuration(config: Json, idps: list[BrokenIdp], address: str, live: Live) -> Json:
+    """The lone sidecar's, with an issuer and a target per case."""
+    ca_file = str(ca_bundle(live.mesh.certs, "identity"))
+    template = config["egress"]["targets"]["data-service"]
+    issuers = [
+        {
+            "issuer": idp.issuer,
+            "audience": "order-service",
+            "jwks_url": idp.url("/keys"),
+            "jwks_refresh_interval": "2s",
+            "ca_file": ca_file,
+        }
+        for idp in idps
+    ]
+    targets = {idp.target: {**template, "auth": {**template["auth"], "token_url": idp.url("/token")}} for idp in idps}
+    routes = [{"path_prefix": f"/{name}", "target": name} for name in targets]
+    return {
+        "jwt": {"issuers": issuers},
+        "hosts": {**config["hosts"], IDENTITY_PROVIDER: address},
+        "egress.targets": targets,
+        "egress.routes": routes,
+    }

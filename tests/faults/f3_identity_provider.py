@@ -9,16 +9,14 @@ import json
 import time
 from contextlib import ExitStack
 
-from tests.faults.broken_idp import CASES, BrokenIdp
+from tests.faults.broken_idp import CASES, BrokenIdp, configuration
 from tests.faults.ground import PATIENCE, Waits, target_service
 from tests.support.echo_service import EchoService
-from tests.support.live import Json, Live
+from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar
 from tests.support.neighbours import Answer
 from tests.torture.row import Outcome, Progress, Row
 
-from authz_devkit.certs.tree import ca_bundle
-from authz_devkit.demo.mesh import IDENTITY_PROVIDER
 from authz_service.domain.refusals import Reason
 
 _SLACK = 2.0  # seconds between the end of a token and a look at it, on a busy machine
@@ -34,7 +32,7 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
         trial = Trial(idps, target)
 
         def configure(sidecar: LoneSidecar) -> None:
-            sidecar.write_config(_configuration(sidecar.config, idps, address, live))
+            sidecar.write_config(configuration(sidecar.config, idps, address, live))
 
         trial.sidecar = stack.enter_context(LoneSidecar(live, target=target.place, prepare=configure))
         trial.must_be_good("before")
@@ -87,7 +85,7 @@ class Trial:
             [name] = state["targets"]
             self._ends[name] = state["expires_at"]
         for idp in self._idps:
-            if idp.issued and self._ends[_target(idp)] > max(idp.issued.values()) + 0.1:
+            if idp.issued and self._ends[idp.target] > max(idp.issued.values()) + 0.1:
                 self.failures.append(f"{idp.case.name}: a token is kept longer than it lives")
 
     def look_while_broken(self, seconds: float) -> None:
@@ -129,7 +127,7 @@ class Trial:
             self._look_at_token(idp, asked_at)
         elif (answer.status, answer.problem["reason"]) == (503, Reason.EGRESS_TOKEN_UNAVAILABLE):
             self.refused += 1
-            if idp.case.tokens_go_on or asked_at < self._ends[_target(idp)] - 0.1:
+            if idp.case.tokens_go_on or asked_at < self._ends[idp.target] - 0.1:
                 self.failures.append(f"{idp.case.name} after {elapsed:.1f} s: refused with a valid token in hand")
             if len(self._target.seen) > before:
                 self.failures.append(f"{idp.case.name}: refused, but the target got the request")
@@ -152,35 +150,7 @@ class Trial:
 
     def _told(self, idp: BrokenIdp) -> bool:
         states = json.loads(self.sidecar.admin("/tokens").body)["tokens"]
-        return any(state["targets"] == [_target(idp)] and state["last_error"] for state in states)
-
-
-def _target(idp: BrokenIdp) -> str:
-    return f"case-{idp.number}"
-
-
-def _configuration(config: Json, idps: list[BrokenIdp], address: str, live: Live) -> Json:
-    """The lone sidecar's, with an issuer and a target per case."""
-    ca_file = str(ca_bundle(live.mesh.certs, "identity"))
-    template = config["egress"]["targets"]["data-service"]
-    issuers = [
-        {
-            "issuer": idp.issuer,
-            "audience": "order-service",
-            "jwks_url": idp.url("/keys"),
-            "jwks_refresh_interval": "2s",
-            "ca_file": ca_file,
-        }
-        for idp in idps
-    ]
-    targets = {_target(idp): {**template, "auth": {**template["auth"], "token_url": idp.url("/token")}} for idp in idps}
-    routes = [{"path_prefix": f"/{name}", "target": name} for name in targets]
-    return {
-        "jwt": {"issuers": issuers},
-        "hosts": {**config["hosts"], IDENTITY_PROVIDER: address},
-        "egress.targets": targets,
-        "egress.routes": routes,
-    }
+        return any(state["targets"] == [idp.target] and state["last_error"] for state in states)
 
 
 ROW = Row(

@@ -1,6 +1,7 @@
 """F4: each process of a sidecar is killed (SIGKILL) and stopped (SIGSTOP) under load, again and again.
 
-Four sidecars side by side, one per victim, so that it fits into its time.
+Five sidecars side by side, so that it fits into its time: one per victim, and two for the control plane, whose death
+takes the longest to get over.
 """
 
 from __future__ import annotations
@@ -17,31 +18,39 @@ from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar
 from tests.torture.row import Outcome, Progress, Row
 
-_VICTIMS = ("worker", "nursery", "envoy", "control plane")
+_VICTIMS = {"worker": 1, "nursery": 1, "envoy": 1, "control plane": 2}  # in so many sidecars
 _STOPPED_FOR = 0.3  # seconds
-_CALM = 1.1  # seconds; what dies sooner than a second after its birth is started again with a pause, on purpose
+_CALM = 1.0  # seconds; an Envoy that dies within a second of its birth is started again with a pause, on purpose
 _MUST_LOSE_NOTHING = {("worker", signal.SIGKILL), ("worker", signal.SIGSTOP), ("control plane", signal.SIGSTOP)}
 
 
 async def run(live: Live, size: int, progress: Progress) -> Outcome:
     """An eighth each: four victims, killed and stopped."""
     token, times = long_token(live), size // (2 * len(_VICTIMS))
+    waits = {name: Waits(promised=2.0 if name in {"worker", "envoy"} else PATIENCE) for name in _VICTIMS}
     with ExitStack() as stack:
-        victims = [Victim(name, stack.enter_context(LoneSidecar(live)), token) for name in _VICTIMS]
-        threads = [threading.Thread(target=victim.suffer, args=(times,)) for victim in victims]
+        victims = [
+            Victim(name, stack.enter_context(LoneSidecar(live)), token, waits[name])
+            for name, sidecars in _VICTIMS.items()
+            for _ in range(sidecars)
+        ]
+        threads = [
+            threading.Thread(target=victim.suffer, args=(-(-times // _VICTIMS[victim.name]),)) for victim in victims
+        ]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
             time.sleep(0.2)
             progress(sum(victim.done for victim in victims))
-    back = {victim.name: victim.back for victim in victims}
-    figures: dict[str, str | int | float] = {f"{name} back after": waits.figure for name, waits in back.items()}
-    figures |= {f"{victim.name}: good requests": victim.answered for victim in victims}
-    figures |= {f"{victim.name}: of them lost": victim.lost for victim in victims}
+    figures: dict[str, str | int | float] = {f"{name} back after": one.figure for name, one in waits.items()}
+    figures["good requests"] = sum(victim.answered for victim in victims)
+    for name in _VICTIMS:
+        figures[f"{name}: of them lost"] = sum(victim.lost for victim in victims if victim.name == name)
     return Outcome(
         sum(victim.done for victim in victims),
-        [f"{victim.name}: {one}" for victim in victims for one in [*victim.failures, *victim.back.never]],
-        [one for name, waits in back.items() for one in waits.deviations(f"{name}: serving again")]
+        [f"{victim.name}: {one}" for victim in victims for one in victim.failures]
+        + [f"{name}: {never}" for name, one in waits.items() for never in one.never],
+        [text for name, one in waits.items() for text in one.deviations(f"{name}: serving again")]
         + [
             "a killed Envoy, nursery or control plane loses the requests that it had in hand; a stopped one delays them"
         ],
@@ -52,10 +61,10 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
 class Victim:
     """One process of a sidecar, and what its death and its silence cost."""
 
-    def __init__(self, name: str, sidecar: LoneSidecar, token: str) -> None:
+    def __init__(self, name: str, sidecar: LoneSidecar, token: str, back: Waits) -> None:
         self.name, self.done = name, 0
         self.failures: list[str] = []
-        self.back = Waits(promised=2.0 if name in {"worker", "envoy"} else PATIENCE)
+        self.back = back
         self.answered = self.lost = 0
         self._sidecar, self._token = sidecar, token
 
@@ -97,7 +106,8 @@ class Victim:
         self._gone(dying)
         if waited(lambda: self._sidecar.readyz()["ready"] and len(self._sidecar.workers()) == 2) is None:
             self.failures.append("not whole again")
-        time.sleep(_CALM if self.name in {"envoy", "nursery"} else 0.0)
+        if self.name == "envoy":
+            time.sleep(_CALM)
 
     def _stop(self) -> None:
         """It may be replaced meanwhile, or go on afterwards."""
