@@ -17,6 +17,7 @@ from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 
 PATIENCE = 15.0  # seconds; what is not done by then is broken, whatever else the machine does
 _POLL = 0.01
+_PAUSE = 0.05  # seconds between two requests of a client: several sidecars under load share two cores
 
 
 def long_token(live: Live, user: str = "john") -> str:
@@ -78,13 +79,20 @@ class Traffic:
     """Good requests that must pass, and two kinds of bad ones that must not, to one ingress, while it is disturbed."""
 
     def __init__(self, sidecar: LoneSidecar, token: str, *, new_connections: bool = False) -> None:
-        def load(path: str, credentials: str, *, anew: bool) -> Load:
+        def load(path: str, credentials: str, clients: int, *, anew: bool) -> Load:
             request = get(path, HOST, authorization=f"Bearer {credentials}")
-            tls = sidecar.tls()
-            return Load(sidecar.place, request, tls, server_name=HOST, clients=2, pause=0.02, new_connections=anew)
+            return Load(
+                sidecar.place,
+                request,
+                sidecar.tls(),
+                server_name=HOST,
+                clients=clients,
+                pause=_PAUSE,
+                new_connections=anew,
+            )
 
-        self.good = load("/orders/1", token, anew=new_connections)
-        self._bad = [load("/forbidden", token, anew=False), load("/orders/2", "x.y.z", anew=False)]
+        self.good = load("/orders/1", token, 2, anew=new_connections)
+        self._bad = [load("/forbidden", token, 1, anew=False), load("/orders/2", "x.y.z", 1, anew=False)]
         self._sidecar = sidecar
         self._stack = ExitStack()
 
