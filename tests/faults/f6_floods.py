@@ -139,6 +139,6 @@ ROW = Row(
     promise="99.9 % of the good traffic passes, the sidecar stays below 256 MiB",
     full=8 * 2000,
     sample=8 * 25,
-    budget=240,
+    budget=180,
     run=run,
 )
