@@ -1,29 +1,32 @@
 """F6: two thousand connections of each of eight kinds that want to keep us busy, while good callers go on.
 
-The attacker has a good certificate and a good token: what can be refused early is no trial.
+The attacker has a good certificate and a good token: what can be refused early is no trial. The doors are as by
+default: `http.max_connections` bounds what he can take, and when he has taken all, nobody else can connect. So good
+traffic is that of callers who are connected already, as sidecars are; how many were kept out is told.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
+import json
+import sys
 import threading
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
 from typing import Self
 
 import psutil
-from tests.faults.floods import FLOODS, Connection, Flood
-from tests.faults.ground import first, long_token
+from tests.faults.floods import FLOODS, Attack
+from tests.faults.ground import first, long_token, waited
 from tests.support.live import Live
 from tests.support.load import Load, get
-from tests.support.lone_sidecar import HOST, LoneSidecar
+from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar
 from tests.torture.row import Outcome, Progress, Row
 
-_AT_ONCE = 100  # connections that are being made
-_OPENING = 20.0  # seconds for all of them
+from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
+from authz_service.supervisor.parent_death import bound_to_us
+
 _HOLD = (1.0, 0.002)  # seconds that they stay, and as many more for each of them
 _GOOD = 0.999
 _MOST_MIB = 256
@@ -31,29 +34,28 @@ _SOME = 20  # good requests that show that the load was one
 
 
 async def run(live: Live, size: int, progress: Progress) -> Outcome:
-    """`http.max_connections` has room for the flood and for the good: how to size it stands in operations.md."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    token, each, failures, tried = long_token(live), size // len(FLOODS), [], 0
+    token, each, failures = long_token(live), size // len(FLOODS), []
     figures: dict[str, str | int | float] = {}
-    changes = {"http.max_connections": each + 1000}
-    with LoneSidecar(live, changes) as sidecar, Memory(sidecar) as memory:
-        for flood in FLOODS:
+    kept_out = 0
+    with LoneSidecar(live) as sidecar, Memory(sidecar) as memory:
+        for number, flood in enumerate(FLOODS):
             memory.peak = 0.0
-            loads = _loads(sidecar, token)
-            with ExitStack() as stack:
-                for load in loads:
-                    stack.enter_context(load)
-                opened = await _attack(sidecar, flood, token, each, lambda n, before=tried: progress(before + n))  # type: ignore[misc]
-            tried += each
-            failures += [f"{flood.name}: {one}" for one in _judge(loads, memory.peak)]
-            good = sum(load.answered for load in loads)
-            figures[flood.name] = f"{opened} connections, {good} good requests, {memory.peak:.0f} MiB"
-        if not (state := sidecar.readyz())["ready"]:
-            failures.append(f"not ready afterwards: {state}")
+            kept, anew = _loads(sidecar, token)
+            with kept, anew:
+                waited(partial(_is_connected, kept))
+                opened = await _attack(sidecar, number, token, each)
+            if waited(lambda: _serves(sidecar, token)) is None:
+                failures.append(f"{flood.name}: new connections are not served afterwards")
+            failures += [f"{flood.name}: {one}" for one in _judge(kept, anew, memory.peak)]
+            kept_out += anew.refused
+            figures[flood.name] = f"{opened} connections, {kept.answered} good requests, {memory.peak:.0f} MiB"
+            progress((number + 1) * each)
+        if waited(lambda: sidecar.readyz()["ready"]) is None:
+            failures.append(f"not ready afterwards: {sidecar.readyz()}")
         if sidecar.metric("authz_envoy_restarts_total") or sidecar.metric("authz_worker_restarts_total"):
             failures.append("a process died")
-    return Outcome(tried, failures, [], figures)
+    deviations = [f"{kept_out} new connections were kept out while the attacker held all that the door lets in"]
+    return Outcome(each * len(FLOODS), failures, deviations if kept_out else [], figures)
 
 
 def _loads(sidecar: LoneSidecar, token: str) -> tuple[Load, Load]:
@@ -64,49 +66,49 @@ def _loads(sidecar: LoneSidecar, token: str) -> tuple[Load, Load]:
     )
 
 
-def _judge(loads: tuple[Load, Load], mebibytes: float) -> list[str]:
+def _is_connected(load: Load) -> bool:
+    return load.answered > _SOME
+
+
+def _judge(kept: Load, anew: Load, mebibytes: float) -> list[str]:
     found = []
-    good = sum(load.answered for load in loads)
-    bad = sum(len(load.failures) + load.refused for load in loads)
-    if good < _SOME or good / (good + bad) < _GOOD:
-        found.append(f"{bad} of {good + bad} good requests failed: {first(loads[0].failures + loads[1].failures)}")
+    if kept.answered < _SOME or len(kept.failures) > (1 - _GOOD) * kept.answered:
+        bad = len(kept.failures)
+        found.append(f"{bad} of {kept.answered + bad} good requests failed: {first(kept.failures)}")
+    if len(anew.failures) > (1 - _GOOD) * max(anew.answered, 1000):
+        found.append(f"{len(anew.failures)} requests on new connections failed: {first(anew.failures)}")
     if mebibytes > _MOST_MIB:
         found.append(f"the sidecar took {mebibytes:.0f} MiB")
     return found
 
 
-async def _attack(sidecar: LoneSidecar, flood: Flood, token: str, count: int, progress: Callable[[int], None]) -> int:
-    """How many connections were open at the same time, at most. All are gone when this returns."""
-    tls = sidecar.tls() if flood.tls else None
-    if tls is not None:
-        tls.set_alpn_protocols([flood.alpn])
-    gate, opened, present, peak = asyncio.Semaphore(_AT_ONCE), 0, 0, 0
+async def _attack(sidecar: LoneSidecar, flood: int, token: str, count: int) -> int:
+    """All connections are gone when this returns."""
+    address, port = sidecar.place
+    attack = Attack(
+        flood,
+        address,
+        port,
+        str(ca_bundle(sidecar.certs, "zone2")),
+        str(leaf_cert(sidecar.certs, GATEWAY)),
+        str(leaf_key(sidecar.certs, GATEWAY)),
+        token,
+        count,
+        _HOLD[0] + _HOLD[1] * count,
+    )
+    attacker = await asyncio.create_subprocess_exec(
+        *bound_to_us([sys.executable, "-m", "tests.faults.floods", json.dumps(asdict(attack))]),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await attacker.communicate()
+    return int(told)
 
-    async def one(number: int) -> None:
-        nonlocal opened, present, peak
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            async with gate:
-                name = HOST if tls else None
-                reader, writer = await asyncio.open_connection(*sidecar.place, ssl=tls, server_hostname=name)
-            opened, present = opened + 1, present + 1
-            peak = max(peak, present)
-            try:
-                await flood.speak(Connection(number, reader, writer, token))
-            finally:
-                present -= 1
-                writer.transport.abort()
 
-    tasks = [asyncio.create_task(one(number)) for number in range(count)]
-    end = time.monotonic() + _OPENING
-    while opened < count and time.monotonic() < end and not all(task.done() for task in tasks):
-        await asyncio.sleep(0.1)
-        progress(opened)
-    await asyncio.sleep(_HOLD[0] + _HOLD[1] * count)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.sleep(0.5)  # for Envoy to notice
-    return peak
+def _serves(sidecar: LoneSidecar, token: str) -> bool:
+    try:
+        return sidecar.call("GET", "/orders/1", token=token).status == 200
+    except OSError:
+        return False
 
 
 class Memory:

@@ -1,9 +1,19 @@
-"""Eight ways to keep a server busy with many connections: how one of them behaves, not how many there are."""
+"""Eight ways to keep a server busy with many connections.
+
+`python -m tests.faults.floods JSON` is the attacker, in a process of its own: `Attack` says what it does, and it
+prints how many connections it had at the same time.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import json
+import resource
+import ssl
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,6 +24,8 @@ _DRIP = 0.5  # seconds between two bytes of a slow client
 _H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HALF_HELLO = bytes.fromhex("1603010200010001fc0303")  # a TLS record that promises more
 _STREAMS = 100
+_AT_ONCE = 100  # connections that are being made
+_OPENING = 20.0  # seconds for all of them
 
 
 @dataclass
@@ -121,3 +133,62 @@ async def _drips() -> AsyncIterator[int]:
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One flood: which of FLOODS, at whom, with what, how many, and how long they stay."""
+
+    flood: int
+    address: str
+    port: int
+    ca_file: str
+    cert_file: str
+    key_file: str
+    token: str
+    count: int
+    hold: float  # seconds
+
+    def tls(self, alpn: str) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.load_cert_chain(self.cert_file, self.key_file)
+        context.set_alpn_protocols([alpn])
+        return context
+
+
+async def run(attack: Attack) -> int:
+    """How many connections were open at the same time, at most."""
+    flood = FLOODS[attack.flood]
+    tls, name = (attack.tls(flood.alpn), HOST) if flood.tls else (None, None)
+    gate, opened, present, peak = asyncio.Semaphore(_AT_ONCE), 0, 0, 0
+
+    async def one(number: int) -> None:
+        nonlocal opened, present, peak
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            async with gate:
+                reader, writer = await asyncio.open_connection(
+                    attack.address, attack.port, ssl=tls, server_hostname=name
+                )
+            opened, present = opened + 1, present + 1
+            peak = max(peak, present)
+            try:
+                await flood.speak(Connection(number, reader, writer, attack.token))
+            finally:
+                present -= 1
+                writer.transport.abort()
+
+    tasks = [asyncio.create_task(one(number)) for number in range(attack.count)]
+    end = time.monotonic() + _OPENING
+    while opened < attack.count and time.monotonic() < end and not all(task.done() for task in tasks):
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(attack.hold)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return peak
+
+
+if __name__ == "__main__":
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    print(asyncio.run(run(Attack(**json.loads(sys.argv[1])))))
