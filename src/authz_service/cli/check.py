@@ -37,7 +37,7 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
         report.part("certificates", lambda: _certificates(config, console))
         if config.revocation is not None:
             report.part("denylist", partial(load_denylist, config.revocation.path))
-        if config.proxy.enabled and config.proxy.authz.enabled:
+        if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
             report.part("policies", lambda: _policies(config))
         report.part("envoy", lambda: _envoy(config, environment, console))
     console.print("[green]usable[/]" if not report.problems else f"[red]{report.problems} to mend[/]")

@@ -19,14 +19,16 @@ from rich.markup import escape
 
 from authz_service.domain.decision import Claims, Peer, Request, Verdict
 from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
-from authz_service.domain.rules import IssuerKeys
+from authz_service.domain.rules import IssuerKeys, PolicyServer
 from authz_service.errors import FetchError, KeysUnavailable
 from authz_service.http_client import HttpClient
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
-from authz_service.ingress.gate import Gate
+from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.input_reads import Reads
+from authz_service.policy.opa_server import OpaServer
 from authz_service.supervisor.desired import Desired, read_desired
 from authz_service.supervisor.served_denylist import load_denylist, with_denied
 
@@ -59,7 +61,10 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
             tokens.set_keys(keys)
         tokens.deny(rules.denials)
     peers = Peers(rules.peers, time.time) if rules.peers is not None else None
-    gate = Gate(rules, peers, tokens, PolicyEngine(rules.policy) if rules.policy is not None else None)
+    policy: Policy | None = PolicyEngine(rules.policy) if rules.policy is not None else None
+    if rules.policy_server is not None:
+        policy = _AskingPolicy(rules.policy_server)
+    gate = Gate(rules, peers, tokens, policy)
     request = _request(desired, question)
     _walk(console, gate, request)
     decision = gate.decide(request, _DECISION, _DECISION, final=True)
@@ -71,6 +76,24 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
         return 0
     console.print(f"[bold red]deny[/] {answer.status} {decision.reason}: {answer.title}")
     return 1
+
+
+class _AskingPolicy:
+    """OPA, asked while the command waits."""
+
+    reads: Reads = None
+
+    def __init__(self, rules: PolicyServer) -> None:
+        self._rules = rules
+
+    def evaluate(self, input_json: str) -> Verdict:
+        async def ask() -> Verdict:
+            server = OpaServer(self._rules)
+            await server.fetch(input_json)
+            server.close()
+            return server.evaluate(input_json)
+
+        return asyncio.run(ask())
 
 
 def _walk(console: Console, gate: Gate, request: Request) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from authz_service.config.addresses import EVERY_ADDRESS
 from authz_service.config.egress_checks import egress_findings
 from authz_service.config.header_checks import header_findings
-from authz_service.config.model import Config, Endpoint, HttpTls, JwtIssuer
+from authz_service.config.model import Config, Endpoint, HttpTls, JwtIssuer, PolicyConfig
 from authz_service.config.places import Finding, Place
-from authz_service.config.rules import not_below, plain_http, repeated
+from authz_service.config.rules import is_loopback, not_below, plain_http, repeated
 
+_LONGEST_POLICY_TIMEOUT = 0.3  # seconds
 _TLS: Place = ("http", "tls")
 _MTLS: Place = ("proxy", "mtls")
 
@@ -130,8 +131,26 @@ def _policy(config: Config) -> Iterator[Finding]:
     if authz.policy_query is None:
         fix = "name the rule that decides, such as data.order.allow; or set proxy.authz.enabled: false"
         yield Finding(("proxy", "authz", "policy_query"), "is missing", fix, (("proxy", "authz", "enabled"),))
-    if config.policy.engine != "opa_embedded":
-        yield Finding(("policy", "engine"), "this engine is not supported yet", "use opa_embedded")
+    yield from _policy_engine(config.policy)
+
+
+def _policy_engine(policy: PolicyConfig) -> Iterator[Finding]:
+    server: Place = ("policy", "server")
+    if policy.engine not in {"opa_embedded", "opa_server"}:
+        yield Finding(("policy", "engine"), "there is no such engine", "write opa_embedded or opa_server")
+    elif policy.server is None:
+        if policy.engine == "opa_server":
+            yield Finding(server, "is missing, and policy.engine is opa_server", "say where OPA listens: server.url")
+    elif policy.engine == "opa_embedded":
+        fix = "write policy.engine: opa_server, or remove policy.server"
+        yield Finding(server, "would not be asked: policy.engine is opa_embedded", fix, (("policy", "engine"),))
+    else:
+        if policy.server.url.scheme == "https" or not is_loopback(policy.server.url.host or "localhost"):
+            fix = "run OPA beside the sidecar: unix:///run/opa/opa.sock, or http://127.0.0.1:8181"
+            yield Finding((*server, "url"), f"{policy.server.url} is not on this host, or asks for TLS", fix)
+        if policy.server.timeout > _LONGEST_POLICY_TIMEOUT:
+            fix = "write at most 300ms: Envoy asks another worker after 400ms"
+            yield Finding((*server, "timeout"), "is longer than Envoy waits for a decision", fix)
 
 
 def _routes(config: Config) -> Iterator[Finding]:

@@ -35,15 +35,16 @@ from authz_service.config.values import (
     IpAddress,
     ListenAddress,
     Name,
+    ServiceUrl,
     Word,
 )
 
 # fmt: off
 __all__ = [
     "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "Endpoint", "Headers", "Http",
-    "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "PolicyConfig", "Proxy", "ProxyAuth", "ProxyAuthz",
-    "ProxyMtls", "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth", "TargetTls",
-    "TokenStore", "Tracing",
+    "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "PolicyConfig", "PolicyServer", "Proxy", "ProxyAuth",
+    "ProxyAuthz", "ProxyMtls", "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth",
+    "TargetTls", "TokenStore", "Tracing",
 ]
 # fmt: on
 
@@ -65,12 +66,31 @@ class Service(Section):
     )
 
 
+class PolicyServer(Section):
+    """A real OPA beside the sidecar, asked about every request."""
+
+    url: ServiceUrl = Field(
+        description="Where it listens: `unix:///…`, or `http://` and a loopback address. The workers hold no secret, "
+        "so OPA must ask for none.",
+        examples=["http://127.0.0.1:8181", "unix:///run/opa/opa.sock"],
+    )
+    timeout: Duration = Field(
+        default=0.2,
+        description="How long one answer may take, at most 300ms. Then the request is refused with 503.",
+        examples=["200ms"],
+    )
+
+
 class PolicyConfig(Section):
     """Where the policies come from."""
 
     engine: Word = Field(
         default="opa_embedded",
-        description="`opa_embedded` evaluates Rego inside the sidecar. No other is supported yet.",
+        description="`opa_embedded` evaluates Rego inside the sidecar; `opa_server` asks an OPA at `server`.",
+    )
+    server: PolicyServer | None = Field(
+        default=None,
+        description="The OPA that `engine: opa_server` asks. It has its policies from elsewhere; `path` is unused.",
     )
     path: File = Field(
         default=Path("/etc/authz/policies"),

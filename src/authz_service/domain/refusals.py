@@ -50,6 +50,7 @@ class Reason(StrEnum):
     PROTOCOL_UNSUPPORTED = "protocol_unsupported"
 
     KEYS_UNAVAILABLE = "keys_unavailable"
+    POLICY_UNAVAILABLE = "policy_unavailable"
     AUDIT_UNAVAILABLE = "audit_unavailable"
     DECISION_FAILED = "decision_failed"
     DECISION_UNAVAILABLE = "decision_unavailable"
@@ -103,6 +104,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.REQUEST_TIMEOUT: Answer(408, "The request took too long to arrive"),
     Reason.PROTOCOL_UNSUPPORTED: Answer(426, "The protocol version is not supported"),
     Reason.KEYS_UNAVAILABLE: Answer(503, "The issuer's keys are not available yet"),
+    Reason.POLICY_UNAVAILABLE: Answer(503, "The policy does not answer"),
     Reason.AUDIT_UNAVAILABLE: Answer(503, "The decision cannot be recorded"),
     Reason.DECISION_FAILED: Answer(503, "The decision could not be made"),
     Reason.DECISION_UNAVAILABLE: Answer(503, "The decision service does not answer"),
@@ -130,3 +132,11 @@ class KeyMissing(Exception):  # noqa: N818 - a request to the shell, not an erro
         super().__init__(issuer, kid)
         self.issuer = issuer
         self.kid = kid
+
+
+class VerdictMissing(Exception):  # noqa: N818 - a request to the shell, not an error
+    """The policy is somebody else's to evaluate: fetch the verdict on this document, then ask again, once."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__("the policy server is to be asked")
+        self.document = document

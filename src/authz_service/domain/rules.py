@@ -57,6 +57,16 @@ class PolicySource(Struct, frozen=True):
     data: str = "{}"  # data.json|yaml, merged, as JSON
 
 
+class PolicyServer(Struct, frozen=True):
+    """A real OPA that is asked in place of the embedded engine: at a Unix socket, or at a loopback address."""
+
+    query: str  # "data.order.allow"
+    timeout: float  # seconds for one answer
+    socket: str = ""
+    host: str = ""
+    port: int = 0
+
+
 class RouteRules(Struct, frozen=True):
     """One route of the ingress, by the name that Envoy reports."""
 
@@ -84,12 +94,13 @@ class GateRules(Struct, frozen=True):
     zone: str
     peers: PeerRules | None  # None: proxy.mtls is off, the peer is not looked at
     issuers: tuple[IssuerRules, ...]  # empty: proxy.auth is off
-    policy: PolicySource | None  # None: proxy.authz is off
+    policy: PolicySource | None  # None: proxy.authz is off, or a server is asked
     shadow: bool
     headers: HeaderRules
     routes: tuple[RouteRules, ...]
     audit_path: str
     audit_required: bool  # audit.on_failure: deny
+    policy_server: PolicyServer | None = None  # instead of `policy`
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
     denials: TokenDenials = TokenDenials()
 

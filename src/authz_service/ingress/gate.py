@@ -45,7 +45,8 @@ class Gate:
 
     def __init__(self, rules: GateRules, peers: Peers | None, tokens: Tokens | None, policy: Policy | None) -> None:
         """Raises ValueError when a step that the rules ask for is missing: it would be an open door."""
-        for part, its_rules in ((peers, rules.peers), (tokens, rules.issuers or None), (policy, rules.policy)):
+        asked = rules.policy_server if rules.policy is None else rules.policy
+        for part, its_rules in ((peers, rules.peers), (tokens, rules.issuers or None), (policy, asked)):
             if (part is None) != (its_rules is None):
                 raise ValueError("the rules and the gate's steps do not agree")
         self.rules = rules
@@ -60,7 +61,8 @@ class Gate:
     def decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool = False) -> Decision:
         """Allowed or refused, with the reason and what was found on the way; never an allow that a step did not earn.
 
-        Raises KeyMissing: fetch the issuer's keys and ask again with `final`.
+        Raises KeyMissing: fetch the issuer's keys and ask again with `final`. Raises VerdictMissing: have the policy
+        server asked, and ask again with the same ids.
         """
         peer, claims, verdict = NO_PEER, NO_CLAIMS, None
         try:

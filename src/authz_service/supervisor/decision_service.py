@@ -8,14 +8,15 @@ import signal
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
 from authz_service.audit.record import Recorder
 from authz_service.audit.sink import AuditSink
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
-from authz_service.domain.refusals import KeyMissing, Reason
+from authz_service.domain.refusals import KeyMissing, Reason, VerdictMissing
 from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz import wire
@@ -23,6 +24,7 @@ from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.ingress.gate import Gate
 from authz_service.ingress.owned_headers import without
+from authz_service.policy.opa_server import OpaServer
 from authz_service.request_form import METHODS
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
 
@@ -72,7 +74,14 @@ class Tally:
 class DecisionService:
     """Answers Envoy's questions by one revision of the rules."""
 
-    def __init__(self, gate: Gate, sink: AuditSink, tally: Tally, listeners: Mapping[bytes, frozenset[str]]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        sink: AuditSink,
+        tally: Tally,
+        listeners: Mapping[bytes, frozenset[str]],
+        policy_server: OpaServer | None = None,
+    ) -> None:
         """`listeners`: by tag, the headers that connections accepted by such a listener lose, and get from us alone."""
         rules = gate.rules
         self.tag = rules.tag.encode()
@@ -80,6 +89,7 @@ class DecisionService:
         self._listener = listener_tag(self._owned).encode()
         self._listeners = listeners
         self._gate = gate
+        self._policy_server = policy_server
         self._sink = sink
         self._tally = tally
         self._recorder = Recorder(rules)
@@ -103,19 +113,33 @@ class DecisionService:
             self._gate.look_at_peers_with(Peers(rules, time.time))
         self._gate.deny_tokens(newer.denials)
 
+    @asynccontextmanager
+    async def fetched_verdict(self, missing: VerdictMissing) -> AsyncIterator[None]:
+        """The policy server is asked, and its verdict is at hand within; what goes wrong there is a refusal."""
+        server = self._policy_server
+        assert server is not None  # nobody else misses a verdict
+        await server.fetch(missing.document)
+        try:
+            yield
+        finally:
+            server.forget(missing.document)
+
     def read(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
         request = wire.read_request(method, target, found, self._extract, self._auth_header)
         tag = wire.configuration_tag(found)
         return request if not tag or tag == self.tag else request._replace(route=_OTHER_REVISION)
 
-    def answer(self, request: Request, *, final: bool = False, late: bool = False) -> bytes:
+    def answer(
+        self, request: Request, decision_id: str = "", started: int = 0, *, final: bool = False, late: bool = False
+    ) -> bytes:
         """The bytes for Envoy; the audit record is written before they exist.
 
         Raises KeyMissing: fetch the issuer's keys, then call again with `final`, or, when they did not come in time,
-        with `late`. Nothing else is raised, and every way out but an earned allow is a refusal.
+        with `late`. Raises VerdictMissing: call again with the same id, in `fetched_verdict`. Nothing else is raised,
+        and every way out but an earned allow is a refusal.
         """
-        started = time.perf_counter_ns()
-        decision_id = os.urandom(16).hex()
+        started = started or time.perf_counter_ns()
+        decision_id = decision_id or os.urandom(16).hex()
         correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
         decision = self._decide(request, decision_id, correlation_id, final=final, late=late)
         duration_us = (time.perf_counter_ns() - started) // 1000
@@ -145,6 +169,10 @@ class DecisionService:
         signal.setitimer(signal.ITIMER_VIRTUAL, EVALUATION_BUDGET)
         try:
             return self._gate.decide(request, decision_id, correlation_id, final=final)
+        except VerdictMissing:
+            if not late:
+                raise
+            return _broken(Reason.POLICY_UNAVAILABLE, "the rules changed while OPA was asked")
         except KeyMissing as missing:
             if not late:
                 raise

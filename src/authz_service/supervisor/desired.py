@@ -51,7 +51,7 @@ def read_desired(config_path: Path, environment: Mapping[str, str]) -> Desired:
 
 def desired_for(config: Config) -> Desired:
     policy = None
-    if config.proxy.enabled and config.proxy.authz.enabled:
+    if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
         assert config.proxy.authz.policy_query is not None  # the loader requires it
         policy = read_policy_folder(config.policy.path, config.proxy.authz.policy_query)
     revision = _revision(config, policy)

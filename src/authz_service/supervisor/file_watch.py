@@ -24,7 +24,7 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
     for target in config.egress.targets.values():
         files += [target.tls.client_cert, target.tls.client_key, target.tls.ca_cert, target.auth.client_secret_file]
     folders = {file.parent for file in files if file is not None}
-    if config.proxy.enabled and config.proxy.authz.enabled:
+    if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
         folders.add(config.policy.path)
     return {folder for folder in folders if folder.is_dir()}
 

@@ -9,6 +9,7 @@ from authz_service.domain.rules import (
     HeaderRules,
     IssuerRules,
     PeerRules,
+    PolicyServer,
     PolicySource,
     RouteRules,
 )
@@ -27,12 +28,22 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         peers=_peers(config) if proxy.mtls.enabled else None,
         issuers=_issuers(config) if proxy.auth.enabled else (),
         policy=policy,
+        policy_server=_policy_server(config),
         shadow=proxy.authz.mode == "shadow",
         headers=_headers(config),
         routes=_routes(config),
         audit_path=config.audit.path,
         audit_required=config.audit.on_failure == "deny",
     )
+
+
+def _policy_server(config: Config) -> PolicyServer | None:
+    server, authz = config.policy.server, config.proxy.authz
+    if server is None or not authz.enabled:
+        return None
+    assert authz.policy_query is not None  # the loader requires it
+    place = server.url
+    return PolicyServer(authz.policy_query, server.timeout, place.socket, place.host, place.port)
 
 
 def _peers(config: Config) -> PeerRules:

@@ -28,6 +28,7 @@ from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import steps
 from authz_service.errors import ConfigProblems, Problem
+from authz_service.policy.opa_server import health_problem
 from authz_service.supervisor import descriptors, ports
 from authz_service.supervisor.admin_server import AdminServer
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
@@ -308,6 +309,8 @@ class Sidecar:
         """Keep an eye on Envoy, closer until all is ready."""
         while True:
             self._status.envoy = await self._envoy.state() if self._children[-1].pid else GONE
+            server = self._current.rules.policy_server
+            self._status.policy_problem = await health_problem(server) if server is not None else ""
             ready = not self._status.missing()
             if ready and not self._status.were_ready:
                 self._status.were_ready = True

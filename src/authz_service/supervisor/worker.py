@@ -15,11 +15,12 @@ import time
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import uvloop
 
 from authz_service.audit.sink import AuditSink
-from authz_service.domain.refusals import KeyMissing
+from authz_service.domain.refusals import KeyMissing, VerdictMissing
 from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz import wire
@@ -29,6 +30,7 @@ from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
 from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.opa_server import OpaServer
 from authz_service.supervisor.decision_service import DecisionService, Tally
 from authz_service.supervisor.messages import (
     Active,
@@ -87,6 +89,7 @@ class _Worker:
         self._peers: Peers | None = None
         self._tokens: TokenVerifier | None = None
         self._sink: AuditSink | None = None
+        self._policy_server: OpaServer | None = None
         self._keys: dict[str, IssuerKeys] = {}
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._numbers = count(1)
@@ -158,37 +161,55 @@ class _Worker:
             tokens = None if not rules.issuers else TokenVerifier(rules.issuers, time.time)
             for keys in self._keys.values():
                 _give(tokens, keys)
-        policy = None if rules.policy is None else PolicyEngine(rules.policy)
+        server = self._policy_server
+        if last is None or rules.policy_server != last.policy_server:
+            server = None if rules.policy_server is None else OpaServer(rules.policy_server)
+        policy = server if rules.policy is None else PolicyEngine(rules.policy)
         gate = Gate(rules, peers, tokens, policy)
         gate.deny_tokens(rules.denials)
         if sink is None or last is None or rules.audit_path != last.audit_path:
             sink = AuditSink(rules.audit_path)
         owned = frozenset(name.lower() for _, name in rules.headers.inject)
         self._listeners[listener_tag(owned).encode()] = owned
-        service = DecisionService(gate, sink, self._tally, self._listeners)
+        service = DecisionService(gate, sink, self._tally, self._listeners, server)
         for older in (self._previous, self._service):
             if older is not None:
                 older.retire(sink, rules)
         if self._sink is not None and self._sink is not sink:
             self._sink.close()
-        self._peers, self._tokens, self._sink = peers, tokens, sink
+        if self._policy_server is not None and self._policy_server is not server:
+            self._policy_server.close()
+        self._peers, self._tokens, self._sink, self._policy_server = peers, tokens, sink, server
         return service
 
     def _answer(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
         service = self._service_for(wire.configuration_tag(found))
         request = service.read(method, target, found)
+        decision_id = os.urandom(16).hex()
         try:
-            return service.answer(request)
-        except KeyMissing as missing:
+            return service.answer(request, decision_id)
+        except (KeyMissing, VerdictMissing) as missing:
             wanted = missing
+        again = _Again((method, target, found), decision_id, time.perf_counter_ns())
+        if isinstance(wanted, KeyMissing):
+            return self._after_refetch(again, wanted)
+        return self._after_asking(again, service, wanted)
 
-        async def after_refetch() -> bytes:
-            refetched = await self._refetch(wanted)
-            # By the rules of that moment, not of the question's: only theirs were given the new keys.
-            now = self._service_for(wire.configuration_tag(found))
-            return now.answer(now.read(method, target, found), final=refetched, late=not refetched)
+    async def _after_refetch(self, again: _Again, wanted: KeyMissing) -> bytes:
+        refetched = await self._refetch(wanted)
+        # By the rules of that moment, not of the question's: only theirs were given the new keys.
+        now = self._service_for(wire.configuration_tag(again.question[2]))
+        again = again._replace(final=refetched, late=not refetched)
+        try:
+            return again.answered_by(now)
+        except VerdictMissing as missing:
+            return await self._after_asking(again, now, missing)
 
-        return after_refetch()
+    async def _after_asking(self, again: _Again, service: DecisionService, wanted: VerdictMissing) -> bytes:
+        """Whose rules changed meanwhile misses its verdict still, and refuses; so does one whose key is gone."""
+        async with service.fetched_verdict(wanted):
+            now = self._service_for(wire.configuration_tag(again.question[2]))
+            return again._replace(late=True).answered_by(now)
 
     def _service_for(self, tag: bytes) -> DecisionService:
         """The rules of the configuration that routed the request: a reload changes rules and routes one by one."""
@@ -226,6 +247,20 @@ class _Worker:
                 self._sink.reopen_if_moved()
             if self._unrecordable is not None:
                 await self._use(self._unrecordable)
+
+
+class _Again(NamedTuple):
+    """A question that could not be answered at once, as it will be asked again."""
+
+    question: tuple[bytes, bytes, dict[bytes, bytes]]
+    decision_id: str
+    started: int
+    final: bool = False
+    late: bool = False
+
+    def answered_by(self, service: DecisionService) -> bytes:
+        request = service.read(*self.question)
+        return service.answer(request, self.decision_id, self.started, final=self.final, late=self.late)
 
 
 def _give(tokens: TokenVerifier | None, keys: IssuerKeys) -> None:

@@ -66,7 +66,37 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         {"proxy.authz": {"enabled": "true"}},
         "data.order.allow",
     ),
-    ("policy.engine", {"policy.engine": "opa_embedded"}, {"policy.engine": "opa_remote"}, "use opa_embedded"),
+    ("policy.engine", {"policy.engine": "opa_embedded"}, {"policy.engine": "opa_remote"}, "write opa_embedded"),
+    (
+        "policy.server",
+        {"policy": {"engine": "opa_server", "server": {"url": "unix:///run/opa.sock"}}},
+        {"policy": {"engine": "opa_server"}},
+        "server.url",
+    ),
+    (
+        "policy.server",
+        {"policy": {"engine": "opa_server", "server": {"url": "http://localhost:8181"}}},
+        {"policy": {"server": {"url": "http://localhost:8181"}}},
+        "policy.engine: opa_server",
+    ),
+    (
+        "policy.server.url",
+        {"policy": {"engine": "opa_server", "server": {"url": "http://127.0.0.1:8181"}}},
+        {"policy": {"engine": "opa_server", "server": {"url": "http://opa.example.com:8181"}}},
+        "beside the sidecar",
+    ),
+    (
+        "policy.server.url",
+        {"policy": {"engine": "opa_server", "server": {"url": "http://[::1]:8181"}}},
+        {"policy": {"engine": "opa_server", "server": {"url": "https://127.0.0.1:8181"}}},
+        "beside the sidecar",
+    ),
+    (
+        "policy.server.timeout",
+        {"policy": {"engine": "opa_server", "server": {"url": "http://127.0.0.1:8181", "timeout": "300ms"}}},
+        {"policy": {"engine": "opa_server", "server": {"url": "http://127.0.0.1:8181", "timeout": "301ms"}}},
+        "at most 300ms",
+    ),
     ("proxy.mode", {"proxy.mode": "reverse_proxy"}, {"proxy.mode": "decision_only"}, "reverse_proxy"),
     ("proxy.routes[1].path", {}, {"proxy.routes.1.path": "/orders/**"}, "keep one"),
     (
