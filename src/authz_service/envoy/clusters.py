@@ -16,10 +16,8 @@ TRACES_CLUSTER = "traces"
 _CLUSTER = "config.cluster.v3.Cluster"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _BUFFER = 32768
-# Far above what one sidecar carries. The default of 3 retries at a time made a worker's death visible (Envoy fact 8).
-_BREAKERS: Message = {
-    "thresholds": [{"max_connections": 1024, "max_pending_requests": 1024, "max_requests": 4096, "max_retries": 1024}]
-}
+# The doors are what bounds the load. The default of 3 retries at a time made a worker's death visible (Envoy fact 8).
+_LEAST_CONNECTIONS = 1024
 _HTTP2: Message = {
     "max_concurrent_streams": 100,
     "initial_stream_window_size": 256 << 10,
@@ -60,7 +58,7 @@ def _decision_cluster(config: Config, paths: StatePaths) -> Message:
         connect_timeout="0.25s",
         lb_policy="ROUND_ROBIN",
         load_assignment=_endpoints(DECISION_CLUSTER, asked, standby),
-        circuit_breakers=_BREAKERS,
+        circuit_breakers=_breakers(config),
         typed_extension_protocol_options=_http(
             {"explicit_http_config": {"http_protocol_options": {}}}, idle="30s", max_response_headers_kb=96
         ),
@@ -161,11 +159,18 @@ def _reaching(endpoint: Endpoint, config: Config, *, name: str, **fields: Json) 
         type="STRICT_DNS" if by_name else "STATIC",
         connect_timeout="1s",
         load_assignment=_endpoints(name, [host]),
-        circuit_breakers=_BREAKERS,
+        circuit_breakers=_breakers(config),
         per_connection_buffer_limit_bytes=_BUFFER,
         **lookup,
         **fields,
     )
+
+
+def _breakers(config: Config) -> Message:
+    """Above what the doors let in."""
+    most = max(_LEAST_CONNECTIONS, config.http.max_connections)
+    limits = {"max_connections": most, "max_pending_requests": most, "max_requests": 4 * most, "max_retries": most}
+    return {"thresholds": [limits]}
 
 
 def _endpoints(cluster: str, endpoints: list[Message], standby: Sequence[Message] = ()) -> Message:
