@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -41,8 +42,10 @@ def crowd(sidecar: LoneSidecar) -> Iterator[int]:
 
 
 def test_the_customary_soft_limit_is_no_limit(start_sidecar: StartSidecar, live: Live) -> None:
-    """It is raised to the hard one, for Envoy and the workers too."""
+    """It is raised to the hard one, for the workers too: each request in flight is a connection to one of them."""
     sidecar = start_sidecar(prepare=allowed(256, 8192))
+    limits = {resource.prlimit(process.pid, resource.RLIMIT_NOFILE) for process in sidecar.tree()}
+    assert limits == {(8192, 8192)}
     with crowd(sidecar) as made:
         assert made == _MANY
         assert sidecar.call("GET", "/orders/1", token=live.user("john")).status == 200
