@@ -20,6 +20,9 @@ REMOTE = "x-authz-remote"
 ROUTE = "x-authz-route"  # "<tag of the configuration>|<path of the route>", or "-" where there is no route
 ROUTE_SEPARATOR = "|"
 
+# The gate tells Envoy in this whose request it allowed, for the limit of each user. Only Envoy sees it.
+USER_KEY = "x-authz-user"
+
 # Envoy asks at `/check-<tag><path>`. A connection keeps the listener it was accepted by, for as long as it drains, and
 # that listener strips the headers that were owned then: the tag tells the worker which ones those are.
 CHECK_PATH = "/check-"

@@ -18,7 +18,7 @@ from tests.support.live import Live
 from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar, ask_again
 
 from authz_devkit.certs.authority import Request, client_request
-from authz_devkit.certs.tree import leaf_cert, leaf_key, load_authority
+from authz_devkit.certs.tree import leaf_cert
 from authz_service import headers
 from authz_service.domain.refusals import Reason
 
@@ -43,7 +43,7 @@ def test_t02_a_certificate_that_expires_on_an_open_connection_is_refused_there(d
     """TLS looks at it once, the gate on every request."""
     now = datetime.now(UTC)
     short = replace(client_request("api-gateway", "zone1", now=now), not_after=now + timedelta(seconds=3))
-    connection = door.connection(door.tls(issued(door, "short-lived", short)))
+    connection = door.connection(door.tls(door.issued("short-lived", short)))
 
     assert ask_again(connection, john) == (200, "")
     time.sleep(4.1)
@@ -252,19 +252,10 @@ def test_t25_a_bad_correlation_id_is_replaced_everywhere(door: LoneSidecar, john
     assert kept.values(headers.CORRELATION_ID) == [door.audit[-1]["correlation_id"]] == ["x" * 128]
 
 
-def issued(door: LoneSidecar, name: str, request: Request) -> tuple[Path, Path]:
-    """A certificate that zone 2's true CA was careless enough to sign."""
-    pair = load_authority(door.certs, "zone2").issue(request)
-    cert, key = leaf_cert(door.folder, name), leaf_key(door.folder, name)
-    cert.write_bytes(pair.cert_pem)
-    key.write_bytes(pair.key_pem)
-    return cert, key
-
-
 def refusal(door: LoneSidecar, token: str, request: Request) -> str:
     """The reason for which a client with this certificate is refused; "" when it is served."""
     try:
-        answer = door.call("GET", "/orders/1", token=token, certificate=issued(door, "trick", request))
+        answer = door.call("GET", "/orders/1", token=token, certificate=door.issued("trick", request))
     except (ssl.SSLError, ConnectionError):
         return "tls_refused"
     return "" if answer.status == 200 else str(answer.problem["reason"])

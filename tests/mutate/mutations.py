@@ -179,7 +179,7 @@ def _envoy() -> list[Mutation]:
         Mutation("the gate is down: come in", f"{_SRC}/envoy/filters.py",
                  "failure_mode_allow=False,", "failure_mode_allow=True,", _ASKED),
         Mutation("nobody asks the gate", f"{_SRC}/envoy/listeners.py",
-                 "limit, filters.ask_the_gate(config), filters.router()", "limit, filters.router()", _ASKED),
+                 "            filters.ask_the_gate(config),\n", "", _ASKED),
         Mutation("our own headers are left in", f"{_SRC}/envoy/listeners.py",
                  "removed = [*headers.STRIPPED, *filters.owned_headers(config)]", "removed = [*headers.STRIPPED]", _HYGIENE),
         Mutation("a client writes about its own certificate", f"{_SRC}/headers.py",

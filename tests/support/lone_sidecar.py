@@ -29,7 +29,8 @@ from tests.support.live import Json, Live, lines
 from tests.support.lone_config import GATEWAY, HOST, POLICY, REMOVED, TARGET, egress_config, ingress_config, put
 from tests.support.neighbours import Answer, Headers, ask, send_raw
 
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
+from authz_devkit.certs.authority import Request
+from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_authority
 
 __all__ = ["GATEWAY", "HOST", "REMOVED", "TARGET", "LoneSidecar", "ask_again", "replace", "until"]
 _PATIENCE = 30.0  # seconds; generous, for machines that do other things too
@@ -159,6 +160,14 @@ class LoneSidecar:
         if certificate is not None:
             context.load_cert_chain(*certificate)
         return context
+
+    def issued(self, name: str, request: Request) -> tuple[Path, Path]:
+        """A certificate of zone 2's true CA, and its key: whatever somebody might get signed."""
+        pair = load_authority(self.certs, "zone2").issue(request)
+        cert, key = leaf_cert(self.folder, name), leaf_key(self.folder, name)
+        cert.write_bytes(pair.cert_pem)
+        key.write_bytes(pair.key_pem)
+        return cert, key
 
     @property
     def place(self) -> tuple[str, int]:

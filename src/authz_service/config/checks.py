@@ -100,6 +100,10 @@ def _mtls(config: Config) -> Iterator[Finding]:
 
 
 def _tokens(config: Config) -> Iterator[Finding]:
+    if config.http.limits.per_user is not None and not config.proxy.auth.enabled:
+        found = "a limit for each user, but proxy.auth is off, so nobody is known"
+        fix = "set proxy.auth.enabled: true, or limit each caller with per_peer"
+        yield Finding(("http", "limits", "per_user"), found, fix, (("proxy", "auth", "enabled"),))
     if config.proxy.auth.enabled and config.jwt is None:
         fix = "say whose tokens are accepted: jwt.issuer and jwt.audience; or set proxy.auth.enabled: false"
         yield Finding(("jwt",), "is missing, and proxy.auth is enabled", fix, (("proxy", "auth", "enabled"),))

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from authz_service.config.addresses import EVERY_ADDRESS, Address, Endpoint
+from authz_service.config.limits_model import Limits
 from authz_service.config.section import Section
 from authz_service.config.values import (
     Client,
@@ -96,6 +97,7 @@ class Http(Section):
     max_connections: int = Field(
         default=1000, ge=1, le=1_000_000, description="Connections above this number are closed at once."
     )
+    limits: Limits = Limits()
     timeouts: HttpTimeouts = HttpTimeouts()
 
 

@@ -25,6 +25,7 @@ from authz_service.config.ingress_model import (
     Route,
 )
 from authz_service.config.jwt_model import Jwt, JwtIssuer
+from authz_service.config.limits_model import Limits, Rate
 from authz_service.config.section import Section
 from authz_service.config.values import (
     Duration,
@@ -42,8 +43,8 @@ from authz_service.config.values import (
 # fmt: off
 __all__ = [
     "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "Endpoint", "Headers", "Http",
-    "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "PolicyConfig", "PolicyServer", "Proxy", "ProxyAuth",
-    "ProxyAuthz", "ProxyMtls", "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth",
+    "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "Limits", "PolicyConfig", "PolicyServer", "Proxy", "ProxyAuth",
+    "ProxyAuthz", "ProxyMtls", "Rate", "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth",
     "TargetTls", "TokenStore", "Tracing",
 ]
 # fmt: on

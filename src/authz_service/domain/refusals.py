@@ -59,6 +59,7 @@ class Reason(StrEnum):
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_ERROR = "upstream_error"
     OVERLOADED = "overloaded"
+    RATE_LIMITED = "rate_limited"
 
 
 class Answer(NamedTuple):
@@ -113,6 +114,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.UPSTREAM_TIMEOUT: Answer(504, "The service did not answer in time"),
     Reason.UPSTREAM_ERROR: Answer(502, "The service's answer could not be used"),
     Reason.OVERLOADED: Answer(503, "Too many requests are in progress"),
+    Reason.RATE_LIMITED: Answer(429, "Too many requests in a short time"),
 }
 
 

@@ -84,6 +84,7 @@ class HeaderRules(Struct, frozen=True):
     extract: tuple[str, ...]
     auth_header: str = "Authorization"
     auth_scheme: str = "Bearer"
+    user_key: bool = False  # tell Envoy whose request it is (headers.USER_KEY), for http.limits.per_user
 
 
 class GateRules(Struct, frozen=True):

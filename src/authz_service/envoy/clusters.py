@@ -28,6 +28,7 @@ _HTTP2: Message = {
 # uvicorn and Node close an idle connection after 5 s: let go first, or a request meets a closing connection.
 _NEIGHBOUR_IDLE = "4s"
 _TARGET_IDLE = "60s"
+_SPARE_CONNECTIONS = 64
 
 
 def clusters(config: Config, paths: StatePaths) -> list[Message]:
@@ -78,6 +79,7 @@ def _neighbour(upstream: Upstream, config: Config) -> list[Message]:
         _reaching(
             upstream.endpoint,
             config,
+            _at_most(config.http.limits.concurrent_requests or config.http.max_connections),
             name=name,
             typed_extension_protocol_options=_http({"explicit_http_config": protocol}, idle=_NEIGHBOUR_IDLE),
         )
@@ -120,6 +122,7 @@ def _target(upstream: Upstream, config: Config, paths: StatePaths) -> list[Messa
         _reaching(
             upstream.endpoint,
             config,
+            _breakers(config),
             name=name,
             **shared,
             typed_extension_protocol_options=_http(
@@ -130,6 +133,17 @@ def _target(upstream: Upstream, config: Config, paths: StatePaths) -> list[Messa
     ]
 
 
+def _at_most(requests: int) -> Message:
+    """503 for the next one, at once: with connections to spare it finds one, and no room; without, it would wait."""
+    limit: Json = {
+        "max_connections": requests + _SPARE_CONNECTIONS,
+        "max_pending_requests": requests + _SPARE_CONNECTIONS,
+        "max_requests": requests,
+        "max_retries": 1024,
+    }
+    return {"thresholds": [limit]}
+
+
 def _traces(url: str, config: Config) -> Message:
     parts = urlsplit(url)
     if parts.scheme != "http":
@@ -138,6 +152,7 @@ def _traces(url: str, config: Config) -> Message:
     return _reaching(
         collector,
         config,
+        _breakers(config),
         name=TRACES_CLUSTER,
         typed_extension_protocol_options=_http(
             {"explicit_http_config": {"http_protocol_options": {}}}, idle=_NEIGHBOUR_IDLE
@@ -145,7 +160,7 @@ def _traces(url: str, config: Config) -> Message:
     )
 
 
-def _reaching(endpoint: Endpoint, config: Config, *, name: str, **fields: Json) -> Message:
+def _reaching(endpoint: Endpoint, config: Config, breakers: Message, /, *, name: str, **fields: Json) -> Message:
     """`hosts` stands in for DNS; TLS names and certificate checks stay on the name."""
     address = config.hosts.get(endpoint.host, endpoint.host)
     host: Message = {"address": _address(endpoint, address)}
@@ -159,7 +174,7 @@ def _reaching(endpoint: Endpoint, config: Config, *, name: str, **fields: Json) 
         type="STRICT_DNS" if by_name else "STATIC",
         connect_timeout="1s",
         load_assignment=_endpoints(name, [host]),
-        circuit_breakers=_breakers(config),
+        circuit_breakers=breakers,
         per_connection_buffer_limit_bytes=_BUFFER,
         **lookup,
         **fields,

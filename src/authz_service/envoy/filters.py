@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 from authz_service import headers
 from authz_service.config.model import Config
+from authz_service.envoy import limits
 from authz_service.envoy.messages import Json, Message, extension, seconds, set_header
 
 DECISION_CLUSTER = "decision"
@@ -104,6 +105,7 @@ def ask_the_gate(config: Config) -> Message:
             "authorization_response": {
                 **({"allowed_upstream_headers": _exactly(owned)} if owned else {}),
                 "allowed_client_headers": _exactly(_ANSWER_HEADERS),
+                **limits.user_metadata(config),
             },
             "retry_policy": _decision_retry(),
         },

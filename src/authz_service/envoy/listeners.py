@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from authz_service import headers
 from authz_service.config.model import Address, Config, Tracing
-from authz_service.envoy import access_log, filters, local_replies, tls
+from authz_service.envoy import access_log, filters, limits, local_replies, tls
 from authz_service.envoy.clusters import TRACES_CLUSTER
 from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
 from authz_service.envoy.paths import StatePaths
@@ -32,12 +32,18 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
     removed = [*headers.STRIPPED, *filters.owned_headers(config)]
     if config.http.tls.client_auth != "require":
         removed.append(headers.FORWARDED_FOR)  # a stranger's word on where the request came from
-    limit = filters.body_limit(config.http.max_body_bytes)
     connections = _connections(
         config,
         paths,
         name="ingress",
-        http_filters=[*filters.correlation(), limit, filters.ask_the_gate(config), filters.router()],
+        http_filters=[
+            *filters.correlation(),
+            *limits.per_peer(config),
+            filters.body_limit(config.http.max_body_bytes),
+            filters.ask_the_gate(config),
+            *limits.per_user(config),
+            filters.router(),
+        ],
         early_header_mutation_extensions=[filters.early_removal(removed)],
     )
     chain: dict[str, Json] = {"filters": [connections]}

@@ -10,6 +10,7 @@ _RETRY_AFTER = {
     Reason.EGRESS_TOKEN_UNAVAILABLE: "5",
     Reason.UPSTREAM_UNAVAILABLE: "1",
     Reason.OVERLOADED: "1",
+    Reason.RATE_LIMITED: "1",
 }
 
 
@@ -31,6 +32,7 @@ def local_replies() -> Message:
         _problem(_status("EQ", 408), Reason.REQUEST_TIMEOUT),
         _problem(_status("EQ", 413), Reason.REQUEST_TOO_LARGE),
         _problem(_status("EQ", 426), Reason.PROTOCOL_UNSUPPORTED),
+        _problem(_status("EQ", 429), Reason.RATE_LIMITED),
         _problem(_status("EQ", 431), Reason.HEADERS_TOO_LARGE),
         _problem(_both(_status("EQ", 400), _because("path_normalization_failed")), Reason.PATH_REFUSED),
         _problem(_both(_status("EQ", 400), _because("direct_response")), Reason.PATH_REFUSED),

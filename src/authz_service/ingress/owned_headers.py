@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 import msgspec
 
 from authz_service import headers
-from authz_service.domain.decision import NO_PEER, Claims, Peer
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import HeaderRules
 
 MAX_BYTES = 8192  # Envoy refuses an answer above 32 KiB with 500; a token that needs more than this is refused before
 _CACHE_SIZE = 4096  # as many as there are verified tokens
 _REMOVE = headers.REMOVE.encode()
+_USER_KEY = headers.USER_KEY.encode()
 _OUTER_SPACES = re.compile(r"\A +| +\Z")
 
 
@@ -23,6 +25,7 @@ class OwnedHeaders:
     def __init__(self, rules: HeaderRules) -> None:
         self._inject = tuple((path, name.lower()) for path, name in rules.inject)
         self._hidden = () if rules.pass_token else (rules.auth_header.lower(),)
+        self._user_key = rules.user_key
         self._blocks: dict[tuple[bytes, bool], bytes] = {}
 
     def for_app(self, peer: Peer, claims: Claims) -> bytes:
@@ -43,6 +46,8 @@ class OwnedHeaders:
             # A stranger does not say on whose behalf he acts (SECURITY T25).
             values.setdefault(headers.USER_CONTEXT, None)
         lines = [name.encode() + b": " + value + b"\r\n" for name, value in values.items() if value is not None]
+        if self._user_key and claims is not NO_CLAIMS:
+            lines.append(_USER_KEY + b": " + user_key(claims) + b"\r\n")
         removed = [name for name, value in values.items() if value is None]
         if removed:
             lines.append(_REMOVE + b": " + ",".join(removed).encode() + b"\r\n")
@@ -66,6 +71,11 @@ def without(block: bytes, names: frozenset[str]) -> bytes:
         elif name not in dropped:
             lines.append(line)
     return b"".join(lines) + _REMOVE + b": " + b",".join(removed) + b"\r\n"
+
+
+def user_key(claims: Claims) -> bytes:
+    """One short word for one user: a `sub` is unique within its issuer only (OpenID Connect Core §2)."""
+    return sha256(f"{claims.issuer}\0{claims.values.get('sub')}".encode()).hexdigest()[:32].encode()
 
 
 def claim_at(values: dict[str, object], path: str) -> object:

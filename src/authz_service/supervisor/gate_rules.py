@@ -91,6 +91,7 @@ def _headers(config: Config) -> HeaderRules:
         extract=headers.extract,
         auth_header=auth.header,
         auth_scheme=auth.scheme,
+        user_key=config.http.limits.per_user is not None,
     )
 
 

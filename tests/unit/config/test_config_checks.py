@@ -61,6 +61,16 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         "enable proxy.mtls",
     ),
     (
+        "http.limits.per_user",
+        {"http.limits.per_user.requests_per_second": "5"},
+        {
+            "http.limits.per_user.requests_per_second": "5",
+            "jwt": REMOVED,
+            "proxy.auth": {"enabled": "false"},
+        },
+        "per_peer",
+    ),
+    (
         "proxy.authz.policy_query",
         {"proxy.authz": {"enabled": "false"}},
         {"proxy.authz": {"enabled": "true"}},

@@ -35,6 +35,7 @@ def test_every_reason_that_only_envoy_can_have_is_there() -> None:
         *("request_invalid", "path_refused", "browser_refused", "route_not_found", "request_too_large"),
         *("headers_too_large", "request_timeout", "protocol_unsupported", "decision_unavailable"),
         *("egress_token_unavailable", "upstream_unavailable", "upstream_timeout", "upstream_error", "overloaded"),
+        "rate_limited",
     }
 
 
@@ -57,8 +58,8 @@ def test_every_status_from_400_on_is_covered() -> None:
     assert {("LE", 499), ("GE", 500)} <= bounds
 
 
-def test_503_says_when_to_come_back() -> None:
+def test_503_and_429_say_when_to_come_back() -> None:
     """Except the gate's own, which says it itself."""
     for mapper in _mappers():
-        if mapper.get("status_code") == 503 and "json_format" in mapper["body_format_override"]:
+        if mapper.get("status_code") in {429, 503} and "json_format" in mapper["body_format_override"]:
             assert [one["header"]["key"] for one in mapper["headers_to_add"]] == ["retry-after"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.decisions import HEADERS, unless_refused
 
 from authz_service import headers
-from authz_service.domain.decision import NO_PEER, Claims, Peer
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import HeaderRules
 from authz_service.ingress.owned_headers import MAX_BYTES, OwnedHeaders, claim_at, header_value
@@ -42,6 +42,20 @@ def test_a_claim_becomes_its_header_and_an_absent_one_removes_it() -> None:
     )
     assert for_app(claims(sub="u1")) == ({"x-user-id": "u1"}, {"x-user-email", "x-user-roles"})
     assert for_app(claims()) == ({}, INJECTED)
+
+
+def test_envoy_is_told_one_word_for_one_user_where_it_counts_them() -> None:
+    """`sub` is unique within its issuer only; it is never told where nobody asked, and never for nobody."""
+    counting = msgspec.structs.replace(HEADERS, user_key=True)
+    told = [
+        for_app(claims(sub=sub, email=email)._replace(issuer=issuer), counting)[0][headers.USER_KEY]
+        for sub, issuer, email in [("a", "one", "x"), ("a", "one", "y"), ("b", "one", "x"), ("a", "two", "x")]
+    ]
+
+    assert told[0] == told[1]
+    assert len(set(told)) == 3
+    assert headers.USER_KEY not in for_app(claims(sub="a"))[0]
+    assert headers.USER_KEY not in for_app(NO_CLAIMS, counting)[0]
 
 
 scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=9)
