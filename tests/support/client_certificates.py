@@ -44,10 +44,12 @@ def certificate(
     key: CertificatePublicKeyTypes | None = None,
     issuer_key: CertificateIssuerPrivateKeyTypes | None = None,
     digest: Digest | None = SHA256(),  # noqa: B008 - it has no state
-    valid: tuple[float, float] = (NOW - 3600, NOW + 3600),
+    now: float = NOW,
+    valid: tuple[float, float] | None = None,
     serial: int = 77,
 ) -> bytes:
     """DER of a certificate, good unless told otherwise. Its issuer is whoever: Envoy judges that."""
+    valid = valid or (now - 3600, now + 3600)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject if isinstance(subject, x509.Name) else name_of(subject))

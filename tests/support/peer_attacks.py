@@ -1,6 +1,7 @@
 """Hostile client certificates, each beside its good twin (SECURITY T6, A4). A careless CA could sign each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from cryptography import x509
@@ -18,7 +19,6 @@ from tests.support.client_certificates import (
     SPIFFE_ID,
     UID,
     O,
-    certificate,
     in_envoys_form,
 )
 from tests.support.tokens import NOW, ec_key, ed_key, rsa_key
@@ -40,12 +40,23 @@ class PeerAttack(NamedTuple):
     twin: bytes
 
 
-def _row(name: str, reason: Reason, bad: bytes, good: bytes | None = None) -> PeerAttack:
-    return PeerAttack(name, reason, in_envoys_form(bad), in_envoys_form(good or certificate()))
+Certificate = Callable[..., bytes]
+RowOf = Callable[..., PeerAttack]
 
 
-def attacks_on_peer_form() -> Iterator[PeerAttack]:
+def _tools(now: float) -> tuple[Certificate, RowOf]:
+    """`certificate(…)` is valid at that time; `row(name, reason, bad, good)` has a good twin where none is given."""
+    certificate = partial(mint.certificate, now=now)
+
+    def row(name: str, reason: Reason, bad: bytes, good: bytes | None = None) -> PeerAttack:
+        return PeerAttack(name, reason, in_envoys_form(bad), in_envoys_form(good or certificate()))
+
+    return certificate, row
+
+
+def attacks_on_peer_form(now: float = NOW) -> Iterator[PeerAttack]:
     """What is not exactly one certificate."""
+    certificate, row = _tools(now)
     good = certificate()
     text = mint.pem(good)
     header = in_envoys_form(text)
@@ -62,26 +73,27 @@ def attacks_on_peer_form() -> Iterator[PeerAttack]:
         "no end": header[: header.index(b"-----END")],
     }.items():
         yield PeerAttack(name, _INVALID, pem, header)
-    yield _row("two certificates", _INVALID, text + mint.pem(certificate([(CN, "mallory")])))
-    yield _row("a stranger's before", _INVALID, mint.pem(certificate([(CN, "mallory")])) + text)
-    yield _row("a key behind", _INVALID, text + public)
-    yield _row("a public key", _INVALID, public)
-    yield _row("text before", _INVALID, b"CN=api-gateway-client\n" + text)
-    yield _row("text behind", _INVALID, text + b"CN=api-gateway-client")
-    yield _row("another label", _INVALID, text.replace(b"CERTIFICATE", b"X509 CERTIFICATE"))
-    yield _row("bytes behind the certificate", _INVALID, mint.pem(good + b"\0"), mint.pem(good))
-    yield _row("a byte short", _INVALID, mint.pem(good[:-1]))
-    yield _row("no certificate inside", _INVALID, mint.pem(b"0\x03\x02\x01\x05"))
-    expired, future = certificate(valid=(NOW - 99, NOW - 1)), certificate(valid=(NOW + 1, NOW + 99))
-    yield _row("expired", Reason.CLIENT_CERT_EXPIRED, expired, certificate(valid=(NOW - 99, NOW)))
-    yield _row("future", Reason.CLIENT_CERT_EXPIRED, future, certificate(valid=(NOW, NOW + 99)))
+    yield row("two certificates", _INVALID, text + mint.pem(certificate([(CN, "mallory")])))
+    yield row("a stranger's before", _INVALID, mint.pem(certificate([(CN, "mallory")])) + text)
+    yield row("a key behind", _INVALID, text + public)
+    yield row("a public key", _INVALID, public)
+    yield row("text before", _INVALID, b"CN=api-gateway-client\n" + text)
+    yield row("text behind", _INVALID, text + b"CN=api-gateway-client")
+    yield row("another label", _INVALID, text.replace(b"CERTIFICATE", b"X509 CERTIFICATE"))
+    yield row("bytes behind the certificate", _INVALID, mint.pem(good + b"\0"), mint.pem(good))
+    yield row("a byte short", _INVALID, mint.pem(good[:-1]))
+    yield row("no certificate inside", _INVALID, mint.pem(b"0\x03\x02\x01\x05"))
+    expired, future = certificate(valid=(now - 99, now - 1)), certificate(valid=(now + 1, now + 99))
+    yield row("expired", Reason.CLIENT_CERT_EXPIRED, expired, certificate(valid=(now - 99, now)))
+    yield row("future", Reason.CLIENT_CERT_EXPIRED, future, certificate(valid=(now, now + 99)))
 
 
-def attacks_on_peer_purpose() -> Iterator[PeerAttack]:
+def attacks_on_peer_purpose(now: float = NOW) -> Iterator[PeerAttack]:
     """Certificates that are somebody's, but not a client's, or too weak to prove anything."""
+    certificate, row = _tools(now)
 
     def extended(name: str, bad: mint.Extension, good: mint.Extension) -> PeerAttack:
-        return _row(name, _INVALID, certificate(extensions=[bad]), certificate(extensions=[good]))
+        return row(name, _INVALID, certificate(extensions=[bad]), certificate(extensions=[good]))
 
     leaf: mint.Extension = (x509.BasicConstraints(ca=False, path_length=None), True)
     yield extended("a CA", (x509.BasicConstraints(ca=True, path_length=None), True), leaf)
@@ -97,35 +109,36 @@ def attacks_on_peer_purpose() -> Iterator[PeerAttack]:
     second = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.2"), b"\x05\x00")
     twice = certificate(extensions=[(unknown, False), (second, False)])
     tail = bytes.fromhex("868d1f")  # …99999.
-    yield _row("one extension twice", _INVALID, _patched(twice, tail + b"\x02", tail + b"\x01"), twice)
+    yield row("one extension twice", _INVALID, _patched(twice, tail + b"\x02", tail + b"\x01"), twice)
     named = certificate(extensions=[CLIENT_AUTH], names=[x509.DNSName("xx")])
-    yield _row("a broken extension", _INVALID, _patched(named, b"\x82\x02xx", b"\x82\x7fxx"), named)
-    yield _row(
+    yield row("a broken extension", _INVALID, _patched(named, b"\x82\x02xx", b"\x82\x7fxx"), named)
+    yield row(
         "an alternative name of a forgotten kind", _INVALID, _patched(named, b"\x82\x02xx", b"\xa5\x02\x0c\0"), named
     )
-    yield _row("of version 8", _INVALID, _patched(named, b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"), named)
+    yield row("of version 8", _INVALID, _patched(named, b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"), named)
     text, bits = b"\x0c\x12api-gateway", b"\x03\x12\0pi-gateway"
-    yield _row("a CN of bits", _INVALID, _patched(named, text, bits), named)
+    yield row("a CN of bits", _INVALID, _patched(named, text, bits), named)
     strong = certificate(key=mint.rsa_public_key(2048))
-    yield _row("RSA of 1024 bits", _INVALID, certificate(key=mint.rsa_public_key(1024)), strong)
-    yield _row("RSA of 2047 bits", _INVALID, certificate(key=mint.rsa_public_key(2047)), strong)
+    yield row("RSA of 1024 bits", _INVALID, certificate(key=mint.rsa_public_key(1024)), strong)
+    yield row("RSA of 2047 bits", _INVALID, certificate(key=mint.rsa_public_key(2047)), strong)
     for curve in (ec.SECP256K1(), ec.SECP224R1(), ec.BrainpoolP256R1()):
         good = certificate(key=mint.ec_public_key(ec.SECP384R1()))
-        yield _row(f"on {curve.name}", _INVALID, certificate(key=mint.ec_public_key(curve)), good)
+        yield row(f"on {curve.name}", _INVALID, certificate(key=mint.ec_public_key(curve)), good)
     ed25519 = certificate(key=ed_key().public_key(), issuer_key=ed_key(), digest=None)
     ed448_key = ed448.Ed448PrivateKey.generate()
-    yield _row("Ed448", _INVALID, certificate(key=ed448_key.public_key()), ed25519)
-    yield _row("signed with Ed448", _INVALID, certificate(issuer_key=ed448_key, digest=None), ed25519)
-    yield _row("DSA", _INVALID, certificate(key=dsa.generate_private_key(2048).public_key()), strong)
-    yield _row("signed over SHA-224", _INVALID, certificate(digest=SHA224()))
+    yield row("Ed448", _INVALID, certificate(key=ed448_key.public_key()), ed25519)
+    yield row("signed with Ed448", _INVALID, certificate(issuer_key=ed448_key, digest=None), ed25519)
+    yield row("DSA", _INVALID, certificate(key=dsa.generate_private_key(2048).public_key()), strong)
+    yield row("signed over SHA-224", _INVALID, certificate(digest=SHA224()))
     signed = certificate(issuer_key=rsa_key())
     sha256 = bytes.fromhex("2a864886f70d01010b")  # sha256WithRSAEncryption, 1.2.840.113549.1.1.11
     for digest, number in {"SHA-1": 5, "MD5": 4, "MD2": 2}.items():
-        yield _row(f"signed over {digest}", _INVALID, _patched(signed, sha256, sha256[:-1] + bytes([number])), signed)
+        yield row(f"signed over {digest}", _INVALID, _patched(signed, sha256, sha256[:-1] + bytes([number])), signed)
 
 
-def attacks_on_peer_names() -> Iterator[PeerAttack]:
+def attacks_on_peer_names(now: float = NOW) -> Iterator[PeerAttack]:
     """Names that look like, contain, or come together with the name that may pass."""
+    certificate, row = _tools(now)
     for name, subject in {
         "two CNs": ((CN, _NAME), (CN, "mallory"), _ORG),
         "two CNs, ours last": ((CN, "mallory"), (CN, _NAME), _ORG),
@@ -138,13 +151,13 @@ def attacks_on_peer_names() -> Iterator[PeerAttack]:
         "zero-width space": ((CN, "api\u200b-gateway-client"), _ORG),
         "empty CN": ((CN, ""), _ORG),
     }.items():
-        yield _row(name, _INVALID, certificate(subject))
+        yield row(name, _INVALID, certificate(subject))
     unique = x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"x", _type=_ASN1Type.BitString)
     bits = x509.Name([x509.NameAttribute(CN, _NAME), x509.NameAttribute(O, "MyOrg"), unique])
-    yield _row("a name of bits", _INVALID, certificate(bits))
+    yield row("a name of bits", _INVALID, certificate(bits))
     pair = x509.RelativeDistinguishedName([x509.NameAttribute(CN, _NAME), x509.NameAttribute(CN, "mallory")])
     two = x509.Name([pair, x509.RelativeDistinguishedName([x509.NameAttribute(O, "MyOrg")])])
-    yield _row("two CNs in one RDN", _INVALID, certificate(two))
+    yield row("two CNs in one RDN", _INVALID, certificate(two))
     for name, subject in {
         "somebody else": ((CN, "order-service-client"), _ORG),
         "the DN in one O": ((O, f"MyOrg,CN={_NAME}"), (CN, "evil")),
@@ -170,15 +183,16 @@ def attacks_on_peer_names() -> Iterator[PeerAttack]:
         "the rule as CN": ((CN, "CN=api-gateway-client,O=MyOrg"),),
         "the SPIFFE ID as CN": ((CN, SPIFFE_ID), _ORG),
     }.items():
-        yield _row(name, _NOT_ALLOWED, certificate(subject))
-    yield _row("CN as DNS name alone", _NOT_ALLOWED, certificate((), names=[x509.DNSName(_NAME)]))
+        yield row(name, _NOT_ALLOWED, certificate(subject))
+    yield row("CN as DNS name alone", _NOT_ALLOWED, certificate((), names=[x509.DNSName(_NAME)]))
 
 
-def attacks_on_peer_uris() -> Iterator[PeerAttack]:
+def attacks_on_peer_uris(now: float = NOW) -> Iterator[PeerAttack]:
     """The same with SPIFFE IDs, under no subject at all."""
+    certificate, row_of = _tools(now)
 
     def row(name: str, reason: Reason, names: Iterable[x509.GeneralName]) -> PeerAttack:
-        return _row(f"URI: {name}", reason, certificate((), names=names), certificate((), names=[_uri(SPIFFE_ID)]))
+        return row_of(f"URI: {name}", reason, certificate((), names=names), certificate((), names=[_uri(SPIFFE_ID)]))
 
     other = "spiffe://mesh/zone1/order-service"
     for name, uris in {
