@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
+
+# Row P1 asks for more examples than a unit test should take; time says nothing about the code on a busy machine.
+_EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
+settings.register_profile("ours", max_examples=_EXAMPLES, deadline=None)
+settings.load_profile("ours")
 
 if TYPE_CHECKING:  # unit tests need none of it, and import none of it
     from tests.support.live import Live

@@ -50,7 +50,7 @@ YAML_PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=max(60, settings().max_examples // 4), deadline=None)
 @given(text=st.lists(YAML_PIECES | TEXT, max_size=40).map("".join))
 def test_any_text_is_a_configuration_or_a_list_of_problems(folder: Path, text: str) -> None:
     found = outcome(folder, text)
@@ -58,7 +58,7 @@ def test_any_text_is_a_configuration_or_a_list_of_problems(folder: Path, text: s
     assert isinstance(found, Config) or found.problems
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=max(60, settings().max_examples // 4), deadline=None)
 @given(places=st.dictionaries(st.sampled_from(PATHS), ANYTHING, min_size=1, max_size=3))
 def test_any_value_at_any_place_is_accepted_or_is_a_problem_without_the_secret(
     folder: Path, places: dict[str, Any]

@@ -20,7 +20,11 @@ from authz_service.identity.signatures import ALGORITHMS
 from authz_service.identity.tokens import TokenVerifier
 
 # No deadline and no complaint about slowness: on a busy machine they would say nothing about the code.
-quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(
+    max_examples=max(50, settings().max_examples // 4),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 RSA, EC = tokens.an_rsa_signer(), tokens.an_ec_signer()
 GOOD = mint(signer=EC)
