@@ -173,7 +173,7 @@ ROW = Row(
     title="client certificates, with and without spoofed headers",
     promise="0 wrong identities",
     full=200,
-    sample=30,
+    sample=60,
     budget=60,
     run=run,
 )
