@@ -39,6 +39,10 @@ class PolicyProblems(Problems):
     """The policies cannot be used."""
 
 
+class BundleRefused(AuthzServiceError):  # noqa: N818 - it names what happened
+    """A policy bundle cannot be believed or read; the last good one stays."""
+
+
 class CertificateProblems(Problems):
     """A certificate, key, CA bundle or revocation list cannot be used."""
 

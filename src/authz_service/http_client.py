@@ -29,6 +29,7 @@ class Response:
     status: int
     body: bytes
     retry_after: float | None = None  # seconds
+    etag: str = ""
 
     def __repr__(self) -> str:
         return f"Response(status={self.status}, body=<{len(self.body)} bytes>)"
@@ -51,8 +52,8 @@ class HttpClient:
         self._retired: list[httpcore.AsyncConnectionPool] = []
         self._in_flight = 0
 
-    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
-        return await self._send("GET", url, headers or {}, None)
+    async def get(self, url: str, headers: Mapping[str, str] | None = None, *, largest: int = LARGEST_BODY) -> Response:
+        return await self._send("GET", url, headers or {}, None, largest)
 
     async def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
         return await self._send("POST", url, headers or {}, form)
@@ -65,7 +66,12 @@ class HttpClient:
             await pool.aclose()
 
     async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        form: Mapping[str, str] | None,
+        largest: int = LARGEST_BODY,
     ) -> Response:
         """Any status but a redirect comes back as a Response; everything else is a FetchError that names the place."""
         place = _split(url)
@@ -74,7 +80,7 @@ class HttpClient:
         try:
             # A timeout of the transport starts anew with every byte, so a server that trickles would hold us for ever.
             async with asyncio.timeout(self._timeout):
-                return await self._exchange(method, place, headers, form)
+                return await self._exchange(method, place, headers, form, largest)
         except TimeoutError as error:
             raise FetchError(f"{_name(place)}: no whole answer within {self._timeout:g} s") from error
         except (*_TRANSPORT_ERRORS, OSError) as error:
@@ -84,7 +90,12 @@ class HttpClient:
             await self._close_retired()
 
     async def _exchange(
-        self, method: str, place: SplitResult, headers: Mapping[str, str], form: Mapping[str, str] | None
+        self,
+        method: str,
+        place: SplitResult,
+        headers: Mapping[str, str],
+        form: Mapping[str, str] | None,
+        largest: int,
     ) -> Response:
         host = (place.hostname or "").lower()
         address = self._hosts.get(host, host)
@@ -103,8 +114,8 @@ class HttpClient:
                 raise FetchError(
                     f"{_name(place)}: answers with a redirect (HTTP {response.status}), which is never followed"
                 )
-            body = await _bounded_body(response, found, place)
-        return Response(response.status, body, _retry_after(found))
+            body = await _bounded_body(response, found, place, largest)
+        return Response(response.status, body, _retry_after(found), found.get("etag", ""))
 
     def _pool(self, host: str) -> httpcore.AsyncConnectionPool:
         if host not in self._pools:
@@ -184,14 +195,16 @@ def _headers(place: SplitResult, headers: Mapping[str, str], content: bytes | No
     return found
 
 
-async def _bounded_body(response: httpcore.Response, headers: Mapping[str, str], place: SplitResult) -> bytes:
+async def _bounded_body(
+    response: httpcore.Response, headers: Mapping[str, str], place: SplitResult, largest: int
+) -> bytes:
     if headers.get("content-encoding", "identity") != "identity":
         raise FetchError(f"{_name(place)}: the answer is compressed, which was not asked for")
     body = bytearray()
     async for piece in response.aiter_stream():
         body += piece
-        if len(body) > LARGEST_BODY:
-            raise FetchError(f"{_name(place)}: the answer is larger than {LARGEST_BODY} bytes")
+        if len(body) > largest:
+            raise FetchError(f"{_name(place)}: the answer is larger than {largest} bytes")
     return bytes(body)
 
 

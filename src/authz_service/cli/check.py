@@ -20,6 +20,7 @@ from authz_service.envoy.resources import render
 from authz_service.errors import AuthzServiceError, Problems
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
+from authz_service.supervisor.bundle_keeper import require_bundle_keys
 from authz_service.supervisor.gate_rules import gate_rules
 from authz_service.supervisor.served_certificates import ServedCertificates
 from authz_service.supervisor.served_denylist import load_denylist
@@ -37,7 +38,9 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
         report.part("certificates", lambda: _certificates(config, console))
         if config.revocation is not None:
             report.part("denylist", partial(load_denylist, config.revocation.path))
-        if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
+        if config.policy.bundle is not None:
+            report.part("bundle keys", partial(require_bundle_keys, config.policy.bundle))
+        elif config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
             report.part("policies", lambda: _policies(config))
         report.part("envoy", lambda: _envoy(config, environment, console))
     console.print("[green]usable[/]" if not report.problems else f"[red]{report.problems} to mend[/]")

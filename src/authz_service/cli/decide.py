@@ -26,6 +26,7 @@ from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
+from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.input_reads import Reads
 from authz_service.policy.opa_server import OpaServer
@@ -64,6 +65,8 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
     policy: Policy | None = PolicyEngine(rules.policy) if rules.policy is not None else None
     if rules.policy_server is not None:
         policy = _AskingPolicy(rules.policy_server)
+    elif rules.policy_awaited:
+        policy = AwaitedPolicy()
     gate = Gate(rules, peers, tokens, policy)
     request = _request(desired, question)
     _walk(console, gate, request)

@@ -140,6 +140,12 @@ def _policy(config: Config) -> Iterator[Finding]:
 
 def _policy_engine(policy: PolicyConfig) -> Iterator[Finding]:
     server: Place = ("policy", "server")
+    if policy.bundle is not None:
+        yield from plain_http(("policy", "bundle", "url"), policy.bundle.url)
+        if policy.engine == "opa_server":
+            fix = "give the bundle to that OPA, or write policy.engine: opa_embedded"
+            found = "would not be read: policy.engine is opa_server"
+            yield Finding(("policy", "bundle"), found, fix, (("policy", "engine"),))
     if policy.engine not in {"opa_embedded", "opa_server"}:
         yield Finding(("policy", "engine"), "there is no such engine", "write opa_embedded or opa_server")
     elif policy.server is None:

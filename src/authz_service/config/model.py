@@ -26,6 +26,7 @@ from authz_service.config.ingress_model import (
 )
 from authz_service.config.jwt_model import Jwt, JwtIssuer
 from authz_service.config.limits_model import Limits, Rate
+from authz_service.config.policy_model import PolicyBundle, PolicyConfig, PolicyServer
 from authz_service.config.section import Section
 from authz_service.config.values import (
     Duration,
@@ -36,15 +37,14 @@ from authz_service.config.values import (
     IpAddress,
     ListenAddress,
     Name,
-    ServiceUrl,
-    Word,
 )
 
 # fmt: off
 __all__ = [
     "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "Endpoint", "Headers", "Http",
-    "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "Limits", "PolicyConfig", "PolicyServer", "Proxy", "ProxyAuth",
-    "ProxyAuthz", "ProxyMtls", "Rate", "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth",
+    "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "Limits", "PolicyBundle", "PolicyConfig", "PolicyServer",
+    "Proxy", "ProxyAuth", "ProxyAuthz", "ProxyMtls", "Rate", "Retries", "Revocation", "Route", "Runtime", "Service",
+    "Target", "TargetAuth",
     "TargetTls", "TokenStore", "Tracing",
 ]
 # fmt: on
@@ -64,38 +64,6 @@ class Service(Section):
         default="",
         description="The security zone, for audit records and metrics.",
         examples=["zone2"],
-    )
-
-
-class PolicyServer(Section):
-    """A real OPA beside the sidecar, asked about every request."""
-
-    url: ServiceUrl = Field(
-        description="Where it listens: `unix:///…`, or `http://` and a loopback address. The workers hold no secret, "
-        "so OPA must ask for none.",
-        examples=["http://127.0.0.1:8181", "unix:///run/opa/opa.sock"],
-    )
-    timeout: Duration = Field(
-        default=0.2,
-        description="How long one answer may take, at most 300ms. Then the request is refused with 503.",
-        examples=["200ms"],
-    )
-
-
-class PolicyConfig(Section):
-    """Where the policies come from."""
-
-    engine: Word = Field(
-        default="opa_embedded",
-        description="`opa_embedded` evaluates Rego inside the sidecar; `opa_server` asks an OPA at `server`.",
-    )
-    server: PolicyServer | None = Field(
-        default=None,
-        description="The OPA that `engine: opa_server` asks. It has its policies from elsewhere; `path` is unused.",
-    )
-    path: File = Field(
-        default=Path("/etc/authz/policies"),
-        description="Folder with `*.rego` and `data.json`/`data.yaml`, at any depth. Reloaded on change.",
     )
 
 

@@ -45,7 +45,7 @@ class Gate:
 
     def __init__(self, rules: GateRules, peers: Peers | None, tokens: Tokens | None, policy: Policy | None) -> None:
         """Raises ValueError when a step that the rules ask for is missing: it would be an open door."""
-        asked = rules.policy_server if rules.policy is None else rules.policy
+        asked = rules.policy or rules.policy_server or (rules.policy_awaited or None)
         for part, its_rules in ((peers, rules.peers), (tokens, rules.issuers or None), (policy, asked)):
             if (part is None) != (its_rules is None):
                 raise ValueError("the rules and the gate's steps do not agree")

@@ -23,6 +23,7 @@ from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import Resources, render
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
+from authz_service.supervisor.bundle_keeper import bundle_folder
 from authz_service.supervisor.gate_rules import gate_rules
 from authz_service.supervisor.outbound import require_usable_authorities
 
@@ -53,7 +54,9 @@ def desired_for(config: Config) -> Desired:
     policy = None
     if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
         assert config.proxy.authz.policy_query is not None  # the loader requires it
-        policy = read_policy_folder(config.policy.path, config.proxy.authz.policy_query)
+        folder = bundle_folder(config) or config.policy.path
+        if config.policy.bundle is None or folder.exists():  # else it has not arrived yet
+            policy = read_policy_folder(folder, config.proxy.authz.policy_query)
     revision = _revision(config, policy)
     rules = gate_rules(config, policy, revision)
     return Desired(config, rules, render(config, StatePaths(config.runtime.state_dir)), revision)

@@ -26,6 +26,7 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
     folders = {file.parent for file in files if file is not None}
     if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
         folders.add(config.policy.path)
+        folders |= {file.parent for file in (config.policy.bundle.keys.values() if config.policy.bundle else ())}
     return {folder for folder in folders if folder.is_dir()}
 
 

@@ -29,6 +29,7 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         issuers=_issuers(config) if proxy.auth.enabled else (),
         policy=policy,
         policy_server=_policy_server(config),
+        policy_awaited=proxy.authz.enabled and config.policy.bundle is not None and policy is None,
         shadow=proxy.authz.mode == "shadow",
         headers=_headers(config),
         routes=_routes(config),

@@ -16,6 +16,7 @@ import stat
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from authz_service import logs
@@ -31,6 +32,7 @@ from authz_service.errors import ConfigProblems, Problem
 from authz_service.policy.opa_server import health_problem
 from authz_service.supervisor import descriptors, ports
 from authz_service.supervisor.admin_server import AdminServer
+from authz_service.supervisor.bundle_keeper import BundleKeeper
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
 from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin
 from authz_service.supervisor.file_watch import changes, own_output, watched_folders
@@ -103,6 +105,7 @@ class Sidecar:
         self._outbound = Outbound(self._paths.keys, self._publish_keys, self._publish_token, SystemClock())
         figure = Figure()
         self._denylist = ServedDenylist(figure.reloads)
+        self._bundles = BundleKeeper(SystemClock(), figure.reloads, partial(self._reload_soon, "a bundle arrived"))
         self._hub = WorkerHub(self._paths.control_socket, figure.add, self._outbound.refetch, self._look_now.set)
         self._children: list[Child] = []
         self._status = Status(
@@ -152,6 +155,7 @@ class Sidecar:
         for name, text in desired.resources.files().items():
             self._directory.write(name, text)
         await self._outbound.update(desired.config)
+        await self._bundles.update(desired.config)
         await self._start_child("envoy", self._envoy_command(desired.config))
         self._status.desired = desired
         log.info("started", extra={"fields": {"revision": desired.revision, "state_dir": str(self._directory.path)}})
@@ -170,6 +174,7 @@ class Sidecar:
             await self._envoy.drain_and_quit(self._current.config.runtime.drain)
         for child in reversed(self._children):
             await child.end(_PATIENCE)
+        await self._bundles.stop()
         await self._outbound.stop()
         self._hub.stop()
         await self._envoy.close()
@@ -283,6 +288,7 @@ class Sidecar:
             self._send_rules()
             raise
         await self._outbound.update(desired.config)
+        await self._bundles.update(desired.config)
         self._status.desired = desired
         self._status.figure.reloads["configuration", "ok"] += 1
         log.info(
@@ -309,8 +315,7 @@ class Sidecar:
         """Keep an eye on Envoy, closer until all is ready."""
         while True:
             self._status.envoy = await self._envoy.state() if self._children[-1].pid else GONE
-            server = self._current.rules.policy_server
-            self._status.policy_problem = await health_problem(server) if server is not None else ""
+            await self._look_at_policies()
             ready = not self._status.missing()
             if ready and not self._status.were_ready:
                 self._status.were_ready = True
@@ -319,6 +324,17 @@ class Sidecar:
             self._look_now.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._look_now.wait(), _LOOK_WHEN_READY if ready else _LOOK_UNTIL_READY)
+
+    async def _look_at_policies(self) -> None:
+        status, rules = self._status, self._current.rules
+        if rules.policy_server is not None:
+            why = await health_problem(rules.policy_server)
+            status.policy_problem = f"the policy server does not answer: {why}" if why else ""
+            status.policy_missing = "" if status.were_ready else status.policy_problem
+        else:
+            why = self._bundles.problem
+            status.policy_problem = f"no new policy bundle: {why}" if why else ""
+            status.policy_missing = f"no policy bundle yet: {why or 'asking'}" if rules.policy_awaited else ""
 
     # Writing for Envoy and the workers
 

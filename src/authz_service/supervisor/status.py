@@ -41,7 +41,8 @@ class Status:
     desired: Desired | None = None
     reload_problem: str = ""
     certificate_problem: str = ""
-    policy_problem: str = ""  # why the policy server cannot be asked
+    policy_missing: str = ""  # what keeps requests away: no policies at all, or nobody to ask
+    policy_problem: str = ""
     stopping: bool = False
     were_ready: bool = False
     started: float = field(default_factory=time.monotonic)
@@ -67,8 +68,8 @@ class Status:
         if desired.ingress and self.hub.active(desired.revision) == 0:
             missing.append("no decision worker has the present rules")
         missing += [f"no keys yet of {state.issuer}" for state in self.outbound.key_states() if not state.ready]
-        if self.policy_problem and not self.were_ready:
-            missing.append(f"the policy server does not answer: {self.policy_problem}")
+        if self.policy_missing:
+            missing.append(self.policy_missing)
         if not self.were_ready:  # later on, requests to one target get 503; the others and the ingress go on
             missing += [
                 f"no token yet for {', '.join(s.targets)}" for s in self.outbound.token_states() if s.state == "missing"
@@ -81,7 +82,7 @@ class Status:
         if self.reload_problem:
             troubles.append(f"the changed files were refused, the last good ones serve: {self.reload_problem}")
         if self.policy_problem:
-            troubles.append(f"the policy server does not answer, requests get 503: {self.policy_problem}")
+            troubles.append(self.policy_problem)
         if self.certificate_problem:
             troubles.append(f"certificates could not be written: {self.certificate_problem}")
         troubles += [f"certificate {name}: {text}" for name, text in self.certificates.problems.items()]

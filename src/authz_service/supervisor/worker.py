@@ -29,6 +29,7 @@ from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
+from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.opa_server import OpaServer
 from authz_service.supervisor.decision_service import DecisionService, Tally
@@ -164,7 +165,7 @@ class _Worker:
         server = self._policy_server
         if last is None or rules.policy_server != last.policy_server:
             server = None if rules.policy_server is None else OpaServer(rules.policy_server)
-        policy = server if rules.policy is None else PolicyEngine(rules.policy)
+        policy = PolicyEngine(rules.policy) if rules.policy else AwaitedPolicy() if rules.policy_awaited else server
         gate = Gate(rules, peers, tokens, policy)
         gate.deny_tokens(rules.denials)
         if sink is None or last is None or rules.audit_path != last.audit_path:
