@@ -22,7 +22,9 @@ from tests.support.decisions import gate, rules
 from tests.support.tokens import good_claims, mint
 
 from authz_service import headers
+from authz_service.audit.chain import Chain, prepare
 from authz_service.audit.sink import AuditSink
+from authz_service.audit.writer import AuditWriter
 from authz_service.domain.decision import Request
 from authz_service.domain.rules import GateRules, HeaderRules, PolicySource
 from authz_service.ext_authz.http_protocol import DecisionProtocol
@@ -92,6 +94,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         now = time.time()
         self._file = folder / "audit.jsonl"
+        self._chain = folder / "chain"
+        prepare(self._chain, b"")
         self._peer = in_envoys_form(certificate(valid=(now - 60, now + 86_400)))
         self._token = mint(good_claims(now, exp=now + 86_400))
         self._tokens = [mint(good_claims(now, jti=str(n), exp=now + 86_400)) for n in range(NEW_TOKENS)]
@@ -100,7 +104,8 @@ class Bench:
 
     def renew(self) -> None:
         """A service that has seen nothing yet."""
-        self.service = DecisionService(gate(order_rules(), self._now), AuditSink(str(self._file)), Tally(), {})
+        audit = AuditWriter(Chain(str(self._chain), 0), AuditSink(str(self._file)))
+        self.service = DecisionService(gate(order_rules(), self._now), audit, Tally(), {})
 
     def read(self, path: str, token: str) -> Request:
         seen: list[Request] = []

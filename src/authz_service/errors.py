@@ -70,5 +70,9 @@ class AuditUnavailable(AuthzServiceError):  # noqa: N818 - it names the state, a
     """The audit record could not be written; what it records must not happen."""
 
 
+class AuditTorn(AuditUnavailable):
+    """The same, but a part of the record, or all of it without its end, is at the destination."""
+
+
 class KeysUnavailable(AuthzServiceError):  # noqa: N818 - it names the state, as the answer's reason does
     """An issuer's keys were never fetched, so its tokens can be neither accepted nor refused."""

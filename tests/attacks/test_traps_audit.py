@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.audit_files import verified
 from tests.support.echo_service import nothing_arrives
 from tests.support.live import Live
 from tests.support.load import Load, get
@@ -36,6 +37,8 @@ def test_t03_no_record_no_request(start_sidecar: StartSidecar, live: Live) -> No
     until(lambda: sidecar.call("GET", "/orders/1", token=john).status == 200)
     assert sidecar.call("GET", "/forbidden", token=john).status == 403
     assert len(sidecar.echo.seen) == sum(record["decision"] == "allow" for record in sidecar.audit) >= 1
+    assert sum(gap["lost"] for gap in sidecar.audit_gaps) >= 16
+    assert sum(gap["passed"] for gap in sidecar.audit_gaps) == 0
 
 
 def test_t03_whoever_prefers_to_go_on_can_and_the_losses_are_counted(start_sidecar: StartSidecar, live: Live) -> None:
@@ -77,10 +80,14 @@ def test_t24_a_stalled_reader_stops_requests_but_blocks_nobody(
     os.close(reader)
 
     lines = records.splitlines(keepends=True)
-    assert [json.loads(line)["decision"] for line in lines] == ["allow"] * (allowed + 1)
     assert max(map(len, lines)) <= MAX_LINE
-    assert all(json.loads(line)["truncated"] for line in lines[:-1])
-    assert len(sidecar.echo.seen) == len(lines)
+    decisions = [record for record in map(json.loads, lines) if record["event"] == "access"]
+    assert [record["decision"] for record in decisions] == ["allow"] * (allowed + 1)
+    assert all(record["truncated"] for record in decisions[:-1])
+    assert len(sidecar.echo.seen) == len(decisions)
+    gaps = [record for record in map(json.loads, lines) if record["event"] == "audit_gap"]
+    assert sum(gap["lost"] for gap in gaps) == len(load.failures)
+    assert verified(lines).problems == []
 
 
 def _read(descriptor: int) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.audit_files import verified
 from tests.support.echo_service import EchoService, tls_server
 from tests.support.live import Json, Live
 from tests.support.lone_sidecar import LoneSidecar, until
@@ -17,9 +18,10 @@ from tests.support.neighbours import Answer, ask
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_leaf
 from authz_devkit.demo.caller import PASSWORD, POD, SERVICE_SECRETS
 from authz_devkit.demo.mesh import PODS, Pod
+from authz_service.audit.chain import Head
 from authz_service.domain.refusals import Reason
 
-PAGES = ("/livez", "/readyz", "/metrics", "/tokens")
+PAGES = ("/livez", "/readyz", "/metrics", "/tokens", "/audit")
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -51,7 +53,7 @@ def test_the_admin_surface_is_read_only_and_small(mesh: Live) -> None:
     assert {admin(mesh, order, page, "POST").status for page in PAGES} == {405}
     for path in ("/", "/quitquitquit", "/config_dump", "/certs", "/../../etc/passwd", "/readyz/"):
         assert admin(mesh, order, path).status == 404
-    assert [admin(mesh, order, page).status for page in PAGES] == [200] * 4
+    assert [admin(mesh, order, page).status for page in PAGES] == [200] * len(PAGES)
 
 
 def test_decisions_are_counted_by_reason(mesh: Live) -> None:
@@ -102,6 +104,22 @@ def test_token_states_are_shown_without_the_token(mesh: Live) -> None:
     assert state["token_url"].endswith("/realms/services/protocol/openid-connect/token")
     assert state["obtained_at"] < time.time() < state["expires_at"]
     assert json.loads(admin(mesh, POD["data"], "/tokens").body) == {"tokens": []}
+
+
+def test_the_audit_page_names_the_last_record_of_each_writer(mesh: Live) -> None:
+    """As the file and the metric have it; with it `authz audit verify` confirms that nothing was cut off."""
+    mesh.call(POD["gateway"], "GET", "/api/v1/orders", token=mesh.user("john"))
+    heads = json.loads(admin(mesh, POD["gateway"], "/audit").body)["heads"]
+    file = mesh.mesh.audit_file(POD["gateway"])
+    known = {head["writer"]: Head(**head) for head in heads}
+
+    report = verified(file, heads=known)
+    assert report.problems == []
+    assert {writer.end for writer in report.writers.values()} == {"confirmed"}
+    assert sum(head["seq"] for head in heads) > 0
+    now = figures(mesh, POD["gateway"])
+    assert all(now[f'authz_audit_sequence{{writer="{name}"}}'] >= head.seq for name, head in known.items())
+    assert verified(file.read_bytes().splitlines(True)[:-1], heads=known).problems != []
 
 
 def test_no_secret_shows_anywhere(mesh: Live) -> None:

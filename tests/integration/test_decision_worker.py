@@ -544,6 +544,8 @@ class TestAudit:
             while await sidecar.ask(0) != (200, ""):
                 assert time.monotonic() - started < 3.0
                 await asyncio.sleep(0.05)
-            assert [record["decision"] for record in sidecar.records()] == ["allow"]
+            gap, allowed = sidecar.records()
+            assert (gap["event"], gap["passed"], allowed["decision"]) == ("audit_gap", 0, "allow")
+            assert gap["lost"] != 0
 
         with_sidecar(folder, play)

@@ -151,6 +151,36 @@ def _decision() -> list[Mutation]:
     ]  # fmt: skip
 
 
+def _audit() -> list[Mutation]:
+    folder = f"{_SRC}/audit"
+    return [
+        Mutation("a lost record uses up its number", f"{folder}/writer.py",
+                 "            chain.not_written()\n", "", _AUDIT),
+        Mutation("a number that may be used is used again", f"{folder}/writer.py",
+                 "        except AuditTorn:\n            raise", "        except AuditTorn:\n            chain.not_written()\n            raise",
+                 _AUDIT),
+        Mutation("nobody hears of lost records", f"{folder}/chain.py",
+                 "        self.broken = True\n", "", _AUDIT),
+        Mutation("a kill in mid-record is forgotten", f"{folder}/chain.py",
+                 "self.broken = self._begun != self._seq or", "self.broken =", _AUDIT),
+        Mutation("a torn last line is not ended", f"{folder}/sink.py",
+                 "stat.S_ISREG(found.st_mode) and self._ends_in_mid_line()", "False", _AUDIT),
+        Mutation("two processes write one chain", f"{folder}/chain.py",
+                 "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB", _AUDIT),
+        Mutation("the key stands still", f"{folder}/seal.py",
+                 "    return sha256(key).digest()", "    return key", _AUDIT),
+        Mutation("a chain goes on after a restart of the machine", f"{folder}/chain.py",
+                 "digest(secret, _boot(),", 'digest(secret, b"",', _AUDIT),
+        Mutation("a changed record is intact", f"{folder}/verify.py",
+                 "if before and not self._fits(writer, sealed, before):", "if False:", _AUDIT),
+        Mutation("a missing record is not missed", f"{folder}/verify.py",
+                 "            self._report_missing(writer, place, last_seq + 1, sealed.seq - 1)\n", "            pass\n", _AUDIT),
+        Mutation("a cut file is whole", f"{folder}/verify.py", "            if last < head.seq:", "            if False:", _AUDIT),
+        Mutation("a record without a seal is one", f"{folder}/verify.py",
+                 'self._find(Finding("unsealed", place, text))', "pass", _AUDIT),
+    ]  # fmt: skip
+
+
 def _outbound() -> list[Mutation]:
     return [
         Mutation("an expired token stays in use", f"{_SRC}/egress/token_keeper.py",
@@ -195,4 +225,4 @@ def _envoy() -> list[Mutation]:
     ]  # fmt: skip
 
 
-MUTATIONS = (*_identity(), *_ingress(), *_decision(), *_outbound(), *_envoy())
+MUTATIONS = (*_identity(), *_ingress(), *_decision(), *_audit(), *_outbound(), *_envoy())

@@ -222,7 +222,12 @@ class LoneSidecar:
 
     @property
     def audit(self) -> list[Json]:
-        return lines(self.folder / "audit.jsonl")
+        """The decisions."""
+        return [record for record in lines(self.folder / "audit.jsonl") if record["event"] == "access"]
+
+    @property
+    def audit_gaps(self) -> list[Json]:
+        return [record for record in lines(self.folder / "audit.jsonl") if record["event"] == "audit_gap"]
 
     def audit_tail(self, size: int = 32768) -> list[Json]:
         """The newest records, of a file that may be long."""

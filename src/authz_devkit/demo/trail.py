@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -15,9 +16,12 @@ Record = dict[str, Any]
 
 
 def records(mesh: Mesh, correlation_id: str) -> list[Record]:
-    """Every audit record of that id, in order of time."""
+    """Every audit record of that id, in order of time. Records of gaps have none."""
     found = [
-        record for pod in PODS for record in _lines(mesh.audit_file(pod)) if record["correlation_id"] == correlation_id
+        record
+        for pod in PODS
+        for record in _lines(mesh.audit_file(pod))
+        if record.get("correlation_id") == correlation_id
     ]
     return sorted(found, key=lambda record: str(record["time"]))
 
@@ -27,7 +31,8 @@ def _lines(path: Any) -> Iterable[Record]:
         return
     with path.open(encoding="utf-8") as file:
         for line in file:
-            yield json.loads(line)
+            with contextlib.suppress(json.JSONDecodeError):  # the rest of a line whose writer was killed
+                yield json.loads(line)
 
 
 def tree(title: str, found: list[Record]) -> Tree:

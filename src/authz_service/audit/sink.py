@@ -6,15 +6,17 @@ import os
 import select
 import socket
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from authz_service.errors import AuditUnavailable
+from authz_service.errors import AuditTorn, AuditUnavailable
 
 STANDARD_OUTPUT = "-"
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _MODE = 0o640
+_LOOKS, _BETWEEN_LOOKS = 3, 0.002  # seconds
 _NOBODY = (0, 0)  # no file has this device and inode
 
 
@@ -36,17 +38,18 @@ class AuditSink:
 
     def write(self, line: bytes) -> None:
         """Raises AuditUnavailable when the destination has no room or is gone; then nothing else may happen either."""
-        if self._torn:
-            line = b"\n" + line
         try:
             if self._descriptor < 0:
                 self._open()
+            if self._torn:
+                line = b"\n" + line
             written = self._send(line)
         except OSError as error:  # BlockingIOError (a full pipe), ENOSPC, EROFS, EPIPE, …
             raise AuditUnavailable(f"audit record not written to {self._path}: {error.strerror}") from error
         if written != len(line):
             self._end_torn_line()
-            raise AuditUnavailable(f"audit record written in part to {self._path}: no room")
+            message = f"audit record written in part to {self._path}: no room"
+            raise AuditTorn(message) if self._torn else AuditUnavailable(message)
         self._torn = False
 
     def reopen_if_moved(self) -> None:
@@ -79,7 +82,25 @@ class AuditSink:
         except OSError as error:
             raise AuditUnavailable(f"audit destination {self._path} cannot be opened: {error.strerror}") from error
         self._identity = (found.st_dev, found.st_ino)
-        self._torn = False
+        self._torn = stat.S_ISREG(found.st_mode) and self._ends_in_mid_line()
+
+    def _ends_in_mid_line(self) -> bool:
+        """Whether somebody was killed in mid-line. Another worker may be in the middle of a write just now: look again.
+
+        Where we may not read we cannot know.
+        """
+        with suppress(OSError):
+            descriptor = os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                for _ in range(_LOOKS):
+                    size = os.fstat(descriptor).st_size
+                    if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n":
+                        return False
+                    time.sleep(_BETWEEN_LOOKS)
+            finally:
+                os.close(descriptor)
+            return True
+        return False
 
     def _own_standard_output(self) -> tuple[int, Callable[[bytes], int]]:
         """A descriptor for it and a way to write that does not block, without changing it for the others who hold it.

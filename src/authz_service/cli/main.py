@@ -1,4 +1,4 @@
-"""The command `authz`: run | check | render | decide | schema.
+"""The command `authz`: run | check | render | decide | audit | schema.
 
 Reads arguments and prints; the work is done elsewhere.
 """
@@ -87,6 +87,43 @@ def decide(  # noqa: PLR0913 - one per option
 
     question = Question(method, target, host, cert, _from_file(token), jwks, header_lines)
     sys.exit(explain(config_path, os.environ, question))
+
+
+@authz.group()
+def audit() -> None:
+    """The audit records: are they whole and unchanged?"""
+
+
+@audit.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, exists=True, allow_dash=True))
+@click.option(
+    "--key-file",
+    "key_files",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file of audit.key_file; repeat it for older keys.",
+)
+@click.option(
+    "--heads",
+    type=click.Path(path_type=Path, exists=True),
+    help="The last records that were written: a sidecar's state directory, or its /audit page as saved.",
+)
+@click.option(
+    "--after",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Where earlier files ended: what --json printed for them.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def verify(
+    files: tuple[str, ...], key_files: tuple[Path, ...], heads: Path | None, after: Path | None, *, as_json: bool
+) -> None:
+    """Find records that were changed, are missing or were cut off, in files of audit.path (also .gz; - is standard
+    input). Exit code 0 intact, 1 not, 2 when it cannot be judged.
+    """
+    from authz_service.cli.audit import Inputs
+    from authz_service.cli.audit import verify as verified
+
+    sys.exit(verified(Inputs(files, key_files, after, heads), as_json=as_json))
 
 
 @authz.command()

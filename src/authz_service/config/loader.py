@@ -10,7 +10,7 @@ from authz_service.config.advice import finding_of
 from authz_service.config.checks import cross_findings, default_name
 from authz_service.config.document import Document, Tree, read_document
 from authz_service.config.mending import mended, rests_on, to_mend
-from authz_service.config.model import Config
+from authz_service.config.model import Audit, Config
 from authz_service.config.places import Finding, Place, shown
 from authz_service.config.values import parse_secret
 from authz_service.domain.secret import Secret
@@ -18,6 +18,7 @@ from authz_service.errors import ConfigProblems, Problem
 
 MAX_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
+SHORTEST_AUDIT_KEY = 32  # characters
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
@@ -113,27 +114,45 @@ def _named(config: Config) -> Config:
 
 
 def _with_secret_files(config: Config) -> tuple[Config, list[Finding]]:
-    """Every `client_secret_file` read into `client_secret`."""
-    findings, targets = [], dict(config.egress.targets)
+    """Every `client_secret_file` read into `client_secret`, and `audit.key_file` into `audit.key`."""
+    findings: list[Finding] = []
+    targets = dict(config.egress.targets)
     for name, target in targets.items():
         file = target.auth.client_secret_file
         if file is None or target.auth.client_secret is not None or not config.egress.enabled:
             continue
-        try:
-            secret = _secret_in(file)
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is empty, too long, or not one line of UTF-8"
-            place: Place = ("egress", "targets", name, "auth", "client_secret_file")
-            fix = "put the secret into the file, readable by this user"
-            findings.append(Finding(place, f"the file cannot be used: {why}", fix))
-            continue
+        secret = _find_secret(file, ("egress", "targets", name, "auth", "client_secret_file"), findings)
         auth = target.auth.model_copy(update={"client_secret": secret})
         targets[name] = target.model_copy(update={"auth": auth})
     egress = config.egress.model_copy(update={"targets": targets})
-    return config.model_copy(update={"egress": egress}), findings
+    return config.model_copy(update={"egress": egress, "audit": _with_key(config.audit, findings)}), findings
 
 
-def _secret_in(file: Path) -> Secret:
+def _with_key(audit: Audit, findings: list[Finding]) -> Audit:
+    place: Place = ("audit", "key" if audit.key_file is None else "key_file")
+    if audit.key is not None and audit.key_file is not None:
+        findings.append(Finding(place, "there are both key and key_file", "keep one", (("audit", "key"),)))
+    elif audit.key_file is not None:
+        audit = audit.model_copy(update={"key": _find_secret(audit.key_file, place, findings)})
+    if audit.key is not None and len(audit.key.reveal()) < SHORTEST_AUDIT_KEY:
+        fix = "take what `openssl rand -hex 32` prints"
+        findings.append(Finding(place, f"the key has less than {SHORTEST_AUDIT_KEY} characters", fix))
+    return audit
+
+
+def _find_secret(file: Path, place: Place, findings: list[Finding]) -> Secret | None:
+    """What stands in the file; None, and a finding, when it cannot be used."""
+    try:
+        return secret_in(file)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is empty, too long, or not one line of UTF-8"
+        fix = "put the secret into the file, readable by this user"
+        findings.append(Finding(place, f"the file cannot be used: {why}", fix))
+        return None
+
+
+def secret_in(file: Path) -> Secret:
+    """Raises OSError, or ValueError when it holds no line of text."""
     with file.open("rb") as stream:
         content = stream.read(MAX_SECRET_BYTES + 1)
     if len(content) > MAX_SECRET_BYTES:

@@ -37,6 +37,7 @@ from authz_service.config.values import (
     IpAddress,
     ListenAddress,
     Name,
+    Secret,
 )
 
 # fmt: off
@@ -90,6 +91,18 @@ class Audit(Section):
         description="When a record cannot be written: `deny` answers 503, `continue` lets the request pass and "
         "counts the loss.",
     )
+    key: Secret | None = Field(
+        default=None,
+        description="Makes the chain of the records with a secret of at least 32 characters, so that who can write the "
+        "file cannot forge it; `authz audit verify --key-file` needs it too. Never printed. Either this or `key_file`.",
+        examples=["${AUDIT_KEY}"],
+    )
+    key_file: File | None = Field(
+        default=None,
+        description="A file with that key in it, such as `openssl rand -hex 32` writes; a line end at its end is "
+        "ignored.",
+        examples=["/run/secrets/audit.key"],
+    )
     access_log: FileOrDash | None = Field(
         default=None,
         description="File for Envoy's own access log, `-` for standard output. Off by default: the audit record is "
@@ -103,7 +116,7 @@ class Admin(Section):
 
     addr: ListenAddress = Field(
         default=Address("127.0.0.1", 9901),
-        description="Where `/livez`, `/readyz`, `/metrics` and `/tokens` answer.",
+        description="Where `/livez`, `/readyz`, `/metrics`, `/tokens` and `/audit` answer.",
         examples=["127.0.0.1:9901"],
     )
 

@@ -103,6 +103,7 @@ class GateRules(Struct, frozen=True):
     audit_required: bool  # audit.on_failure: deny
     policy_server: PolicyServer | None = None  # instead of `policy`
     policy_awaited: bool = False  # instead of `policy`: a bundle that has not arrived yet, so nobody is let in
+    audit_chain: str = ""  # the file that keeps the ends of the audit chains; "": they end with their worker
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
     denials: TokenDenials = TokenDenials()
 

@@ -65,5 +65,10 @@ class StatePaths:
         return self.root / "keys"
 
     @property
+    def audit_chain(self) -> Path:
+        """The end of each worker's chain of audit records."""
+        return self.root / "audit" / "chain"
+
+    @property
     def lock(self) -> Path:
         return self.root / "lock"

@@ -1,4 +1,4 @@
-"""The sidecar's own HTTP surface: /livez /readyz /metrics /tokens. Read only, local, and without a secret."""
+"""The sidecar's own HTTP surface: /livez /readyz /metrics /tokens /audit. Read only, local, and without a secret."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from msgspec.structs import replace
 
 from authz_service.audit.record import Recorder
-from authz_service.audit.sink import AuditSink
+from authz_service.audit.writer import AuditWriter
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
 from authz_service.domain.refusals import KeyMissing, Reason, VerdictMissing
 from authz_service.domain.rules import GateRules
@@ -77,7 +77,7 @@ class DecisionService:
     def __init__(
         self,
         gate: Gate,
-        sink: AuditSink,
+        audit: AuditWriter,
         tally: Tally,
         listeners: Mapping[bytes, frozenset[str]],
         policy_server: OpaServer | None = None,
@@ -90,7 +90,7 @@ class DecisionService:
         self._listeners = listeners
         self._gate = gate
         self._policy_server = policy_server
-        self._sink = sink
+        self._audit = audit
         self._tally = tally
         self._recorder = Recorder(rules)
         self._realm = rules.service
@@ -99,9 +99,8 @@ class DecisionService:
         self._auth_header = rules.headers.auth_header.lower().encode()
         self._methods = {route.name: route.methods or METHODS for route in rules.routes}
 
-    def retire(self, sink: AuditSink, newer: GateRules) -> None:
-        """A newer revision is there: record where it does, and refuse what it knows to be revoked."""
-        self._sink = sink
+    def retire(self, newer: GateRules) -> None:
+        """A newer revision is there: refuse what it knows to be revoked."""
         own, peers = self._gate.rules.peers, newer.peers
         if own is not None and peers is not None:
             rules = replace(
@@ -197,7 +196,7 @@ class DecisionService:
                 now=time.time(),
                 duration_us=duration_us,
             )
-            self._sink.write(line)
+            self._audit.write(line, passes=decision.allowed and not self._audit_required)
         except AuditUnavailable as error:
             self._tally.add_audit_failure(str(error))
             return False

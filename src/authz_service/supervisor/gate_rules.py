@@ -13,6 +13,7 @@ from authz_service.domain.rules import (
     PolicySource,
     RouteRules,
 )
+from authz_service.envoy.paths import StatePaths
 from authz_service.errors import ConfigProblems, Problem
 from authz_service.identity.certificates import parse_client_rule
 
@@ -35,6 +36,7 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         routes=_routes(config),
         audit_path=config.audit.path,
         audit_required=config.audit.on_failure == "deny",
+        audit_chain=str(StatePaths(config.runtime.state_dir).audit_chain),
     )
 
 

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from authz_service import logs
+from authz_service.audit.chain import heads, prepare
 from authz_service.clock import SystemClock
 from authz_service.config.model import Config
 from authz_service.config.restart import restart_needed
@@ -115,6 +116,7 @@ class Sidecar:
             self._outbound,
             self._hub,
             self._children,
+            audit_heads=partial(heads, self._paths.audit_chain),
             descriptors=descriptors.raise_limit(),
             started=started,
         )
@@ -143,7 +145,10 @@ class Sidecar:
     async def _start(self) -> None:
         desired = self._current
         await self._hub.start()
-        if desired.ingress:  # they start while the files are checked, and wait for their rules
+        if desired.ingress:
+            key = desired.config.audit.key
+            prepare(self._paths.audit_chain, b"" if key is None else key.reveal().encode())
+            # They start while the files are checked, and wait for their rules.
             await self._start_child("decision workers", self._nursery_command(desired.config))
         await asyncio.to_thread(require_usable, desired, self._environment)
         self._certificates.refresh(desired.config)

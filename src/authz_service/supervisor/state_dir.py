@@ -37,7 +37,7 @@ class StateDirectory:
                     "name a folder of our own"
                 )
             self.path.chmod(0o700)
-            for name in ("run", "sds", "xds", "keys", "bundle"):
+            for name in ("run", "sds", "xds", "keys", "bundle", "audit"):
                 (self.path / name).mkdir(exist_ok=True, mode=0o700)
             self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

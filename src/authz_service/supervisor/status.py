@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
+from authz_service.audit.chain import Head
 from authz_service.supervisor.admin_server import Page, json_page, text_page
 from authz_service.supervisor.descriptors import shortage
 from authz_service.supervisor.desired import Desired
@@ -45,6 +48,7 @@ class Status:
     policy_problem: str = ""
     stopping: bool = False
     were_ready: bool = False
+    audit_heads: Callable[[], list[Head]] = list
     started: float = field(default_factory=time.monotonic)
     seconds_to_ready: float = 0.0
 
@@ -120,6 +124,10 @@ class Status:
         """States only; no token ever gets here."""
         return json_page({"tokens": [_plain(state) for state in self.outbound.token_states()]})
 
+    def audit(self) -> Page:
+        """Where each writer's chain of records ends: kept elsewhere, it shows that a file was cut."""
+        return json_page({"heads": msgspec.to_builtins(self.audit_heads())})
+
     def pages(self, envoy: EnvoyAdmin, loop: asyncio.AbstractEventLoop) -> dict[str, Callable[[], Page]]:
         """What the admin server shows, by path."""
         metrics = Metrics(self.figure, self._gauges, self._counters)
@@ -133,6 +141,7 @@ class Status:
             "/readyz": self.readyz,
             "/metrics": metrics_page,
             "/tokens": self.tokens,
+            "/audit": self.audit,
         }
 
     def _counters(self) -> dict[str, float]:
@@ -168,6 +177,12 @@ class Status:
             Gauge("authz_token_age_seconds", "Since a target's token was fetched.", "target", ages),
             Gauge(
                 "authz_token_expiry_timestamp_seconds", "When a target's token ends; 0 without one.", "target", expires
+            ),
+            Gauge(
+                "authz_audit_sequence",
+                "Number of the last audit record of each writer.",
+                "writer",
+                {head.writer: float(head.seq) for head in self.audit_heads()},
             ),
             Gauge("authz_workers", "Decision workers with the present rules.", "", {"": float(self._active_workers())}),
         ]

@@ -19,7 +19,9 @@ from typing import NamedTuple
 
 import uvloop
 
+from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
+from authz_service.audit.writer import AuditWriter
 from authz_service.domain.refusals import KeyMissing, VerdictMissing
 from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuditUnavailable
@@ -89,7 +91,7 @@ class _Worker:
         self._taking_over = asyncio.Lock()
         self._peers: Peers | None = None
         self._tokens: TokenVerifier | None = None
-        self._sink: AuditSink | None = None
+        self._audit: AuditWriter | None = None
         self._policy_server: OpaServer | None = None
         self._keys: dict[str, IssuerKeys] = {}
         self._waiting: dict[int, asyncio.Future[None]] = {}
@@ -154,7 +156,7 @@ class _Worker:
 
     def _build(self, rules: GateRules) -> DecisionService:
         last = self._rules
-        peers, tokens, sink = self._peers, self._tokens, self._sink
+        peers, tokens, audit = self._peers, self._tokens, self._audit
         # The caches of verified certificates and tokens live as long as the rules they were verified by.
         if last is None or rules.peers != last.peers:
             peers = None if rules.peers is None else Peers(rules.peers, time.time)
@@ -168,19 +170,20 @@ class _Worker:
         policy = PolicyEngine(rules.policy) if rules.policy else AwaitedPolicy() if rules.policy_awaited else server
         gate = Gate(rules, peers, tokens, policy)
         gate.deny_tokens(rules.denials)
-        if sink is None or last is None or rules.audit_path != last.audit_path:
-            sink = AuditSink(rules.audit_path)
+        if audit is None:
+            audit = AuditWriter(Chain(rules.audit_chain, self._slot), AuditSink(rules.audit_path))
+        elif last is None or rules.audit_path != last.audit_path:
+            audit.write_to(AuditSink(rules.audit_path))
+        audit.speak_for(rules.service, rules.zone)
         owned = frozenset(name.lower() for _, name in rules.headers.inject)
         self._listeners[listener_tag(owned).encode()] = owned
-        service = DecisionService(gate, sink, self._tally, self._listeners, server)
+        service = DecisionService(gate, audit, self._tally, self._listeners, server)
         for older in (self._previous, self._service):
             if older is not None:
-                older.retire(sink, rules)
-        if self._sink is not None and self._sink is not sink:
-            self._sink.close()
+                older.retire(rules)
         if self._policy_server is not None and self._policy_server is not server:
             self._policy_server.close()
-        self._peers, self._tokens, self._sink, self._policy_server = peers, tokens, sink, server
+        self._peers, self._tokens, self._audit, self._policy_server = peers, tokens, audit, server
         return service
 
     def _answer(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
@@ -244,8 +247,8 @@ class _Worker:
                     log.error(
                         "audit_unavailable", extra={"fields": {"records": figures.audit_failures, "error": error}}
                     )
-            if self._sink is not None:
-                self._sink.reopen_if_moved()
+            if self._audit is not None:
+                self._audit.look_after()
             if self._unrecordable is not None:
                 await self._use(self._unrecordable)
 

@@ -278,3 +278,39 @@ def test_a_configuration_cannot_be_changed_afterwards(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         config.service = Service(name="other")
+
+
+class TestAuditKey:
+    KEY = "k" * 32
+
+    def test_it_may_come_from_a_file(self, tmp_path: Path) -> None:
+        """As `openssl rand -hex 32` writes it; and nobody sees it printed."""
+        (tmp_path / "key").write_text(self.KEY + "\n")
+        config = load_tree(tmp_path, changed({"audit.key_file": str(tmp_path / "key")}))
+
+        assert config.audit.key == Secret(self.KEY)
+        assert self.KEY not in repr(config) + config.model_dump_json()
+        assert load_tree(tmp_path, changed({"audit.key": self.KEY})).audit.key == Secret(self.KEY)
+        assert load_tree(tmp_path, changed({})).audit.key is None
+
+    @pytest.mark.parametrize("content", [None, "", KEY[1:]])
+    def test_a_file_without_a_good_key_is_a_problem(self, tmp_path: Path, content: str | None) -> None:
+        """A short key could be guessed, with the records to try it on."""
+        if content is not None:
+            (tmp_path / "key").write_text(content)
+        (problem,) = problems_of(tmp_path, {"audit.key_file": str(tmp_path / "key")})
+
+        assert problem.at == "audit.key_file"
+
+    def test_a_short_key_is_a_problem(self, tmp_path: Path) -> None:
+        (problem,) = problems_of(tmp_path, {"audit.key": self.KEY[1:]})
+
+        assert problem.at == "audit.key"
+        assert "less than 32 characters" in problem.found
+        assert self.KEY[1:] not in str(problem)
+
+    def test_one_key_is_enough(self, tmp_path: Path) -> None:
+        (tmp_path / "key").write_text(self.KEY)
+        (problem,) = problems_of(tmp_path, {"audit.key": self.KEY, "audit.key_file": str(tmp_path / "key")})
+
+        assert (problem.at, problem.fix) == ("audit.key_file", "keep one")

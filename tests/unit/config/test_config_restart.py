@@ -13,6 +13,7 @@ from authz_service.config.restart import restart_needed
     [
         ("service.name", "other"),
         ("admin.addr", "127.0.0.1:9902"),
+        ("audit.key", "x" * 32),
         ("runtime.state_dir", "/run/other"),
         ("runtime.envoy_threads", "2"),
         ("runtime.decision_workers", "3"),

@@ -13,7 +13,9 @@ import pytest
 from tests.unit.docs.pages import ROOT, code_words, first_cells, prose, read, section
 
 from authz_service import headers
-from authz_service.audit.record import AuditRecord
+from authz_service.audit import seal
+from authz_service.audit.chain import Head
+from authz_service.audit.record import AuditRecord, GapRecord
 from authz_service.credentials.key_fetcher import KeyState
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.egress.token_keeper import TokenState
@@ -47,7 +49,16 @@ def test_every_field_of_the_audit_record_is_described_in_its_order() -> None:
     """The table and the struct are one list."""
     table = section(OPERATIONS, "## Audit record")
 
-    assert [cell.strip("`") for cell in first_cells(table)] == list(AuditRecord.__struct_fields__)
+    assert [cell.strip("`") for cell in first_cells(table)] == [*AuditRecord.__struct_fields__, *seal.FIELDS]
+
+
+def test_every_field_of_the_record_of_a_gap_is_described_in_its_order() -> None:
+    """What it has in common with the others is described there."""
+    table = section(OPERATIONS, "### Records of gaps")
+    common = {*AuditRecord.__struct_fields__} - {"event", "level"}
+
+    described = [cell.strip("`") for cell in first_cells(table)]
+    assert described == [name for name in GapRecord.__struct_fields__ if name not in common]
 
 
 class _Outbound:
@@ -74,8 +85,10 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     figure.decisions["allow", "allowed"] = 1
     figure.reloads["configuration", "ok"] = 1
     hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
-    denylist = ServedDenylist(figure.reloads)
-    status = Status(figure, certificates, denylist, _Outbound(), hub, [], descriptors=1024)  # type: ignore[arg-type]
+    status = Status(
+        figure, certificates, ServedDenylist(figure.reloads), _Outbound(), hub, [],  # type: ignore[arg-type]
+        audit_heads=lambda: [Head("0123456789ab-0", 1, "0" * 32)], descriptors=1024,
+    )  # fmt: skip
     found = {}
     for family in Metrics(figure, status._gauges, status._counters).collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -13,7 +13,9 @@ from tests.support.decisions import HEADERS, PEERS, gate, gateways_certificate, 
 from tests.support.tokens import NOW, good_claims, mint
 
 from authz_service import headers
+from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
+from authz_service.audit.writer import AuditWriter
 from authz_service.domain.decision import Request, Verdict
 from authz_service.domain.refusals import KeyMissing, Reason
 from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
@@ -34,7 +36,8 @@ class Worker:
         self.sink = AuditSink(str(self.file))
         self.tally = Tally()
         self.gate = gate(self.given)
-        self.service = DecisionService(self.gate, self.sink, self.tally, {})
+        self.audit = AuditWriter(Chain("", 0), self.sink)
+        self.service = DecisionService(self.gate, self.audit, self.tally, {})
 
     def ask(
         self, asked: Request | None = None, *, final: bool = False, late: bool = False
@@ -155,7 +158,7 @@ class TestAuditBeforeAllow:
         worker.sink.reopen_if_moved()
         assert worker.ask()[0] == 200
         assert worker.figures().audit_failures == 0
-        assert len(worker.records()) == 1
+        assert [record["event"] for record in worker.records()] == ["audit_gap", "access"]
 
     def test_a_refusal_that_cannot_be_recorded_is_unavailable_too(self, worker: Worker) -> None:
         worker.lose_its_disk()
@@ -239,7 +242,7 @@ class TestAccidents:
                 return Verdict(Reason.ALLOWED, (), None)
 
         watch = Watch()
-        DecisionService(gate(worker.given, engine=watch), worker.sink, worker.tally, {}).answer(request())
+        DecisionService(gate(worker.given, engine=watch), worker.audit, worker.tally, {}).answer(request())
 
         assert 0 < watch.left < 2 * EVALUATION_BUDGET
 
@@ -313,21 +316,21 @@ def test_no_token_reaches_the_record(worker: Worker) -> None:
 def test_a_retired_revision_refuses_the_tokens_that_are_revoked_since(worker: Worker) -> None:
     """It still judges what Envoy routed by its routes."""
     newer = msgspec.structs.replace(worker.given, peers=None)
-    worker.service.retire(worker.sink, newer)
+    worker.service.retire(newer)
     assert worker.ask()[0] == 200
 
     denials = TokenDenials(claims=(("", "azp", "web-app"),))
-    worker.service.retire(worker.sink, msgspec.structs.replace(newer, denials=denials))
+    worker.service.retire(msgspec.structs.replace(newer, denials=denials))
     assert worker.ask()[1]["reason"] == Reason.TOKEN_REVOKED
 
 
 def test_a_retired_revision_refuses_the_certificates_that_are_revoked_since(worker: Worker) -> None:
     """The test's certificate is not valid by the real clock, which a retired revision asks."""
-    worker.service.retire(worker.sink, worker.given)
+    worker.service.retire(worker.given)
     assert worker.ask()[1]["reason"] == Reason.CLIENT_CERT_EXPIRED
 
     peers = msgspec.structs.replace(PEERS, revoked_fingerprints=(read_peer(gateways_certificate()).fingerprint,))
-    worker.service.retire(worker.sink, msgspec.structs.replace(worker.given, peers=peers))
+    worker.service.retire(msgspec.structs.replace(worker.given, peers=peers))
     assert worker.ask()[1]["reason"] == Reason.CLIENT_CERT_REVOKED
 
 

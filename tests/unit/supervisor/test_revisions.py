@@ -8,7 +8,9 @@ import pytest
 from tests.support.decisions import gate, request, rules
 
 from authz_service import headers
+from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
+from authz_service.audit.writer import AuditWriter
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, RouteRules
 from authz_service.headers import listener_tag
@@ -21,7 +23,7 @@ def revision(tag: str, **changes: object) -> GateRules:
 
 
 def service(given: GateRules, listeners: dict[bytes, frozenset[str]], folder: Path) -> DecisionService:
-    return DecisionService(gate(given), AuditSink(str(folder / "audit")), Tally(), listeners)
+    return DecisionService(gate(given), AuditWriter(Chain("", 0), AuditSink(str(folder / "audit"))), Tally(), listeners)
 
 
 def routed_by(tag: str, served: DecisionService) -> bytes:
