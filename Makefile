@@ -12,7 +12,7 @@ ON_DB := $(if $(filter postgres,$(DB)),$(BIN)/python -m authz_devkit.demo.postgr
 ONLY ?=
 IDP ?= development
 
-.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa postgres test-postgres test-real keycloak test-keycloak
+.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa postgres test-postgres test-redis test-real keycloak test-keycloak
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
 	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
@@ -68,7 +68,10 @@ postgres: $(INSTALLED)  ## a fresh PostgreSQL until Ctrl-C; prints its DATABASE_
 test-postgres: $(INSTALLED)  ## the demo services' tests on PostgreSQL, and its death in the middle of the work
 	$(BIN)/python -m pytest tests/real/postgres
 
-test-real: test-opa test-postgres test-keycloak  ## everything that runs against the real parts
+test-redis: $(INSTALLED)  ## replicas that share their tokens in a real Redis, which is killed and stopped meanwhile
+	$(BIN)/python -m pytest tests/real/redis
+
+test-real: test-redis test-opa test-postgres test-keycloak  ## everything that runs against the real parts
 
 install: $(INSTALLED)
 
@@ -84,7 +87,7 @@ requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
 	  --output-file requirements/runtime.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
-	  --extra devkit --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+	  --extra redis --extra devkit --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

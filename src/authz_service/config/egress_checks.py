@@ -1,10 +1,13 @@
 """What must fit together in the `egress` section. Not the rules of one value (`values`)."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
-from authz_service.config.model import Egress, Target, TargetAuth, TargetTls
+from authz_service.config.model import Egress, Target, TargetAuth, TargetTls, TokenStore
 from authz_service.config.places import Finding, Place
 from authz_service.config.rules import is_loopback, not_below, plain_http, repeated
+
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 def egress_findings(egress: Egress) -> Iterator[Finding]:
@@ -14,7 +17,7 @@ def egress_findings(egress: Egress) -> Iterator[Finding]:
         )
         yield Finding(("egress", "addr"), found, "use a loopback address, such as 127.0.0.1:8080")
     if egress.token_store.type == "redis":
-        yield Finding(("egress", "token_store", "type"), "redis is not supported yet", "use {type: memory}")
+        yield from _shared_store(("egress", "token_store"), egress.token_store)
     if not egress.targets:
         found = "no target, so there is nothing to call"
         yield Finding(
@@ -23,6 +26,23 @@ def egress_findings(egress: Egress) -> Iterator[Finding]:
     for name, target in egress.targets.items():
         yield from _target(("egress", "targets", name), target)
     yield from _routes(egress)
+
+
+def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:
+    if find_spec("redis") is None:
+        fix = "install authz-service[redis], or use {type: memory}"
+        yield Finding((*place, "type"), "the Python package redis is not installed", fix)
+    scheme = store.url.reveal().partition("://")[0] if store.url is not None else ""
+    if scheme not in _REDIS_SCHEMES:
+        found = "is missing" if store.url is None else "is not an address of Redis"
+        fix = "write redis://host:6379/0, rediss://host:6379/0 for TLS, or unix:///a/socket"
+        yield Finding((*place, "url"), found, fix, ((*place, "type"),))
+    if store.ca_file is not None and scheme != "rediss":
+        fix = "write rediss:// in the url, or remove ca_file"
+        yield Finding((*place, "ca_file"), "there is a CA, but no TLS", fix, ((*place, "url"),))
+    if store.encryption_key is None and store.encryption_key_file is None:
+        fix = "write encryption_key: ${A_VARIABLE}, or encryption_key_file: /a/file"
+        yield Finding((*place, "encryption_key"), "is missing", fix, ((*place, "encryption_key_file"),))
 
 
 def _target(place: Place, target: Target) -> Iterator[Finding]:

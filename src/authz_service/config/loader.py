@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -10,7 +11,7 @@ from authz_service.config.advice import finding_of
 from authz_service.config.checks import cross_findings, default_name
 from authz_service.config.document import Document, Tree, read_document
 from authz_service.config.mending import mended, rests_on, to_mend
-from authz_service.config.model import Audit, Config
+from authz_service.config.model import Audit, Config, TokenStore
 from authz_service.config.places import Finding, Place, shown
 from authz_service.config.values import parse_secret
 from authz_service.domain.secret import Secret
@@ -18,7 +19,9 @@ from authz_service.errors import ConfigProblems, Problem
 
 MAX_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
-SHORTEST_AUDIT_KEY = 32  # characters
+SHORTEST_KEY = 32  # characters
+
+_Keyed = TypeVar("_Keyed", Audit, TokenStore)
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
@@ -114,30 +117,35 @@ def _named(config: Config) -> Config:
 
 
 def _with_secret_files(config: Config) -> tuple[Config, list[Finding]]:
-    """Every `client_secret_file` read into `client_secret`, and `audit.key_file` into `audit.key`."""
+    """Every secret and key that is in a file of its own, read into the field beside it."""
     findings: list[Finding] = []
-    targets = dict(config.egress.targets)
-    for name, target in targets.items():
-        file = target.auth.client_secret_file
-        if file is None or target.auth.client_secret is not None or not config.egress.enabled:
-            continue
-        secret = _find_secret(file, ("egress", "targets", name, "auth", "client_secret_file"), findings)
-        auth = target.auth.model_copy(update={"client_secret": secret})
-        targets[name] = target.model_copy(update={"auth": auth})
-    egress = config.egress.model_copy(update={"targets": targets})
-    return config.model_copy(update={"egress": egress, "audit": _with_key(config.audit, findings)}), findings
+    egress = config.egress
+    if egress.enabled:
+        targets = {}
+        for name, target in egress.targets.items():
+            file, auth = target.auth.client_secret_file, target.auth
+            if file is not None and auth.client_secret is None:
+                secret = _find_secret(file, ("egress", "targets", name, "auth", "client_secret_file"), findings)
+                auth = auth.model_copy(update={"client_secret": secret})
+            targets[name] = target.model_copy(update={"auth": auth})
+        store = _with_key(egress.token_store, "encryption_key", ("egress", "token_store"), findings)
+        egress = egress.model_copy(update={"targets": targets, "token_store": store})
+    audit = _with_key(config.audit, "key", ("audit",), findings)
+    return config.model_copy(update={"egress": egress, "audit": audit}), findings
 
 
-def _with_key(audit: Audit, findings: list[Finding]) -> Audit:
-    place: Place = ("audit", "key" if audit.key_file is None else "key_file")
-    if audit.key is not None and audit.key_file is not None:
-        findings.append(Finding(place, "there are both key and key_file", "keep one", (("audit", "key"),)))
-    elif audit.key_file is not None:
-        audit = audit.model_copy(update={"key": _find_secret(audit.key_file, place, findings)})
-    if audit.key is not None and len(audit.key.reveal()) < SHORTEST_AUDIT_KEY:
+def _with_key(section: _Keyed, name: str, place: Place, findings: list[Finding]) -> _Keyed:
+    """`name` is the field of the key; that of its file is called `<name>_file`."""
+    key, file = getattr(section, name), getattr(section, f"{name}_file")
+    at: Place = (*place, name if file is None else f"{name}_file")
+    if key is not None and file is not None:
+        findings.append(Finding(at, f"there are both {name} and {name}_file", "keep one", ((*place, name),)))
+    elif file is not None:
+        key = _find_secret(file, at, findings)
+    if key is not None and len(key.reveal()) < SHORTEST_KEY:
         fix = "take what `openssl rand -hex 32` prints"
-        findings.append(Finding(place, f"the key has less than {SHORTEST_AUDIT_KEY} characters", fix))
-    return audit
+        findings.append(Finding(at, f"the key has less than {SHORTEST_KEY} characters", fix))
+    return section.model_copy(update={name: key})
 
 
 def _find_secret(file: Path, place: Place, findings: list[Finding]) -> Secret | None:

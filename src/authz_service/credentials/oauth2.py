@@ -26,6 +26,7 @@ _REMEDIES = {
 }
 
 PostForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Awaitable[Response]]  # as HttpClient.post_form
+CacheKey = tuple[str, str, tuple[str, ...], str]
 ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 
 
@@ -41,6 +42,11 @@ class TokenRequest:
     client_auth: ClientAuth = "client_secret_basic"
     ca_file: Path | None = None
     refresh_before_expiry: float = 60.0
+
+
+def cache_key(request: TokenRequest) -> CacheKey:
+    """Requests that agree in this may share one token."""
+    return (request.token_url, request.client_id, tuple(sorted(request.scopes)), request.audience)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from authz_service.clock import Clock, jittered, retry_delay, sleep_until
-from authz_service.credentials.oauth2 import Token, TokenRequest
+from authz_service.credentials.oauth2 import CacheKey, Token, TokenRequest, cache_key
 from authz_service.errors import AuthzServiceError, FetchError
 
 SHORTEST_PAUSE = 1.0  # between a success and the next attempt, however short the token lives
@@ -18,7 +18,6 @@ URGENT = 10.0
 LAST_CALL = 5.0  # a failing provider is asked once more, this long before the token in hand runs out
 _log = logging.getLogger(__name__)
 
-Key = tuple[str, str, tuple[str, ...], str]
 Fetch = Callable[[TokenRequest], Awaitable[Token]]
 Publish = Callable[[str | None], None]
 
@@ -46,11 +45,6 @@ class TokenState:
     next_refresh_at: float
     last_error: str
     failures: int  # in a row
-
-
-def cache_key(request: TokenRequest) -> Key:
-    """Targets whose requests agree in this share one token."""
-    return (request.token_url, request.client_id, tuple(sorted(request.scopes)), request.audience)
 
 
 class TokenKeeper:
@@ -210,7 +204,7 @@ class TokenKeepers:
     def __init__(self, fetch: Fetch, clock: Clock) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._keepers: dict[Key, TokenKeeper] = {}
+        self._keepers: dict[CacheKey, TokenKeeper] = {}
         self._publishers: dict[str, Publish] = {}
         self._changing = asyncio.Lock()
 
@@ -220,7 +214,7 @@ class TokenKeepers:
         A target that moves to another key keeps its old token until the new one was asked for once: make before break.
         """
         async with self._changing:
-            wanted: dict[Key, dict[str, Subscription]] = {}
+            wanted: dict[CacheKey, dict[str, Subscription]] = {}
             for subscription in subscriptions:
                 wanted.setdefault(cache_key(subscription.request), {})[subscription.target] = subscription
             for key, by_target in wanted.items():
@@ -239,14 +233,14 @@ class TokenKeepers:
                 await keeper.stop()
             self._keepers.clear()
 
-    async def _require(self, key: Key, request: TokenRequest) -> None:
+    async def _require(self, key: CacheKey, request: TokenRequest) -> None:
         if key in self._keepers:
             await self._keepers[key].ask_with(request)
         else:
             self._keepers[key] = TokenKeeper(request, self._fetch, self._clock)
             self._keepers[key].start()
 
-    async def _switch(self, wanted: dict[Key, dict[str, Publish]]) -> None:
+    async def _switch(self, wanted: dict[CacheKey, dict[str, Publish]]) -> None:
         unwanted = [self._keepers.pop(key) for key in self._keepers.keys() - wanted.keys()]
         for keeper in unwanted:
             keeper.serve({})  # silent from here on: its targets hear the new keeper

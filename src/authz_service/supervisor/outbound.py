@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from authz_service.clock import Clock
-from authz_service.config.model import Config, Target
+from authz_service.config.model import Config, Target, TokenStore
 from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeyState
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
 from authz_service.domain.rules import IssuerKeys
 from authz_service.egress.token_keeper import Subscription, TokenKeepers, TokenState
 from authz_service.http_client import HttpClient
 from authz_service.identity.key_set import usable_keys
+
+if TYPE_CHECKING:  # Redis' client is imported by those who share
+    from authz_service.credentials.shared_tokens import SharedTokens
 
 _Wanted = tuple[KeySettings, Path | None]  # and the CA file of the issuer's server
 PublishKeys = Callable[[IssuerKeys], None]
@@ -41,6 +45,8 @@ class Outbound:
         self._clients: dict[Path | None, HttpClient] = {}
         self._sources: dict[_Wanted, KeySource] = {}
         self._tokens = TokenKeepers(self._fetch_token, clock)
+        self._store: TokenStore | None = None
+        self._shared: SharedTokens | None = None
 
     async def update(self, config: Config) -> None:
         """Fetch for this configuration from now on; returns before the first answers are there, never raises for
@@ -60,6 +66,7 @@ class Outbound:
                 )
                 self._sources[settings, ca_file] = source
                 source.start()
+        await self._follow_store(config)
         await self._tokens.update(self._subscriptions(config))
 
     async def refetch(self, issuer: str, kid: str) -> None:
@@ -74,8 +81,14 @@ class Outbound:
     def token_states(self) -> list[TokenState]:
         return self._tokens.states()
 
+    def token_store_problem(self) -> str:
+        """Why tokens are not shared at the moment, although they should be."""
+        return self._shared.problem if self._shared is not None else ""
+
     async def stop(self) -> None:
         await self._tokens.stop()
+        if self._shared is not None:
+            await self._shared.close()
         await self._stop_sources(set(self._sources))
         await self._close_clients()
 
@@ -104,7 +117,26 @@ class Outbound:
             if target.auth.type != "none"
         ]
 
+    async def _follow_store(self, config: Config) -> None:
+        """Tokens in hand stay: only where the next ones are looked for changes."""
+        wanted = config.egress.token_store if config.egress.enabled else None
+        if wanted == self._store:
+            return
+        self._store, before, self._shared = wanted, self._shared, None
+        if wanted is not None and wanted.type == "redis":
+            from authz_service.credentials.shared_tokens import SharedTokens, StoreSettings
+
+            assert wanted.url is not None  # the loader requires both, and has read encryption_key_file
+            assert wanted.encryption_key is not None
+            settings = StoreSettings(wanted.url, wanted.encryption_key, wanted.ca_file)
+            self._shared = SharedTokens(settings, self._ask_for_token, self._clock)
+        if before is not None:
+            await before.close()
+
     async def _fetch_token(self, request: TokenRequest) -> Token:
+        return await (self._ask_for_token if self._shared is None else self._shared.fetch)(request)
+
+    async def _ask_for_token(self, request: TokenRequest) -> Token:
         return await fetch_token(self._client(request.ca_file).post_form, request, time.time)
 
     def _client(self, ca_file: Path | None) -> HttpClient:

@@ -101,6 +101,8 @@ class Status:
             for s in self.outbound.token_states()
             if s.state != "fresh"
         ]
+        if self.outbound.token_store_problem():
+            troubles.append(f"tokens are not shared: {self.outbound.token_store_problem()} of the token store")
         troubles += [f"a worker could not use the rules: {error}" for error in self.hub.errors()]
         troubles += [f"envoy refused an update: {name}={count}" for name, count in self.envoy.rejected.items()]
         if desired := self.desired:

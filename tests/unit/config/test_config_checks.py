@@ -12,6 +12,13 @@ Changes = dict[str, Any]
 OTHER = "https://payment-service.zone2.local:8443"
 PLAIN = {"http.tls": {"enabled": "false"}, "proxy.mtls": REMOVED}
 
+
+def shared(**changes: object) -> Changes:
+    """A token store in Redis; REMOVED takes a key away."""
+    store = {"type": "redis", "url": "redis://tokens", "encryption_key": "k" * 32} | changes
+    return {"egress.token_store": {key: value for key, value in store.items() if value is not REMOVED}}
+
+
 # at, the change that is right, the change that is wrong, a word of the remedy
 RULES: list[tuple[str, Changes, Changes, str]] = [
     ("(the whole file)", {"proxy": REMOVED}, {"proxy": REMOVED, "egress": REMOVED, "service.name": "a"}, "add a proxy"),
@@ -146,7 +153,12 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
     ),
     ("egress.addr", {"egress.addr": "127.0.0.2:8080"}, {"egress.addr": ":8080"}, "loopback"),
     ("egress.addr", {"egress.addr": "[::1]:8080"}, {"egress.addr": "10.0.0.1:8080"}, "loopback"),
-    ("egress.token_store.type", {"egress.token_store.type": "memory"}, {"egress.token_store.type": "redis"}, "memory"),
+    ("egress.token_store.url", shared(), shared(url="tokens:6379"), "rediss://"),
+    ("egress.token_store.url", shared(), shared(url=REMOVED), "rediss://"),
+    ("egress.token_store.ca_file", shared(url="rediss://tokens", ca_file="/ca"), shared(ca_file="/ca"), "rediss"),
+    ("egress.token_store.encryption_key", shared(), shared(encryption_key=REMOVED), "encryption_key_file"),
+    ("egress.token_store.encryption_key", shared(), shared(encryption_key="k" * 31), "openssl"),
+    ("egress.token_store.encryption_key_file", shared(), shared(encryption_key_file="/a/file"), "keep one"),
     (
         "egress.targets",
         {"egress": {"enabled": "false"}},

@@ -76,6 +76,10 @@ class _Outbound:
     def token_states() -> list[TokenState]:
         return [TokenState(("data",), "fresh", "https://idp", "order", (), 1.0, 2.0, 1.5, "", 0)]
 
+    @staticmethod
+    def token_store_problem() -> str:
+        return ""
+
 
 def _metrics() -> dict[str, tuple[str, set[str]]]:
     """Name as scraped -> (type, labels), of a sidecar in which everything has happened once."""

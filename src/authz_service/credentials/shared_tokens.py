@@ -1,0 +1,163 @@
+"""Tokens that the replicas of a sidecar share in Redis: one of them asks the provider, all use the answer.
+
+A convenience, never a condition: whatever goes wrong with Redis, a replica asks the provider itself. Not the keeping of
+a token in hand, nor its renewal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from redis.asyncio import Redis
+from redis.exceptions import LockError, RedisError
+
+from authz_service.clock import Clock
+from authz_service.credentials.oauth2 import Token, TokenRequest, cache_key
+from authz_service.domain.secret import Secret
+
+LEASE = 15.0  # seconds; longer than a request to the provider takes. A replica that dies holds the others up this long
+PATIENCE = 10.0  # seconds that a replica waits for another one's answer before it asks the provider itself
+_LOOK = 0.1  # seconds between looks for it
+_ANSWER = 1.0  # seconds in which Redis must answer
+_LEAVE_ALONE = 5.0  # seconds in which a Redis that failed is not asked again
+_DUE = 1.1  # a keeper renews up to a tenth before its time (clock.jittered): what it would renew, is not handed out
+_NONCE = 12  # bytes (NIST SP 800-38D §5.2.1.1)
+_log = logging.getLogger(__name__)
+
+Fetch = Callable[[TokenRequest], Awaitable[Token]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where Redis is, and the secret that what lies there is encrypted with."""
+
+    url: Secret  # redis://, rediss:// or unix://, with user and password where needed
+    encryption_key: Secret
+    ca_file: Path | None = None
+
+
+class SharedTokens:
+    """Wraps the asking of the provider. Belongs to one event loop."""
+
+    def __init__(self, settings: StoreSettings, fetch: Fetch, clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._seal = Seal(settings.encryption_key)
+        tls: dict[str, Any] = {"ssl_ca_certs": str(settings.ca_file)} if settings.ca_file else {}
+        self._redis = Redis.from_url(
+            settings.url.reveal(), socket_timeout=_ANSWER, socket_connect_timeout=_ANSWER, **tls
+        )
+        self._alone_until = 0.0
+        self.problem = ""  # why tokens are not shared at the moment
+
+    async def fetch(self, request: TokenRequest) -> Token:
+        """A token that another replica has fetched, or our own, which the others then find. Raises FetchError."""
+        if self._clock.steady() >= self._alone_until:
+            try:
+                return await self._shared(request)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._failed(error)
+        return await self._fetch(request)
+
+    async def close(self) -> None:
+        with suppress(RedisError, OSError):
+            await self._redis.aclose()
+
+    async def _shared(self, request: TokenRequest) -> Token:
+        """Only what Redis raises comes out as RedisError, OSError or TimeoutError; FetchError is the provider's."""
+        name = entry_name(request)
+        lock = self._redis.lock(f"{name}:lock", timeout=LEASE)
+        end = self._clock.steady() + PATIENCE
+        while (token := await self._find(name, request)) is None:
+            if await lock.acquire(blocking=False):
+                try:
+                    return await self._fetch_for_all(name, request)
+                finally:
+                    with suppress(LockError, RedisError, OSError):  # it ends by itself
+                        await lock.release()
+            if self._clock.steady() > end:
+                return await self._fetch(request)
+            await self._clock.sleep(_LOOK)
+        self._worked()
+        return token
+
+    async def _fetch_for_all(self, name: str, request: TokenRequest) -> Token:
+        asked_at = self._clock.steady()
+        token = await self._fetch(request)
+        left = token.lifetime - (self._clock.steady() - asked_at)
+        try:
+            if left > 0:
+                await self._redis.set(name, self._seal.close(name, token), px=int(left * 1000))
+            self._worked()
+        except (RedisError, OSError, TimeoutError) as error:  # the token is good all the same
+            self._failed(error)
+        return token
+
+    async def _find(self, name: str, request: TokenRequest) -> Token | None:
+        """The entry, unless its end is near. Its remaining time is Redis' to say: the replicas' clocks may differ."""
+        sealed = await self._redis.get(name)
+        if not isinstance(sealed, bytes):
+            return None
+        left = await self._redis.pttl(name) / 1000
+        token = self._seal.open(name, sealed)
+        if token is None or left <= _DUE * min(request.refresh_before_expiry, token.lifetime / 2):
+            return None
+        return Token(token.value, left, token.scopes)
+
+    def _worked(self) -> None:
+        if self.problem:
+            _log.info("token_store_back")
+        self.problem = ""
+
+    def _failed(self, error: Exception) -> None:
+        """The error's kind only: a text of Redis' might repeat what it was sent."""
+        if not self.problem:
+            _log.warning("token_store_unavailable", extra={"fields": {"error": type(error).__name__}})
+        self.problem = type(error).__name__
+        self._alone_until = self._clock.steady() + _LEAVE_ALONE
+
+
+class _Entry(msgspec.Struct):
+    value: str
+    lifetime: float
+    scopes: tuple[str, ...]
+
+
+class Seal:
+    """AES-256-GCM, bound to the entry's name: an entry that was moved to another name cannot be opened there."""
+
+    def __init__(self, secret: Secret) -> None:
+        derived = HKDF(SHA256(), 32, salt=None, info=b"authz-service token store")
+        self._cipher = AESGCM(derived.derive(secret.reveal().encode()))
+
+    def close(self, name: str, token: Token) -> bytes:
+        entry = msgspec.json.encode(_Entry(token.value.reveal(), token.lifetime, token.scopes))
+        nonce = os.urandom(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, entry, name.encode())
+
+    def open(self, name: str, sealed: bytes) -> Token | None:
+        """None for whatever was not closed with this secret under this name: then it is as if there were none."""
+        try:
+            entry = msgspec.json.decode(
+                self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], name.encode()), type=_Entry
+            )
+        except (InvalidTag, ValueError, msgspec.DecodeError):
+            return None
+        return Token(Secret(entry.value), entry.lifetime, entry.scopes)
+
+
+def entry_name(request: TokenRequest) -> str:
+    """The same for requests that may share a token, without saying whose it is."""
+    return f"authz:token:{hashlib.sha256(msgspec.json.encode(cache_key(request))).hexdigest()}"

@@ -1,0 +1,52 @@
+"""What lies in Redis says nothing without the key, and cannot be changed or moved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authz_service.credentials.oauth2 import Token, TokenRequest
+from authz_service.credentials.shared_tokens import Seal, entry_name
+from authz_service.domain.secret import Secret
+
+KEY = Secret("k" * 32)
+TOKEN = Token(Secret("eyJ.the-token.sig"), 300.0, ("a", "b"))
+REQUEST = TokenRequest("https://idp/token", "order-service", Secret("s"), ("b", "a"), "data")
+
+
+def test_what_was_closed_is_opened_by_the_same_key_under_the_same_name_only() -> None:
+    sealed = Seal(KEY).close("name", TOKEN)
+
+    assert Seal(KEY).open("name", sealed) == TOKEN
+    assert Seal(Secret("x" * 32)).open("name", sealed) is None
+    assert Seal(KEY).open("another", sealed) is None
+    assert b"the-token" not in sealed
+    assert Seal(KEY).close("name", TOKEN) != sealed  # a nonce of its own each time
+
+
+@given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
+def test_one_changed_byte_is_enough(place: int, change: int) -> None:
+    sealed = bytearray(Seal(KEY).close("name", TOKEN))
+    sealed[place % len(sealed)] ^= change
+
+    assert Seal(KEY).open("name", bytes(sealed)) is None
+
+
+@given(st.binary(max_size=200))
+def test_whatever_lies_there_is_no_token(found: bytes) -> None:
+    assert Seal(KEY).open("name", found) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"client_id": "payment-service"}, {"token_url": "https://idp/other"}, {"scopes": ("a",)}, {"audience": ""}],
+    ids=lambda change: next(iter(change)),
+)
+def test_requests_for_different_tokens_have_different_names(change: dict[str, object]) -> None:
+    """The order of scopes and the secret make no difference; the name tells none of it."""
+    assert entry_name(REQUEST) == entry_name(replace(REQUEST, scopes=("a", "b"), client_secret=Secret("t")))
+    assert entry_name(REQUEST) != entry_name(replace(REQUEST, **change))  # type: ignore[arg-type]
+    assert "order-service" not in entry_name(REQUEST)
