@@ -107,6 +107,6 @@ ROW = Row(
     promise="0 failed requests, the new one served, a broken pair ignored with an alarm",
     full=200,
     sample=4,
-    budget=80,
+    budget=50,
     run=run,
 )

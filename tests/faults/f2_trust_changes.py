@@ -193,6 +193,6 @@ ROW = Row(
     promise="0 failed with an overlap; nothing old accepted afterwards, on open and resumed connections too",
     full=80,
     sample=4,
-    budget=90,
+    budget=60,
     run=run,
 )

@@ -159,6 +159,6 @@ ROW = Row(
     promise="what is cached serves while it is valid, 1 request in flight, 0 without a token, it recovers",
     full=len(CASES),
     sample=4,
-    budget=70,
+    budget=60,
     run=run,
 )

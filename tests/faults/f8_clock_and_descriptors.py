@@ -253,6 +253,6 @@ ROW = Row(
     promise="refusals, never an allow, and all is well when the cause is gone",
     full=8,
     sample=6,
-    budget=70,
+    budget=50,
     run=run,
 )

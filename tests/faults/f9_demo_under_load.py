@@ -294,6 +294,6 @@ ROW = Row(
     promise="0 requests lost within the mesh, 0 orders lost or doubled, 0 wrong allows",
     full=40,
     sample=5,
-    budget=130,
+    budget=90,
     run=run,
 )

@@ -160,16 +160,19 @@ async def run(attack: Attack) -> int:
     """How many connections were open at the same time, at most."""
     flood = FLOODS[attack.flood]
     tls, name = (attack.tls(flood.alpn), attack.host) if flood.tls else (None, None)
-    gate, opened, present, peak = asyncio.Semaphore(_AT_ONCE), 0, 0, 0
+    gate, attempted, present, peak = asyncio.Semaphore(_AT_ONCE), 0, 0, 0
 
     async def one(number: int) -> None:
-        nonlocal opened, present, peak
+        nonlocal attempted, present, peak
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             async with gate:
-                reader, writer = await asyncio.open_connection(
-                    attack.address, attack.port, ssl=tls, server_hostname=name
-                )
-            opened, present = opened + 1, present + 1
+                try:
+                    reader, writer = await asyncio.open_connection(
+                        attack.address, attack.port, ssl=tls, server_hostname=name
+                    )
+                finally:
+                    attempted += 1  # the door may be full
+            present += 1
             peak = max(peak, present)
             try:
                 await flood.speak(Connection(number, reader, writer, attack.host, attack.token))
@@ -179,7 +182,7 @@ async def run(attack: Attack) -> int:
 
     tasks = [asyncio.create_task(one(number)) for number in range(attack.count)]
     end = time.monotonic() + _OPENING
-    while opened < attack.count and time.monotonic() < end and not all(task.done() for task in tasks):
+    while attempted < attack.count and time.monotonic() < end:
         await asyncio.sleep(0.1)
     await asyncio.sleep(attack.hold)
     for task in tasks:
