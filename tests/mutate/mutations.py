@@ -22,6 +22,9 @@ _HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
 _SERVICE = ("tests/unit/supervisor/test_decision_service.py",)
 _AUDIT = ("tests/unit/audit",)
 _POLICY = ("tests/unit/policy/test_policy_engine.py", "tests/unit/policy/test_load_gate.py")
+_BOUND = ("tests/unit/ingress/test_certificate_bound_tokens.py",)
+_DENIALS = ("tests/unit/identity/test_token_denials.py",)
+_INTROSPECTIONS = ("tests/unit/identity/test_introspections.py",)
 _HYGIENE = ("tests/integration/envoy/test_header_hygiene.py",)
 _ASKED = ("tests/integration/envoy/test_gate_is_asked.py",)
 _HANDSHAKES = ("tests/integration/envoy/test_handshakes.py",)
@@ -181,6 +184,36 @@ def _audit() -> list[Mutation]:
     ]  # fmt: skip
 
 
+def _revocation() -> list[Mutation]:
+    return [
+        Mutation("a bound token goes with any certificate", f"{_SRC}/identity/token_binding.py",
+                 "if peer.fingerprint == claims.certificate:", "if peer.fingerprint:", _BOUND),
+        Mutation("a token that must be bound need not be", f"{_SRC}/identity/token_binding.py",
+                 "        if required:", "        if False:", _BOUND),
+        Mutation("the grace never ends", f"{_SRC}/identity/token_binding.py",
+                 "now < known.since + grace and ", "", _BOUND),
+        Mutation("a revoked token is accepted", f"{_SRC}/identity/tokens.py",
+                 "        self._denied.require_not_denied(claims)\n", "", _DENIALS),
+        Mutation("a remembered token outlives its revocation", f"{_SRC}/identity/tokens.py",
+                 "                self._denied.require_not_denied(verified.claims)\n", "                pass\n", _DENIALS),
+        Mutation("a fingerprint on the denylist is passed over", f"{_SRC}/identity/certificates.py",
+                 "if peer.fingerprint in self._revoked_fingerprints:", "if False:", _PEERS),
+        Mutation("an entry that is not understood is passed over", f"{_SRC}/credentials/denylist.py",
+                 "if reading.problems:", "if False:", ("tests/unit/credentials/test_denylist.py",)),
+        Mutation("the issuer is not asked", f"{_SRC}/ingress/gate.py",
+                 "if route.introspect and self._introspected", "if False and self._introspected", _INTROSPECTIONS),
+        Mutation("what the issuer gave up is accepted", f"{_SRC}/identity/introspections.py",
+                 "if not known[0]:", "if False:", _INTROSPECTIONS),
+        Mutation("an answer of the issuer holds for ever", f"{_SRC}/identity/introspections.py",
+                 " or known[1] <= self.now()", "", _INTROSPECTIONS),
+        Mutation("an issuer that cannot be asked has answered", f"{_SRC}/supervisor/control_questions.py",
+                 "usable = answer.active is not None", "usable = True", ("tests/unit/supervisor/test_control_questions.py",)),
+        Mutation("an allow that wants a better sign-in is an allow", f"{_SRC}/policy/engine.py",
+                 "        if answer.allow:", "        if False:", _POLICY),
+        Mutation("a policy writes headers", f"{_SRC}/policy/step_up.py", "_ACR.fullmatch", "_ACR.match", _POLICY),
+    ]  # fmt: skip
+
+
 def _outbound() -> list[Mutation]:
     return [
         Mutation("an expired token stays in use", f"{_SRC}/egress/token_keeper.py",
@@ -225,4 +258,4 @@ def _envoy() -> list[Mutation]:
     ]  # fmt: skip
 
 
-MUTATIONS = (*_identity(), *_ingress(), *_decision(), *_audit(), *_outbound(), *_envoy())
+MUTATIONS = (*_identity(), *_ingress(), *_decision(), *_audit(), *_revocation(), *_outbound(), *_envoy())

@@ -22,6 +22,7 @@ from authz_service.domain.rules import (
 )
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
+from authz_service.identity.introspections import Introspections
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
 from authz_service.policy.engine import PolicyEngine
@@ -72,7 +73,12 @@ def keys() -> IssuerKeys:
     return IssuerKeys(ISSUER, jwks(jwk(an_rsa_signer())))
 
 
-def gate(given: GateRules, now: Callable[[], float] = lambda: NOW, engine: Policy | None = None) -> Gate:
+def gate(
+    given: GateRules,
+    now: Callable[[], float] = lambda: NOW,
+    engine: Policy | None = None,
+    introspections: Introspections | None = None,
+) -> Gate:
     """With the very parts that a worker has, and the issuer's keys. `engine` takes the policy's place."""
     peers = None if given.peers is None else Peers(given.peers, now)
     tokens = TokenVerifier(given.issuers, now) if given.issuers else None
@@ -80,7 +86,7 @@ def gate(given: GateRules, now: Callable[[], float] = lambda: NOW, engine: Polic
         tokens.set_keys(keys())
     if engine is None and given.policy is not None:
         engine = PolicyEngine(given.policy)
-    return Gate(given, peers, tokens, engine)
+    return Gate(given, peers, tokens, engine, introspections)
 
 
 @cache

@@ -82,6 +82,17 @@ class PrivateIdp:
         answer = self._post("/realms/users/protocol/openid-connect/token", urlencode(form), "x-www-form-urlencoded")
         return str(json.loads(answer.body)["access_token"])
 
+    def service(self, client_id: str, scope: str = "data-service:read") -> str:
+        """An access token that the service fetches for itself; its secret is the example's."""
+        form = {"grant_type": "client_credentials", "scope": scope, **_credentials(client_id)}
+        answer = self._post("/realms/services/protocol/openid-connect/token", urlencode(form), "x-www-form-urlencoded")
+        return str(json.loads(answer.body)["access_token"])
+
+    def revoke(self, client_id: str, token: str) -> None:
+        """The service takes its token back (RFC 7009)."""
+        form = {"token": token, **_credentials(client_id)}
+        self._post("/realms/services/protocol/openid-connect/revoke", urlencode(form), "x-www-form-urlencoded")
+
     def rotate_keys(self, realm: str, *, keep_old: bool) -> Json:
         """It signs with a new key from now on, and may go on publishing the old ones."""
         answer = self._post(f"/dev/realms/{realm}/rotate-keys", json.dumps({"keep_old": keep_old}), "json")
@@ -106,3 +117,7 @@ class PrivateIdp:
         except ConnectionError:
             return False
         return found.status == 200
+
+
+def _credentials(client_id: str) -> dict[str, str]:
+    return {"client_id": client_id, "client_secret": f"{client_id}-secret"}

@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from authz_devkit.identity_provider.grants import Answer, Call, Context, OAuthError, introspect, issue_token
+from authz_devkit.identity_provider.grants import Answer, Call, Context, OAuthError, introspect, issue_token, revoke
 from authz_devkit.identity_provider.keys import KeyStore
 from authz_devkit.identity_provider.mappers import unsupported_mappers
 from authz_devkit.identity_provider.realm import Realm, load_realms
+from authz_devkit.identity_provider.revocation import Revoked
 
 log = logging.getLogger("authz_devkit.idp")
 
@@ -54,6 +55,7 @@ def build_app(
             Route(f"{oidc}/certs", provider.certs),
             Route(f"{oidc}/token", provider.token, methods=["POST"]),
             Route(f"{oidc}/token/introspect", provider.introspect, methods=["POST"]),
+            Route(f"{oidc}/revoke", provider.revoke, methods=["POST"]),
             Route("/dev/realms/{realm}/rotate-keys", provider.rotate_keys, methods=["POST"]),
         ],
         exception_handlers={HTTPException: _http_error, OAuthError: _oauth_error},
@@ -68,6 +70,7 @@ class _Provider:
         self._keys = keys
         self._hostname = hostname
         self._now = now
+        self._revoked = {name: Revoked(now) for name in realms}
 
     async def realm_info(self, request: Request) -> Response:
         context = self._context(request)
@@ -94,12 +97,14 @@ class _Provider:
                 "jwks_uri": f"{oidc}/certs",
                 "token_endpoint": f"{oidc}/token",
                 "introspection_endpoint": f"{oidc}/token/introspect",
+                "revocation_endpoint": f"{oidc}/revoke",
                 "grant_types_supported": ["password", "client_credentials", "refresh_token"],
                 "response_types_supported": [],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": [context.keys.algorithm],
                 "token_endpoint_auth_methods_supported": methods,
                 "introspection_endpoint_auth_methods_supported": methods,
+                "revocation_endpoint_auth_methods_supported": methods,
                 "scopes_supported": ["openid", *(scope.name for scope in context.realm.client_scopes)],
             },
             headers={"Cache-Control": "no-cache, must-revalidate, no-transform, no-store"},
@@ -119,6 +124,12 @@ class _Provider:
         context = self._context(request)
         return JSONResponse(introspect(context, await _call(request)), headers={"Cache-Control": "no-cache"})
 
+    async def revoke(self, request: Request) -> Response:
+        context = self._context(request)
+        revoke(context, await _call(request))
+        log.info("token_revoked realm=%s", context.realm.realm)
+        return Response(headers={"Cache-Control": "no-cache"})
+
     async def rotate_keys(self, request: Request) -> Response:
         """Development only: `{"keep_old": true}` publishes the old keys further on, false drops them at once."""
         context = self._context(request)
@@ -133,7 +144,14 @@ class _Provider:
         realm = self._realms.get(name)
         if realm is None:
             raise HTTPException(404, "Realm does not exist")
-        return Context(realm, self._keys[name], f"{self._hostname}/realms/{name}", self._now, lambda: str(uuid4()))
+        return Context(
+            realm,
+            self._keys[name],
+            f"{self._hostname}/realms/{name}",
+            self._now,
+            lambda: str(uuid4()),
+            self._revoked[name],
+        )
 
 
 async def _call(request: Request) -> Call:

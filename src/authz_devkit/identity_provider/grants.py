@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 from authz_devkit.identity_provider.keys import RealmKeys
 from authz_devkit.identity_provider.mappers import Claims
 from authz_devkit.identity_provider.realm import Client, Realm, User
+from authz_devkit.identity_provider.revocation import Revoked
 from authz_devkit.identity_provider.tokens import (
     OPENID,
     Grant,
@@ -60,6 +61,7 @@ class Context(NamedTuple):
     issuer: str
     now: Callable[[], float]
     new_id: Callable[[], str]
+    revoked: Revoked
 
 
 def issue_token(context: Context, call: Call) -> Answer:
@@ -105,6 +107,27 @@ def introspect(context: Context, call: Call) -> Answer:
         "token_type": claims.get("typ"),
         "active": True,
     }
+
+
+def revoke(context: Context, call: Call) -> None:
+    """RFC 7009: the client takes back its own access token, or with a refresh token the whole session."""
+    _require_enabled(context.realm)
+    client = authenticate_client(context.realm, call)
+    if call.duplicated:
+        raise OAuthError(400, "invalid_request", "duplicated parameter")
+    token = call.form.get("token")
+    if token is None:
+        raise OAuthError(400, "invalid_request", "Token not provided")
+    access, refresh = context.keys.read(token), context.keys.read_refresh(token)
+    claims = access or refresh
+    if claims is None or claims.get("iss") != context.issuer or not _is_fresh(context, claims):
+        return  # RFC 7009 §2.2: nothing is left to take back
+    if claims.get("azp") != client.client_id:
+        raise OAuthError(400, "invalid_token", "Unmatching clients")
+    if access is not None:
+        context.revoked.add(str(access["jti"]), float(str(access["exp"])))
+    else:
+        context.revoked.add(str(claims["sid"]), context.now() + context.realm.sso_session_idle_timeout)
 
 
 def authenticate_client(realm: Realm, call: Call) -> Client:
@@ -167,7 +190,7 @@ def _refresh(context: Context, client: Client, call: Call) -> Grant:
     claims = context.keys.read_refresh(token)
     if claims is None or claims.get("iss") != context.issuer:
         raise OAuthError(400, "invalid_grant", "Invalid refresh token")
-    if not _is_fresh(context, claims):
+    if not _is_fresh(context, claims) or context.revoked.covers(claims):
         raise OAuthError(400, "invalid_grant", "Token is not active")
     if claims.get("azp") != client.client_id:
         raise OAuthError(400, "invalid_grant", "Invalid refresh token. Token client and authorized client don't match")
@@ -240,7 +263,8 @@ def _is_active(context: Context, claims: Claims) -> bool:
     user = context.realm.find_user_by_id(str(claims.get("sub")))
     client = context.realm.find_client(str(claims.get("azp")))
     still_there = user is not None and user.enabled and client is not None and client.enabled
-    return still_there and claims.get("iss") == context.issuer and _is_fresh(context, claims)
+    ours = claims.get("iss") == context.issuer and not context.revoked.covers(claims)
+    return still_there and ours and _is_fresh(context, claims)
 
 
 def _is_fresh(context: Context, claims: Claims) -> bool:

@@ -67,7 +67,7 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
         policy = _AskingPolicy(rules.policy_server)
     elif rules.policy_awaited:
         policy = AwaitedPolicy()
-    gate = Gate(rules, peers, tokens, policy)
+    gate = Gate(rules, peers, tokens, policy, _CountedAsActive(console))
     request = _request(desired, question)
     _walk(console, gate, request)
     decision = gate.decide(request, _DECISION, _DECISION, final=True)
@@ -97,6 +97,21 @@ class _AskingPolicy:
             return server.evaluate(input_json)
 
         return asyncio.run(ask())
+
+
+class _CountedAsActive:
+    """Nothing is asked offline."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = False
+
+    def require_active(self, token: str, claims: Claims) -> None:
+        del token
+        if not self._told:
+            text = f"introspection: {claims.issuer} is not asked, the token counts as active"
+            self._console.print(f"[yellow]![/] {escape(text)}")
+        self._told = True
 
 
 def _walk(console: Console, gate: Gate, request: Request) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from authz_service.config.addresses import EVERY_ADDRESS
 from authz_service.config.egress_checks import egress_findings
 from authz_service.config.header_checks import header_findings
-from authz_service.config.model import Config, Endpoint, HttpTls, JwtIssuer, PolicyConfig
+from authz_service.config.model import Config, Endpoint, HttpTls, Introspection, JwtIssuer, PolicyConfig
 from authz_service.config.places import Finding, Place
-from authz_service.config.rules import is_loopback, not_below, plain_http, repeated
+from authz_service.config.rules import is_loopback, not_below, one_secret, plain_http, repeated
 
 _LONGEST_POLICY_TIMEOUT = 0.3  # seconds
 _TLS: Place = ("http", "tls")
@@ -22,6 +22,7 @@ def cross_findings(config: Config) -> Iterator[Finding]:
         yield from _tokens(config)
         yield from _policy(config)
         yield from _routes(config)
+        yield from _introspected(config)
         yield from header_findings(config.proxy)
         if config.proxy.mode == "decision_only":
             fix = "use reverse_proxy: the sidecar receives the requests itself"
@@ -114,6 +115,7 @@ def _tokens(config: Config) -> Iterator[Finding]:
     for index, issuer in enumerate(issuers):
         place: Place = ("jwt", "issuers", index)
         yield from _fetched_keys(place, issuer)
+        yield from _introspection((*place, "introspection"), issuer.introspection)
         if issuer.require_binding and config.proxy.auth.enabled and not config.proxy.mtls.enabled:
             found = "tokens must be bound to the caller's certificate, but proxy.mtls is off: all would be refused"
             fix = "enable proxy.mtls where callers show certificates, or remove require_binding"
@@ -126,6 +128,29 @@ def _fetched_keys(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:
         yield from plain_http((*place, "jwks_url"), issuer.jwks_url)
     else:
         yield from plain_http((*place, "issuer"), issuer.issuer, ((*place, "jwks_url"),))
+
+
+def _introspection(place: Place, asked: Introspection | None) -> Iterator[Finding]:
+    if asked is None:
+        return
+    yield from plain_http((*place, "url"), asked.url)
+    yield from one_secret(place, asked.client_secret, asked.client_secret_file)
+
+
+def _introspected(config: Config) -> Iterator[Finding]:
+    """A token of any issuer can arrive at any route."""
+    unasked = [index for index, issuer in enumerate(config.issuers) if issuer.introspection is None]
+    for number, route in enumerate(config.proxy.routes):
+        if not route.introspect:
+            continue
+        place: Place = ("proxy", "routes", number, "introspect")
+        if not config.proxy.auth.enabled:
+            fix = "enable proxy.auth, or remove introspect"
+            yield Finding(place, "no token is looked at: proxy.auth is off", fix, (("proxy", "auth", "enabled"),))
+        for index in unasked:
+            seen: tuple[Place, ...] = (("jwt", "issuers", index, "introspection"),)
+            found = f"nobody can be asked about tokens of {config.issuers[index].issuer}"
+            yield Finding(place, found, "add introspection with url, client_id and a secret to this issuer", seen)
 
 
 def _policy(config: Config) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from authz_service.config.model import Egress, Target, TargetAuth, TargetTls, TokenStore
 from authz_service.config.places import Finding, Place
-from authz_service.config.rules import is_loopback, not_below, plain_http, repeated
+from authz_service.config.rules import is_loopback, not_below, one_secret, plain_http, repeated
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
@@ -76,12 +76,7 @@ def _auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
     for key in ("token_url", "client_id"):
         if getattr(auth, key) is None:
             yield Finding((*place, key), "is missing", "oauth2_client_credentials needs it", seen)
-    if auth.client_secret is None and auth.client_secret_file is None:
-        fix = "write client_secret: ${A_VARIABLE}, or client_secret_file: /a/file"
-        yield Finding((*place, "client_secret"), "is missing", fix, (*seen, (*place, "client_secret_file")))
-    if auth.client_secret is not None and auth.client_secret_file is not None:
-        found = "there are both client_secret and client_secret_file"
-        yield Finding((*place, "client_secret_file"), found, "keep one", seen)
+    yield from one_secret(place, auth.client_secret, auth.client_secret_file, seen)
     if auth.token_url is not None:
         yield from plain_http((*place, "token_url"), auth.token_url, seen)
 

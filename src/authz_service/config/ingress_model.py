@@ -175,6 +175,10 @@ class Route(Section):
     methods: tuple[Method, ...] = Field(
         METHODS, min_length=1, description="Accepted methods; others are answered with 405."
     )
+    introspect: bool = Field(
+        default=False,
+        description="Whether the token's issuer is asked if it is still active (RFC 7662). Needs `jwt.introspection`.",
+    )
     timeout: DurationOrZero | None = Field(
         default=None, description="Replaces `http.timeouts.request` on this route. `0s` is no limit.", examples=["15s"]
     )

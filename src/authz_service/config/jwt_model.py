@@ -1,6 +1,7 @@
 """The section about tokens: `jwt`. Values only; what must fit together is in `checks`."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -11,10 +12,45 @@ from authz_service.config.values import (
     Duration,
     File,
     HttpUrl,
+    IntrospectionCache,
     Leeway,
+    Secret,
     Texts,
     Word,
 )
+
+
+class Introspection(Section):
+    """How to ask the issuer whether a token is still active (RFC 7662), for routes with `introspect: true`."""
+
+    url: HttpUrl = Field(
+        description="The issuer's introspection endpoint.",
+        examples=["https://keycloak.example.com/realms/users/protocol/openid-connect/token/introspect"],
+    )
+    client_id: Word = Field(
+        description="As whom to ask. Keycloak tells only whom the token is for.", examples=["order-service"]
+    )
+    client_secret: Secret | None = Field(
+        default=None,
+        description="The client's password. Never printed. Either this or `client_secret_file`.",
+        examples=["${INTROSPECTION_SECRET}"],
+    )
+    client_secret_file: File | None = Field(
+        default=None,
+        description="A file with the secret in it; a line end at its end is ignored. Reloaded on change.",
+        examples=["/run/secrets/introspection"],
+    )
+    client_auth: Literal["client_secret_basic", "client_secret_post"] = Field(
+        default="client_secret_basic",
+        description="How the secret is sent: in the Authorization header, or in the form (RFC 6749 §2.3.1).",
+    )
+    cache: IntrospectionCache = Field(
+        default=5.0,
+        description="An answer holds for so long, 1s to 1m: a token that was taken back passes no longer than that.",
+    )
+    on_failure: Literal["deny"] = Field(
+        default="deny", description="An issuer that cannot be asked is answered with 503. There is no other choice."
+    )
 
 
 class JwtIssuer(Section):
@@ -61,6 +97,9 @@ class JwtIssuer(Section):
         examples=["60s"],
     )
     leeway: Leeway = Field(default=30.0, description="How far the issuer's clock may be off; at most 30 s.")
+    introspection: Introspection | None = Field(
+        default=None, description="How to ask the issuer about a token. Needed for routes with `introspect`."
+    )
     ca_file: File | None = Field(
         default=None,
         description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",

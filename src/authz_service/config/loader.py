@@ -11,11 +11,13 @@ from authz_service.config.advice import finding_of
 from authz_service.config.checks import cross_findings, default_name
 from authz_service.config.document import Document, Tree, read_document
 from authz_service.config.mending import mended, rests_on, to_mend
-from authz_service.config.model import Audit, Config, TokenStore
+from authz_service.config.model import Audit, Config, Introspection, TargetAuth, TokenStore
 from authz_service.config.places import Finding, Place, shown
 from authz_service.config.values import parse_secret
 from authz_service.domain.secret import Secret
 from authz_service.errors import ConfigProblems, Problem
+
+_S = TypeVar("_S", TargetAuth, Introspection)
 
 MAX_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
@@ -121,17 +123,33 @@ def _with_secret_files(config: Config) -> tuple[Config, list[Finding]]:
     findings: list[Finding] = []
     egress = config.egress
     if egress.enabled:
-        targets = {}
-        for name, target in egress.targets.items():
-            file, auth = target.auth.client_secret_file, target.auth
-            if file is not None and auth.client_secret is None:
-                secret = _find_secret(file, ("egress", "targets", name, "auth", "client_secret_file"), findings)
-                auth = auth.model_copy(update={"client_secret": secret})
-            targets[name] = target.model_copy(update={"auth": auth})
+        targets = {
+            name: target.model_copy(
+                update={"auth": _with_secret(target.auth, ("egress", "targets", name, "auth"), findings)}
+            )
+            for name, target in egress.targets.items()
+        }
         store = _with_key(egress.token_store, "encryption_key", ("egress", "token_store"), findings)
         egress = egress.model_copy(update={"targets": targets, "token_store": store})
+    jwt = config.jwt
+    if jwt is not None and config.proxy.enabled:
+        issuers = []
+        for index, issuer in enumerate(jwt.issuers):
+            place: Place = ("jwt", "issuers", index, "introspection")
+            asked = None if issuer.introspection is None else _with_secret(issuer.introspection, place, findings)
+            issuers.append(issuer.model_copy(update={"introspection": asked}))
+        jwt = jwt.model_copy(update={"issuers": tuple(issuers)})
     audit = _with_key(config.audit, "key", ("audit",), findings)
-    return config.model_copy(update={"egress": egress, "audit": audit}), findings
+    return config.model_copy(update={"egress": egress, "jwt": jwt, "audit": audit}), findings
+
+
+def _with_secret(section: _S, place: Place, findings: list[Finding]) -> _S:
+    """The section with its secret read."""
+    file = section.client_secret_file
+    if file is None or section.client_secret is not None:
+        return section
+    secret = _find_secret(file, (*place, "client_secret_file"), findings)
+    return section.model_copy(update={"client_secret": secret})
 
 
 def _with_key(section: _Keyed, name: str, place: Place, findings: list[Finding]) -> _Keyed:

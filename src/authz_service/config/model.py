@@ -24,7 +24,7 @@ from authz_service.config.ingress_model import (
     ProxyMtls,
     Route,
 )
-from authz_service.config.jwt_model import Jwt, JwtIssuer
+from authz_service.config.jwt_model import Introspection, Jwt, JwtIssuer
 from authz_service.config.limits_model import Limits, Rate
 from authz_service.config.policy_model import PolicyBundle, PolicyConfig, PolicyServer
 from authz_service.config.section import Section
@@ -43,10 +43,9 @@ from authz_service.config.values import (
 # fmt: off
 __all__ = [
     "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "Endpoint", "Headers", "Http",
-    "HttpTimeouts", "HttpTls", "Jwt", "JwtIssuer", "Limits", "PolicyBundle", "PolicyConfig", "PolicyServer",
-    "Proxy", "ProxyAuth", "ProxyAuthz", "ProxyMtls", "Rate", "Retries", "Revocation", "Route", "Runtime", "Service",
-    "Target", "TargetAuth",
-    "TargetTls", "TokenStore", "Tracing",
+    "HttpTimeouts", "HttpTls", "Introspection", "Jwt", "JwtIssuer", "Limits", "PolicyBundle", "PolicyConfig",
+    "PolicyServer", "Proxy", "ProxyAuth", "ProxyAuthz", "ProxyMtls", "Rate", "Retries", "Revocation", "Route",
+    "Runtime", "Service", "Target", "TargetAuth", "TargetTls", "TokenStore", "Tracing",
 ]
 # fmt: on
 

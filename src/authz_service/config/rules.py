@@ -2,9 +2,11 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from authz_service.config.places import Finding, Place
+from authz_service.domain.secret import Secret
 
 
 def is_loopback(host: str) -> bool:
@@ -22,6 +24,18 @@ def plain_http(place: Place, url: str, seen: tuple[Place, ...] = ()) -> Iterator
         yield Finding(
             place, f"plain HTTP to {parts.hostname}", "use https://; http:// is for loopback addresses only", seen
         )
+
+
+def one_secret(
+    place: Place, secret: Secret | None, file: Path | None, seen: tuple[Place, ...] = ()
+) -> Iterator[Finding]:
+    """`client_secret` or `client_secret_file`, and not both."""
+    if secret is None and file is None:
+        fix = "write client_secret: ${A_VARIABLE}, or client_secret_file: /a/file"
+        yield Finding((*place, "client_secret"), "is missing", fix, (*seen, (*place, "client_secret_file")))
+    if secret is not None and file is not None:
+        found = "there are both client_secret and client_secret_file"
+        yield Finding((*place, "client_secret_file"), found, "keep one", seen)
 
 
 def repeated(values: Iterable[str]) -> Iterator[tuple[int, int]]:

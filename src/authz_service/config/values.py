@@ -184,6 +184,9 @@ DurationOrZero = Annotated[
 ]
 Leeway = Annotated[float, _duration(0, 30, "write a duration from 0s to 30s"), _AS_DURATION, _IS_DURATION]
 BindingGrace = Annotated[float, _duration(0, 3600, "write a duration from 0s to 1h"), _AS_DURATION, _IS_DURATION]
+IntrospectionCache = Annotated[
+    float, _duration(1, 60, "write a duration from 1s to 1m, such as 5s"), _AS_DURATION, _IS_DURATION
+]
 Size = Annotated[int, PlainValidator(_size), _AS_SIZE, _described("size", r"^\d+\s*(B|KiB|MiB|GiB)?$")]
 Secret = Annotated[
     SecretText, _parsed_by(parse_secret, SecretText), _PRINTED, _described("secret", writeOnly=True, minLength=1)

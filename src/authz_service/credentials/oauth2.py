@@ -69,7 +69,7 @@ async def fetch_token(post_form: PostForm, request: TokenRequest, now: Callable[
     if request.client_auth == "client_secret_post":
         form |= {"client_id": request.client_id, "client_secret": request.client_secret.reveal()}
     else:
-        headers["Authorization"] = _basic(request.client_id, request.client_secret)
+        headers["Authorization"] = basic_authorization(request.client_id, request.client_secret)
     asked_at = now()
     response = await post_form(request.token_url, form, headers)
     if response.status != 200:
@@ -92,7 +92,7 @@ def read_token(body: bytes, requested: tuple[str, ...], now: float) -> Token:
     return Token(Secret(value), lifetime, scopes)
 
 
-def _basic(client_id: str, client_secret: Secret) -> str:
+def basic_authorization(client_id: str, client_secret: Secret) -> str:
     """RFC 6749 §2.3.1: both are form-encoded first, so that a colon or an umlaut in them arrives whole."""
     pair = f"{quote_plus(client_id)}:{quote_plus(client_secret.reveal())}"
     return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
     TOKEN_CLIENT_MISMATCH = "token_client_mismatch"  # noqa: S105
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    TOKEN_INACTIVE = "token_inactive"  # noqa: S105
     TOKEN_BINDING_MISSING = "token_binding_missing"  # noqa: S105
     TOKEN_BINDING_MISMATCH = "token_binding_mismatch"  # noqa: S105
 
@@ -51,6 +52,7 @@ class Reason(StrEnum):
 
     KEYS_UNAVAILABLE = "keys_unavailable"
     POLICY_UNAVAILABLE = "policy_unavailable"
+    INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
     AUDIT_UNAVAILABLE = "audit_unavailable"
     DECISION_FAILED = "decision_failed"
     DECISION_UNAVAILABLE = "decision_unavailable"
@@ -89,6 +91,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.TOKEN_NOT_YET_VALID: Answer(401, "The access token is not valid yet"),
     Reason.TOKEN_CLIENT_MISMATCH: Answer(401, "The access token was issued to another client"),
     Reason.TOKEN_REVOKED: Answer(401, "The access token is revoked"),
+    Reason.TOKEN_INACTIVE: Answer(401, "The access token is no longer active"),
     Reason.TOKEN_BINDING_MISSING: Answer(401, "The access token is not bound to a client certificate"),
     Reason.TOKEN_BINDING_MISMATCH: Answer(401, "The access token is bound to another client certificate"),
     Reason.POLICY_DENIED: Answer(403, "The policy refuses this request"),
@@ -106,6 +109,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.PROTOCOL_UNSUPPORTED: Answer(426, "The protocol version is not supported"),
     Reason.KEYS_UNAVAILABLE: Answer(503, "The issuer's keys are not available yet"),
     Reason.POLICY_UNAVAILABLE: Answer(503, "The policy does not answer"),
+    Reason.INTROSPECTION_UNAVAILABLE: Answer(503, "The issuer cannot be asked about the token"),
     Reason.AUDIT_UNAVAILABLE: Answer(503, "The decision cannot be recorded"),
     Reason.DECISION_FAILED: Answer(503, "The decision could not be made"),
     Reason.DECISION_UNAVAILABLE: Answer(503, "The decision service does not answer"),
@@ -142,3 +146,12 @@ class VerdictMissing(Exception):  # noqa: N818 - a request to the shell, not an 
     def __init__(self, document: str) -> None:
         super().__init__("the policy server is to be asked")
         self.document = document
+
+
+class IntrospectionNeeded(Exception):  # noqa: N818 - a request to the shell, not an error
+    """The issuer must say whether the token is still active (RFC 7662): ask it, then ask the gate again."""
+
+    def __init__(self, issuer: str, token: str) -> None:
+        super().__init__(issuer)  # the token is nobody's business
+        self.issuer = issuer
+        self.token = token

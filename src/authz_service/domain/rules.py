@@ -40,6 +40,7 @@ class IssuerRules(Struct, frozen=True):
     required_claims: tuple[str, ...] = ()  # top-level names that must be there, beside those that we check anyway
     require_binding: bool = False  # a token without `cnf.x5t#S256` is refused
     binding_grace: float = 0.0  # seconds; see identity.token_binding
+    introspection_cache: float = 0.0  # seconds for which its answer about a token holds
 
 
 class TokenDenials(Struct, frozen=True):
@@ -74,6 +75,7 @@ class RouteRules(Struct, frozen=True):
     auth_required: bool
     methods: tuple[str, ...]
     downstream: str  # the audit record's `downstream`: the target's name, or the service itself
+    introspect: bool = False  # the token's issuer is asked whether it is still active
 
 
 class HeaderRules(Struct, frozen=True):

@@ -33,6 +33,10 @@ class Tokens(Protocol):
     def verify(self, token: str, *, final: bool = False) -> Claims: ...
 
 
+class Introspected(Protocol):
+    def require_active(self, token: str, claims: Claims) -> None: ...
+
+
 class Policy(Protocol):
     @property
     def reads(self) -> Reads: ...
@@ -43,16 +47,26 @@ class Policy(Protocol):
 class Gate:
     """One revision of the rules. Every method is synchronous and pure but for the caches of its parts."""
 
-    def __init__(self, rules: GateRules, peers: Peers | None, tokens: Tokens | None, policy: Policy | None) -> None:
+    def __init__(
+        self,
+        rules: GateRules,
+        peers: Peers | None,
+        tokens: Tokens | None,
+        policy: Policy | None,
+        introspected: Introspected | None = None,
+    ) -> None:
         """Raises ValueError when a step that the rules ask for is missing: it would be an open door."""
         asked = rules.policy or rules.policy_server or (rules.policy_awaited or None)
         for part, its_rules in ((peers, rules.peers), (tokens, rules.issuers or None), (policy, asked)):
             if (part is None) != (its_rules is None):
                 raise ValueError("the rules and the gate's steps do not agree")
+        if introspected is None and any(route.introspect for route in rules.routes):
+            raise ValueError("a route wants its tokens introspected, and nobody does it")
         self.rules = rules
         self._peers = peers
         self._tokens = tokens
         self._policy = policy
+        self._introspected = introspected
         self._graces = {issuer.issuer: issuer.binding_grace for issuer in rules.issuers}
         self.owned = OwnedHeaders(rules.headers)
         self.routes = RouteTable(rules.routes)
@@ -61,8 +75,9 @@ class Gate:
     def decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool = False) -> Decision:
         """Allowed or refused, with the reason and what was found on the way; never an allow that a step did not earn.
 
-        Raises KeyMissing: fetch the issuer's keys and ask again with `final`. Raises VerdictMissing: have the policy
-        server asked, and ask again with the same ids.
+        Raises KeyMissing: fetch the issuer's keys and ask again with `final`. Raises IntrospectionNeeded: ask the
+        issuer about the token, and ask again. Raises VerdictMissing: have the policy server asked, and ask again with
+        the same ids.
         """
         peer, claims, verdict = NO_PEER, NO_CLAIMS, None
         try:
@@ -121,6 +136,8 @@ class Gate:
             require_holder(peer, claims, renewals, self._graces[claims.issuer])
         if self.rules.peers is not None:
             require_same_client(peer, claims, self.rules.peers)
+        if route.introspect and self._introspected is not None:
+            self._introspected.require_active(token, claims)
         return claims
 
     def evaluate(self, document: str) -> Verdict:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from authz_service.audit.record import Recorder
 from authz_service.audit.writer import AuditWriter
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
-from authz_service.domain.refusals import KeyMissing, Reason, VerdictMissing
+from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason, VerdictMissing
 from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz import wire
@@ -133,9 +133,9 @@ class DecisionService:
     ) -> bytes:
         """The bytes for Envoy; the audit record is written before they exist.
 
-        Raises KeyMissing: fetch the issuer's keys, then call again with `final`, or, when they did not come in time,
-        with `late`. Raises VerdictMissing: call again with the same id, in `fetched_verdict`. Nothing else is raised,
-        and every way out but an earned allow is a refusal.
+        Raises KeyMissing: fetch the issuer's keys, then call again with `final`. Raises IntrospectionNeeded: ask the
+        issuer, then call again. What did not come in time is said by `late`. Raises VerdictMissing: call again with
+        the same id, in `fetched_verdict`. Nothing else is raised, and every way out but an earned allow is a refusal.
         """
         started = started or time.perf_counter_ns()
         decision_id = decision_id or os.urandom(16).hex()
@@ -176,6 +176,10 @@ class DecisionService:
             if not late:
                 raise
             return _broken(Reason.KEYS_UNAVAILABLE, f"the keys of {missing.issuer} did not come in time")
+        except IntrospectionNeeded as needed:
+            if not late:
+                raise
+            return _broken(Reason.INTROSPECTION_UNAVAILABLE, f"{needed.issuer} did not say whether the token is active")
         except Exception as error:
             log.exception("decision_failed", extra={"fields": {"decision_id": decision_id}})
             return _broken(Reason.DECISION_FAILED, type(error).__name__)

@@ -21,6 +21,7 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
     tls = config.http.tls
     files = [config_path, tls.cert_file, tls.key_file, tls.client_ca_file, tls.crl_file]
     files += [config.revocation.path] if config.revocation is not None else []
+    files += [issuer.introspection.client_secret_file for issuer in config.issuers if issuer.introspection is not None]
     for target in config.egress.targets.values():
         files += [target.tls.client_cert, target.tls.client_key, target.tls.ca_cert, target.auth.client_secret_file]
     folders = {file.parent for file in files if file is not None}

@@ -80,6 +80,7 @@ def _issuers(config: Config) -> tuple[IssuerRules, ...]:
             required_claims=issuer.required_claims,
             require_binding=issuer.require_binding,
             binding_grace=issuer.binding_grace,
+            introspection_cache=0.0 if issuer.introspection is None else issuer.introspection.cache,
         )
         for issuer in config.issuers
     )
@@ -109,6 +110,7 @@ def _routes(config: Config) -> tuple[RouteRules, ...]:
             auth_required=route.auth_required,
             methods=route.methods,
             downstream="" if route.upstream is None else targets.get(route.upstream, str(route.upstream)),
+            introspect=route.introspect,
         )
         for route in config.proxy.routes
     )

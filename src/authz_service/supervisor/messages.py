@@ -31,6 +31,13 @@ class KeyAnswer(msgspec.Struct, frozen=True, tag="key_answer"):
     number: int
 
 
+class IntrospectionAnswer(msgspec.Struct, frozen=True, tag="introspection_answer"):
+    """What the issuer says about the token that you asked about."""
+
+    number: int
+    active: bool | None  # None: it could not be asked
+
+
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """A worker is there and knows nothing yet."""
 
@@ -59,6 +66,14 @@ class KeyWanted(msgspec.Struct, frozen=True, tag="key_wanted"):
     kid: str
 
 
+class IntrospectionWanted(msgspec.Struct, frozen=True, tag="introspection_wanted"):
+    """Is this token still active? Its signature is verified."""
+
+    number: int
+    issuer: str
+    token: str
+
+
 class Figures(msgspec.Struct, frozen=True, tag="figures"):
     """What happened since the last Figures."""
 
@@ -72,8 +87,8 @@ class Figures(msgspec.Struct, frozen=True, tag="figures"):
 
 DURATION_BUCKETS_US = (25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000)
 
-ToWorker = SetRules | SetKeys | KeyAnswer
-ToControl = Hello | Active | Unusable | KeyWanted | Figures
+ToWorker = SetRules | SetKeys | KeyAnswer | IntrospectionAnswer
+ToControl = Hello | Active | Unusable | KeyWanted | IntrospectionWanted | Figures
 
 _encoder = msgspec.json.Encoder()
 _T = TypeVar("_T")

@@ -36,6 +36,7 @@ class Figure:
     buckets: list[int] = field(default_factory=lambda: [0] * len(_BOUNDS))
     duration_us: int = 0
     audit_failures: int = 0
+    introspections: Counter[str] = field(default_factory=Counter)  # by result
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, "ok" | "refused")
 
     def add(self, figures: Figures) -> None:
@@ -80,6 +81,12 @@ class Metrics(Collector):
         durations.add_metric((), cumulative, figure.duration_us / 1_000_000)
         yield durations
         yield _counter("authz_audit_failures", "Audit records that could not be written.", figure.audit_failures)
+        introspections = CounterMetricFamily(
+            "authz_introspections", "Questions to issuers whether a token is active.", labels=("result",)
+        )
+        for result, count in list(figure.introspections.items()):
+            introspections.add_metric((result,), count)
+        yield introspections
         reloads = CounterMetricFamily(
             "authz_reloads", "Changes of files that were taken over or refused.", labels=("what", "result")
         )

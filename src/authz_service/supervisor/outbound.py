@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from authz_service.clock import Clock
 from authz_service.config.model import Config, Target, TokenStore
+from authz_service.credentials.introspection import IntrospectionEndpoint, Introspector
 from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeyState
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
 from authz_service.domain.rules import IssuerKeys
@@ -36,7 +38,15 @@ def require_usable_authorities(config: Config) -> None:
 class Outbound:
     """Follows the configuration: what did not change in it keeps its keys, tokens and connections."""
 
-    def __init__(self, saved_keys: Path, publish_keys: PublishKeys, publish_token: PublishToken, clock: Clock) -> None:
+    def __init__(
+        self,
+        saved_keys: Path,
+        publish_keys: PublishKeys,
+        publish_token: PublishToken,
+        clock: Clock,
+        introspections: Counter[str],
+    ) -> None:
+        """`introspections` counts them by result, as Figure does."""
         self._saved_keys = saved_keys
         self._publish_keys = publish_keys
         self._publish_token = publish_token
@@ -44,6 +54,8 @@ class Outbound:
         self._hosts: dict[str, str] = {}
         self._clients: dict[Path | None, HttpClient] = {}
         self._sources: dict[_Wanted, KeySource] = {}
+        self._introspections = introspections
+        self._introspectors: dict[str, Introspector] = {}  # by issuer
         self._tokens = TokenKeepers(self._fetch_token, clock)
         self._store: TokenStore | None = None
         self._shared: SharedTokens | None = None
@@ -55,6 +67,7 @@ class Outbound:
         if config.hosts != self._hosts:
             self._hosts = dict(config.hosts)
             await self._stop_sources(set(self._sources))
+            self._stop_introspectors(set(self._introspectors))
             await self._close_clients()
         wanted = self._wanted_sources(config)
         await self._stop_sources(self._sources.keys() - wanted)
@@ -67,6 +80,7 @@ class Outbound:
                 self._sources[settings, ca_file] = source
                 source.start()
         await self._follow_store(config)
+        self._update_introspectors(config)
         await self._tokens.update(self._subscriptions(config))
 
     async def refetch(self, issuer: str, kid: str) -> None:
@@ -74,6 +88,15 @@ class Outbound:
         for (settings, _), source in self._sources.items():
             if settings.issuer == issuer:
                 await source.refetch(kid)
+
+    async def introspect(self, issuer: str, token: str) -> bool | None:
+        """Whether the issuer says that the token is active; None when it could not be asked."""
+        introspector = self._introspectors.get(issuer)
+        return None if introspector is None else await introspector.ask(token)
+
+    def introspection_errors(self) -> dict[str, str]:
+        """By issuer, where the last question failed."""
+        return {issuer: one.last_error for issuer, one in list(self._introspectors.items()) if one.last_error}
 
     def key_states(self) -> list[KeyState]:
         return [source.state() for source in self._sources.values()]
@@ -89,6 +112,7 @@ class Outbound:
         await self._tokens.stop()
         if self._shared is not None:
             await self._shared.close()
+        self._stop_introspectors(set(self._introspectors))
         await self._stop_sources(set(self._sources))
         await self._close_clients()
 
@@ -107,6 +131,20 @@ class Outbound:
             )
             for index, issuer in enumerate(config.issuers)
         }
+
+    def _update_introspectors(self, config: Config) -> None:
+        """What did not change keeps its questions in flight."""
+        wanted = _endpoints(config) if config.proxy.enabled and config.proxy.auth.enabled else {}
+        same = {issuer for issuer, one in self._introspectors.items() if wanted.get(issuer) == one.endpoint}
+        self._stop_introspectors(self._introspectors.keys() - same)
+        for issuer in wanted.keys() - same:
+            endpoint = wanted[issuer]
+            post_form = self._client(endpoint.ca_file).post_form
+            self._introspectors[issuer] = Introspector(endpoint, post_form, self._introspections)
+
+    def _stop_introspectors(self, unwanted: set[str]) -> None:
+        for issuer in unwanted:
+            self._introspectors.pop(issuer).stop()
 
     def _subscriptions(self, config: Config) -> list[Subscription]:
         if not config.egress.enabled:
@@ -169,3 +207,16 @@ def _token_request(target: Target) -> TokenRequest:
         ca_file=auth.ca_file,
         refresh_before_expiry=auth.refresh_before_expiry,
     )
+
+
+def _endpoints(config: Config) -> dict[str, IntrospectionEndpoint]:
+    """By issuer."""
+    found = {}
+    for issuer in config.issuers:
+        if issuer.introspection is not None:
+            asked = issuer.introspection
+            assert asked.client_secret is not None  # the loader has read client_secret_file into it
+            found[issuer.issuer] = IntrospectionEndpoint(
+                issuer.issuer, asked.url, asked.client_id, asked.client_secret, asked.client_auth, issuer.ca_file
+            )
+    return found

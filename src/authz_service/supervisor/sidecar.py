@@ -103,11 +103,19 @@ class Sidecar:
         self._reloads: set[asyncio.Task[None]] = set()
         self._envoy = EnvoyAdmin(self._paths.admin_socket)
         self._certificates = ServedCertificates(self._publish_secret, time.time)
-        self._outbound = Outbound(self._paths.keys, self._publish_keys, self._publish_token, SystemClock())
         figure = Figure()
+        self._outbound = Outbound(
+            self._paths.keys, self._publish_keys, self._publish_token, SystemClock(), figure.introspections
+        )
         self._denylist = ServedDenylist(figure.reloads)
         self._bundles = BundleKeeper(SystemClock(), figure.reloads, partial(self._reload_soon, "a bundle arrived"))
-        self._hub = WorkerHub(self._paths.control_socket, figure.add, self._outbound.refetch, self._look_now.set)
+        self._hub = WorkerHub(
+            self._paths.control_socket,
+            figure.add,
+            self._outbound.refetch,
+            self._look_now.set,
+            self._outbound.introspect,
+        )
         self._children: list[Child] = []
         self._status = Status(
             figure,

@@ -97,6 +97,10 @@ class Status:
         troubles += [f"certificate {name} has expired" for name, end in self.certificates.expires.items() if end <= now]
         troubles += [f"keys of {s.issuer} are stale: {s.last_error}" for s in self.outbound.key_states() if s.stale]
         troubles += [
+            f"introspection at {issuer} failed the last time: {error}"
+            for issuer, error in self.outbound.introspection_errors().items()
+        ]
+        troubles += [
             f"token for {', '.join(s.targets)} is {s.state}: {s.last_error}"
             for s in self.outbound.token_states()
             if s.state != "fresh"

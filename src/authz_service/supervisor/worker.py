@@ -13,7 +13,6 @@ import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,24 +21,26 @@ import uvloop
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
-from authz_service.domain.refusals import KeyMissing, VerdictMissing
+from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, VerdictMissing
 from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz import wire
 from authz_service.ext_authz.http_protocol import DecisionProtocol
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
+from authz_service.identity.introspections import Introspections
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
 from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.opa_server import OpaServer
+from authz_service.supervisor.control_questions import ControlQuestions, Needed
 from authz_service.supervisor.decision_service import DecisionService, Tally
 from authz_service.supervisor.messages import (
     Active,
     Hello,
+    IntrospectionAnswer,
     KeyAnswer,
-    KeyWanted,
     SetKeys,
     SetRules,
     Unusable,
@@ -51,7 +52,7 @@ from authz_service.supervisor.messages import (
 log = logging.getLogger(__name__)
 
 # Below Envoy's per-try timeout (0.4 s): a slow identity provider gives 503 for this token, not a second try elsewhere.
-KEY_PATIENCE = 0.3  # seconds
+PATIENCE = 0.3  # seconds
 # A policy that eats memory ends its worker (an allocation fails, and regorus aborts), not the sidecar. On top of what
 # is reserved at the start: regorus' allocator alone takes an arena of 1 GiB of address space when it is imported.
 MEMORY_ALLOWANCE = 512 << 20  # bytes
@@ -94,8 +95,8 @@ class _Worker:
         self._audit: AuditWriter | None = None
         self._policy_server: OpaServer | None = None
         self._keys: dict[str, IssuerKeys] = {}
-        self._waiting: dict[int, asyncio.Future[None]] = {}
-        self._numbers = count(1)
+        self._introspections = Introspections(time.monotonic)
+        self._questions = ControlQuestions(lambda question: self._writer.write(pack(question)), self._introspections)
         self._server: asyncio.Server | None = None
         self._stop = asyncio.Event()
 
@@ -130,10 +131,8 @@ class _Worker:
                 case SetKeys(keys):
                     self._keys[keys.issuer] = keys
                     _give(self._tokens, keys)
-                case KeyAnswer(number):
-                    waiting = self._waiting.pop(number, None)
-                    if waiting is not None and not waiting.done():
-                        waiting.set_result(None)
+                case KeyAnswer() | IntrospectionAnswer() as answer:
+                    self._questions.hear(answer)
 
     async def _use(self, rules: GateRules) -> None:
         """Decide by `rules` from now on; what cannot be built leaves the last rules in force."""
@@ -168,7 +167,8 @@ class _Worker:
         if last is None or rules.policy_server != last.policy_server:
             server = None if rules.policy_server is None else OpaServer(rules.policy_server)
         policy = PolicyEngine(rules.policy) if rules.policy else AwaitedPolicy() if rules.policy_awaited else server
-        gate = Gate(rules, peers, tokens, policy)
+        self._introspections.use(rules.issuers)
+        gate = Gate(rules, peers, tokens, policy, self._introspections)
         gate.deny_tokens(rules.denials)
         if audit is None:
             audit = AuditWriter(Chain(rules.audit_chain, self._slot), AuditSink(rules.audit_path))
@@ -192,22 +192,28 @@ class _Worker:
         decision_id = os.urandom(16).hex()
         try:
             return service.answer(request, decision_id)
-        except (KeyMissing, VerdictMissing) as missing:
+        except (KeyMissing, IntrospectionNeeded, VerdictMissing) as missing:
             wanted = missing
         again = _Again((method, target, found), decision_id, time.perf_counter_ns())
-        if isinstance(wanted, KeyMissing):
-            return self._after_refetch(again, wanted)
-        return self._after_asking(again, service, wanted)
+        if isinstance(wanted, VerdictMissing):
+            return self._after_asking(again, service, wanted)
+        return self._after_control_plane(again, wanted)
 
-    async def _after_refetch(self, again: _Again, wanted: KeyMissing) -> bytes:
-        refetched = await self._refetch(wanted)
-        # By the rules of that moment, not of the question's: only theirs were given the new keys.
-        now = self._service_for(wire.configuration_tag(again.question[2]))
-        again = again._replace(final=refetched, late=not refetched)
-        try:
-            return again.answered_by(now)
-        except VerdictMissing as missing:
-            return await self._after_asking(again, now, missing)
+    async def _after_control_plane(self, again: _Again, needed: Needed) -> bytes:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        while True:
+            came = await self._questions.bring(needed, deadline - loop.time())
+            final = again.final or (came and isinstance(needed, KeyMissing))
+            again = again._replace(final=final, late=not came)
+            # By the rules of that moment, not of the question's: only theirs were given the new keys.
+            now = self._service_for(wire.configuration_tag(again.question[2]))
+            try:
+                return again.answered_by(now)
+            except VerdictMissing as missing:
+                return await self._after_asking(again, now, missing)
+            except (KeyMissing, IntrospectionNeeded) as another:
+                needed = another
 
     async def _after_asking(self, again: _Again, service: DecisionService, wanted: VerdictMissing) -> bytes:
         """Whose rules changed meanwhile misses its verdict still, and refuses; so does one whose key is gone."""
@@ -222,19 +228,6 @@ class _Worker:
         if tag and tag != service.tag and self._previous is not None and tag == self._previous.tag:
             return self._previous
         return service
-
-    async def _refetch(self, missing: KeyMissing) -> bool:
-        """Whether the control plane has looked for the key, within our patience."""
-        number = next(self._numbers)
-        waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._writer.write(pack(KeyWanted(number, missing.issuer, missing.kid)))
-        try:
-            await asyncio.wait_for(waiting, KEY_PATIENCE)
-        except TimeoutError:
-            return False
-        finally:
-            self._waiting.pop(number, None)
-        return True
 
     async def _tick(self) -> None:
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from authz_service.supervisor.messages import (
     Active,
     Figures,
     Hello,
+    IntrospectionAnswer,
+    IntrospectionWanted,
     KeyAnswer,
     KeyWanted,
     SetKeys,
@@ -39,6 +41,10 @@ class _Connected:
     error: str = ""
 
 
+async def _nobody_to_ask(_issuer: str, _token: str) -> bool | None:
+    return None
+
+
 @dataclass(slots=True)
 class WorkerHub:
     """Listens on the private control socket. Everything here runs on the control plane's event loop."""
@@ -49,6 +55,7 @@ class WorkerHub:
         [str, str], Awaitable[None]
     ]  # (issuer, kid) -> when it returns, new keys were given to `set_keys`
     on_change: Callable[[], None] = lambda: None
+    introspect: Callable[[str, str], Awaitable[bool | None]] = _nobody_to_ask  # (issuer, token) -> is it active?
     restarts: int = 0
     _rules: GateRules | None = None
     _keys: dict[str, IssuerKeys] = field(default_factory=dict)
@@ -114,10 +121,8 @@ class WorkerHub:
                     case Unusable(_, error) if worker is not None:
                         worker.error = error
                         self.on_change()
-                    case KeyWanted() as wanted:
-                        task = asyncio.create_task(self._bring_key(wanted, writer))
-                        self._tasks.add(task)
-                        task.add_done_callback(self._tasks.discard)
+                    case KeyWanted() | IntrospectionWanted() as wanted:
+                        self._start(self._bring(wanted, writer))
                     case Figures() as figures:
                         self.on_figures(figures)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -141,8 +146,19 @@ class WorkerHub:
             writer.write(pack(SetRules(self._rules)))
         return worker
 
-    async def _bring_key(self, wanted: KeyWanted, writer: asyncio.StreamWriter) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _bring(self, wanted: KeyWanted | IntrospectionWanted, writer: asyncio.StreamWriter) -> None:
+        """Answers in any case: somebody waits."""
+        active = None
         try:
-            await self.fetch_key(wanted.issuer, wanted.kid)
+            if isinstance(wanted, KeyWanted):
+                await self.fetch_key(wanted.issuer, wanted.kid)
+            else:
+                active = await self.introspect(wanted.issuer, wanted.token)
         finally:
-            writer.write(pack(KeyAnswer(wanted.number)))
+            is_key = isinstance(wanted, KeyWanted)
+            writer.write(pack(KeyAnswer(wanted.number) if is_key else IntrospectionAnswer(wanted.number, active)))

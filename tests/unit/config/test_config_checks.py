@@ -19,6 +19,13 @@ def shared(**changes: object) -> Changes:
     return {"egress.token_store": {key: value for key, value in store.items() if value is not REMOVED}}
 
 
+def _asked(**changes: object) -> Changes:
+    whole = {"url": "https://idp/introspect", "client_id": "a", "client_secret": "b", **changes}
+    section = {key: value for key, value in whole.items() if value is not REMOVED}
+    return {"jwt.introspection": section, "proxy.routes.0.introspect": "true"}
+
+
+ASKED = _asked()
 # at, the change that is right, the change that is wrong, a word of the remedy
 RULES: list[tuple[str, Changes, Changes, str]] = [
     ("(the whole file)", {"proxy": REMOVED}, {"proxy": REMOVED, "egress": REMOVED, "service.name": "a"}, "add a proxy"),
@@ -60,6 +67,16 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         {"jwt.issuer": "http://idp", "jwt.jwks_url": "https://idp/certs"},
         {"jwt.issuer": "http://idp"},
         "https://",
+    ),
+    ("jwt.introspection.url", ASKED, _asked(url="http://idp/introspect"), "https://"),
+    ("jwt.introspection.client_secret", ASKED, _asked(client_secret=REMOVED), "client_secret_file"),
+    ("jwt.introspection.client_secret_file", ASKED, _asked(client_secret_file=__file__), "keep one"),
+    ("proxy.routes[0].introspect", ASKED, {"proxy.routes.0.introspect": "true"}, "add introspection"),
+    (
+        "proxy.routes[0].introspect",
+        ASKED,
+        ASKED | {"proxy.auth": {"enabled": "false"}},
+        "enable proxy.auth",
     ),
     (
         "jwt.require_binding",

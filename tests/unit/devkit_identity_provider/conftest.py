@@ -7,6 +7,7 @@ import pytest
 from authz_devkit.identity_provider.grants import Call, Context
 from authz_devkit.identity_provider.keys import RealmKeys
 from authz_devkit.identity_provider.realm import Realm, load_realms
+from authz_devkit.identity_provider.revocation import Revoked
 
 EXAMPLE = Path(__file__).parents[3] / "examples/three_zones/realms"
 ISSUER = "https://keycloak.example.com/realms/"
@@ -31,9 +32,12 @@ def clock() -> list[float]:
 @pytest.fixture
 def context(realms: dict[str, Realm], session_keys: RealmKeys, clock: list[float]) -> Callable[[str], Context]:
     numbers = count(1)
+    revoked = Revoked(lambda: clock[0])
 
     def of(name: str) -> Context:
-        return Context(realms[name], session_keys, ISSUER + name, lambda: clock[0], lambda: f"id-{next(numbers)}")
+        return Context(
+            realms[name], session_keys, ISSUER + name, lambda: clock[0], lambda: f"id-{next(numbers)}", revoked
+        )
 
     return of
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 from tests.unit.devkit_identity_provider.conftest import call
 
-from authz_devkit.identity_provider.grants import Context, OAuthError, introspect, issue_token
+from authz_devkit.identity_provider.grants import Context, OAuthError, introspect, issue_token, revoke
 from authz_devkit.identity_provider.realm import Client
 
 Contexts = Callable[[str], Context]
@@ -205,3 +205,55 @@ def test_not_everybody_may_introspect(
     with pytest.raises(OAuthError) as caught:
         introspect(context(realm), call(form))
     assert (caught.value.status, caught.value.body["error_description"]) == (status, description)
+
+
+OWN = {"client_id": CREDENTIALS["client_id"], "client_secret": CREDENTIALS["client_secret"]}
+
+
+def test_a_client_takes_its_own_access_token_back(context: Contexts) -> None:
+    """That one, and no other; a second time is no error (RFC 7009 §2.2)."""
+    services = context("services")
+    first, second = (str(issue_token(services, call(CREDENTIALS))["access_token"]) for _ in range(2))
+
+    for _ in range(2):
+        revoke(services, call({**OWN, "token": first}))
+    assert introspect(services, call({**CALLER, "token": first})) == {"active": False}
+    assert introspect(services, call({**CALLER, "token": second}))["active"] is True
+
+
+def test_a_session_is_taken_back_by_its_refresh_token(context: Contexts) -> None:
+    """With all its access tokens; it cannot be refreshed any more, another session can."""
+    users = context("users")
+    gone, other = issue_token(users, call(PASSWORD)), issue_token(users, call(PASSWORD))
+    revoke(users, call({"client_id": "web-app", "token": str(gone["refresh_token"])}))
+
+    assert refused(users, refresh(gone["refresh_token"])) == (400, "invalid_grant", "Token is not active")
+    assert issue_token(users, call(refresh(other["refresh_token"])))["access_token"]
+    assert users.revoked.covers(claims_of(users, gone))
+    assert not users.revoked.covers(claims_of(users, other))
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "error"),
+    [
+        ({**CALLER}, 400, "invalid_token"),
+        ({**OWN, "client_secret": "guess"}, 401, "unauthorized_client"),
+        ({"client_id": "nobody"}, 401, "invalid_client"),
+    ],
+)
+def test_nobody_else_takes_a_token_back(context: Contexts, form: dict[str, str], status: int, error: str) -> None:
+    """It stays active; garbage is nobody's and no error."""
+    services = context("services")
+    token = str(issue_token(services, call(CREDENTIALS))["access_token"])
+
+    with pytest.raises(OAuthError) as caught:
+        revoke(services, call({**form, "token": token}))
+    assert (caught.value.status, caught.value.body["error"]) == (status, error)
+    assert introspect(services, call({**CALLER, "token": token}))["active"] is True
+    revoke(services, call({**OWN, "token": "garbage"}))
+
+
+def claims_of(context: Context, answer: Mapping[str, object]) -> dict[str, object]:
+    claims = context.keys.read(str(answer["access_token"]))
+    assert claims is not None
+    return claims

@@ -73,6 +73,10 @@ class _Outbound:
         ]
 
     @staticmethod
+    def introspection_errors() -> dict[str, str]:
+        return {}
+
+    @staticmethod
     def token_states() -> list[TokenState]:
         return [TokenState(("data",), "fresh", "https://idp", "order", (), 1.0, 2.0, 1.5, "", 0)]
 
@@ -88,6 +92,7 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     figure = Figure()
     figure.decisions["allow", "allowed"] = 1
     figure.reloads["configuration", "ok"] = 1
+    figure.introspections["active"] = 1
     hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
     status = Status(
         figure, certificates, ServedDenylist(figure.reloads), _Outbound(), hub, [],  # type: ignore[arg-type]

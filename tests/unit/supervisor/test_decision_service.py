@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.domain.decision import Request, Verdict
-from authz_service.domain.refusals import KeyMissing, Reason
+from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason
 from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
 from authz_service.identity.certificates import read_peer
+from authz_service.identity.introspections import Introspections
 from authz_service.request_form import METHODS
 from authz_service.supervisor.decision_service import EVALUATION_BUDGET, DecisionService, Tally
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
@@ -35,7 +37,7 @@ class Worker:
         self.file = folder / "audit.jsonl"
         self.sink = AuditSink(str(self.file))
         self.tally = Tally()
-        self.gate = gate(self.given)
+        self.gate = gate(self.given, introspections=Introspections(time.monotonic))
         self.audit = AuditWriter(Chain("", 0), self.sink)
         self.service = DecisionService(self.gate, self.audit, self.tally, {})
 
@@ -354,3 +356,15 @@ def test_a_shadowed_wish_for_a_better_sign_in_is_on_record_only(made: Callable[.
     answer = shadowed.service.answer(request(authorization=unfit))
     assert b"token_claims_invalid" in answer
     assert b"acr_values" not in answer
+
+
+def test_an_issuer_that_does_not_answer_in_time_is_our_trouble(made: Callable[..., Worker]) -> None:
+    """Asked for first; then 503, on record, and never an allow."""
+    worker = made(routes=(RouteRules("", auth_required=True, methods=(), downstream="order", introspect=True),))
+    with pytest.raises(IntrospectionNeeded):
+        worker.ask()
+    assert worker.records() == []
+
+    status, body = worker.ask(late=True)
+    assert (status, body["reason"]) == (headers.UNAVAILABLE_STATUS, Reason.INTROSPECTION_UNAVAILABLE)
+    assert [record["decision"] for record in worker.records()] == ["deny"]

@@ -1,0 +1,78 @@
+"""What a worker asks the control plane while a question of Envoy's waits: a key, or whether a token is active.
+
+One question for all who want to know the same. Not what becomes of the answer: a key comes by SetKeys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+from typing import NamedTuple
+
+from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing
+from authz_service.identity.introspections import Introspections
+from authz_service.supervisor.messages import IntrospectionAnswer, IntrospectionWanted, KeyAnswer, KeyWanted
+
+MAX_WAITING = 1000  # different questions; strangers choose the `kid`
+
+Needed = KeyMissing | IntrospectionNeeded
+
+
+class _Asked(NamedTuple):
+    subject: tuple[str, ...]
+    at: float
+    answered: asyncio.Future[bool]
+
+
+class ControlQuestions:
+    """Everything here runs on the worker's event loop."""
+
+    def __init__(self, send: Callable[[KeyWanted | IntrospectionWanted], None], introspections: Introspections) -> None:
+        self._send = send
+        self._introspections = introspections
+        self._numbers = count(1)
+        self._by_number: dict[int, _Asked] = {}
+        self._by_subject: dict[tuple[str, ...], _Asked] = {}
+
+    async def bring(self, needed: Needed, patience: float) -> bool:
+        """Whether the control plane has answered in time; an answer that comes later is used all the same."""
+        subject = _subject(needed)
+        asked = self._by_subject.get(subject)
+        if asked is None:
+            if len(self._by_subject) >= MAX_WAITING:
+                return False
+            asked = self._ask(needed, subject)
+        try:
+            return await asyncio.wait_for(asyncio.shield(asked.answered), patience)
+        except TimeoutError:
+            return False
+
+    def hear(self, answer: KeyAnswer | IntrospectionAnswer) -> None:
+        asked = self._by_number.pop(answer.number, None)
+        if asked is None:
+            return
+        del self._by_subject[asked.subject]
+        usable = True
+        if isinstance(answer, IntrospectionAnswer):
+            usable = answer.active is not None
+            if answer.active is not None:
+                _, issuer, token = asked.subject
+                self._introspections.learn(issuer, token, asked.at, active=answer.active)
+        asked.answered.set_result(usable)
+
+    def _ask(self, needed: Needed, subject: tuple[str, ...]) -> _Asked:
+        number = next(self._numbers)
+        asked = _Asked(subject, self._introspections.now(), asyncio.get_running_loop().create_future())
+        self._by_number[number] = self._by_subject[subject] = asked
+        if isinstance(needed, KeyMissing):
+            self._send(KeyWanted(number, needed.issuer, needed.kid))
+        else:
+            self._send(IntrospectionWanted(number, needed.issuer, needed.token))
+        return asked
+
+
+def _subject(needed: Needed) -> tuple[str, ...]:
+    if isinstance(needed, KeyMissing):
+        return "key", needed.issuer, needed.kid
+    return "token", needed.issuer, needed.token
