@@ -78,6 +78,6 @@ ROW = Row(
     promise="each refused for its own reason, its good twin served",
     full=_AT_LEAST,
     sample=_AT_LEAST,
-    budget=60,
+    budget=30,
     run=run,
 )

@@ -174,6 +174,6 @@ ROW = Row(
     promise="0 wrong identities",
     full=200,
     sample=60,
-    budget=60,
+    budget=40,
     run=run,
 )

@@ -32,7 +32,7 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
     with stands(live, kinds) as found:
         for index, stand in enumerate(found):
             attack = _Attack(stand, live.user("john").encode())
-            async for done in all_of(numbers, attack.attempt, at_once=16):
+            async for done in all_of(numbers, attack.attempt, at_once=40):
                 progress(index * len(numbers) + done)
             stand.settle()
             failures += stand.undecided() + attack.judge(numbers)
@@ -83,6 +83,6 @@ ROW = Row(
     promise="0 requests reach the service without a decision",
     full=len(_CASES) * len(KINDS),
     sample=80,
-    budget=180,
+    budget=130,
     run=run,
 )

@@ -38,6 +38,6 @@ ROW = Row(
     promise="each answer is the one that the table names",
     full=2880,
     sample=192,
-    budget=120,
+    budget=100,
     run=run,
 )
