@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -12,8 +14,11 @@ from tests.support.lone_sidecar import HOST, LoneSidecar
 from tests.support.token_mutations import mutant
 from tests.torture.row import Outcome, Progress, Row, seed
 
+from authz_service.domain.refusals import Reason
+
 _CONNECTIONS = 24
 _GOOD_EVERY = 250  # after so many mutants the good token, which must pass
+_WAITED = "503 keys_unavailable: the provider did not answer within 0.3 s whether there is the key that they name"
 _CONTROL = bytes({*range(32), 127} - {9})
 
 
@@ -36,7 +41,10 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
         if len(sidecar.echo.seen) != fuzz.good:
             fuzz.failures.append(f"{len(sidecar.echo.seen)} requests at the service, {fuzz.good} good ones sent")
     answers = {f"{status}": count for status, count in sorted(fuzz.statuses.items())}
-    return Outcome(size, fuzz.failures, figures={"seed": seed(), "good ones": fuzz.good, **answers})
+    deviations = (
+        [f"seed {seed()}, mutants {fuzz.waited[:10]}, {len(fuzz.waited)} in all: {_WAITED}"] if fuzz.waited else []
+    )
+    return Outcome(size, fuzz.failures, deviations, {"seed": seed(), "good ones": fuzz.good, **answers})
 
 
 class _Fuzz:
@@ -48,6 +56,7 @@ class _Fuzz:
         self._tokens, self._sidecar = tokens, sidecar
         self.failures: list[str] = []
         self.statuses: Counter[int] = Counter()
+        self.waited: list[int] = []  # whose answer was 503, because the key that they name did not come in time
         self.good = 0
 
     async def attempt(self, number: int) -> None:
@@ -65,7 +74,9 @@ class _Fuzz:
             self.failures.append(f"seed {seed()}, mutant {number}: {type(error).__name__} {error}")
             return
         self.statuses[answer.status] += 1
-        if not _is_right(token, answer):
+        if answer.reason == Reason.KEYS_UNAVAILABLE and _names_another_key(token, self._tokens):
+            self.waited.append(number)
+        elif not _is_right(token, answer):
             self.failures.append(f"seed {seed()}, mutant {number}: {answer.status} {answer.reason} for {token[:80]!r}")
 
 
@@ -74,6 +85,19 @@ def _is_right(token: bytes, answer: Answer) -> bool:
     if token.translate(None, _CONTROL) != token:
         return answer.status == 400
     return answer.status == 401 or (answer.status == 431 and len(token) > 16_000)
+
+
+def _names_another_key(token: bytes, tokens: Sequence[bytes]) -> bool:
+    """Whether its `kid` is none of those that are there: then the provider is asked, who may be slow."""
+    kids = [_kid(each) for each in (token, *tokens)]
+    return isinstance(kids[0], str) and kids[0] not in kids[1:]
+
+
+def _kid(token: bytes) -> object:
+    try:
+        return json.loads(urlsafe_b64decode(token.partition(b".")[0] + b"==")).get("kid")
+    except (ValueError, AttributeError):
+        return None
 
 
 def _numbers(size: int) -> Iterator[int]:
