@@ -65,7 +65,8 @@ class JwtIssuer(Section):
     )
     jwks_url: HttpUrl | None = Field(
         default=None,
-        description="Where the issuer's keys are. By default the issuer's OpenID discovery document says it.",
+        description="Where the issuer's keys are. By default the issuer's OpenID discovery document says it. After a "
+        "change the keys in hand serve until the new address has answered; a restart drops them at once.",
         examples=["https://keycloak.example.com/realms/users/protocol/openid-connect/certs"],
     )
     jwks_refresh_interval: Duration = Field(
