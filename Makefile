@@ -12,7 +12,7 @@ ON_DB := $(if $(filter postgres,$(DB)),$(BIN)/python -m authz_devkit.demo.postgr
 ONLY ?=
 IDP ?= development
 
-.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa postgres test-postgres test-redis test-real keycloak test-keycloak
+.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
 	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
@@ -71,7 +71,10 @@ test-postgres: $(INSTALLED)  ## the demo services' tests on PostgreSQL, and its 
 test-redis: $(INSTALLED)  ## replicas that share their tokens in a real Redis, which is killed and stopped meanwhile
 	$(BIN)/python -m pytest tests/real/redis
 
-test-real: test-redis test-opa test-postgres test-keycloak  ## everything that runs against the real parts
+test-networks: $(INSTALLED)  ## the mesh across the specification's six networks, as network namespaces (needs root and iproute2)
+	$(BIN)/python -m pytest tests/real/networks
+
+test-real: test-networks test-redis test-opa test-postgres test-keycloak  ## everything that runs against the real parts
 
 install: $(INSTALLED)
 

@@ -93,7 +93,8 @@ class Caller:
             # In TLS 1.2 a refused certificate ends the handshake with an alert; in 1.3 a reset may overtake the alert,
             # and nobody could tell it from a broken server. What is refused is the same.
             trust.maximum_version = ssl.TLSVersion.TLSv1_2
-            self._clients[certificate] = httpx.AsyncClient(verify=trust, timeout=10, trust_env=False)
+            # Above the sidecars' 15 s, so that their answer is the one that arrives.
+            self._clients[certificate] = httpx.AsyncClient(verify=trust, timeout=20, trust_env=False)
         return self._clients[certificate]
 
     @cached_property
