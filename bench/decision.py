@@ -29,6 +29,7 @@ from authz_service.domain.decision import Request
 from authz_service.domain.rules import GateRules, HeaderRules, PolicySource
 from authz_service.ext_authz.http_protocol import DecisionProtocol
 from authz_service.supervisor.decision_service import DecisionService, Tally
+from authz_service.supervisor.flight_recorder import FlightRecorder
 
 ORDER_POLICY = Path(__file__).parents[1] / "examples/three_zones/order-service/policies/order.rego"
 GOAL = 40.0  # DESIGN §8
@@ -105,7 +106,7 @@ class Bench:
     def renew(self) -> None:
         """A service that has seen nothing yet."""
         audit = AuditWriter(Chain(str(self._chain), 0), AuditSink(str(self._file)))
-        self.service = DecisionService(gate(order_rules(), self._now), audit, Tally(), {})
+        self.service = DecisionService(gate(order_rules(), self._now), audit, Tally(), {}, FlightRecorder(2))
 
     def read(self, path: str, token: str) -> Request:
         seen: list[Request] = []

@@ -6,33 +6,33 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Self
 
 import msgspec
 import psutil
 import pytest
-from tests.support.client_certificates import certificate, in_envoys_form
+from tests.support.decision_workers import (
+    NEW_KEY,
+    NOW,
+    WORKERS,
+    Connection,
+    Sidecar,
+    folder,
+    is_alive,
+    until,
+    with_sidecar,
+)
 from tests.support.decisions import PEERS, keys, policy, rules
-from tests.support.tokens import ISSUER, an_rsa_signer, good_claims, jwk, jwks, mint
+from tests.support.tokens import ISSUER, good_claims, jwk, jwks, mint
 
 from authz_service import headers
 from authz_service.domain.refusals import Reason
-from authz_service.domain.rules import GateRules, IssuerKeys
-from authz_service.supervisor.messages import Figures
-from authz_service.supervisor.processes import Child, clean_environment
-from authz_service.supervisor.worker_hub import WorkerHub
+from authz_service.domain.rules import IssuerKeys
+from authz_service.supervisor.processes import clean_environment
 
-NOW = time.time()
-WORKERS = 2
-CERTIFICATE = in_envoys_form(certificate(valid=(NOW - 3600, NOW + 3600))).decode()
-TOKEN = mint(good_claims(NOW))
-NEW_KEY = an_rsa_signer()._replace(kid="new")
-LISTENER = headers.listener_tag(name for _, name in rules().headers.inject)
+__all__ = ["folder"]  # a fixture
 REFUSE_ALL = policy("package order\nallow := false")
 LOOP = """package order
 import rego.v1
@@ -56,166 +56,16 @@ allow if {
 """
 
 
-class Sidecar:
-    """The control plane's side: a hub, a nursery with its workers, and an Envoy of our own making."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.audit = folder / "audit.jsonl"
-        self.figures: Counter[str] = Counter()
-        self.fetch: Callable[[], Awaitable[None]] = _nothing
-        self.asked: list[tuple[str, str]] = []
-        self.hub = WorkerHub(folder / "control.sock", self._count, self._fetch)
-        self.log = folder / "nursery.log"
-        self.nursery = Child("nursery", nursery_command(folder), clean_environment())
-
-    async def __aenter__(self) -> Self:
-        await self.hub.start()
-        standard_error = os.dup(2)
-        with self.log.open("w") as log:  # the workers inherit it
-            os.dup2(log.fileno(), 2)
-            try:
-                await self.nursery.start()
-            finally:
-                os.dup2(standard_error, 2)
-                os.close(standard_error)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.nursery.end(5)
-        self.hub.stop()
-
-    def rules(self, **changes: object) -> GateRules:
-        return rules(**{"audit_path": str(self.audit), **changes})
-
-    async def use(self, given: GateRules) -> None:
-        """Send the rules and wait until every worker decides by them."""
-        self.hub.set_rules(given)
-        await until(lambda: self.hub.active(given.revision) == WORKERS)
-
-    async def start(self, **changes: object) -> None:
-        self.hub.set_keys(keys())
-        await self.use(self.rules(**changes))
-
-    def socket(self, slot: int) -> Path:
-        return self.folder / f"worker-{slot}.sock"
-
-    async def ask(self, slot: int, **changes: str) -> tuple[int, str]:
-        """The status and the reason, on a connection of its own. (0, "") when the worker says nothing."""
-        try:
-            async with Connection(self.socket(slot)) as connection:
-                return await connection.ask(**changes)
-        except (OSError, asyncio.IncompleteReadError):
-            return 0, ""
-
-    def pids(self) -> dict[int, int]:
-        """Slot -> pid, of the workers that are connected."""
-        return {worker.slot: worker.pid for worker in self.hub._workers.values()}
-
-    def records(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.audit.read_text().splitlines()]
-
-    def events(self) -> list[str]:
-        """What the nursery and the workers have logged."""
-        return [json.loads(line)["event"] for line in self.log.read_text().splitlines()]
-
-    def _count(self, figures: Figures) -> None:
-        self.figures.update(figures.decisions)
-
-    async def _fetch(self, issuer: str, kid: str) -> None:
-        self.asked.append((issuer, kid))
-        await self.fetch()
-
-
-class Connection:
-    """One keep-alive connection to a worker."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_unix_connection(str(self._path))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._writer.close()
-
-    async def ask(self, path: str = "/orders", method: str = "POST", token: str = TOKEN) -> tuple[int, str]:
-        """Status and reason of the answer."""
-        self._writer.write(question(path, method, token))
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
-        fields = dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:-2])
-        body = b"" if method == "HEAD" else await self._reader.readexactly(int(fields["content-length"]))
-        return int(head.split()[1]), json.loads(body)["reason"] if body else ""
-
-
-def question(path: str, method: str = "POST", token: str = TOKEN) -> bytes:
-    """As Envoy writes it."""
-    lines = [
-        f"{method} {headers.CHECK_PATH}{LISTENER}{path} HTTP/1.1",
-        "host: order-service.zone2.local",
-        "content-length: 0",
-        f"{headers.AUTHORIZATION}: Bearer {token}",
-        f"{headers.PEER_CERT}: {CERTIFICATE}",
-        f"{headers.CORRELATION_ID}: c-1",
-        f"{headers.REMOTE}: 127.0.0.1",
-    ]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def nursery_command(folder: Path, parent: int = 0) -> list[str]:
-    return [
-        sys.executable, "-m", "authz_service.supervisor.nursery",
-        "--parent", str(parent or os.getpid()),
-        "--service", "order-service",
-        "--workers", str(WORKERS),
-        "--control-socket", str(folder / "control.sock"),
-        "--decision-sockets", str(folder / "worker-{slot}.sock"),
-    ]  # fmt: skip
-
-
-async def until(condition: Callable[[], bool], patience: float = 10.0) -> float:
-    """Wait for it; how long it took."""
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < patience, "it did not happen"
-        await asyncio.sleep(0.01)
-    return time.monotonic() - started
-
-
-def is_alive(pid: int) -> bool:
-    """A zombie is not: who should have reaped it may be somebody else's process."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-async def _nothing() -> None: ...
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Short enough for a socket's name (unix(7))."""
-    with tempfile.TemporaryDirectory(prefix="workers-", dir="/tmp") as name:
-        yield Path(name)
-
-
-def with_sidecar(folder: Path, play: Callable[[Sidecar], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with Sidecar(folder) as sidecar:
-            await play(sidecar)
-
-    asyncio.run(run())
-
-
 def test_workers_decide_by_the_rules_they_are_given(folder: Path) -> None:
-    """Each answers on its own socket; each decision is on record and in the figures."""
+    """Not before. Each answers on its own socket; each decision is on record and in the figures."""
 
     async def play(sidecar: Sidecar) -> None:
         await until(lambda: len(sidecar.pids()) == WORKERS)
-        assert not any(sidecar.socket(slot).exists() for slot in range(WORKERS))
+        early = asyncio.create_task(sidecar.ask(0))
+        await asyncio.sleep(0.1)
+        assert not early.done()
         await sidecar.start()
+        assert await early == (200, "")
 
         for slot in range(WORKERS):
             assert await sidecar.ask(slot) == (200, "")
@@ -223,9 +73,9 @@ def test_workers_decide_by_the_rules_they_are_given(folder: Path) -> None:
             assert await sidecar.ask(slot, token="x") == (401, Reason.TOKEN_MALFORMED)
             assert sidecar.socket(slot).stat().st_mode & 0o777 == 0o600
         reasons = Counter(record["reason"] for record in sidecar.records())
-        assert reasons == {"allowed": 2, "policy_denied": 2, "token_malformed": 2}
-        await until(lambda: sidecar.figures.total() == 6)
-        assert sidecar.figures == {"allow|allowed": 2, "deny|policy_denied": 2, "deny|token_malformed": 2}
+        assert reasons == {"allowed": 3, "policy_denied": 2, "token_malformed": 2}
+        await until(lambda: sidecar.figures.total() == 7)
+        assert sidecar.figures == {"allow|allowed": 3, "deny|policy_denied": 2, "deny|token_malformed": 2}
 
     with_sidecar(folder, play)
 
@@ -430,7 +280,7 @@ class TestDeath:
 
         with_sidecar(folder, play)
 
-    def test_the_end_leaves_no_process_and_no_socket(self, folder: Path) -> None:
+    def test_the_end_leaves_no_process(self, folder: Path) -> None:
         async def play(sidecar: Sidecar) -> None:
             await sidecar.start()
             assert sidecar.nursery.pid is not None
@@ -438,7 +288,6 @@ class TestDeath:
             assert len(family) == 1 + WORKERS
             await sidecar.nursery.end(5)
             await until(lambda: not any(map(is_alive, family)), 1.0)
-            assert not [path for path in folder.iterdir() if "worker" in path.name]
             assert sidecar.events() == []
 
         with_sidecar(folder, play)
@@ -461,7 +310,7 @@ class TestDeath:
 PARENT = """
 import asyncio, json, os, sys
 from pathlib import Path
-from tests.integration.test_decision_worker import Sidecar, WORKERS, until
+from tests.support.decision_workers import Sidecar
 
 async def main():
     sidecar = await Sidecar(Path(sys.argv[1])).__aenter__()
@@ -512,7 +361,7 @@ def in_memory(pid: int, wanted: bytes) -> bool:
 
 class TestAudit:
     def test_rules_whose_audit_destination_is_away_wait_for_it(self, folder: Path) -> None:
-        """Reported, not ready, no socket; then it heals by itself."""
+        """Reported, not ready, no answer; then it heals by itself."""
 
         async def play(sidecar: Sidecar) -> None:
             away = folder / "away"
@@ -520,12 +369,14 @@ class TestAudit:
             sidecar.hub.set_rules(sidecar.rules(audit_path=str(away / "audit.jsonl")))
             await until(lambda: len(sidecar.hub.errors()) == 1)
             assert "No such file" in sidecar.hub.errors()[0]
-            assert not sidecar.socket(0).exists()
+            early = asyncio.create_task(sidecar.ask(0))
             await asyncio.sleep(1.2)
             assert sidecar.events().count("rules_unusable") == WORKERS  # said once, not every second
 
             away.mkdir()
+            assert not early.done()
             await until(lambda: sidecar.hub.active("r1") == WORKERS, 3.0)
+            assert await early == (200, "")
             assert await sidecar.ask(0) == (200, "")
             assert sidecar.hub.errors() == []
 

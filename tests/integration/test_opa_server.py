@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from tests.integration.test_decision_worker import NEW_KEY, NOW, Sidecar, folder, with_sidecar
+from tests.support.decision_workers import NEW_KEY, NOW, Sidecar, folder, with_sidecar
 from tests.support.faulty_server import Answer, FaultyServer, Seen, json_answer
 from tests.support.tokens import ISSUER, good_claims, jwk, jwks, mint
 

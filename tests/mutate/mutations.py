@@ -20,6 +20,7 @@ _BINDING = ("tests/unit/identity/test_client_binding.py",)
 _GATE = ("tests/unit/ingress/test_gate.py",)
 _HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
 _SERVICE = ("tests/unit/supervisor/test_decision_service.py",)
+_QUARANTINE = ("tests/unit/supervisor/test_quarantine.py",)
 _AUDIT = ("tests/unit/audit",)
 _POLICY = ("tests/unit/policy/test_policy_engine.py", "tests/unit/policy/test_load_gate.py")
 _BOUND = ("tests/unit/ingress/test_certificate_bound_tokens.py",)
@@ -150,6 +151,17 @@ def _decision() -> list[Mutation]:
                  "            return _FAILED", "            return _ALLOWED", _POLICY),
         Mutation("undefined is an allow", f"{_SRC}/policy/engine.py",
                  "'\"<undefined>\"': _UNDEFINED", "'\"<undefined>\"': _ALLOWED", _POLICY),
+        Mutation("what ended a worker is tried again", f"{_SRC}/supervisor/quarantine.py",
+                 "return decision if decision.verdict in _VERDICTS.values() else None", "return None", _QUARANTINE),
+        Mutation("whatever is asked after a worker's end is taken for what ended it", f"{_SRC}/supervisor/quarantine.py",
+                 "            if each.digest == self.digest:\n", "            if True:\n", _QUARANTINE),
+        Mutation("what ended a worker leaves no record", f"{_SRC}/supervisor/quarantine.py",
+                 "each.slot == self._flight.slot and not each.is_answered and each.at < asked_again_until", "False",
+                 _QUARANTINE),
+        Mutation("a worker's question is not written down", f"{_SRC}/supervisor/decision_service.py",
+                 "            flight.begin(request, self._quarantine.mark)\n", "", _SERVICE),
+        Mutation("both workers are ended at once", f"{_SRC}/supervisor/hang_watch.py",
+                 "if self._ended_slot in (None, slots[pid]):", "if True:", ("tests/unit/supervisor/test_hang_watch.py",)),
         Mutation("half a line is a record", f"{_SRC}/audit/sink.py", "if written != len(line):", "if False:", _AUDIT),
     ]  # fmt: skip
 

@@ -82,7 +82,8 @@ def _certificates(config: Config, console: Console) -> None:
 
 def _policies(config: Config) -> None:
     assert config.proxy.authz.policy_query is not None  # the loader requires it
-    check_policies(read_policy_folder(config.policy.path, config.proxy.authz.policy_query))
+    source = read_policy_folder(config.policy.path, config.proxy.authz.policy_query)
+    check_policies(source, budget=config.policy.evaluation_budget)
 
 
 def _envoy(config: Config, environment: Mapping[str, str], console: Console) -> None:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from authz_service.config.section import Section
 from authz_service.config.values import Duration, File, HttpUrl, Name, ServiceUrl, Word
+from authz_service.domain.rules import EVALUATION_BUDGET
 
 
 class PolicyServer(Section):
@@ -66,4 +67,12 @@ class PolicyConfig(Section):
     path: File = Field(
         default=Path("/etc/authz/policies"),
         description="Folder with `*.rego` and `data.json`/`data.yaml`, at any depth. Reloaded on change.",
+    )
+    evaluation_budget: Duration = Field(
+        default=EVALUATION_BUDGET,
+        ge=0.01,
+        le=1.0,
+        description="Processor time for one decision, from 10ms to 1s. A policy that needs more for a request costs "
+        "its worker; the request gets 503 `policy_timeout`.",
+        examples=["100ms"],
     )

@@ -75,7 +75,8 @@ class StepUp(NamedTuple):
 class Verdict(NamedTuple):
     """What the policy said: `true`/`false`, or `{allow, reasons, audit, step_up}`."""
 
-    reason: Reason  # ALLOWED, POLICY_DENIED, POLICY_UNDEFINED, POLICY_ERROR or INSUFFICIENT_USER_AUTHENTICATION
+    # ALLOWED, POLICY_…, INSUFFICIENT_USER_AUTHENTICATION, or how it ended a worker (supervisor.quarantine)
+    reason: Reason
     reasons: tuple[str, ...]
     audit: object  # JSON value from the policy, or None
     step_up: StepUp | None = None  # with INSUFFICIENT_USER_AUTHENTICATION, and never else

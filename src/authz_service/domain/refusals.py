@@ -38,6 +38,7 @@ class Reason(StrEnum):
     POLICY_DENIED = "policy_denied"
     POLICY_UNDEFINED = "policy_undefined"
     POLICY_ERROR = "policy_error"
+    POLICY_TIMEOUT = "policy_timeout"
     INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
 
     REQUEST_INVALID = "request_invalid"
@@ -97,6 +98,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.POLICY_DENIED: Answer(403, "The policy refuses this request"),
     Reason.POLICY_UNDEFINED: Answer(403, "The policy gives no decision for this request"),
     Reason.POLICY_ERROR: Answer(403, "The policy could not be evaluated"),
+    Reason.POLICY_TIMEOUT: Answer(503, "The policy took too long"),
     Reason.INSUFFICIENT_USER_AUTHENTICATION: Answer(401, "A stronger or more recent sign-in is required"),
     Reason.REQUEST_INVALID: Answer(400, "The request is malformed"),
     Reason.PATH_REFUSED: Answer(400, "The request path is ambiguous"),

@@ -41,7 +41,7 @@ def clusters(config: Config, paths: StatePaths) -> list[Message]:
 
 
 def _decision_cluster(config: Config, paths: StatePaths) -> Message:
-    """One endpoint per worker; the last one stands by for the filter's one retry.
+    """One endpoint per worker; the last one stands by for the filter's retry.
 
     Two that take turns find their caches cold: with one of them asked, Python and Envoy need less processor
     time (docs/decisions/envoy-rendering-choices.md). No outlier detection: it would leave a worker out for a second

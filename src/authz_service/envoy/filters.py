@@ -8,8 +8,10 @@ from authz_service.envoy import limits
 from authz_service.envoy.messages import Json, Message, extension, seconds, set_header
 
 DECISION_CLUSTER = "decision"
-DECISION_TIMEOUT = 1.0
-_DECISION_ATTEMPT_TIMEOUT = 0.4  # a worker that hangs costs this much, then the other one is asked
+# One attempt: what an evaluation may take, and somewhat more; a worker that hangs costs this, then another is asked.
+_SHORTEST_ATTEMPT = 0.4  # seconds; a key that is fetched meanwhile needs it (supervisor.worker.KEY_PATIENCE)
+_BEYOND_THE_BUDGET = 0.15  # seconds
+_ATTEMPTS = 3
 _HEADER_MUTATION = "extensions.filters.http.header_mutation.v3.HeaderMutation"
 # What the gate may say to a caller whom it refuses.
 _ANSWER_HEADERS = ("allow", "cache-control", "content-type", "retry-after", "www-authenticate")
@@ -98,7 +100,7 @@ def ask_the_gate(config: Config) -> Message:
             "server_uri": {
                 "uri": f"http://{DECISION_CLUSTER}",
                 "cluster": DECISION_CLUSTER,
-                "timeout": seconds(DECISION_TIMEOUT),
+                "timeout": seconds(decision_timeout(config)),
             },
             "path_prefix": headers.CHECK_PATH + headers.listener_tag(owned),
             "authorization_request": {"headers_to_add": _connection_facts(config)},
@@ -107,9 +109,18 @@ def ask_the_gate(config: Config) -> Message:
                 "allowed_client_headers": _exactly(_ANSWER_HEADERS),
                 **limits.user_metadata(config),
             },
-            "retry_policy": _decision_retry(),
+            "retry_policy": _decision_retry(config),
         },
     )
+
+
+def decision_timeout(config: Config) -> float:
+    """Seconds until Envoy gives up and refuses by itself."""
+    return _ATTEMPTS * _attempt_timeout(config)
+
+
+def _attempt_timeout(config: Config) -> float:
+    return max(_SHORTEST_ATTEMPT, config.policy.evaluation_budget + _BEYOND_THE_BUDGET)
 
 
 def router() -> Message:
@@ -157,12 +168,16 @@ def _connection_facts(config: Config) -> list[Message]:
     return [{"key": name, "value": value} for name, value in facts]
 
 
-def _decision_retry() -> Message:
-    """Once, on the standby worker, when the first died or hangs. `max_interval` is also the time of one attempt."""
+def _decision_retry(config: Config) -> Message:
+    """On the standby worker, when the first died or hangs; then on the first one's successor.
+
+    Not more: a question that ends workers ends one, for the next recognises it (supervisor.quarantine), but one that
+    ends them before they have read it would go on. `max_interval` is also the time of one attempt.
+    """
     return {
-        "num_retries": 1,
+        "num_retries": 2,
         "retry_on": "connect-failure,refused-stream,reset",
-        "retry_back_off": {"base_interval": "0.005s", "max_interval": seconds(_DECISION_ATTEMPT_TIMEOUT)},
+        "retry_back_off": {"base_interval": "0.005s", "max_interval": seconds(_attempt_timeout(config))},
         "retry_priority": extension(
             "envoy.retry_priorities.previous_priorities",
             "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",

@@ -65,7 +65,7 @@ class Gate:
         self.rules = rules
         self._peers = peers
         self._tokens = tokens
-        self._policy = policy
+        self.policy = policy
         self._introspected = introspected
         self._graces = {issuer.issuer: issuer.binding_grace for issuer in rules.issuers}
         self.owned = OwnedHeaders(rules.headers)
@@ -94,6 +94,10 @@ class Gate:
         except KeysUnavailable as broken:
             return Decision(False, Reason.KEYS_UNAVAILABLE, str(broken), peer, claims, verdict)
         return Decision(True, verdict.reason, "", peer, claims, verdict, owned)
+
+    def with_policy(self, policy: Policy) -> Gate:
+        """The same steps before another policy."""
+        return Gate(self.rules, self._peers, self._tokens, policy, self._introspected)
 
     def look_at_peers_with(self, peers: Peers) -> None:
         """Other rules about certificates from now on: what was revoked since."""
@@ -142,7 +146,7 @@ class Gate:
 
     def evaluate(self, document: str) -> Verdict:
         """The policy's verdict; where authorisation is off, who is known may pass."""
-        return _NOT_ASKED if self._policy is None else self._policy.evaluate(document)
+        return _NOT_ASKED if self.policy is None else self.policy.evaluate(document)
 
     def policy_input(
         self, request: Request, peer: Peer, claims: Claims, segments: list[str], decision_id: str, correlation_id: str

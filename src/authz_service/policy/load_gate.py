@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from authz_service.domain.rules import PolicySource
+from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.policy.samples import Sample
 
@@ -28,6 +28,7 @@ class GateRequest(Struct, frozen=True):
 
     source: PolicySource
     samples: tuple[Sample, ...]
+    budget: float  # seconds of CPU time for one evaluation
 
 
 class GateLine(Struct, frozen=True, omit_defaults=True):
@@ -42,11 +43,12 @@ def check_policies(
     source: PolicySource,
     samples: Sequence[Sample] = (),
     *,
+    budget: float = EVALUATION_BUDGET,
     child_command: Sequence[str] = _CHILD,
     seconds: float = WALL_SECONDS,
 ) -> None:
     """Raises PolicyProblems, all at once. `samples` are tried beside our own."""
-    request = msgspec.json.encode(GateRequest(source, tuple(samples)))
+    request = msgspec.json.encode(GateRequest(source, tuple(samples), budget))
     try:
         child = subprocess.run(
             child_command,

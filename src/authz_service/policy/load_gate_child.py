@@ -28,7 +28,7 @@ def main() -> None:
 
 def _problems(request: GateRequest) -> Sequence[Problem]:
     problems, modules = unevaluated_problems(request.source, _announce)
-    return problems or probe_problems(request.source, modules, request.samples, _announce)
+    return problems or probe_problems(request.source, modules, request.samples, _announce, request.budget)
 
 
 def _announce(doing: str, seconds: float) -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 
 import msgspec
 
-from authz_service.domain.rules import PolicySource
+from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.policy.engine import PolicyEngine, read_answer
 from authz_service.policy.engine_messages import REWRITE, engine_problem
@@ -15,7 +15,6 @@ from authz_service.policy.static_checks import Announce
 from authz_service.policy.syntax import Module, Term, terms_of
 
 LOADING_SECONDS = 4.0  # of CPU time, for reading the data
-EVALUATION_SECONDS = 0.25  # of CPU time, for one request (SECURITY A9)
 PROBING_SECONDS = 2.0  # of CPU time, for all samples together; what is left then is not tried
 _MAX_PROBLEMS = 8
 _MAX_TEXT = 100
@@ -27,9 +26,16 @@ _ANSWER = (
 
 
 def probe_problems(
-    source: PolicySource, modules: Sequence[Module], recorded: Iterable[Sample], announce: Announce
+    source: PolicySource,
+    modules: Sequence[Module],
+    recorded: Iterable[Sample],
+    announce: Announce,
+    budget: float = EVALUATION_BUDGET,
 ) -> list[Problem]:
-    """Each kind of failure once, with the request that shows it. Only for policies without static problems."""
+    """Each kind of failure once, with the request that shows it. Only for policies without static problems.
+
+    `budget` is for one request, in seconds of CPU time (SECURITY A9).
+    """
     announce("loading the policies", LOADING_SECONDS)
     try:
         engine = PolicyEngine(source)
@@ -38,7 +44,7 @@ def probe_problems(
     found: dict[tuple[str, int, str], Problem] = {}
     until = time.process_time() + PROBING_SECONDS
     for probe in chain(recorded, samples(_words(modules), _headers(modules))):
-        announce(probe.name, EVALUATION_SECONDS)
+        announce(probe.name, budget)
         problem = _probed(engine, source.query, probe)
         if problem:
             found.setdefault((problem.file, problem.line, problem.fix), problem)

@@ -26,13 +26,11 @@ from authz_service.ingress.gate import Gate
 from authz_service.ingress.owned_headers import without
 from authz_service.policy.opa_server import OpaServer
 from authz_service.request_form import METHODS
+from authz_service.supervisor.flight_recorder import FlightRecorder
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
+from authz_service.supervisor.quarantine import Quarantine
 
 log = logging.getLogger(__name__)
-
-# An evaluation holds the interpreter's lock, so nothing inside the worker can stop it. The kernel can: this much
-# processor time, and SIGVTALRM ends the worker; the nursery starts another (setitimer(2)).
-EVALUATION_BUDGET = 0.25  # seconds of user time
 
 _OTHER_REVISION = "?"  # no path, so no route's name
 
@@ -80,6 +78,7 @@ class DecisionService:
         audit: AuditWriter,
         tally: Tally,
         listeners: Mapping[bytes, frozenset[str]],
+        flight: FlightRecorder,
         policy_server: OpaServer | None = None,
     ) -> None:
         """`listeners`: by tag, the headers that connections accepted by such a listener lose, and get from us alone."""
@@ -93,6 +92,9 @@ class DecisionService:
         self._audit = audit
         self._tally = tally
         self._recorder = Recorder(rules)
+        self._flight = flight
+        self._quarantine = Quarantine(gate, flight)
+        self._budget = rules.evaluation_budget
         self._realm = rules.service
         self._audit_required = rules.audit_required
         self._extract = tuple((name.lower().encode(), name.lower()) for name in rules.headers.extract)
@@ -110,6 +112,7 @@ class DecisionService:
                 withdrawn=peers.withdrawn,
             )
             self._gate.look_at_peers_with(Peers(rules, time.time))
+            self._quarantine = Quarantine(self._gate, self._flight)
         self._gate.deny_tokens(newer.denials)
 
     @asynccontextmanager
@@ -156,6 +159,18 @@ class DecisionService:
             reason, request, decision_id, correlation_id, realm=self._realm, methods=methods, step_up=step_up
         )
 
+    def standing(self, request: Request) -> tuple[int, bool] | None:
+        """What the other workers are at: `Quarantine.standing`."""
+        return self._quarantine.standing(request)
+
+    def record_unanswered(self) -> None:
+        """What ended a worker, or went with it, and was answered by nobody, is on record all the same."""
+        for request, decision in self._quarantine.unanswered():
+            decision_id = os.urandom(16).hex()
+            correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
+            self._record(request, decision, decision_id, correlation_id, 0)
+            self._tally.add(decision.reason, 0, allowed=False)
+
     def _headers(self, request: Request, decision: Decision) -> bytes:
         """A connection's older listener takes from us, and strips, only what was owned then: the rest goes by name."""
         if request.listener == self._listener:
@@ -165,9 +180,14 @@ class DecisionService:
     def _decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool, late: bool) -> Decision:
         if request.route == _OTHER_REVISION:
             return _broken(Reason.DECISION_UNAVAILABLE, "routed by a configuration that is not known here")
-        signal.setitimer(signal.ITIMER_VIRTUAL, EVALUATION_BUDGET)
+        # An evaluation holds the interpreter's lock, so nothing inside the worker can stop it. The kernel can: so much
+        # user time, and SIGVTALRM ends the worker; what it was at stays in the flight recorder (setitimer(2)).
+        flight = self._flight
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._budget)
         try:
-            return self._gate.decide(request, decision_id, correlation_id, final=final)
+            flight.begin(request, self._quarantine.mark)
+            known = self._quarantine.find(request, final=final) if flight.alarmed else None
+            return known or self._gate.decide(request, decision_id, correlation_id, final=final)
         except VerdictMissing:
             if not late:
                 raise
@@ -185,6 +205,7 @@ class DecisionService:
             return _broken(Reason.DECISION_FAILED, type(error).__name__)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            flight.end()
 
     def _record(
         self, request: Request, decision: Decision, decision_id: str, correlation_id: str, duration_us: int

@@ -71,8 +71,8 @@ def require_usable(desired: Desired, environment: Mapping[str, str], last: Desir
     require_usable_authorities(desired.config)
     checks: list[Callable[[], None]] = []
     policy = desired.rules.policy
-    if policy is not None and (last is None or last.rules.policy != policy):
-        checks.append(partial(check_policies, policy))
+    if policy is not None and (last is None or _tried(last.rules) != _tried(desired.rules)):
+        checks.append(partial(check_policies, policy, budget=desired.config.policy.evaluation_budget))
     if last is None or last.resources != desired.resources:
         # On a read-only root there is no other place to write to.
         scratch = desired.config.runtime.state_dir
@@ -80,6 +80,10 @@ def require_usable(desired: Desired, environment: Mapping[str, str], last: Desir
     with ThreadPoolExecutor(max_workers=2) as pool:  # each waits for a process of its own
         for answer in [pool.submit(check) for check in checks]:
             answer.result()
+
+
+def _tried(rules: GateRules) -> tuple[PolicySource | None, float]:
+    return rules.policy, rules.evaluation_budget
 
 
 def _revision(config: Config, policy: PolicySource | None) -> str:

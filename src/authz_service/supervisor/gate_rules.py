@@ -24,6 +24,7 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
     return GateRules(
         revision=revision,
         tag=config.tag,
+        evaluation_budget=config.policy.evaluation_budget,
         service=config.service.name,
         zone=config.service.zone,
         peers=_peers(config) if proxy.mtls.enabled else None,

@@ -13,9 +13,11 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
 from authz_service import logs
+from authz_service.supervisor.flight_recorder import Ending, FlightRecorder
+from authz_service.supervisor.hang_watch import LOOK, HangWatch, Look, seconds_of, state_of
 from authz_service.supervisor.parent_death import die_with_parent
 from authz_service.supervisor.worker import run_worker
 
@@ -23,46 +25,62 @@ log = logging.getLogger(__name__)
 
 _SHORT_LIFE = 1.0  # seconds; a worker that dies sooner is restarted with a pause
 _PAUSE = 0.5  # seconds
+_KILLED = frozenset({signal.SIGKILL, signal.SIGTERM})  # from outside: nothing that it did
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, required=True, help="the control plane's process id")
     parser.add_argument("--service", required=True)
-    parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--control-socket", required=True)
-    parser.add_argument("--decision-sockets", required=True, help="a path with {slot}")
+    parser.add_argument("--decision-sockets", type=int, nargs="+", required=True, help="listening, one for each worker")
     options = parser.parse_args()
     die_with_parent(options.parent)
     logs.configure(options.service)
     gc.collect()
     gc.freeze()
-    _Nursery(options.workers, options.control_socket, options.decision_sockets).run()
+    _Nursery(options.control_socket, options.decision_sockets).run()
 
 
 class _Nursery:
-    def __init__(self, workers: int, control_socket: str, decision_sockets: str) -> None:
+    def __init__(self, control_socket: str, decision_sockets: Sequence[int]) -> None:
         self._control_socket = control_socket
         self._decision_sockets = decision_sockets
+        self._flight = FlightRecorder(len(decision_sockets))
+        self._hang_watch = HangWatch(self._look_at)
         self._slots: dict[int, int] = {}  # pid -> slot
-        self._born: dict[int, float] = {}
-        self._workers = workers
+        self._born: dict[int, float] = {}  # by slot
+        self._due = dict.fromkeys(range(len(decision_sockets)), 0.0)  # slot -> when it gets a worker
         self._stopping = False
 
     def run(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._stop)
-        for slot in range(self._workers):
-            self._fork(slot)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # it waits until we do
+        while self._slots or not self._stopping:
+            for slot in [slot for slot, when in self._due.items() if when <= time.monotonic()]:
+                self._fork(slot)
+            signal.sigtimedwait({signal.SIGCHLD}, LOOK)
+            self._reap()
+            hung = self._hang_watch.find(self._slots)
+            if hung is not None and not self._stopping:
+                log.error("worker_hung", extra={"fields": {"slot": self._slots[hung], "pid": hung}})
+                os.kill(hung, signal.SIGKILL)
+
+    def _reap(self) -> None:
         while self._slots:
-            pid, status = os.wait()
-            slot, born = self._slots.pop(pid), self._born.pop(pid)
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            slot, now = self._slots.pop(pid), time.monotonic()
+            ending = _ending(status)
+            self._flight.file(slot, ending)
             if self._stopping:
                 continue
-            _report(slot, pid, status)
-            if time.monotonic() - born < _SHORT_LIFE:
-                time.sleep(_PAUSE)
-            self._fork(slot)
+            _report(slot, pid, status, ending)
+            # A policy that takes too long has had its pause; who waits for this worker has waited as long.
+            soon = ending is Ending.TIMED_OUT or now - self._born[slot] > _SHORT_LIFE
+            self._due[slot] = now if soon else now + _PAUSE
 
     def _fork(self, slot: int) -> None:
         """Start the slot's worker, unless we are stopping. SIGTERM waits meanwhile, or it could miss the newborn."""
@@ -73,7 +91,8 @@ class _Nursery:
             if pid == 0:
                 self._live(slot, nursery)
             self._slots[pid] = slot
-            self._born[pid] = time.monotonic()
+            self._born[slot] = time.monotonic()
+            del self._due[slot]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def _live(self, slot: int, nursery: int) -> None:
@@ -81,9 +100,10 @@ class _Nursery:
         code = 1
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
             die_with_parent(nursery)
-            run_worker(slot, self._control_socket, self._decision_sockets.format(slot=slot))
+            self._flight.sit(slot)
+            run_worker(self._flight, self._control_socket, self._decision_sockets[slot])
             code = 0
         except (ConnectionError, FileNotFoundError):
             code = 0  # the control plane is gone
@@ -93,19 +113,30 @@ class _Nursery:
             sys.stderr.flush()
             os._exit(code)
 
+    def _look_at(self, pid: int, slot: int) -> Look:
+        return Look(self._flight.beats(slot), state_of(pid), seconds_of(pid))
+
     def _stop(self, *_: object) -> None:
         self._stopping = True
-        for pid, slot in self._slots.items():
-            Path(self._decision_sockets.format(slot=slot)).unlink(missing_ok=True)
+        for pid in self._slots:
             os.kill(pid, signal.SIGTERM)
 
 
-def _report(slot: int, pid: int, status: int) -> None:
-    event = "worker_died"
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGVTALRM:
-        event = "policy_timeout"  # the evaluation used up its budget: decision_service.EVALUATION_BUDGET
+def _ending(status: int) -> Ending:
+    if not os.WIFSIGNALED(status):
+        return Ending.LOST
+    number = os.WTERMSIG(status)
+    if number == signal.SIGVTALRM:  # decision_service: the budget of an evaluation
+        return Ending.TIMED_OUT
+    return Ending.LOST if number in _KILLED else Ending.CRASHED
+
+
+def _report(slot: int, pid: int, status: int, ending: Ending) -> None:
     fields = {"slot": slot, "pid": pid, "exit": os.waitstatus_to_exitcode(status)}
-    log.error(event, extra={"fields": fields})
+    if ending is Ending.TIMED_OUT:
+        log.error("policy_timeout", extra={"fields": fields})
+    else:
+        log.error("worker_died", extra={"fields": fields})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from authz_service.supervisor.parent_death import bound_to_us
@@ -26,6 +26,7 @@ class Child:
     command: list[str]
     environment: Mapping[str, str]
     on_exit: Callable[[], None] = lambda: None
+    descriptors: Sequence[int] = ()  # that it inherits, by their numbers
     restarts: int = 0
     process: asyncio.subprocess.Process | None = None
     _keeper: asyncio.Task[None] | None = None
@@ -65,6 +66,7 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             env=dict(self.environment),
             start_new_session=True,
+            pass_fds=self.descriptors,
         )
 
     async def _keep(self) -> None:

@@ -12,10 +12,11 @@ import json
 import logging
 import os
 import signal
+import socket
 import stat
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import steps
 from authz_service.errors import ConfigProblems, Problem
 from authz_service.policy.opa_server import health_problem
-from authz_service.supervisor import descriptors, ports
+from authz_service.supervisor import decision_sockets, descriptors, ports
 from authz_service.supervisor.admin_server import AdminServer
 from authz_service.supervisor.bundle_keeper import BundleKeeper
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
@@ -117,6 +118,7 @@ class Sidecar:
             self._outbound.introspect,
         )
         self._children: list[Child] = []
+        self._sockets: list[socket.socket] = []
         self._status = Status(
             figure,
             self._certificates,
@@ -157,7 +159,9 @@ class Sidecar:
             key = desired.config.audit.key
             prepare(self._paths.audit_chain, b"" if key is None else key.reveal().encode())
             # They start while the files are checked, and wait for their rules.
-            await self._start_child("decision workers", self._nursery_command(desired.config))
+            workers = range(desired.config.runtime.decision_workers)
+            self._sockets = decision_sockets.listen_on(map(self._paths.worker_socket, workers))
+            await self._start_child("decision workers", self._nursery_command(desired.config), self._sockets)
         await asyncio.to_thread(require_usable, desired, self._environment)
         self._certificates.refresh(desired.config)
         self._certificates.require_complete()
@@ -173,8 +177,9 @@ class Sidecar:
         self._status.desired = desired
         log.info("started", extra={"fields": {"revision": desired.revision, "state_dir": str(self._directory.path)}})
 
-    async def _start_child(self, name: str, command: list[str]) -> None:
-        child = Child(name, command, clean_environment(), on_exit=self._look_now.set)
+    async def _start_child(self, name: str, command: list[str], sockets: Iterable[socket.socket] = ()) -> None:
+        inherited = [each.fileno() for each in sockets]
+        child = Child(name, command, clean_environment(), self._look_now.set, inherited)
         self._children.append(child)
         await child.start()
 
@@ -187,6 +192,7 @@ class Sidecar:
             await self._envoy.drain_and_quit(self._current.config.runtime.drain)
         for child in reversed(self._children):
             await child.end(_PATIENCE)
+        decision_sockets.close(self._sockets)
         await self._bundles.stop()
         await self._outbound.stop()
         self._hub.stop()
@@ -198,9 +204,8 @@ class Sidecar:
             sys.executable, "-m", "authz_service.supervisor.nursery",
             "--parent", str(os.getpid()),
             "--service", config.service.name,
-            "--workers", str(config.runtime.decision_workers),
             "--control-socket", str(self._paths.control_socket),
-            "--decision-sockets", str(self._paths.run / "worker-{slot}.sock"),
+            "--decision-sockets", *(str(each.fileno()) for each in self._sockets),
         ]  # fmt: skip
 
     def _envoy_command(self, config: Config) -> list[str]:

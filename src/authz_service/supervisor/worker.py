@@ -11,6 +11,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -36,6 +37,8 @@ from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.opa_server import OpaServer
 from authz_service.supervisor.control_questions import ControlQuestions, Needed
 from authz_service.supervisor.decision_service import DecisionService, Tally
+from authz_service.supervisor.flight_recorder import FlightRecorder
+from authz_service.supervisor.hang_watch import BEAT, STOPPED, state_of
 from authz_service.supervisor.messages import (
     Active,
     Hello,
@@ -57,17 +60,19 @@ PATIENCE = 0.3  # seconds
 # is reserved at the start: regorus' allocator alone takes an arena of 1 GiB of address space when it is imported.
 MEMORY_ALLOWANCE = 512 << 20  # bytes
 _TICK = 1.0  # seconds between figures, and between looks at the audit file's rotation
+_HANG_UP = 0.001  # seconds in which the end of a connection is heard of
+_LOOK_AT_THE_OTHER = 0.002  # seconds
 _LAST_ANSWERS = 0.05  # seconds for questions that are being answered when we end
 
 
-def run_worker(slot: int, control_socket: str, decision_socket: str) -> None:
-    """Serve until the control plane goes away or SIGTERM arrives."""
+def run_worker(flight: FlightRecorder, control_socket: str, decision_socket: int) -> None:
+    """Serve on a listening socket until the control plane goes away or SIGTERM arrives."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = _reserved_bytes() + MEMORY_ALLOWANCE
     limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
     gc.freeze()
-    uvloop.run(_Worker(slot, control_socket, decision_socket).run())
+    uvloop.run(_Worker(flight, control_socket, decision_socket).run())
 
 
 def _reserved_bytes() -> int:
@@ -79,8 +84,9 @@ def _reserved_bytes() -> int:
 
 
 class _Worker:
-    def __init__(self, slot: int, control_socket: str, decision_socket: str) -> None:
-        self._slot = slot
+    def __init__(self, flight: FlightRecorder, control_socket: str, decision_socket: int) -> None:
+        self._flight = flight
+        self._stands_by = flight.stands_by
         self._control_socket = control_socket
         self._decision_socket = decision_socket
         self._tally = Tally()
@@ -105,8 +111,9 @@ class _Worker:
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # the control plane decides when we end
         reader, self._writer = await asyncio.open_unix_connection(self._control_socket)
-        self._writer.write(pack(Hello(self._slot, os.getpid())))
-        tasks = [asyncio.create_task(part) for part in (self._listen(reader), self._tick(), self._stopped())]
+        self._writer.write(pack(Hello(self._flight.slot, os.getpid())))
+        parts = (self._listen(reader), self._tick(), self._beat(), self._stopped())
+        tasks = [asyncio.create_task(part) for part in parts]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if self._server is not None:
             self._server.close()
@@ -150,7 +157,7 @@ class _Worker:
             self._service = service
             self._rules, self._unrecordable = rules, None
             if self._server is None:
-                self._server = await _serve_unix(self._decision_socket, lambda: DecisionProtocol(self._answer))
+                self._server = await _serve(self._decision_socket, lambda: DecisionProtocol(self._answer))
             self._writer.write(pack(Active(rules.revision)))
 
     def _build(self, rules: GateRules) -> DecisionService:
@@ -171,13 +178,13 @@ class _Worker:
         gate = Gate(rules, peers, tokens, policy, self._introspections)
         gate.deny_tokens(rules.denials)
         if audit is None:
-            audit = AuditWriter(Chain(rules.audit_chain, self._slot), AuditSink(rules.audit_path))
+            audit = AuditWriter(Chain(rules.audit_chain, self._flight.slot), AuditSink(rules.audit_path))
         elif last is None or rules.audit_path != last.audit_path:
             audit.write_to(AuditSink(rules.audit_path))
         audit.speak_for(rules.service, rules.zone)
         owned = frozenset(name.lower() for _, name in rules.headers.inject)
         self._listeners[listener_tag(owned).encode()] = owned
-        service = DecisionService(gate, audit, self._tally, self._listeners, server)
+        service = DecisionService(gate, audit, self._tally, self._listeners, self._flight, server)
         for older in (self._previous, self._service):
             if older is not None:
                 older.retire(rules)
@@ -187,6 +194,11 @@ class _Worker:
         return service
 
     def _answer(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
+        if self._stands_by or self._flight.alarmed:
+            return self._answer_with_care(method, target, found)
+        return self._answer_now(method, target, found)
+
+    def _answer_now(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
         service = self._service_for(wire.configuration_tag(found))
         request = service.read(method, target, found)
         decision_id = os.urandom(16).hex()
@@ -221,6 +233,26 @@ class _Worker:
             now = self._service_for(wire.configuration_tag(again.question[2]))
             return again._replace(late=True).answered_by(now)
 
+    async def _answer_with_care(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes:
+        """It may be Envoy's next try of a question that another worker is at, or has just died at.
+
+        When its asker has hung up, as Envoy does before it tries the next worker, we hear of it now and are cancelled.
+        How the other one comes out of the question tells whether to try it here (`quarantine`); one that is stopped
+        comes out of nothing, and is not waited for.
+        """
+        await asyncio.sleep(_HANG_UP)
+        service = self._service_for(wire.configuration_tag(found))
+        request = service.read(method, target, found)
+        while (standing := service.standing(request)) is not None:
+            slot, is_the_same = standing
+            if state_of(self._flight.pid_of(slot)) in STOPPED:
+                if is_the_same:
+                    self._flight.take_over(slot)
+                break
+            await asyncio.sleep(_LOOK_AT_THE_OTHER)
+        answer = self._answer_now(method, target, found)
+        return answer if isinstance(answer, bytes) else await answer
+
     def _service_for(self, tag: bytes) -> DecisionService:
         """The rules of the configuration that routed the request: a reload changes rules and routes one by one."""
         service = self._service
@@ -228,6 +260,11 @@ class _Worker:
         if tag and tag != service.tag and self._previous is not None and tag == self._previous.tag:
             return self._previous
         return service
+
+    async def _beat(self) -> None:
+        while True:
+            self._flight.beat()
+            await asyncio.sleep(BEAT)
 
     async def _tick(self) -> None:
         while True:
@@ -242,6 +279,8 @@ class _Worker:
                     )
             if self._audit is not None:
                 self._audit.look_after()
+            if self._service is not None and self._flight.alarmed:
+                self._service.record_unanswered()
             if self._unrecordable is not None:
                 await self._use(self._unrecordable)
 
@@ -269,10 +308,6 @@ def _give(tokens: TokenVerifier | None, keys: IssuerKeys) -> None:
         log.error("keys_unusable", extra={"fields": {"issuer": keys.issuer, "error": str(error)}})  # noqa: TRY400 - expected, no traceback
 
 
-async def _serve_unix(path: str, protocol: Callable[[], DecisionProtocol]) -> asyncio.Server:
-    """Listen at `path`, in one step in place of a dead predecessor's socket: Envoy sees the old or the new (rename)."""
-    fresh = f"{path}.{os.getpid()}"
-    server = await asyncio.get_running_loop().create_unix_server(protocol, fresh, backlog=1024)
-    Path(fresh).chmod(0o600)
-    Path(fresh).rename(path)
-    return server
+async def _serve(listening: int, protocol: Callable[[], DecisionProtocol]) -> asyncio.Server:
+    """Take what connects to the slot's socket, which the control plane made and keeps: it outlives us."""
+    return await asyncio.get_running_loop().create_unix_server(protocol, sock=socket.socket(fileno=listening))

@@ -19,11 +19,12 @@ from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.domain.decision import Request, Verdict
 from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason
-from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
+from authz_service.domain.rules import EVALUATION_BUDGET, GateRules, RouteRules, TokenDenials
 from authz_service.identity.certificates import read_peer
 from authz_service.identity.introspections import Introspections
 from authz_service.request_form import METHODS
-from authz_service.supervisor.decision_service import EVALUATION_BUDGET, DecisionService, Tally
+from authz_service.supervisor.decision_service import DecisionService, Tally
+from authz_service.supervisor.flight_recorder import FlightRecorder
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
 
 UNKNOWN_KEY = request(authorization=f"Bearer {mint(header={'kid': 'new'})}")
@@ -39,7 +40,7 @@ class Worker:
         self.tally = Tally()
         self.gate = gate(self.given, introspections=Introspections(time.monotonic))
         self.audit = AuditWriter(Chain("", 0), self.sink)
-        self.service = DecisionService(self.gate, self.audit, self.tally, {})
+        self.service = DecisionService(self.gate, self.audit, self.tally, {}, FlightRecorder(1))
 
     def ask(
         self, asked: Request | None = None, *, final: bool = False, late: bool = False
@@ -233,20 +234,26 @@ class TestAccidents:
         assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
 
     def test_the_clock_of_an_evaluation_runs_during_it(self, worker: Worker) -> None:
-        """It is the process's own processor time, and short."""
+        """It is the process's own processor time, and short; the question is written down meanwhile, for others."""
+        flight = FlightRecorder(2)
 
         class Watch:
             left = 0.0
             reads = None
+            standing: tuple[Request, ...] = ()
 
             def evaluate(self, input_json: str) -> Verdict:
                 self.left = signal.getitimer(signal.ITIMER_VIRTUAL)[0]
+                flight.slot = 1
+                self.standing = tuple(question for _, question in flight.standing())
                 return Verdict(Reason.ALLOWED, (), None)
 
         watch = Watch()
-        DecisionService(gate(worker.given, engine=watch), worker.audit, worker.tally, {}).answer(request())
+        DecisionService(gate(worker.given, engine=watch), worker.audit, worker.tally, {}, flight).answer(request())
 
         assert 0 < watch.left < 2 * EVALUATION_BUDGET
+        assert watch.standing == (request(),)
+        assert list(flight.standing()) == []
 
 
 class TestMissingKeys:

@@ -15,6 +15,7 @@ from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, RouteRules
 from authz_service.headers import listener_tag
 from authz_service.supervisor.decision_service import DecisionService, Tally
+from authz_service.supervisor.flight_recorder import FlightRecorder
 
 
 def revision(tag: str, **changes: object) -> GateRules:
@@ -23,7 +24,8 @@ def revision(tag: str, **changes: object) -> GateRules:
 
 
 def service(given: GateRules, listeners: dict[bytes, frozenset[str]], folder: Path) -> DecisionService:
-    return DecisionService(gate(given), AuditWriter(Chain("", 0), AuditSink(str(folder / "audit"))), Tally(), listeners)
+    audit = AuditWriter(Chain("", 0), AuditSink(str(folder / "audit")))
+    return DecisionService(gate(given), audit, Tally(), listeners, FlightRecorder(1))
 
 
 def routed_by(tag: str, served: DecisionService) -> bytes:

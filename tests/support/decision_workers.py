@@ -1,0 +1,195 @@
+"""The control plane's side of real workers: a hub, a nursery, and an Envoy of our own making that asks them.
+
+with_sidecar(folder, play): `await play(sidecar)` between start and end.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import psutil
+import pytest
+from tests.support.client_certificates import certificate, in_envoys_form
+from tests.support.decisions import keys, rules
+from tests.support.tokens import an_rsa_signer, good_claims, mint
+
+from authz_service import headers
+from authz_service.domain.rules import GateRules
+from authz_service.supervisor import decision_sockets
+from authz_service.supervisor.messages import Figures
+from authz_service.supervisor.processes import Child, clean_environment
+from authz_service.supervisor.worker_hub import WorkerHub
+
+NOW = time.time()
+WORKERS = 2
+CERTIFICATE = in_envoys_form(certificate(valid=(NOW - 3600, NOW + 3600))).decode()
+TOKEN = mint(good_claims(NOW))
+LISTENER = headers.listener_tag(name for _, name in rules().headers.inject)
+
+
+NEW_KEY = an_rsa_signer()._replace(kid="new")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short enough for a socket's name (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="workers-", dir="/tmp") as name:
+        yield Path(name)
+
+
+class Sidecar:
+    """The control plane's side: a hub, a nursery with its workers, and an Envoy of our own making."""
+
+    def __init__(self, folder: Path, workers: int = WORKERS) -> None:
+        self.workers = workers
+        self.folder = folder
+        self.audit = folder / "audit.jsonl"
+        self.figures: Counter[str] = Counter()
+        self.fetch: Callable[[], Awaitable[None]] = _nothing
+        self.asked: list[tuple[str, str]] = []
+        self.hub = WorkerHub(folder / "control.sock", self._count, self._fetch)
+        self.log = folder / "nursery.log"
+        self._sockets = decision_sockets.listen_on(map(self.socket, range(workers)))
+        inherited = [each.fileno() for each in self._sockets]
+        self.nursery = Child("nursery", nursery_command(folder, inherited), clean_environment(), descriptors=inherited)
+
+    async def __aenter__(self) -> Self:
+        await self.hub.start()
+        standard_error = os.dup(2)
+        with self.log.open("w") as log:  # the workers inherit it
+            os.dup2(log.fileno(), 2)
+            try:
+                await self.nursery.start()
+            finally:
+                os.dup2(standard_error, 2)
+                os.close(standard_error)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.nursery.end(5)
+        self.hub.stop()
+        decision_sockets.close(self._sockets)
+
+    def rules(self, **changes: object) -> GateRules:
+        return rules(**{"audit_path": str(self.audit), **changes})
+
+    async def use(self, given: GateRules) -> None:
+        """Send the rules and wait until every worker decides by them."""
+        self.hub.set_rules(given)
+        await until(lambda: self.hub.active(given.revision) == self.workers)
+
+    async def start(self, **changes: object) -> None:
+        self.hub.set_keys(keys())
+        await self.use(self.rules(**changes))
+
+    def socket(self, slot: int) -> Path:
+        return self.folder / f"worker-{slot}.sock"
+
+    async def ask(self, slot: int, **changes: str) -> tuple[int, str]:
+        """The status and the reason, on a connection of its own. (0, "") when the worker says nothing."""
+        try:
+            async with Connection(self.socket(slot)) as connection:
+                return await connection.ask(**changes)
+        except (OSError, asyncio.IncompleteReadError):
+            return 0, ""
+
+    def pids(self) -> dict[int, int]:
+        """Slot -> pid, of the workers that are connected."""
+        return {worker.slot: worker.pid for worker in self.hub._workers.values()}
+
+    def records(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.audit.read_text().splitlines()]
+
+    def events(self) -> list[str]:
+        """What the nursery and the workers have logged."""
+        return [json.loads(line)["event"] for line in self.log.read_text().splitlines()]
+
+    def _count(self, figures: Figures) -> None:
+        self.figures.update(figures.decisions)
+
+    async def _fetch(self, issuer: str, kid: str) -> None:
+        self.asked.append((issuer, kid))
+        await self.fetch()
+
+
+class Connection:
+    """One keep-alive connection to a worker."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_unix_connection(str(self._path))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+
+    async def ask(
+        self, path: str = "/orders", method: str = "POST", token: str = TOKEN, correlation_id: str = "c-1"
+    ) -> tuple[int, str]:
+        """Status and reason of the answer."""
+        self._writer.write(question(path, method, token, correlation_id))
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+        fields = dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:-2])
+        body = b"" if method == "HEAD" else await self._reader.readexactly(int(fields["content-length"]))
+        return int(head.split()[1]), json.loads(body)["reason"] if body else ""
+
+
+def question(path: str, method: str = "POST", token: str = TOKEN, correlation_id: str = "c-1") -> bytes:
+    """As Envoy writes it."""
+    lines = [
+        f"{method} {headers.CHECK_PATH}{LISTENER}{path} HTTP/1.1",
+        "host: order-service.zone2.local",
+        "content-length: 0",
+        f"{headers.AUTHORIZATION}: Bearer {token}",
+        f"{headers.PEER_CERT}: {CERTIFICATE}",
+        f"{headers.CORRELATION_ID}: {correlation_id}",
+        f"{headers.REMOTE}: 127.0.0.1",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def nursery_command(folder: Path, sockets: Sequence[int]) -> list[str]:
+    return [
+        sys.executable, "-m", "authz_service.supervisor.nursery",
+        "--parent", str(os.getpid()),
+        "--service", "order-service",
+        "--control-socket", str(folder / "control.sock"),
+        "--decision-sockets", *map(str, sockets),
+    ]  # fmt: skip
+
+
+async def until(condition: Callable[[], bool], patience: float = 10.0) -> float:
+    """Wait for it; how long it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < patience, "it did not happen"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - started
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not: who should have reaped it may be somebody else's process."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def _nothing() -> None: ...
+
+
+def with_sidecar(folder: Path, play: Callable[[Sidecar], Awaitable[None]], workers: int = WORKERS) -> None:
+    async def run() -> None:
+        async with Sidecar(folder, workers) as sidecar:
+            await play(sidecar)
+
+    asyncio.run(run())
