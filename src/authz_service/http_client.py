@@ -38,15 +38,23 @@ class Response:
 class HttpClient:
     """`hosts` maps a name to the address to connect to; SNI, Host and the certificate check stay on the name.
 
-    Without `ca_file` the system's authorities are trusted, with it only its own. A changed file acts on the next call.
+    Without `ca_file` the system's authorities are trusted, with it only its own. `client_pair` is the certificate and
+    its key that we show to a server which asks. A changed file acts on the next call.
     """
 
-    def __init__(self, hosts: Mapping[str, str], ca_file: Path | None, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        hosts: Mapping[str, str],
+        ca_file: Path | None,
+        timeout: float = 5.0,
+        client_pair: tuple[Path, Path] | None = None,
+    ) -> None:
         self._hosts = {name.lower(): address for name, address in hosts.items()}
         self._ca_file = ca_file
         self._timeout = timeout
-        self._ca_version = _file_version(ca_file)
-        self._tls = _tls_context(ca_file)
+        self._client_pair = client_pair
+        self._versions = self._file_versions()
+        self._tls = _tls_context(ca_file, client_pair)
         # A pool for each name: two names at one address must not share a connection, whose certificate names only one.
         self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
         self._retired: list[httpcore.AsyncConnectionPool] = []
@@ -75,7 +83,7 @@ class HttpClient:
     ) -> Response:
         """Any status but a redirect comes back as a Response; everything else is a FetchError that names the place."""
         place = _split(url)
-        self._reload_changed_authorities()
+        self._reload_changed_files()
         self._in_flight += 1
         try:
             # A timeout of the transport starts anew with every byte, so a server that trickles would hold us for ever.
@@ -125,30 +133,40 @@ class HttpClient:
             )
         return self._pools[host]
 
-    def _reload_changed_authorities(self) -> None:
-        version = _file_version(self._ca_file)
-        if version == self._ca_version:
+    def _reload_changed_files(self) -> None:
+        versions = self._file_versions()
+        if versions == self._versions:
             return
-        self._ca_version = version
+        self._versions = versions
         try:
-            self._tls = _tls_context(self._ca_file)
+            self._tls = _tls_context(self._ca_file, self._client_pair)
         except CertificateProblems as problems:
             _log.warning("ca_file_ignored", extra={"fields": {"file": str(self._ca_file), "error": str(problems)}})
             return
         self._retired.extend(self._pools.values())
         self._pools.clear()
 
+    def _file_versions(self) -> list[tuple[int, int, int] | None]:
+        return [_file_version(file) for file in (self._ca_file, *(self._client_pair or ()))]
+
     async def _close_retired(self) -> None:
         while self._retired and not self._in_flight:
             await self._retired.pop().aclose()
 
 
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+def _tls_context(ca_file: Path | None, client_pair: tuple[Path, Path] | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
         fix = "give a PEM file with the authorities that sign the identity provider's certificate"
         raise CertificateProblems([Problem(at="ca_file", found=_reason(error), fix=fix, file=str(ca_file))]) from error
+    if client_pair is not None:
+        try:
+            context.load_cert_chain(*client_pair)
+        except (OSError, ssl.SSLError) as error:
+            fix = "give a certificate and its own key, both PEM, the key without a password"
+            found, file = _reason(error), str(client_pair[0])
+            raise CertificateProblems([Problem(at="client_cert", found=found, fix=fix, file=file)]) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     return context

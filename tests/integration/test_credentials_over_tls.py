@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.certificates import SERVER, Authority, Life
+from tests.support.certificates import CLIENT, SERVER, Authority, Life
+from tests.support.echo_service import EchoService, tls_server
 from tests.support.fake_clock import async_test
 from tests.support.faulty_server import Answer, FaultyServer, json_answer
 
@@ -436,3 +437,48 @@ async def test_a_restart_during_an_outage_has_its_keys(server: FaultyServer, ca_
         assert source.state().stale
         server.come_up()
         await until(lambda: not source.state().stale, within=5)
+
+
+def issued(authority: Authority, folder: Path, name: str) -> tuple[Path, Path]:
+    return authority.issue(name, usages=(CLIENT,)).write(folder, name)
+
+
+@async_test
+async def test_a_server_that_asks_for_our_certificate_gets_it(
+    tmp_path: Path, authority: Authority, ca_file: Path, tls: TLS
+) -> None:
+    """RFC 8705: with ours the request arrives, without it or with a stranger's there is no handshake."""
+    own = issued(authority, tmp_path, "own")
+    strange = issued(Authority.living("strange-ca", time.time()), tmp_path, "strange")
+    with EchoService("127.0.0.1", 0, tls_server(*tls, ca_file)) as server:
+        url = f"https://{NAME}:{server.port}/token"
+
+        async def ask(pair: tuple[Path, Path] | None) -> int:
+            http = HttpClient(HOSTS, ca_file, timeout=5, client_pair=pair)
+            try:
+                return (await http.post_form(url, {"a": "b"})).status
+            finally:
+                await http.aclose()
+
+        assert await ask(own) == 200
+        for wrong in (None, strange):
+            with pytest.raises(FetchError):
+                await ask(wrong)
+        assert len(server.seen) == 1
+
+        http = HttpClient(HOSTS, ca_file, timeout=5, client_pair=own)
+        await http.post_form(url, {"a": "b"})
+        issued(authority, tmp_path, "own")
+        await http.post_form(url, {"a": "b"})
+        await http.aclose()
+    serials = [seen.peer_serial for seen in server.seen]
+    assert serials[0] == serials[1] != serials[2]
+
+
+def test_a_certificate_with_another_key_is_refused_at_once(tmp_path: Path, authority: Authority, ca_file: Path) -> None:
+    """By name, when the configuration is read; not at the first token."""
+    (cert, key), (_, other) = issued(authority, tmp_path, "own"), issued(authority, tmp_path, "other")
+    HttpClient(HOSTS, ca_file, client_pair=(cert, key))
+
+    with pytest.raises(CertificateProblems, match=r"own\.crt"):
+        HttpClient(HOSTS, ca_file, client_pair=(cert, other))

@@ -57,6 +57,8 @@ def _target(place: Place, target: Target) -> Iterator[Finding]:
     if tls.enabled:
         yield from _tls((*place, "tls"), tls)
     yield from _auth((*place, "auth"), target.auth)
+    if target.auth.type != "none":
+        yield from _client_auth((*place, "auth"), target)
 
 
 def _tls(place: Place, tls: TargetTls) -> Iterator[Finding]:
@@ -76,14 +78,34 @@ def _auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
     for key in ("token_url", "client_id"):
         if getattr(auth, key) is None:
             yield Finding((*place, key), "is missing", "oauth2_client_credentials needs it", seen)
-    yield from one_secret(place, auth.client_secret, auth.client_secret_file, seen)
     if auth.token_url is not None:
         yield from plain_http((*place, "token_url"), auth.token_url, seen)
 
 
+def _client_auth(place: Place, target: Target) -> Iterator[Finding]:
+    """Each way of proving who we are needs its own thing, and another's beside it is a mistake."""
+    auth, tls, seen = target.auth, target.tls, ((*place, "client_auth"),)
+    by_secret = auth.client_auth in {"client_secret_basic", "client_secret_post"}
+    if by_secret:
+        yield from one_secret(place, auth.client_secret, auth.client_secret_file, seen)
+    if auth.client_auth == "private_key_jwt" and auth.client_key_file is None:
+        yield Finding((*place, "client_key_file"), "is missing", "private_key_jwt signs with it", seen)
+    if auth.client_auth == "tls_client_auth" and (tls.client_cert is None or tls.client_key is None):
+        found = "tls_client_auth, but the target has no certificate to show"
+        yield Finding((*place, "client_auth"), found, "name tls.client_cert and tls.client_key of the target", seen)
+    if auth.client_auth == "tls_client_auth" and (auth.token_url or "").startswith("http:"):
+        yield Finding((*place, "token_url"), "plain HTTP shows no certificate", "use https://", seen)
+    wrong = [] if by_secret else ["client_secret", "client_secret_file"]
+    if auth.client_auth != "private_key_jwt":
+        wrong += ["client_key_file", "client_key_id", "client_assertion_audience"]
+    for key in wrong:
+        if getattr(auth, key) is not None:
+            yield Finding((*place, key), f"is not used with {auth.client_auth}", "remove it", seen)
+
+
 def _unused_auth(place: Place, auth: TargetAuth, seen: tuple[Place, ...]) -> Iterator[Finding]:
     """Credentials beside `none` are a mistake that would only show as somebody else's 401."""
-    for key in ("token_url", "client_id", "client_secret", "client_secret_file"):
+    for key in ("token_url", "client_id", "client_secret", "client_secret_file", "client_key_file"):
         if getattr(auth, key) is not None:
             found = f"none, but there is a {key}"
             yield Finding(

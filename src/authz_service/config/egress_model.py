@@ -65,7 +65,7 @@ class TargetAuth(Section):
     token_url: HttpUrl | None = Field(
         default=None,
         description="The identity provider's token endpoint. Required with `oauth2_client_credentials`, as are "
-        "`client_id` and a secret.",
+        "`client_id` and what `client_auth` needs.",
         examples=["https://keycloak.example.com/realms/services/protocol/openid-connect/token"],
     )
     client_id: Word | None = Field(
@@ -73,7 +73,8 @@ class TargetAuth(Section):
     )
     client_secret: Secret | None = Field(
         default=None,
-        description="The service's password there. Never printed. Either this or `client_secret_file`.",
+        description="The service's password there. Never printed. Either this or `client_secret_file`, and only for "
+        "`client_secret_basic` and `client_secret_post`.",
         examples=["${ORDER_SERVICE_CLIENT_SECRET}"],
     )
     client_secret_file: File | None = Field(
@@ -81,9 +82,25 @@ class TargetAuth(Section):
         description="A file with the secret in it; a line end at its end is ignored.",
         examples=["/run/secrets/order-service"],
     )
-    client_auth: Literal["client_secret_basic", "client_secret_post"] = Field(
+    client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"] = Field(
         default="client_secret_basic",
-        description="How the secret is sent: in the Authorization header, or in the form (RFC 6749 §2.3.1).",
+        description="How the service proves itself there: by its secret in the Authorization header or in the form "
+        "(RFC 6749 §2.3.1), by a short-lived JWT signed with `client_key_file` (RFC 7523), or by the certificate of "
+        "the target's `tls.client_cert` (RFC 8705), to which the provider can bind the token.",
+    )
+    client_key_file: File | None = Field(
+        default=None,
+        description="The key that signs for `private_key_jwt`, PEM: RSA (RS256) or EC (ES256, ES384, ES512 by its "
+        "curve). Read anew for each token.",
+        examples=["/run/secrets/order-service.key"],
+    )
+    client_key_id: Word | None = Field(
+        default=None, description="The key's `kid` at the identity provider, if it knows several.", examples=["2026-11"]
+    )
+    client_assertion_audience: Word | None = Field(
+        default=None,
+        description="The `aud` of that JWT. By default `token_url`; some providers want their issuer URL.",
+        examples=["https://keycloak.example.com/realms/services"],
     )
     scopes: tuple[Word, ...] = Field(
         default=(), description="The scopes to ask for.", examples=[["data-service:read", "data-service:write"]]

@@ -3,14 +3,16 @@
 import base64
 import json
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote_plus
 
+from authz_service.credentials.client_assertion import ASSERTION_TYPE, load_assertion_key, sign_assertion
 from authz_service.domain.secret import Secret
-from authz_service.errors import FetchError
+from authz_service.errors import CertificateProblems, FetchError
 from authz_service.http_client import Response
 
 DEFAULT_LIFETIME = 60.0
@@ -20,14 +22,14 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1; so neither CR, 
 _SCOPES = re.compile(r"[\x20-\x7e]{1,2000}")
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 _REMEDIES = {
-    "invalid_client": "the provider does not accept this client_id or its secret",
+    "invalid_client": "the provider does not accept this client_id or its secret, key or certificate",
     "unauthorized_client": "the client may not use client_credentials: allow service accounts for it",
     "invalid_scope": "the provider does not grant these scopes to the client",
 }
 
 PostForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Awaitable[Response]]  # as HttpClient.post_form
-CacheKey = tuple[str, str, tuple[str, ...], str]
-ClientAuth = Literal["client_secret_basic", "client_secret_post"]
+CacheKey = tuple[str, str, tuple[str, ...], str, str]
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +38,23 @@ class TokenRequest:
 
     token_url: str
     client_id: str
-    client_secret: Secret
+    client_secret: Secret  # empty where the client proves itself without one
     scopes: tuple[str, ...] = ()
     audience: str = ""
     client_auth: ClientAuth = "client_secret_basic"
+    assertion_key_file: Path | None = None  # of private_key_jwt
+    assertion_key_id: str = ""
+    assertion_audience: str = ""
+    client_pair: tuple[Path, Path] | None = None  # certificate and key to show to the provider: tls_client_auth
+    bound_to: str = ""  # digest of that certificate: the token may be bound to it
     ca_file: Path | None = None
     refresh_before_expiry: float = 60.0
 
 
 def cache_key(request: TokenRequest) -> CacheKey:
-    """Requests that agree in this may share one token."""
-    return (request.token_url, request.client_id, tuple(sorted(request.scopes)), request.audience)
+    """Requests that agree in this may share one token. One that is bound to a certificate goes with it only."""
+    scopes = tuple(sorted(request.scopes))
+    return (request.token_url, request.client_id, scopes, request.audience, request.bound_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +73,11 @@ async def fetch_token(post_form: PostForm, request: TokenRequest, now: Callable[
         form["scope"] = " ".join(request.scopes)
     if request.audience:
         form["audience"] = request.audience
-    headers = {}
-    if request.client_auth == "client_secret_post":
-        form |= {"client_id": request.client_id, "client_secret": request.client_secret.reveal()}
-    else:
-        headers["Authorization"] = basic_authorization(request.client_id, request.client_secret)
     asked_at = now()
+    if request.client_auth == "client_secret_basic":
+        headers = {"Authorization": basic_authorization(request.client_id, request.client_secret)}
+    else:
+        headers, form = {}, form | _proof_in_the_form(request, asked_at)
     response = await post_form(request.token_url, form, headers)
     if response.status != 200:
         raise FetchError(_refusal(request, response), retry_after=response.retry_after)
@@ -90,6 +97,26 @@ def read_token(body: bytes, requested: tuple[str, ...], now: float) -> Token:
     granted = answer.get("scope")
     scopes = tuple(granted.split()) if isinstance(granted, str) and _SCOPES.fullmatch(granted) else requested
     return Token(Secret(value), lifetime, scopes)
+
+
+def _proof_in_the_form(request: TokenRequest, now: float) -> dict[str, str]:
+    """RFC 6749 §2.3.1, RFC 7523 §2.2, RFC 8705 §2.1.1. Of `tls_client_auth` the connection is the proof."""
+    named = {"client_id": request.client_id}
+    if request.client_auth == "client_secret_post":
+        return named | {"client_secret": request.client_secret.reveal()}
+    if request.client_auth == "private_key_jwt":
+        return named | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": _assertion(request, now)}
+    return named
+
+
+def _assertion(request: TokenRequest, now: float) -> str:
+    assert request.assertion_key_file is not None  # the loader requires it
+    try:
+        key = load_assertion_key(request.assertion_key_file, request.assertion_key_id)
+    except CertificateProblems as problems:
+        raise FetchError(str(problems)) from problems
+    audience = request.assertion_audience or request.token_url
+    return sign_assertion(key, request.client_id, audience, now, secrets.token_urlsafe(16))
 
 
 def basic_authorization(client_id: str, client_secret: Secret) -> str:

@@ -6,15 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authz_service.clock import Clock
 from authz_service.config.model import Config, Target, TokenStore
+from authz_service.credentials.client_assertion import load_assertion_key
 from authz_service.credentials.introspection import IntrospectionEndpoint, Introspector
 from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeyState
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
 from authz_service.domain.rules import IssuerKeys
+from authz_service.domain.secret import Secret
 from authz_service.egress.token_keeper import Subscription, TokenKeepers, TokenState
 from authz_service.http_client import HttpClient
 from authz_service.identity.key_set import usable_keys
@@ -22,17 +25,23 @@ from authz_service.identity.key_set import usable_keys
 if TYPE_CHECKING:  # Redis' client is imported by those who share
     from authz_service.credentials.shared_tokens import SharedTokens
 
+_Place = tuple[Path | None, tuple[Path, Path] | None]  # whom a connection trusts, and what it shows
 _Wanted = tuple[KeySettings, Path | None]  # and the CA file of the issuer's server
 PublishKeys = Callable[[IssuerKeys], None]
 PublishToken = Callable[[str, str | None], None]  # (target, token; None = there is none)
 
 
 def require_usable_authorities(config: Config) -> None:
-    """Read every CA file that our own calls trust. Raises CertificateProblems."""
-    files = {issuer.ca_file for issuer in config.issuers}
-    files |= {target.auth.ca_file for target in config.egress.targets.values() if target.auth.type != "none"}
-    for file in files:
-        HttpClient(config.hosts, file)
+    """Read every CA file that our own calls trust, and every key and certificate by which they prove who we are.
+    Raises CertificateProblems.
+    """
+    requests = [_token_request(target) for target in config.egress.targets.values() if target.auth.type != "none"]
+    places = {(issuer.ca_file, None) for issuer in config.issuers}
+    for ca_file, client_pair in places | {(request.ca_file, request.client_pair) for request in requests}:
+        HttpClient(config.hosts, ca_file, client_pair=client_pair)
+    for request in requests:
+        if request.assertion_key_file is not None:
+            load_assertion_key(request.assertion_key_file, request.assertion_key_id)
 
 
 class Outbound:
@@ -52,7 +61,7 @@ class Outbound:
         self._publish_token = publish_token
         self._clock = clock
         self._hosts: dict[str, str] = {}
-        self._clients: dict[Path | None, HttpClient] = {}
+        self._clients: dict[_Place, HttpClient] = {}
         self._sources: dict[_Wanted, KeySource] = {}
         self._introspections = introspections
         self._introspectors: dict[str, Introspector] = {}  # by issuer
@@ -175,12 +184,13 @@ class Outbound:
         return await (self._ask_for_token if self._shared is None else self._shared.fetch)(request)
 
     async def _ask_for_token(self, request: TokenRequest) -> Token:
-        return await fetch_token(self._client(request.ca_file).post_form, request, time.time)
+        return await fetch_token(self._client(request.ca_file, request.client_pair).post_form, request, time.time)
 
-    def _client(self, ca_file: Path | None) -> HttpClient:
-        if ca_file not in self._clients:
-            self._clients[ca_file] = HttpClient(self._hosts, ca_file)
-        return self._clients[ca_file]
+    def _client(self, ca_file: Path | None, client_pair: tuple[Path, Path] | None = None) -> HttpClient:
+        place = (ca_file, client_pair)
+        if place not in self._clients:
+            self._clients[place] = HttpClient(self._hosts, ca_file, client_pair=client_pair)
+        return self._clients[place]
 
     async def _stop_sources(self, unwanted: set[_Wanted]) -> None:
         for wanted in unwanted:
@@ -193,17 +203,26 @@ class Outbound:
 
 
 def _token_request(target: Target) -> TokenRequest:
-    auth = target.auth
+    auth, tls = target.auth, target.tls
+    client_pair, bound_to = None, ""
+    if auth.client_auth == "tls_client_auth":
+        assert tls.client_cert is not None  # the loader requires both
+        assert tls.client_key is not None
+        client_pair, bound_to = (tls.client_cert, tls.client_key), _digest(tls.client_cert)
     assert auth.token_url is not None  # the loader requires it
     assert auth.client_id is not None
-    assert auth.client_secret is not None  # the loader has read client_secret_file into it
     return TokenRequest(
         token_url=auth.token_url,
         client_id=auth.client_id,
-        client_secret=auth.client_secret,
+        client_secret=auth.client_secret or Secret(""),
         scopes=auth.scopes,
         audience=auth.audience or "",
         client_auth=auth.client_auth,
+        assertion_key_file=auth.client_key_file,
+        assertion_key_id=auth.client_key_id or "",
+        assertion_audience=auth.client_assertion_audience or "",
+        client_pair=client_pair,
+        bound_to=bound_to,
         ca_file=auth.ca_file,
         refresh_before_expiry=auth.refresh_before_expiry,
     )
@@ -220,3 +239,10 @@ def _endpoints(config: Config) -> dict[str, IntrospectionEndpoint]:
                 issuer.issuer, asked.url, asked.client_id, asked.client_secret, asked.client_auth, issuer.ca_file
             )
     return found
+
+
+def _digest(file: Path) -> str:
+    try:
+        return sha256(file.read_bytes()).hexdigest()
+    except OSError:  # between a removal and its replacement
+        return ""

@@ -255,20 +255,22 @@ class Sidecar:
                 self._refuse(cause, error)
             await asyncio.to_thread(self._denylist.refresh, self._current.config)
             try:
-                self._follow_certificates()
+                if self._follow_certificates():  # a token may be bound to the certificate before
+                    await self._outbound.update(self._current.config)
                 self._status.certificate_problem = ""
             except OSError as error:
                 log.exception("certificates_not_written")
                 self._status.certificate_problem = str(error)
             self._look_now.set()
 
-    def _follow_certificates(self) -> None:
-        """Raises OSError when the state directory cannot be written; what was not is written the next time."""
+    def _follow_certificates(self) -> bool:
+        """Whether any changed. Raises OSError when the state directory cannot be written; the rest comes later."""
         changed = self._certificates.refresh(self._current.config)
         self._send_rules()
         if changed:
             self._status.figure.reloads["certificates", "ok"] += 1
             log.info("certificates_reloaded", extra={"fields": {"names": changed}})
+        return bool(changed)
 
     def _read_changed(self) -> Desired | None:
         """The new wishes, checked; None when they are the present ones. Runs in a thread."""

@@ -8,6 +8,10 @@ from tests.support.config_files import REMOVED, TARGET, changed, load_tree, prob
 
 from authz_service import headers
 
+BY_CERTIFICATE = {f"{TARGET}.auth.client_auth": "tls_client_auth", f"{TARGET}.auth.client_secret": REMOVED}
+NO_KEY = {f"{TARGET}.auth.client_auth": "private_key_jwt", f"{TARGET}.auth.client_secret": REMOVED}
+BY_KEY = {**NO_KEY, f"{TARGET}.auth.client_key_file": "/a/key"}
+
 Changes = dict[str, Any]
 OTHER = "https://payment-service.zone2.local:8443"
 PLAIN = {"http.tls": {"enabled": "false"}, "proxy.mtls": REMOVED}
@@ -202,6 +206,22 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
     (f"{TARGET}.auth.client_id", {}, {f"{TARGET}.auth.client_id": REMOVED}, "needs it"),
     (f"{TARGET}.auth.client_secret", {}, {f"{TARGET}.auth.client_secret": REMOVED}, "client_secret_file"),
     (f"{TARGET}.auth.client_secret_file", {}, {f"{TARGET}.auth.client_secret_file": "/a/file"}, "keep one"),
+    (f"{TARGET}.auth.client_key_file", BY_KEY, NO_KEY, "signs with it"),
+    (f"{TARGET}.auth.client_secret", BY_KEY, {**BY_KEY, f"{TARGET}.auth.client_secret": "x"}, "remove it"),
+    (f"{TARGET}.auth.client_key_file", {}, {f"{TARGET}.auth.client_key_file": "/a/key"}, "remove it"),
+    (f"{TARGET}.auth.client_key_id", BY_KEY, {f"{TARGET}.auth.client_key_id": "1"}, "remove it"),
+    (
+        f"{TARGET}.auth.client_auth",
+        BY_CERTIFICATE,
+        {**BY_CERTIFICATE, f"{TARGET}.tls.client_cert": REMOVED, f"{TARGET}.tls.client_key": REMOVED},
+        "tls.client_cert",
+    ),
+    (
+        f"{TARGET}.auth.token_url",
+        BY_CERTIFICATE,
+        {**BY_CERTIFICATE, f"{TARGET}.auth.token_url": "http://localhost:8080/token"},
+        "https://",
+    ),
     (
         f"{TARGET}.auth.token_url",
         {f"{TARGET}.auth.token_url": "http://localhost:8080/token"},

@@ -81,7 +81,7 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
     (f"{AUTH}.client_id", ["a", "0123"], ["", "a b", "a\nb"]),
     (f"{AUTH}.client_secret", ["a", " ä "], ["", "a\n", "a\0", ["a"], {"a": "b"}]),
     (f"{AUTH}.scopes", [["a:b"], []], [["a b"], "a"]),
-    (f"{AUTH}.client_auth", ["client_secret_post"], ["private_key_jwt"]),
+    (f"{AUTH}.client_auth", ["client_secret_post"], ["client_secret_jwt"]),
     (f"{AUTH}.type", ["oauth2_client_credentials"], ["oauth2", ["none"]]),
     (f"{TARGET}.tls.server_name", ["data.local", "a_b"], ["10.0.0.1", "a..b", "-a", "a b", "x" * 64]),
     (f"{TARGET}.retries.attempts", ["0", "10"], ["11", "-1"]),

@@ -68,6 +68,7 @@ async def test_targets_with_equal_keys_share_one_token() -> None:
         replace(REQUEST, scopes=("read",)),
         replace(REQUEST, scopes=("read", "write", "admin")),
         replace(REQUEST, audience="data-service"),
+        replace(REQUEST, bound_to="5e88"),
     ],
 )
 @async_test
