@@ -133,7 +133,7 @@ class Mesh:
     async def start_identity_provider(self) -> None:
         await self.spawn("identity-provider", identity.command(self), {})
         if self.identity is IdentityProvider.KEYCLOAK:
-            await self._wait_for("identity-provider", f"{self.identity_url}/realms/users")
+            await self.wait_identity_provider_ready()
             async with self.client() as client:
                 await identity.hand_signing_keys(self, client)
 
@@ -199,12 +199,15 @@ class Mesh:
 
     async def wait_ready(self) -> None:
         """Until the identity provider, every service and every sidecar says so; MeshError after a time, or a death."""
-        waits = [self._wait_for("identity-provider", f"{self.identity_url}/realms/users")]
+        waits = [self.wait_identity_provider_ready()]
         for pod in PODS:
             if pod.service is not None:
                 waits.append(self._wait_for(f"{pod.name}/app", f"http://{self.address(pod)}:9000/healthz"))
             waits.append(self._wait_for(f"{pod.name}/sidecar", f"http://{self.address(pod)}:9901/readyz"))
         await asyncio.gather(*waits)
+
+    async def wait_identity_provider_ready(self) -> None:
+        await self._wait_for("identity-provider", f"{self.identity_url}/realms/users")
 
     async def _wait_for(self, name: str, url: str) -> None:
         timeout = self.identity.ready_timeout if name == "identity-provider" else _READY_TIMEOUT
