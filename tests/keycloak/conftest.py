@@ -34,6 +34,6 @@ def change_client(live: Live) -> Iterator[ChangeClient]:
 
 
 _ADDED = (
-    "access.token.lifespan", "tls.client.certificate.bound.access.tokens", "x509.subjectdn", "use.jwks.string",
-    "jwks.string", "token.endpoint.auth.signing.alg",
+    "access.token.lifespan", "tls.client.certificate.bound.access.tokens", "use.jwks.string", "jwks.string",
+    "x509.subjectdn", "x509.casubjectdn", "x509.allow.regex.pattern.comparison",
 )  # fmt: skip

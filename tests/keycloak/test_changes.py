@@ -79,7 +79,7 @@ def test_not_before_ends_old_tokens_at_keycloak_and_on_the_denylist(
     """Keycloak calls them inactive from then on, but nobody tells a sidecar: that moment belongs on its denylist."""
     denylist = tmp_path / "denylist.yaml"
     denylist.write_text("{}")
-    sidecar = start_sidecar({"denylist": {"path": str(denylist)}})
+    sidecar = start_sidecar({"revocation": {"path": str(denylist)}})
     service, user = live.service("order-service"), live.user("john")
     assert introspected(live, service)
     time.sleep(1.1)  # `iat` has whole seconds

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -23,10 +25,15 @@ from authz_devkit.certs.authority import client_request
 from authz_devkit.certs.rotation import rotate_leaf
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_authority
 from authz_devkit.demo.caller import POD
+from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
 from authz_service.domain.refusals import Reason
+from authz_service.domain.secret import Secret
+from authz_service.errors import FetchError
+from authz_service.http_client import HttpClient
 
 StartSidecar = Callable[..., LoneSidecar]
 AUTH = "egress.targets.data-service.auth"
+REQUEST = TokenRequest("", "order-service", Secret(""), ("data-service:read",))
 STOCK = "/data/inventory/PROD-123"
 
 
@@ -45,9 +52,15 @@ def test_by_a_secret(start_sidecar: StartSidecar, data_service: tuple[str, int],
 
 @pytest.mark.parametrize("kind", ["ES256", "RS256"])
 def test_by_a_signed_jwt(
-    start_sidecar: StartSidecar, data_service: tuple[str, int], change_client: ChangeClient, tmp_path: Path, kind: str
+    start_sidecar: StartSidecar,
+    mesh: Live,
+    data_service: tuple[str, int],
+    change_client: ChangeClient,
+    tmp_path: Path,
+    *,
+    kind: str,
 ) -> None:
-    """With the key that Keycloak knows; another key gets no token, and nothing leaves."""
+    """With the key that Keycloak knows, and for this realm; another key, or another audience, gets no token."""
     key, other = (a_key(kind) for _ in range(2))
     change_client(
         "order-service",
@@ -57,19 +70,21 @@ def test_by_a_signed_jwt(
     for name, written in (("good", key), ("bad", other)):
         pem = written.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (tmp_path / f"{name}.key").write_bytes(pem)
-        (tmp_path / f"{name}.key").chmod(0o600)
-    changes = {
-        f"{AUTH}.client_auth": "private_key_jwt",
-        f"{AUTH}.client_secret": REMOVED,
-        f"{AUTH}.client_key_id": "k1",
-    }
+    by_key = {f"{AUTH}.client_auth": "private_key_jwt", f"{AUTH}.client_secret": REMOVED, f"{AUTH}.client_key_id": "k1"}
 
-    good = start_sidecar({**changes, f"{AUTH}.client_key_file": str(tmp_path / "good.key")}, target=data_service)
-    assert good.call_egress("GET", STOCK).status == 200
+    sidecar = start_sidecar({**by_key, f"{AUTH}.client_key_file": str(tmp_path / "good.key")}, target=data_service)
+    assert sidecar.call_egress("GET", STOCK).status == 200
 
-    bad = start_sidecar({**changes, f"{AUTH}.client_key_file": str(tmp_path / "bad.key")}, target=data_service)
-    assert bad.call_egress("GET", STOCK).problem["reason"] == Reason.EGRESS_TOKEN_UNAVAILABLE
-    assert "secret, key or certificate" in str(bad.readyz()["degraded"])
+    request = replace(REQUEST, client_auth="private_key_jwt", assertion_key_id="k1")
+    for audience in ("", f"{mesh.mesh.identity_url}/realms/services"):
+        good = replace(request, assertion_key_file=tmp_path / "good.key", assertion_audience=audience)
+        assert mesh.run(asked(mesh, good)).lifetime == 300
+    for wrong in (
+        replace(request, assertion_key_file=tmp_path / "bad.key"),
+        replace(request, assertion_key_file=tmp_path / "good.key", assertion_audience="https://elsewhere.example"),
+    ):
+        with pytest.raises(FetchError, match="invalid_client"):
+            mesh.run(asked(mesh, wrong))
 
 
 def test_by_a_certificate_to_which_the_token_is_bound(
@@ -78,15 +93,14 @@ def test_by_a_certificate_to_which_the_token_is_bound(
     """RFC 8705, from end to end: `cnf` names the certificate of zone 3 that our egress shows, to Keycloak and to the
     target. A thief with another certificate of the same name gets nowhere with that token.
     """
-    bind(change_client)
+    bind(mesh, change_client)
     changes = {f"{AUTH}.client_auth": "tls_client_auth", f"{AUTH}.client_secret": REMOVED}
     sidecar = start_sidecar(changes, target=data_service)
 
     assert sidecar.call_egress("GET", STOCK).status == 200
 
     token = token_of(sidecar, mesh)
-    shown = x509.load_pem_x509_certificate(leaf_cert(mesh.mesh.certs, "order-service/client-zone3").read_bytes())
-    digest = sha256(shown.public_bytes(Encoding.DER)).digest()
+    digest = sha256(certificate(mesh, "order-service/client-zone3").public_bytes(Encoding.DER)).digest()
     assert decoded(token)[1]["cnf"] == {"x5t#S256": base64.urlsafe_b64encode(digest).rstrip(b"=").decode()}
     own = mesh.call(POD["data"], "GET", "/inventory/PROD-123", certificate="order-zone3", token=token)
     assert own.status == 200
@@ -101,7 +115,7 @@ def test_a_renewed_certificate_brings_a_token_that_is_bound_to_it(
     start_sidecar: StartSidecar, mesh: Live, data_service: tuple[str, int], change_client: ChangeClient
 ) -> None:
     """The token in hand, bound to the certificate before, would be refused; nobody waits for its end."""
-    bind(change_client)
+    bind(mesh, change_client)
     changes = {f"{AUTH}.client_auth": "tls_client_auth", f"{AUTH}.client_secret": REMOVED}
     sidecar = start_sidecar(changes, target=data_service, own_certs=True)
     assert sidecar.call_egress("GET", STOCK).status == 200
@@ -112,22 +126,18 @@ def test_a_renewed_certificate_brings_a_token_that_is_bound_to_it(
     until(lambda: sidecar.call_egress("GET", STOCK).status == 200)
 
 
-def test_another_certificate_is_no_proof(
-    start_sidecar: StartSidecar, mesh: Live, data_service: tuple[str, int], change_client: ChangeClient
-) -> None:
-    """Payment's certificate, of the same CA, does not make it the order service."""
-    bind(change_client)
-    certs, tls = mesh.mesh.certs, "egress.targets.data-service.tls"
-    changes = {
-        f"{AUTH}.client_auth": "tls_client_auth",
-        f"{AUTH}.client_secret": REMOVED,
-        f"{tls}.client_cert": str(leaf_cert(certs, "payment-service/client-zone3")),
-        f"{tls}.client_key": str(leaf_key(certs, "payment-service/client-zone3")),
-    }
+def test_another_certificate_is_no_proof(mesh: Live, change_client: ChangeClient) -> None:
+    """Payment's, of the same CA, does not make it the order service; nor does none."""
+    bind(mesh, change_client)
 
-    refused = start_sidecar(changes, target=data_service).call_egress("GET", STOCK)
+    def of(service: str) -> TokenRequest:
+        pair = tuple(of_leaf(mesh.mesh.certs, f"{service}/client-zone3") for of_leaf in (leaf_cert, leaf_key))
+        return replace(REQUEST, client_auth="tls_client_auth", client_pair=(pair[0], pair[1]))
 
-    assert refused.problem["reason"] == Reason.EGRESS_TOKEN_UNAVAILABLE
+    assert mesh.run(asked(mesh, of("order-service"))).lifetime == 300
+    for wrong in (of("payment-service"), replace(REQUEST, client_auth="tls_client_auth")):
+        with pytest.raises(FetchError, match="invalid_client"):
+            mesh.run(asked(mesh, wrong))
 
 
 UNBOUND: list[str] = []
@@ -140,15 +150,34 @@ def unbound_token(mesh: Live) -> None:
         UNBOUND.append(mesh.service("order-service"))
 
 
-def bind(change_client: ChangeClient) -> None:
+def bind(live: Live, change_client: ChangeClient) -> None:
+    """To the certificate's subject and to its CA, for Keycloak trusts the public CAs too."""
+    own = certificate(live, "order-service/client-zone3")
     change_client(
         "order-service",
         clientAuthenticatorType="client-x509",
         attributes={
-            "x509.subjectdn": "CN=order-service-client,O=MyOrg",
+            "x509.subjectdn": own.subject.rfc4514_string(),
+            "x509.casubjectdn": own.issuer.rfc4514_string(),
+            "x509.allow.regex.pattern.comparison": "false",
             "tls.client.certificate.bound.access.tokens": "true",
         },
     )
+
+
+def certificate(live: Live, name: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(leaf_cert(live.mesh.certs, name).read_bytes())
+
+
+async def asked(live: Live, request: TokenRequest) -> Token:
+    """By the product's own client, without a sidecar. Raises FetchError."""
+    url = f"{live.mesh.identity_url}/realms/services/protocol/openid-connect/token"
+    ca_file = ca_bundle(live.mesh.certs, "identity")
+    http = HttpClient(live.mesh.hosts, ca_file, timeout=30, client_pair=request.client_pair)
+    try:
+        return await fetch_token(http.post_form, replace(request, token_url=url), time.time)
+    finally:
+        await http.aclose()
 
 
 def token_of(sidecar: LoneSidecar, live: Live) -> str:
