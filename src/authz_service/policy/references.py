@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from authz_service.errors import Problem
-from authz_service.policy.builtins import ARITY, PRINT, instead_of
+from authz_service.policy.builtins import ADDED, ARITY, PRINT, instead_of
 from authz_service.policy.definitions import Definitions, meant
 from authz_service.policy.syntax import Path, Rule, Term, terms_of
 
@@ -79,7 +79,8 @@ def _call(term: Term, definitions: Definitions) -> Finding | None:
     arity = arity_of(term, definitions)
     if arity is None:
         return _unknown_function(name, definitions)
-    if len(term.parts) not in {arity, arity + 1}:  # one more is OPA's old form with the result as last argument
+    # One more is OPA's old form with the result as last argument; the engine has it for its own builtins only.
+    if len(term.parts) != arity and (len(term.parts) != arity + 1 or name in ADDED):
         return Finding(f"`{name}` takes {arity} arguments, not {len(term.parts)}", "give it as many as it takes")
     return None
 

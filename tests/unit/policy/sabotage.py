@@ -234,12 +234,12 @@ STATIC = (
         2,
     ),
     Sabotage(
-        "decoding the token again",
-        "allow if { [_, claims, _] := io.jwt.decode(input.headers.Authorization); claims.sub }",
-        "allow if input.token.sub",
-        "`io.jwt.decode` is not available",
+        "signing a token",
+        'allow := {"allow": true, "audit": io.jwt.encode_sign({"alg": "HS256"}, {}, {"kty": "oct", "k": "AAAA"})}',
+        'allow := {"allow": true, "audit": crypto.hmac.sha256(input.route, "AAAA")}',
+        "`io.jwt.encode_sign` is not available",
         2,
-        "use input.token",
+        "a policy signs nothing",
     ),
     Sabotage(
         "verifying a certificate again",
@@ -250,10 +250,10 @@ STATIC = (
         "use input.mtls",
     ),
     Sabotage(
-        "a digest",
+        "reading a private key",
+        'allow if crypto.parse_private_keys(input.route) == "x"',
         'allow if crypto.sha256(input.route) == "x"',
-        'allow if input.route == "x"',
-        "`crypto.sha256` is not available",
+        "`crypto.parse_private_keys` is not available",
         2,
     ),
     Sabotage("chance", 'allow if rand.intn("a", 2) == 1', "allow if 2 - 1 == 1", "`rand.intn` is not available", 2),
@@ -551,6 +551,26 @@ PROBED = (
         'allow if object.subset(input.request.segments, ["a"])',
         "window size must be non-zero",
         0,
+    ),
+    Sabotage(
+        "a token that is read before it is verified",
+        'allow if io.jwt.decode(object.get(input.headers, "X-Token", "x"))[1].sub',
+        """allow if {
+    token := object.get(input.headers, "X-Token", "x")
+    io.jwt.verify_hs256(token, "secret")
+    io.jwt.decode(token)[1].sub
+}""",
+        "`io.jwt.decode`: a token has three parts, not 1",
+        2,
+        "let io.jwt.verify_",
+    ),
+    Sabotage(
+        "a key that is none",
+        'allow if io.jwt.verify_rs256(input.request.path, "secret")',
+        'allow if io.jwt.verify_hs256(input.request.path, "secret")',
+        "`io.jwt.verify_rs256`: ",
+        2,
+        "guard the line",
     ),
     Sabotage(
         "a variable assigned twice",
