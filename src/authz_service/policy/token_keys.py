@@ -1,4 +1,4 @@
-"""The keys that a policy names for a token, and how both are written (RFC 7515, 7517). Not the issuers' (`identity`)."""
+"""The keys that a policy names for a token, and how both are written (RFC 7515, 7517). Not the issuers' own."""
 
 from __future__ import annotations
 
