@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 REAL := .real
 OPA_VERSION := $(shell cat tests/real/opa/VERSION)
+SPIRE_VERSION := $(shell cat tests/real/spiffe/VERSION)
+SPIRE := $(REAL)/spire/$(SPIRE_VERSION)
 OPA := $(REAL)/opa/$(OPA_VERSION)/opa
 INSTALLED := $(VENV)/.installed
 JSON ?=
@@ -12,7 +14,7 @@ ON_DB := $(if $(filter postgres,$(DB)),$(BIN)/python -m authz_devkit.demo.postgr
 ONLY ?=
 IDP ?= development
 
-.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
 	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
@@ -62,6 +64,20 @@ $(OPA):
 test-opa: $(INSTALLED) $(OPA)  ## our engine against the real OPA: its verdicts, its own cases, what it refuses
 	$(BIN)/python -m pytest tests/real/opa
 
+spire: $(SPIRE)/spire-server  ## the real SPIRE, built by Go and a C compiler from its module (the first time takes minutes)
+
+# As the tools of a module made for it: `go install …@version` needs more of the module's proxy than some mirrors have.
+$(SPIRE)/spire-server:
+	@command -v go >/dev/null || { echo "the real SPIRE is built from its Go module: install Go and a C compiler" >&2; exit 1; }
+	@echo "building SPIRE $(SPIRE_VERSION) into $(SPIRE) …"
+	@mkdir -p $(SPIRE)/build
+	@cd $(SPIRE)/build && rm -f go.mod go.sum && go mod init spire && \
+	  go get -tool $(foreach part,agent server,github.com/spiffe/spire/cmd/spire-$(part)@$(SPIRE_VERSION)) && \
+	  CGO_ENABLED=1 GOBIN=$(abspath $(SPIRE)) go install -ldflags "-s -w" tool
+
+test-spiffe: $(INSTALLED) $(SPIRE)/spire-server  ## certificates from the socket of a real SPIRE agent, which is killed meanwhile
+	$(BIN)/python -m pytest tests/real/spiffe
+
 postgres: $(INSTALLED)  ## a fresh PostgreSQL until Ctrl-C; prints its DATABASE_URL
 	@$(BIN)/python -m authz_devkit.demo.postgres
 
@@ -74,7 +90,7 @@ test-redis: $(INSTALLED)  ## replicas that share their tokens in a real Redis, w
 test-networks: $(INSTALLED)  ## the mesh across the specification's six networks, as network namespaces (needs root and iproute2)
 	$(BIN)/python -m pytest tests/real/networks
 
-test-real: test-networks test-redis test-opa test-postgres test-keycloak  ## everything that runs against the real parts
+test-real: test-networks test-redis test-spiffe test-opa test-postgres test-keycloak  ## everything that runs against the real parts
 
 install: $(INSTALLED)
 

@@ -47,7 +47,7 @@ def test_a_route_to_an_unknown_cluster_is_refused() -> None:
     """Also before anything running is touched."""
     resources = rendered("order-service")
     found = [cluster for cluster in resources.clusters if cluster["name"] != "app"]
-    broken = type(resources)(resources.bootstrap, resources.listeners, tuple(found), resources.routes, ())
+    broken = type(resources)(resources.bootstrap, resources.listeners, tuple(found), resources.routes, (), frozenset())
 
     with pytest.raises(RenderError, match="app"):
         validate(broken, find_envoy(os.environ))

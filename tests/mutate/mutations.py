@@ -29,6 +29,7 @@ _INTROSPECTIONS = ("tests/unit/identity/test_introspections.py",)
 _HYGIENE = ("tests/integration/envoy/test_header_hygiene.py",)
 _ASKED = ("tests/integration/envoy/test_gate_is_asked.py",)
 _HANDSHAKES = ("tests/integration/envoy/test_handshakes.py",)
+_AGENT = ("tests/integration/test_certificates_from_an_agent.py",)
 _EGRESS_DOOR = ("tests/integration/envoy/test_egress_door.py",)
 _TOKEN_KEEPER = ("tests/unit/egress",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
@@ -237,9 +238,10 @@ def _outbound() -> list[Mutation]:
         Mutation("a bundle that drops our own authority", f"{_SRC}/credentials/certificates.py",
                  "if before.covers(own) and not after.covers(own):", "if False:", _OWN_CERTIFICATES),
         Mutation("the target's name is not checked", f"{_SRC}/envoy/tls.py",
-                 '                "match_typed_subject_alt_names": [\n'
-                 '                    {"san_type": "IP_ADDRESS" if is_ip(host) else "DNS", "matcher": {"exact": host}}\n'
-                 "                ]\n", "", _HANDSHAKES),
+                 '                "match_typed_subject_alt_names": [_subject_name(own.spiffe_id, host)],\n', "", _HANDSHAKES),
+        Mutation("an agent without a CA lets everybody in", f"{_SRC}/envoy/tls.py",
+                 '                "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"prefix": "spiffe://"}}]\n',
+                 "", _AGENT),
         Mutation("the service's own token goes along", f"{_SRC}/envoy/filters.py",
                  "overwrite=True,", "overwrite=False,", _EGRESS_DOOR),
         Mutation("without a token, but it goes", f"{_SRC}/envoy/filters.py",

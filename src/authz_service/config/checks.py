@@ -7,7 +7,7 @@ from authz_service.config.egress_checks import egress_findings
 from authz_service.config.header_checks import header_findings
 from authz_service.config.model import Config, Endpoint, HttpTls, Introspection, JwtIssuer, PolicyConfig
 from authz_service.config.places import Finding, Place
-from authz_service.config.rules import is_loopback, not_below, one_secret, plain_http, repeated
+from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 
 _LONGEST_POLICY_TIMEOUT = 0.3  # seconds
 _TLS: Place = ("http", "tls")
@@ -29,6 +29,7 @@ def cross_findings(config: Config) -> Iterator[Finding]:
             yield Finding(("proxy", "mode"), "decision_only is not supported yet", fix)
     if config.egress.enabled:
         yield from egress_findings(config.egress)
+    yield from _one_agent(config)
     if not config.proxy.enabled and not config.egress.enabled:
         fix = "add a proxy section (requests that arrive), an egress section (requests that leave), or both"
         yield Finding((), "neither an ingress nor an egress is enabled", fix, (("proxy",), ("egress",)))
@@ -62,12 +63,22 @@ def _tls(config: Config) -> Iterator[Finding]:
             found = "client certificates are asked for, but TLS is off"
             yield Finding((*_TLS, "client_auth"), found, "set http.tls.enabled: true, or client_auth: none", seen)
         return
+    if tls.sds is not None:
+        yield from not_beside_sds(_TLS, tls, ("cert_file", "key_file", "client_ca_file", "crl_file"))
+        return
     for key in ("cert_file", "key_file"):
         if getattr(tls, key) is None:
             yield Finding(
                 (*_TLS, key), "is missing", "name the file, or set http.tls.enabled: false for plain HTTP", seen
             )
     yield from _client_certificates(tls, seen)
+
+
+def _one_agent(config: Config) -> Iterator[Finding]:
+    sockets = sorted(map(str, config.sds_sockets))
+    if len(sockets) > 1:
+        found = f"there are {len(sockets)} agents: {', '.join(sockets)}"
+        yield Finding((*_TLS, "sds"), found, "write the same socket wherever sds stands", (("egress", "targets"),))
 
 
 def _client_certificates(tls: HttpTls, seen: tuple[Place, ...]) -> Iterator[Finding]:

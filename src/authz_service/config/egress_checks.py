@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from authz_service.config.model import Egress, Target, TargetAuth, TargetTls, TokenStore
 from authz_service.config.places import Finding, Place
-from authz_service.config.rules import is_loopback, not_below, one_secret, plain_http, repeated
+from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
@@ -62,6 +62,12 @@ def _target(place: Place, target: Target) -> Iterator[Finding]:
 
 
 def _tls(place: Place, tls: TargetTls) -> Iterator[Finding]:
+    if tls.sds is not None:
+        yield from not_beside_sds(place, tls, ("client_cert", "client_key", "ca_cert"))
+        if tls.spiffe_id is None and tls.server_name is None:
+            fix = "write the target's SPIFFE ID, or the DNS name in its certificate as server_name"
+            yield Finding((*place, "spiffe_id"), "is missing, and certificates come from sds", fix, ((*place, "sds"),))
+        return
     if tls.ca_cert is None:
         fix = "name the file with the CAs that sign the target's certificate"
         yield Finding((*place, "ca_cert"), "is missing", fix, ((*place, "enabled"),))
@@ -92,7 +98,12 @@ def _client_auth(place: Place, target: Target) -> Iterator[Finding]:
         yield Finding((*place, "client_key_file"), "is missing", "private_key_jwt signs with it", seen)
     if auth.client_auth == "tls_client_auth" and (tls.client_cert is None or tls.client_key is None):
         found = "tls_client_auth, but the target has no certificate to show"
-        yield Finding((*place, "client_auth"), found, "name tls.client_cert and tls.client_key of the target", seen)
+        yield Finding(
+            (*place, "client_auth"),
+            found,
+            "name tls.client_cert and tls.client_key of the target; what sds hands out is Envoy's alone",
+            seen,
+        )
     if auth.client_auth == "tls_client_auth" and (auth.token_url or "").startswith("http:"):
         yield Finding((*place, "token_url"), "plain HTTP shows no certificate", "use https://", seen)
     wrong = [] if by_secret else ["client_secret", "client_secret_file"]

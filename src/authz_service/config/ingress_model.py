@@ -19,6 +19,7 @@ from authz_service.config.values import (
     ServiceUrl,
     Size,
     StripPrefix,
+    UnixSocket,
     Word,
 )
 from authz_service.request_form import METHODS, Method
@@ -33,7 +34,8 @@ class HttpTls(Section):
     )
     cert_file: File | None = Field(
         default=None,
-        description="Server certificate and its chain, PEM. Reloaded on change. Required when TLS is enabled.",
+        description="Server certificate and its chain, PEM. Reloaded on change. Required when TLS is enabled, "
+        "unless `sds` is there.",
         examples=["/etc/certs/order-service/server.crt"],
     )
     key_file: File | None = Field(
@@ -64,6 +66,23 @@ class HttpTls(Section):
         default="deny",
         description="What an expired revocation list means: `deny` refuses every caller, `ignore` goes on without "
         "the list.",
+    )
+    sds: UnixSocket | None = Field(
+        default=None,
+        description="The socket of an agent, such as SPIRE's, that hands out certificates by Envoy's SDS, in place of "
+        "`cert_file`, `key_file` and `client_ca_file`. The same for the whole sidecar; a change needs a restart.",
+        examples=["unix:///run/spire/agent.sock"],
+    )
+    sds_certificate: Word = Field(
+        default="default",
+        description="The agent's name for our certificate. SPIRE: `default`, or the SPIFFE ID.",
+        examples=["spiffe://mesh/zone2/order-service"],
+    )
+    sds_ca: Word = Field(
+        default="ROOTCA",
+        description="The agent's name for the CAs that sign the certificates of callers. SPIRE: `ROOTCA`, or the trust "
+        "domain.",
+        examples=["spiffe://mesh"],
     )
     min_version: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest TLS version that is accepted.")
 

@@ -179,5 +179,12 @@ class Config(Section):
         return sha256(self.model_dump_json().encode()).hexdigest()[:8]
 
     @property
+    def sds_sockets(self) -> frozenset[Endpoint]:
+        """The agents that hand out certificates: one at most, as `checks` demands."""
+        found = [target.tls.sds for target in self.egress.targets.values()] if self.egress.enabled else []
+        found += [self.http.tls.sds] if self.proxy.enabled and self.http.tls.enabled else []
+        return frozenset(socket for socket in found if socket is not None)
+
+    @property
     def issuers(self) -> tuple[JwtIssuer, ...]:
         return self.jwt.issuers if self.jwt else ()

@@ -12,4 +12,5 @@ def restart_needed(old: Config, new: Config) -> tuple[str, ...]:
         for section, key in _FIXED
         if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
     ]
-    return tuple(f"{section}.{key}" for section, key in changed)
+    sockets = ("tls.sds",) if old.sds_sockets != new.sds_sockets else ()  # part of what Envoy is told once
+    return (*(f"{section}.{key}" for section, key in changed), *sockets)

@@ -52,3 +52,11 @@ def not_below(place: Place, key: str, path: str, strip_prefix: str | None) -> It
         found = f"{strip_prefix} is not how {key} {path or '/'} starts"
         fix = f"write the first segments of {key}, or remove strip_prefix"
         yield Finding((*place, "strip_prefix"), found, fix, ((*place, key),))
+
+
+def not_beside_sds(place: Place, section: object, files: Iterable[str]) -> Iterator[Finding]:
+    """One source for all of it: who mixes them believes in a file that nobody reads."""
+    for key in files:
+        if getattr(section, key) is not None:
+            fix = f"remove {key}, or sds and its names"
+            yield Finding((*place, key), "would not be read: certificates come from sds", fix, ((*place, "sds"),))

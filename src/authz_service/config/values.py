@@ -20,6 +20,7 @@ from authz_service.config.addresses import (
     split_url,
 )
 from authz_service.domain.secret import Secret as SecretText
+from authz_service.domain.spiffe import is_spiffe_id
 from authz_service.durations import format_duration, format_size, parse_duration, parse_size
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
@@ -155,6 +156,18 @@ def _client(text: str) -> str:
     return _matching(text, r"spiffe://[!-~]+|(?!spiffe:)[A-Za-z0-9.]+=.+", advice)
 
 
+def _spiffe_id(text: str) -> str:
+    if not is_spiffe_id(text):
+        raise ValueError("write spiffe://, a trust domain and a path, such as spiffe://mesh/zone3/data-service")
+    return text
+
+
+def _unix_socket(text: str) -> Endpoint:
+    if not text.startswith("unix://"):
+        raise ValueError("write unix:// and an absolute path, such as unix:///run/spire/agent.sock")
+    return parse_endpoint(text)
+
+
 def _file_or_dash(text: str) -> str:
     return _matching(text, r"[^\0]+", "write the path of a file, or - for standard output")
 
@@ -216,6 +229,10 @@ PolicyQuery = Annotated[
     str, AfterValidator(_policy_query), _described("policy query", r"^data(\.[A-Za-z_][A-Za-z0-9_]*){2,}$")
 ]
 Client = Annotated[str, AfterValidator(_client), _described("client", r"=|^spiffe://")]
+SpiffeId = Annotated[str, AfterValidator(_spiffe_id), _described("SPIFFE ID", r"^spiffe://[^/]+/.+$")]
+UnixSocket = Annotated[
+    Endpoint, _parsed_by(_unix_socket, Endpoint), _PRINTED, _described("Unix socket", r"^unix:///.+$")
+]
 Texts = Annotated[
     tuple[Word, ...],
     BeforeValidator(_one_or_many),

@@ -1,8 +1,9 @@
 """What Envoy is told once, at its start: where its configuration is, who may ask it, when it has had enough."""
 
 from authz_service.config.model import Config
-from authz_service.envoy.messages import Json, Message, extension, file_source
+from authz_service.envoy.messages import Json, Message, extension, file_source, message
 from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.tls import AGENT_CLUSTER
 
 _HEAP = 256 << 20
 _MONITORS = "envoy.resource_monitors"
@@ -22,6 +23,7 @@ def bootstrap(config: Config, paths: StatePaths) -> Message:
             "lds_config": file_source(str(paths.listeners)),
             "cds_config": file_source(str(paths.clusters)),
         },
+        **_agent(config),
         "layered_runtime": {
             "layers": [
                 {"name": "static", "static_layer": _runtime(config)},
@@ -30,6 +32,28 @@ def bootstrap(config: Config, paths: StatePaths) -> Message:
         },
         "overload_manager": _overload(config),
     }
+
+
+def _agent(config: Config) -> Message:
+    """Secrets over gRPC come only from a cluster that Envoy has from its start on."""
+    http2 = message(
+        "extensions.upstreams.http.v3.HttpProtocolOptions",
+        explicit_http_config={"http2_protocol_options": {}},
+    )
+    clusters: list[Json] = [
+        {
+            "name": AGENT_CLUSTER,
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "load_assignment": {
+                "cluster_name": AGENT_CLUSTER,
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": place.socket}}}}]}],
+            },
+            "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2},
+        }
+        for place in config.sds_sockets
+    ]
+    return {"static_resources": {"clusters": clusters}} if clusters else {}
 
 
 def _runtime(config: Config) -> Message:

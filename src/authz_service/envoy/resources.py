@@ -5,7 +5,7 @@ Same configuration in, same bytes out.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from authz_service.config.model import Config
@@ -16,6 +16,7 @@ from authz_service.envoy.listeners import egress_listener, has_egress, has_ingre
 from authz_service.envoy.messages import Json, Message, file_source
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.routes import egress_routes, ingress_routes
+from authz_service.envoy.secrets import AgentSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Resources:
     clusters: tuple[Message, ...]
     routes: Mapping[str, Message]
     secrets: tuple[str, ...]
+    agent_secrets: frozenset[AgentSecret]
 
     def files(self) -> dict[str, str]:
         """Relative path → text, in the order in which they must be written."""
@@ -59,6 +61,7 @@ def render(config: Config, paths: StatePaths) -> Resources:
         clusters=tuple(clusters(config, paths)),
         routes=routes,
         secrets=_secret_names(config),
+        agent_secrets=frozenset(_agent_secrets(config)),
     )
 
 
@@ -86,9 +89,12 @@ def static_form(resources: Resources, secret_file: str) -> Message:
     """
     form = {key: value for key, value in resources.bootstrap.items() if key != "dynamic_resources"}
     listeners = [_inlined(listener, resources.routes) for listener in resources.listeners]
+    static: Json = form.get("static_resources")
+    first = static["clusters"] if isinstance(static, Mapping) else ()
+    assert isinstance(first, Sequence)
     form["static_resources"] = {
         "listeners": [_without_type(listener) for listener in listeners],
-        "clusters": [_without_type(cluster) for cluster in resources.clusters],
+        "clusters": [*first, *(_without_type(cluster) for cluster in resources.clusters)],
     }
     found = _secrets_moved(form, secret_file)
     assert isinstance(found, dict)
@@ -97,18 +103,30 @@ def static_form(resources: Resources, secret_file: str) -> Message:
 
 def _secret_names(config: Config) -> tuple[str, ...]:
     names: list[str] = []
-    if has_ingress(config) and config.http.tls.enabled:
+    if has_ingress(config) and config.http.tls.enabled and config.http.tls.sds is None:
         names.append(secrets.SERVER_CERTIFICATE)
         if config.http.tls.client_auth != "none":
             names.append(secrets.CLIENT_CA)
     for name, target in config.egress.targets.items() if config.egress.enabled else ():
-        if target.url.scheme == "https":
+        if target.url.scheme == "https" and target.tls.sds is None:
             names.append(secrets.target_ca(name))
             if target.tls.client_cert is not None:
                 names.append(secrets.target_certificate(name))
         if target.auth.type != "none":
             names.append(secrets.target_token(name))
     return tuple(names)
+
+
+def _agent_secrets(config: Config) -> Iterator[AgentSecret]:
+    tls = config.http.tls
+    if has_ingress(config) and tls.enabled and tls.sds is not None:
+        yield AgentSecret(tls.sds_certificate, is_ca=False, for_ingress=True)
+        if tls.client_auth != "none":
+            yield AgentSecret(tls.sds_ca, is_ca=True, for_ingress=True)
+    for target in config.egress.targets.values() if config.egress.enabled else ():
+        if target.url.scheme == "https" and target.tls.sds is not None:
+            yield AgentSecret(target.tls.sds_certificate, is_ca=False, for_ingress=False)
+            yield AgentSecret(target.tls.sds_ca, is_ca=True, for_ingress=False)
 
 
 def _inlined(listener: Message, routes: Mapping[str, Message]) -> Message:

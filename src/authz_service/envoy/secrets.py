@@ -1,8 +1,18 @@
 """The files in which Envoy finds certificates, keys and tokens (SDS), as text. Not the writing: rename, mode 0600."""
 
 import json
+from typing import NamedTuple
 
 from authz_service.envoy.messages import Message, message
+
+
+class AgentSecret(NamedTuple):
+    """What Envoy gets from the agent at `tls.sds`, and not from a file of ours."""
+
+    name: str  # the agent's
+    is_ca: bool
+    for_ingress: bool
+
 
 SERVER_CERTIFICATE = "server"
 CLIENT_CA = "client_ca"

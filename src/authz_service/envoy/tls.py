@@ -16,6 +16,8 @@ _TLS12_CIPHERS = (
     "ECDHE-ECDSA-CHACHA20-POLY1305",
     "ECDHE-RSA-CHACHA20-POLY1305",
 )
+AGENT_CLUSTER = "sds_agent"
+
 _NAME = "envoy.transport_sockets.tls"
 _KIND = "extensions.transport_sockets.tls.v3"
 
@@ -28,14 +30,40 @@ def secret_source(name: str, paths: StatePaths) -> Message:
     }
 
 
+def agent_source(name: str) -> Message:
+    """A secret by name, from the agent that hands out certificates."""
+    return {
+        "name": name,
+        "sds_config": {
+            "api_config_source": {
+                "api_type": "GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [{"envoy_grpc": {"cluster_name": AGENT_CLUSTER}}],
+            },
+            "resource_api_version": "V3",
+            "initial_fetch_timeout": "2s",  # an agent that is away delays the start, it does not stop it
+        },
+    }
+
+
 def ingress_tls(tls: HttpTls, paths: StatePaths) -> Message:
     """Resumption is off: a resumed session would outlive the certificate it was made with (SECURITY T2)."""
     common: dict[str, Json] = {
         "tls_params": _parameters(minimum=tls.min_version),
-        "tls_certificate_sds_secret_configs": [secret_source(secrets.SERVER_CERTIFICATE, paths)],
+        "tls_certificate_sds_secret_configs": [
+            agent_source(tls.sds_certificate) if tls.sds else secret_source(secrets.SERVER_CERTIFICATE, paths)
+        ],
         "alpn_protocols": ["h2", "http/1.1"],
     }
-    if tls.client_auth != "none":
+    if tls.client_auth != "none" and tls.sds is not None:
+        # With a name to match, Envoy takes no context without a CA, which would let everybody in.
+        common["combined_validation_context"] = {
+            "default_validation_context": {
+                "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"prefix": "spiffe://"}}]
+            },
+            "validation_context_sds_secret_config": agent_source(tls.sds_ca),
+        }
+    elif tls.client_auth != "none":
         common["validation_context_sds_secret_config"] = secret_source(secrets.CLIENT_CA, paths)
     return extension(
         _NAME,
@@ -49,22 +77,32 @@ def ingress_tls(tls: HttpTls, paths: StatePaths) -> Message:
 
 def target_tls(name: str, target: Target, paths: StatePaths) -> Message:
     """The target must show a certificate of its zone's CA for its own name; we show ours if we have one."""
-    host = target.tls.server_name or target.url.host
+    own = target.tls
+    host = own.server_name or target.url.host
     common: dict[str, Json] = {
         "tls_params": _parameters(minimum="1.2"),
         "combined_validation_context": {
             "default_validation_context": {
-                "match_typed_subject_alt_names": [
-                    {"san_type": "IP_ADDRESS" if is_ip(host) else "DNS", "matcher": {"exact": host}}
-                ]
+                "match_typed_subject_alt_names": [_subject_name(own.spiffe_id, host)],
             },
-            "validation_context_sds_secret_config": secret_source(secrets.target_ca(name), paths),
+            "validation_context_sds_secret_config": (
+                agent_source(own.sds_ca) if own.sds else secret_source(secrets.target_ca(name), paths)
+            ),
         },
     }
-    if target.tls.client_cert is not None:
+    if own.sds is not None:
+        common["tls_certificate_sds_secret_configs"] = [agent_source(own.sds_certificate)]
+    elif own.client_cert is not None:
         common["tls_certificate_sds_secret_configs"] = [secret_source(secrets.target_certificate(name), paths)]
     sni: Message = {} if is_ip(host) else {"sni": host}  # RFC 6066 §3: no addresses
     return extension(_NAME, f"{_KIND}.UpstreamTlsContext", **sni, common_tls_context=common)
+
+
+def _subject_name(spiffe_id: str | None, host: str) -> Message:
+    """One only: of several, Envoy takes any."""
+    if spiffe_id is not None:
+        return {"san_type": "URI", "matcher": {"exact": spiffe_id}}
+    return {"san_type": "IP_ADDRESS" if is_ip(host) else "DNS", "matcher": {"exact": host}}
 
 
 def _parameters(minimum: str) -> Message:

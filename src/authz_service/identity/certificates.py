@@ -3,7 +3,6 @@
 Not whether a trusted CA signed it and the client holds its key: Envoy has proven that in the handshake.
 """
 
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote_to_bytes
@@ -20,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, Si
 from authz_service.domain.decision import NO_PEER, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import ClientRule, PeerRules
+from authz_service.domain.spiffe import is_spiffe_id
 from authz_service.identity.token_binding import Renewals
 
 MAX_CACHED = 1024
@@ -27,7 +27,6 @@ _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _MIN_RSA_BITS = 2048
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 _DIGESTS = frozenset({"sha256", "sha384", "sha512"})
-_SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)+")
 # Attributes that people write by name, beside those of RFC 4514 §3, which cryptography knows.
 _MORE_NAMES = {
     "emailAddress": NameOID.EMAIL_ADDRESS,
@@ -108,7 +107,7 @@ def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) ->
 def parse_client_rule(text: str) -> ClientRule:
     """A rule from `CN=…,O=…` (RFC 4514 with escapes) or `spiffe://domain/path`. Raises ValueError with the remedy."""
     if "://" in text:
-        if _SPIFFE_ID.fullmatch(text) is None:
+        if not is_spiffe_id(text):
             raise ValueError(f"{text!r} is not a SPIFFE ID: write spiffe://<trust domain>/<path>")
         return ClientRule(uri=text)
     try:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpcore
+
+from authz_service.envoy.secrets import AgentSecret
+from authz_service.envoy.tls import AGENT_CLUSTER
+from authz_service.supervisor.agent_secrets import NO_AGENT, AgentSecrets, read_dump
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,7 @@ class EnvoyState:
     listeners: frozenset[str]
     versions: dict[str, str]  # file below the state directory -> the version of it that Envoy accepted last
     rejected: dict[str, int]  # stat name -> count of `update_rejected` and `update_failure`
+    agent: AgentSecrets = NO_AGENT
 
 
 GONE = EnvoyState(live=False, listeners=frozenset(), versions={}, rejected={})
@@ -26,7 +32,9 @@ GONE = EnvoyState(live=False, listeners=frozenset(), versions={}, rejected={})
 
 _GONE_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
 _TIMEOUTS = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}  # seconds
-_UPDATES = "/stats?format=text&filter=(version_text|update_rejected|update_failure)$"
+_AGENT_LINE = f"cluster.{AGENT_CLUSTER}.upstream_cx_active"
+_UPDATES = f"/stats?format=text&filter=(version_text|update_rejected|update_failure)$|^{_AGENT_LINE}$"
+_SECRETS = "/config_dump?resource=dynamic_active_secrets"
 _ACTIVE = "/stats?filter=^http\\.(ingress|egress)\\.downstream_rq_active$"
 
 
@@ -39,25 +47,31 @@ class EnvoyAdmin:
     async def close(self) -> None:
         await self._pool.aclose()
 
-    async def state(self) -> EnvoyState:
-        """The present state; GONE when Envoy does not answer."""
+    async def state(self, wanted: frozenset[AgentSecret] = frozenset()) -> EnvoyState:
+        """The present state, with the wanted secrets of the agent; GONE when Envoy does not answer."""
         try:
             ready = await self._ask("GET", "/ready")
             listeners = await self._ask("GET", "/listeners?format=json")
             stats = await self._ask("GET", _UPDATES)
+            secrets = await self._ask("GET", _SECRETS) if wanted else None
         except _GONE_ERRORS:
             return GONE
         versions: dict[str, str] = {}
         rejected: dict[str, int] = {}
+        tries = {f"sds.{re.sub(':/{0,2}', '_', one.name)}.update_failure" for one in wanted}  # how often it was away
+        connected = False
         for line in stats.content.decode().splitlines():
             name, _, value = line.partition(": ")
             if name.endswith(".version_text"):
                 versions[_file_of(name)] = value.strip('"')
-            elif value != "0":
+            elif name == _AGENT_LINE:
+                connected = value != "0"
+            elif value != "0" and name not in tries:
                 rejected[name] = int(value)
         statuses = json.loads(listeners.content).get("listener_statuses", [])
         names = frozenset(str(entry["name"]) for entry in statuses)
-        return EnvoyState(ready.status == 200, names, versions, rejected)
+        agent = read_dump(secrets.content, wanted, connected=connected) if secrets is not None else NO_AGENT
+        return EnvoyState(ready.status == 200, names, versions, rejected, agent)
 
     async def taken_over(self, file: str, version: str, patience: float) -> None:
         """Wait until Envoy shows `version` for `file`, at most `patience` seconds; readiness tells if it never does."""

@@ -334,7 +334,8 @@ class Sidecar:
     async def _look(self) -> None:
         """Keep an eye on Envoy, closer until all is ready."""
         while True:
-            self._status.envoy = await self._envoy.state() if self._children[-1].pid else GONE
+            wanted = self._current.resources.agent_secrets
+            self._status.envoy = await self._envoy.state(wanted) if self._children[-1].pid else GONE
             await self._look_at_policies()
             ready = not self._status.missing()
             if ready and not self._status.were_ready:

@@ -69,12 +69,14 @@ class Status:
             for name, version in desired.resources.versions().items()
             if self.envoy.versions.get(name) != version
         ]
+        missing += [f"no certificate yet from tls.sds: {name}" for name in self.envoy.agent.missing(for_ingress=True)]
         if desired.ingress and self.hub.active(desired.revision) == 0:
             missing.append("no decision worker has the present rules")
         missing += [f"no keys yet of {state.issuer}" for state in self.outbound.key_states() if not state.ready]
         if self.policy_missing:
             missing.append(self.policy_missing)
         if not self.were_ready:  # later on, requests to one target get 503; the others and the ingress go on
+            missing += self._missing_for_targets()
             missing += [
                 f"no token yet for {', '.join(s.targets)}" for s in self.outbound.token_states() if s.state == "missing"
             ]
@@ -93,8 +95,11 @@ class Status:
         if self.denylist.problem:
             troubles.append(f"the changed denylist was refused, the last good one acts: {self.denylist.problem}")
         troubles += [warning for warnings in self.certificates.warnings.values() for warning in warnings]
+        troubles += self._missing_for_targets()
+        if not self.envoy.agent.connected:
+            troubles.append("the agent at tls.sds is away: what it handed out serves until it ends")
         now = self.certificates.now()
-        troubles += [f"certificate {name} has expired" for name, end in self.certificates.expires.items() if end <= now]
+        troubles += [f"certificate {name} has expired" for name, end in self._ends().items() if end <= now]
         troubles += [f"keys of {s.issuer} are stale: {s.last_error}" for s in self.outbound.key_states() if s.stale]
         troubles += [
             f"introspection at {issuer} failed the last time: {error}"
@@ -112,6 +117,13 @@ class Status:
         if desired := self.desired:
             troubles += filter(None, [shortage(self.descriptors, desired.config)])
         return troubles
+
+    def _missing_for_targets(self) -> list[str]:
+        return [f"no certificate yet from tls.sds: {name}" for name in self.envoy.agent.missing(for_ingress=False)]
+
+    def _ends(self) -> dict[str, float]:
+        """When each certificate that is served ends, from a file or from the agent."""
+        return {**self.certificates.expires, **self.envoy.agent.ends}
 
     def readyz(self) -> Page:
         missing = self.missing()
@@ -168,7 +180,7 @@ class Status:
                 "authz_certificate_expiry_timestamp_seconds",
                 "When a served certificate or CA ends.",
                 "name",
-                dict(self.certificates.expires),
+                self._ends(),
             ),
             Gauge(
                 "authz_denylist_entries", "Entries of the denylist in force.", "", {"": float(self.denylist.entries)}

@@ -30,6 +30,10 @@ def _asked(**changes: object) -> Changes:
 
 
 ASKED = _asked()
+AGENT = "unix:///run/spire/agent.sock"
+BY_AGENT = {"http.tls": {"sds": AGENT, "client_auth": "require"}}
+TARGET_TLS = f"{TARGET}.tls"
+TARGET_BY_AGENT = {TARGET_TLS: {"sds": AGENT, "spiffe_id": "spiffe://mesh/a"}}
 # at, the change that is right, the change that is wrong, a word of the remedy
 RULES: list[tuple[str, Changes, Changes, str]] = [
     ("(the whole file)", {"proxy": REMOVED}, {"proxy": REMOVED, "egress": REMOVED, "service.name": "a"}, "add a proxy"),
@@ -51,6 +55,22 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         {"http.tls.crl_file": "/certs/a.crl"},
         {"http.tls.crl_file": "/certs/a.crl", "http.tls.client_auth": "none", "proxy.mtls": REMOVED},
         "client_auth: require",
+    ),
+    ("http.tls.cert_file", BY_AGENT, BY_AGENT | {"http.tls.cert_file": "/a.crt"}, "remove cert_file"),
+    ("http.tls.client_ca_file", BY_AGENT, BY_AGENT | {"http.tls.client_ca_file": "/a.crt"}, "remove client_ca_file"),
+    ("http.tls.crl_file", BY_AGENT, BY_AGENT | {"http.tls.crl_file": "/a.crl"}, "remove crl_file"),
+    (f"{TARGET_TLS}.ca_cert", TARGET_BY_AGENT, TARGET_BY_AGENT | {f"{TARGET_TLS}.ca_cert": "/a.crt"}, "remove ca_cert"),
+    (
+        f"{TARGET_TLS}.spiffe_id",
+        {TARGET_TLS: {"sds": AGENT, "server_name": "data.example"}},
+        {TARGET_TLS: {"sds": AGENT}},
+        "SPIFFE ID",
+    ),
+    (
+        "http.tls.sds",
+        BY_AGENT | TARGET_BY_AGENT,
+        BY_AGENT | {TARGET_TLS: {"sds": "unix:///run/other.sock", "spiffe_id": "spiffe://mesh/a"}},
+        "same socket",
     ),
     ("proxy.mtls.allowed_clients", {}, {"proxy.mtls.allowed_clients": []}, "list who may call"),
     ("jwt", {"jwt": REMOVED, "proxy.auth": {"enabled": "false"}}, {"jwt": REMOVED}, "jwt.issuer"),

@@ -50,3 +50,15 @@ def test_all_that_needs_a_restart_is_named(tmp_path: Path) -> None:
         "service.name",
         "runtime.drain",
     )
+
+
+def test_another_agent_needs_a_restart_and_another_name_of_a_secret_does_not(tmp_path: Path) -> None:
+    """Envoy learns where the agent is at its start only."""
+    agent = {"http.tls": {"sds": "unix:///run/spire/agent.sock", "client_auth": "require"}}
+    old = load_tree(tmp_path, changed(agent))
+    same = load_tree(tmp_path, changed(agent | {"http.tls.sds_ca": "spiffe://mesh"}))
+    other = load_tree(tmp_path, changed(agent | {"http.tls.sds": "unix:///run/other.sock"}))
+
+    assert restart_needed(old, same) == ()
+    assert restart_needed(old, other) == ("tls.sds",)
+    assert restart_needed(load_tree(tmp_path, GOOD), old) == ("tls.sds",)

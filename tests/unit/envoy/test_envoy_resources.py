@@ -19,10 +19,52 @@ _TLS = {"client_cert": "c", "client_key": "k", "ca_cert": "a"}
 def test_the_expected_secrets_are_the_used_ones(name: str) -> None:
     """A missing file makes Envoy refuse the whole listener; a file too many holds a secret for nothing."""
     resources = rendered(name)
-    used = {source["path_config_source"]["path"] for source in anything(_all(name), "sds_config")}
+    sources = list(anything(_all(name), "sds_config"))
+    used = {source["path_config_source"]["path"] for source in sources if "path_config_source" in source}
 
     assert used == {str(PATHS.secret(secret)) for secret in resources.secrets}
     assert len(resources.secrets) == len(set(resources.secrets))
+
+
+def test_the_agents_secrets_are_the_ones_that_are_waited_for() -> None:
+    """By name, of the ingress and of its targets; and none of them is a file of ours."""
+    by_agent = {
+        context["name"] for context in _contexts("agent") if "api_config_source" in context.get("sds_config", {})
+    }
+    waited = rendered("agent").agent_secrets
+
+    assert (
+        by_agent
+        == {secret.name for secret in waited}
+        == {"default", "ROOTCA", "spiffe://mesh/z/agent", "spiffe://mesh"}
+    )
+    assert {secret.name for secret in waited if secret.for_ingress} == {"default", "ROOTCA"}
+    assert {secret.name for secret in waited if secret.is_ca} == {"ROOTCA", "spiffe://mesh"}
+    assert rendered("everything").agent_secrets == frozenset()
+    assert "static_resources" not in rendered("everything").bootstrap
+
+
+def test_a_context_of_the_agents_without_a_ca_would_be_refused() -> None:
+    """Envoy takes a name to match only with a CA (tests/integration/test_certificates_from_an_agent.py shows it)."""
+    contexts = list(anything(_all("agent"), "combined_validation_context"))
+
+    assert len(contexts) == 3
+    assert all(context["default_validation_context"]["match_typed_subject_alt_names"] for context in contexts)
+    assert list(anything(_all("agent"), "validation_context_sds_secret_config")) == [
+        context["validation_context_sds_secret_config"] for context in contexts
+    ]
+
+
+def test_a_target_is_matched_by_its_spiffe_id_alone() -> None:
+    """Envoy takes any name of several: a DNS name beside it would be a second way in."""
+    clusters = list(rendered("agent").clusters)
+    names = [one for several in anything(clusters, "match_typed_subject_alt_names") for one in several]
+
+    assert names == [
+        {"san_type": "URI", "matcher": {"exact": "spiffe://mesh/zone3/data"}},
+        {"san_type": "URI", "matcher": {"exact": "spiffe://mesh/zone3/other"}},
+    ]
+    assert set(anything(clusters, "sni")) == {"data.internal", "other.example"}
 
 
 def test_nothing_secret_is_rendered() -> None:
@@ -32,6 +74,12 @@ def test_nothing_secret_is_rendered() -> None:
     assert secret is not None
     assert len(secret.reveal()) > 10
     assert secret.reveal() not in str(_all("everything"))
+
+
+def _contexts(name: str) -> list[Any]:
+    """Whatever names a secret and says where it comes from."""
+    single = list(anything(_all(name), "validation_context_sds_secret_config"))
+    return single + [one for many in anything(_all(name), "tls_certificate_sds_secret_configs") for one in many]
 
 
 def _all(name: str) -> list[Any]:
