@@ -64,7 +64,12 @@ class HttpClient:
         return await self._send("GET", url, headers or {}, None, largest)
 
     async def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Response:
-        return await self._send("POST", url, headers or {}, form)
+        given = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        return await self.post(url, urlencode(form).encode("ascii"), given)
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Response:
+        """`headers` say what the content is."""
+        return await self._send("POST", url, headers, content)
 
     async def aclose(self) -> None:
         pools = [*self._pools.values(), *self._retired]
@@ -78,7 +83,7 @@ class HttpClient:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
+        content: bytes | None,
         largest: int = LARGEST_BODY,
     ) -> Response:
         """Any status but a redirect comes back as a Response; everything else is a FetchError that names the place."""
@@ -88,7 +93,7 @@ class HttpClient:
         try:
             # A timeout of the transport starts anew with every byte, so a server that trickles would hold us for ever.
             async with asyncio.timeout(self._timeout):
-                return await self._exchange(method, place, headers, form, largest)
+                return await self._exchange(method, place, headers, content, largest)
         except TimeoutError as error:
             raise FetchError(f"{_name(place)}: no whole answer within {self._timeout:g} s") from error
         except (*_TRANSPORT_ERRORS, OSError) as error:
@@ -102,12 +107,11 @@ class HttpClient:
         method: str,
         place: SplitResult,
         headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
+        content: bytes | None,
         largest: int,
     ) -> Response:
         host = (place.hostname or "").lower()
         address = self._hosts.get(host, host)
-        content = None if form is None else urlencode(form).encode("ascii")
         port = place.port or _PORTS[place.scheme]
         target = (place.path or "/") + (f"?{place.query}" if place.query else "")
         async with self._pool(host).stream(
@@ -209,7 +213,7 @@ def _headers(place: SplitResult, headers: Mapping[str, str], content: bytes | No
         **headers,
     }
     if content is not None:
-        found |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(content))}
+        found["Content-Length"] = str(len(content))
     return found
 
 

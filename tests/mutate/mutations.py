@@ -194,6 +194,10 @@ def _audit() -> list[Mutation]:
         Mutation("a cut file is whole", f"{folder}/verify.py", "            if last < head.seq:", "            if False:", _AUDIT),
         Mutation("a record without a seal is one", f"{folder}/verify.py",
                  'self._find(Finding("unsealed", place, text))', "pass", _AUDIT),
+        Mutation("every claim is in the copy of the audit", f"{folder}/opa_event.py",
+                 '("token", KEPT_CLAIMS.__contains__)', '("token", lambda _: True)', _AUDIT),
+        Mutation("the query is in the copy of the audit", f"{folder}/opa_event.py",
+                 'request.get("query"):', "False:", _AUDIT),
     ]  # fmt: skip
 
 

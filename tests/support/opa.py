@@ -49,13 +49,23 @@ def module_folder() -> Path:
 class OpaServer:
     """Serves policies and data on a Unix socket, or on a loopback port; ended with the `with`, or with our life."""
 
-    def __init__(self, load: Sequence[Path | str], *, tcp: bool = False, more: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        load: Sequence[Path | str],
+        *,
+        tcp: bool = False,
+        more: Sequence[str] = (),
+        output: Path | None = None,
+        log_level: str = "error",
+    ) -> None:
+        """`output`: where its log goes, our own standard error without it."""
+        self._output = output
         self._folder = tempfile.TemporaryDirectory(prefix="opa-")
         self.socket = Path(self._folder.name) / "opa.sock"
         self.port = _free_port() if tcp else 0
         self.url = f"http://127.0.0.1:{self.port}" if tcp else f"unix://{self.socket}"
         self._command = [
-            *bound_to_us([str(binary())]), "run", "--server", "--skip-version-check", "--log-level", "error",
+            *bound_to_us([str(binary())]), "run", "--server", "--skip-version-check", "--log-level", log_level,
             "--addr", f"127.0.0.1:{self.port}" if tcp else self.url, *more, *map(str, load),
         ]  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
@@ -73,7 +83,11 @@ class OpaServer:
 
     def start(self) -> None:
         self.socket.unlink(missing_ok=True)
-        self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+        if self._output is None:
+            self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+        else:
+            with self._output.open("ab") as log:
+                self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + _PATIENCE
         while not self.healthy():
             if time.monotonic() > deadline or self.process.poll() is not None:

@@ -1,5 +1,6 @@
 """What must fit together in a configuration whose single values are right. Not the rules of one value (`values`)."""
 
+import re
 from collections.abc import Iterator
 
 from authz_service.config.addresses import EVERY_ADDRESS
@@ -10,6 +11,7 @@ from authz_service.config.places import Finding, Place
 from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 
 _LONGEST_POLICY_TIMEOUT = 0.3  # seconds
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
 _TLS: Place = ("http", "tls")
 _MTLS: Place = ("proxy", "mtls")
 
@@ -33,6 +35,7 @@ def cross_findings(config: Config) -> Iterator[Finding]:
     if not config.proxy.enabled and not config.egress.enabled:
         fix = "add a proxy section (requests that arrive), an egress section (requests that leave), or both"
         yield Finding((), "neither an ingress nor an egress is enabled", fix, (("proxy",), ("egress",)))
+    yield from _decision_log(config)
     yield from _listeners(config)
     yield from _name(config)
 
@@ -227,6 +230,34 @@ def _upstream(config: Config, place: Place, upstream: Endpoint) -> Iterator[Find
         yield Finding(
             place, f"{upstream} is the url of {len(named)} egress targets", "give each target its own url", seen
         )
+
+
+def _decision_log(config: Config) -> Iterator[Finding]:
+    """One destination, apart from the records; a token for whoever gets the copies, and for nobody else."""
+    copies, place = config.audit.opa_decision_log, ("audit", "opa_decision_log")
+    if copies is None:
+        return
+    seen: tuple[Place, ...] = ((*place, "path"), (*place, "url"))
+    if (copies.path is None) == (copies.url is None):
+        found = "there is neither path nor url" if copies.path is None else "there are both path and url"
+        yield Finding(place, found, "write path: /a/file for JSON lines, or url: https://… for uploads", seen)
+    if copies.url is not None:
+        yield from plain_http((*place, "url"), copies.url)
+        if "?" in copies.url or "#" in copies.url:
+            yield Finding((*place, "url"), "has a query, and /logs is added at its end", "write the URL without it")
+    if copies.token is not None and _BEARER.fullmatch(copies.token.reveal()) is None:
+        key = "token" if copies.token_file is None else "token_file"
+        fix = "write it as the service gave it, without spaces and without Bearer"
+        yield Finding((*place, key), "is no bearer token (RFC 6750)", fix)
+    for key in ("token", "token_file", "ca_file"):
+        if copies.url is None and getattr(copies, key) is not None:
+            yield Finding((*place, key), "is for uploads, and there is no url", f"add url, or remove {key}", seen)
+            break
+    taken = {"audit.path": config.audit.path, "audit.access_log": config.audit.access_log}
+    for name, path in taken.items():
+        if copies.path is not None and path is not None and str(copies.path) == path:
+            key = name.removeprefix("audit.")
+            yield Finding((*place, "path"), f"is the file of {name}", "give it a file of its own", (("audit", key),))
 
 
 def _listeners(config: Config) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from authz_service.config.advice import finding_of
 from authz_service.config.checks import cross_findings, default_name
 from authz_service.config.document import Document, Tree, read_document
 from authz_service.config.mending import mended, rests_on, to_mend
-from authz_service.config.model import Audit, Config, Introspection, TargetAuth, TokenStore
+from authz_service.config.model import Audit, Config, Introspection, OpaDecisionLog, TargetAuth, TokenStore
 from authz_service.config.places import Finding, Place, shown
 from authz_service.config.values import parse_secret
 from authz_service.domain.secret import Secret
@@ -23,7 +23,7 @@ MAX_BYTES = 1 << 20
 MAX_SECRET_BYTES = 64 << 10
 SHORTEST_KEY = 32  # characters
 
-_Keyed = TypeVar("_Keyed", Audit, TokenStore)
+_Keyed = TypeVar("_Keyed", Audit, OpaDecisionLog, TokenStore)
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
@@ -140,6 +140,9 @@ def _with_secret_files(config: Config) -> tuple[Config, list[Finding]]:
             issuers.append(issuer.model_copy(update={"introspection": asked}))
         jwt = jwt.model_copy(update={"issuers": tuple(issuers)})
     audit = _with_key(config.audit, "key", ("audit",), findings)
+    if audit.opa_decision_log is not None:
+        copies = _with_file(audit.opa_decision_log, "token", ("audit", "opa_decision_log"), findings)
+        audit = audit.model_copy(update={"opa_decision_log": copies})
     return config.model_copy(update={"egress": egress, "jwt": jwt, "audit": audit}), findings
 
 
@@ -153,17 +156,25 @@ def _with_secret(section: _S, place: Place, findings: list[Finding]) -> _S:
 
 
 def _with_key(section: _Keyed, name: str, place: Place, findings: list[Finding]) -> _Keyed:
-    """`name` is the field of the key; that of its file is called `<name>_file`."""
+    """`_with_file`, and the key must be one that nobody guesses."""
+    section = _with_file(section, name, place, findings)
     key, file = getattr(section, name), getattr(section, f"{name}_file")
-    at: Place = (*place, name if file is None else f"{name}_file")
-    if key is not None and file is not None:
-        findings.append(Finding(at, f"there are both {name} and {name}_file", "keep one", ((*place, name),)))
-    elif file is not None:
-        key = _find_secret(file, at, findings)
     if key is not None and len(key.reveal()) < SHORTEST_KEY:
         fix = "take what `openssl rand -hex 32` prints"
+        at: Place = (*place, name if file is None else f"{name}_file")
         findings.append(Finding(at, f"the key has less than {SHORTEST_KEY} characters", fix))
-    return section.model_copy(update={name: key})
+    return section
+
+
+def _with_file(section: _Keyed, name: str, place: Place, findings: list[Finding]) -> _Keyed:
+    """`name` is the field of the secret; that of its file is called `<name>_file`."""
+    secret, file = getattr(section, name), getattr(section, f"{name}_file")
+    at: Place = (*place, f"{name}_file")
+    if secret is not None and file is not None:
+        findings.append(Finding(at, f"there are both {name} and {name}_file", "keep one", ((*place, name),)))
+    elif file is not None:
+        secret = _find_secret(file, at, findings)
+    return section.model_copy(update={name: secret})
 
 
 def _find_secret(file: Path, place: Place, findings: list[Finding]) -> Secret | None:

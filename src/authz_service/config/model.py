@@ -7,11 +7,11 @@ of docs/configuration.md and docs/config.schema.json.
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
 from authz_service.config.addresses import Address, Endpoint
+from authz_service.config.audit_model import Audit, OpaDecisionLog
 from authz_service.config.egress_model import Egress, EgressRoute, Retries, Target, TargetAuth, TargetTls, TokenStore
 from authz_service.config.ingress_model import (
     Headers,
@@ -31,21 +31,20 @@ from authz_service.config.section import Section
 from authz_service.config.values import (
     Duration,
     File,
-    FileOrDash,
     HostName,
     HttpUrl,
     IpAddress,
     ListenAddress,
     Name,
-    Secret,
 )
 
 # fmt: off
 __all__ = [
     "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "Endpoint", "Headers", "Http",
-    "HttpTimeouts", "HttpTls", "Introspection", "Jwt", "JwtIssuer", "Limits", "PolicyBundle", "PolicyConfig",
-    "PolicyServer", "Proxy", "ProxyAuth", "ProxyAuthz", "ProxyMtls", "Rate", "Retries", "Revocation", "Route",
-    "Runtime", "Service", "Target", "TargetAuth", "TargetTls", "TokenStore", "Tracing",
+    "HttpTimeouts", "HttpTls", "Introspection", "Jwt", "JwtIssuer", "Limits", "OpaDecisionLog",
+    "PolicyBundle", "PolicyConfig", "PolicyServer", "Proxy", "ProxyAuth", "ProxyAuthz", "ProxyMtls", "Rate",
+    "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth", "TargetTls", "TokenStore",
+    "Tracing",
 ]
 # fmt: on
 
@@ -74,39 +73,6 @@ class Revocation(Section):
         description="File with the certificates and tokens that are refused, YAML or JSON (docs/operations.md). "
         "Reloaded on change; acts on open connections too.",
         examples=["/etc/authz/denylist.yaml"],
-    )
-
-
-class Audit(Section):
-    """Where the decisions are recorded."""
-
-    path: FileOrDash = Field(
-        default="-",
-        description="File for the records, one JSON object per line. `-` is standard output.",
-        examples=["/var/log/authz/audit.jsonl"],
-    )
-    on_failure: Literal["deny", "continue"] = Field(
-        default="deny",
-        description="When a record cannot be written: `deny` answers 503, `continue` lets the request pass and "
-        "counts the loss.",
-    )
-    key: Secret | None = Field(
-        default=None,
-        description="Makes the chain of the records with a secret of at least 32 characters, so that who can write the "
-        "file cannot forge it; `authz audit verify --key-file` needs it too. Never printed. Either this or `key_file`.",
-        examples=["${AUDIT_KEY}"],
-    )
-    key_file: File | None = Field(
-        default=None,
-        description="A file with that key in it, such as `openssl rand -hex 32` writes; a line end at its end is "
-        "ignored.",
-        examples=["/run/secrets/audit.key"],
-    )
-    access_log: FileOrDash | None = Field(
-        default=None,
-        description="File for Envoy's own access log, `-` for standard output. Off by default: the audit record is "
-        "enough.",
-        examples=["/var/log/authz/access.log"],
     )
 
 

@@ -111,6 +111,7 @@ class GateRules(Struct, frozen=True):
     evaluation_budget: float = EVALUATION_BUDGET  # seconds of processor time for one decision
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
     denials: TokenDenials = TokenDenials()
+    copies: bool = False  # the control plane wants a copy of each record (audit.opa_decision_log)
 
 
 class IssuerKeys(Struct, frozen=True):

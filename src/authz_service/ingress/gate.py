@@ -71,6 +71,7 @@ class Gate:
         self.owned = OwnedHeaders(rules.headers)
         self.routes = RouteTable(rules.routes)
         self._input = PolicyInput(rules.headers.extract, {} if policy is None else policy.reads)
+        self._whole_input = PolicyInput(rules.headers.extract, None)
 
     def decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool = False) -> Decision:
         """Allowed or refused, with the reason and what was found on the way; never an allow that a step did not earn.
@@ -151,8 +152,7 @@ class Gate:
     def policy_input(
         self, request: Request, peer: Peer, claims: Claims, segments: list[str], decision_id: str, correlation_id: str
     ) -> str:
-        """The whole input document of docs/policies.md, for a person; the policy is given what it reads of it."""
-        whole = PolicyInput(self.rules.headers.extract, None)
-        return whole.document(request, peer, claims, segments, decision_id, correlation_id)
+        """The whole input document of docs/policies.md, for a reader; the policy is given what it reads of it."""
+        return self._whole_input.document(request, peer, claims, segments, decision_id, correlation_id)
 
     extracted = staticmethod(extracted_header)

@@ -26,6 +26,7 @@ from authz_service.ingress.gate import Gate
 from authz_service.ingress.owned_headers import without
 from authz_service.policy.opa_server import OpaServer
 from authz_service.request_form import METHODS
+from authz_service.supervisor.decision_copies import DecisionCopies
 from authz_service.supervisor.flight_recorder import FlightRecorder
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
 from authz_service.supervisor.quarantine import Quarantine
@@ -90,6 +91,7 @@ class DecisionService:
         self._gate = gate
         self._policy_server = policy_server
         self._audit = audit
+        self._copies: DecisionCopies | None = None
         self._tally = tally
         self._recorder = Recorder(rules)
         self._flight = flight
@@ -100,6 +102,10 @@ class DecisionService:
         self._extract = tuple((name.lower().encode(), name.lower()) for name in rules.headers.extract)
         self._auth_header = rules.headers.auth_header.lower().encode()
         self._methods = {route.name: route.methods or METHODS for route in rules.routes}
+
+    def copy_to(self, copies: DecisionCopies | None) -> None:
+        """What is recorded from now on."""
+        self._copies = copies
 
     def retire(self, newer: GateRules) -> None:
         """A newer revision is there: refuse what it knows to be revoked."""
@@ -229,6 +235,8 @@ class DecisionService:
             log.exception("audit_record_failed", extra={"fields": {"decision_id": decision_id}})
             self._tally.add_audit_failure(repr(error))
             return False
+        if self._copies is not None:
+            self._copies.add(self._gate, line, request, decision, (decision_id, correlation_id))
         return True
 
 

@@ -22,6 +22,7 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
     files = [config_path, tls.cert_file, tls.key_file, tls.client_ca_file, tls.crl_file]
     files += [config.revocation.path] if config.revocation is not None else []
     files += [issuer.introspection.client_secret_file for issuer in config.issuers if issuer.introspection is not None]
+    files += [config.audit.opa_decision_log.token_file] if config.audit.opa_decision_log is not None else []
     for target in config.egress.targets.values():
         files += [target.tls.client_cert, target.tls.client_key, target.tls.ca_cert, target.auth.client_secret_file]
     folders = {file.parent for file in files if file is not None}
@@ -34,6 +35,8 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
 def own_output(config: Config) -> set[Path]:
     """What we write ourselves: below a watched folder each audit record would count as a change of our files."""
     paths = {config.runtime.state_dir}
+    copies = config.audit.opa_decision_log
+    paths |= {copies.path} if copies is not None and copies.path is not None else set()
     return paths | {Path(path) for path in (config.audit.path, config.audit.access_log) if path not in {None, "-"}}
 
 

@@ -37,6 +37,7 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         routes=_routes(config),
         audit_path=config.audit.path,
         audit_required=config.audit.on_failure == "deny",
+        copies=config.audit.opa_decision_log is not None,
         audit_chain=str(StatePaths(config.runtime.state_dir).audit_chain),
     )
 

@@ -85,10 +85,25 @@ class Figures(msgspec.Struct, frozen=True, tag="figures"):
     audit_failures: int
 
 
+class Copy(msgspec.Struct, frozen=True, array_like=True):
+    """One decision for the log in OPA's format: its audit record, and what the policy could ask about."""
+
+    rule: str  # "data.order.allow"; "" where no policy is asked
+    record: msgspec.Raw  # an AuditRecord
+    input: msgspec.Raw  # the whole input document, unmasked; null: too large
+
+
+class Copies(msgspec.Struct, frozen=True, tag="copies"):
+    """Decisions since the last Copies, for the log in OPA's format."""
+
+    copies: list[Copy]
+    lost: int  # so many more could not be handed over
+
+
 DURATION_BUCKETS_US = (25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000)
 
 ToWorker = SetRules | SetKeys | KeyAnswer | IntrospectionAnswer
-ToControl = Hello | Active | Unusable | KeyWanted | IntrospectionWanted | Figures
+ToControl = Hello | Active | Unusable | KeyWanted | IntrospectionWanted | Figures | Copies
 
 _encoder = msgspec.json.Encoder()
 _T = TypeVar("_T")

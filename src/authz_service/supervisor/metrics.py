@@ -37,6 +37,7 @@ class Figure:
     duration_us: int = 0
     audit_failures: int = 0
     introspections: Counter[str] = field(default_factory=Counter)  # by result
+    copies: Counter[str] = field(default_factory=Counter)  # "delivered" | "lost"
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, "ok" | "refused")
 
     def add(self, figures: Figures) -> None:
@@ -87,6 +88,12 @@ class Metrics(Collector):
         for result, count in list(figure.introspections.items()):
             introspections.add_metric((result,), count)
         yield introspections
+        copies = CounterMetricFamily(
+            "authz_opa_decision_log_events", "Copies of audit records in OPA's format.", labels=("result",)
+        )
+        for result, count in list(figure.copies.items()):
+            copies.add_metric((result,), count)
+        yield copies
         reloads = CounterMetricFamily(
             "authz_reloads", "Changes of files that were taken over or refused.", labels=("what", "result")
         )

@@ -16,6 +16,7 @@ import socket
 import stat
 import sys
 import time
+import uuid
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from authz_service.policy.opa_server import health_problem
 from authz_service.supervisor import decision_sockets, descriptors, ports
 from authz_service.supervisor.admin_server import AdminServer
 from authz_service.supervisor.bundle_keeper import BundleKeeper
+from authz_service.supervisor.decision_log import DecisionLog
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
 from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin
 from authz_service.supervisor.file_watch import changes, own_output, watched_folders
@@ -110,12 +112,15 @@ class Sidecar:
         )
         self._denylist = ServedDenylist(figure.reloads)
         self._bundles = BundleKeeper(SystemClock(), figure.reloads, partial(self._reload_soon, "a bundle arrived"))
+        labels = {"id": str(uuid.uuid4()), "app": "authz-service"}
+        self._decision_log = DecisionLog(SystemClock(), figure.copies, labels)
         self._hub = WorkerHub(
             self._paths.control_socket,
             figure.add,
             self._outbound.refetch,
             self._look_now.set,
             self._outbound.introspect,
+            self._decision_log.take,
         )
         self._children: list[Child] = []
         self._sockets: list[socket.socket] = []
@@ -127,6 +132,7 @@ class Sidecar:
             self._hub,
             self._children,
             audit_heads=partial(heads, self._paths.audit_chain),
+            copies_problem=lambda: self._decision_log.problem,
             descriptors=descriptors.raise_limit(),
             started=started,
         )
@@ -173,6 +179,7 @@ class Sidecar:
             self._directory.write(name, text)
         await self._outbound.update(desired.config)
         await self._bundles.update(desired.config)
+        await self._decision_log.update(desired.config)
         await self._start_child("envoy", self._envoy_command(desired.config))
         self._status.desired = desired
         log.info("started", extra={"fields": {"revision": desired.revision, "state_dir": str(self._directory.path)}})
@@ -194,6 +201,7 @@ class Sidecar:
             await child.end(_PATIENCE)
         decision_sockets.close(self._sockets)
         await self._bundles.stop()
+        await self._decision_log.stop()
         await self._outbound.stop()
         self._hub.stop()
         await self._envoy.close()
@@ -309,6 +317,7 @@ class Sidecar:
             raise
         await self._outbound.update(desired.config)
         await self._bundles.update(desired.config)
+        await self._decision_log.update(desired.config)
         self._status.desired = desired
         self._status.figure.reloads["configuration", "ok"] += 1
         log.info(

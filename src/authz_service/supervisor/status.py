@@ -49,6 +49,7 @@ class Status:
     stopping: bool = False
     were_ready: bool = False
     audit_heads: Callable[[], list[Head]] = list
+    copies_problem: Callable[[], str] = str  # of the log in OPA's format
     started: float = field(default_factory=time.monotonic)
     seconds_to_ready: float = 0.0
 
@@ -112,6 +113,8 @@ class Status:
         ]
         if self.outbound.token_store_problem():
             troubles.append(f"tokens are not shared: {self.outbound.token_store_problem()} of the token store")
+        if copies_problem := self.copies_problem():
+            troubles.append(f"the OPA decision log is not delivered: {copies_problem}")
         troubles += [f"a worker could not use the rules: {error}" for error in self.hub.errors()]
         troubles += [f"envoy refused an update: {name}={count}" for name, count in self.envoy.rejected.items()]
         if desired := self.desired:

@@ -36,6 +36,7 @@ from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.opa_server import OpaServer
 from authz_service.supervisor.control_questions import ControlQuestions, Needed
+from authz_service.supervisor.decision_copies import DecisionCopies
 from authz_service.supervisor.decision_service import DecisionService, Tally
 from authz_service.supervisor.flight_recorder import FlightRecorder
 from authz_service.supervisor.hang_watch import BEAT, STOPPED, state_of
@@ -102,7 +103,8 @@ class _Worker:
         self._policy_server: OpaServer | None = None
         self._keys: dict[str, IssuerKeys] = {}
         self._introspections = Introspections(time.monotonic)
-        self._questions = ControlQuestions(lambda question: self._writer.write(pack(question)), self._introspections)
+        self._questions = ControlQuestions(lambda question: self._send(pack(question)), self._introspections)
+        self._copies = DecisionCopies(self._send, self._unsent)
         self._server: asyncio.Server | None = None
         self._stop = asyncio.Event()
 
@@ -118,10 +120,17 @@ class _Worker:
         if self._server is not None:
             self._server.close()
             await asyncio.sleep(_LAST_ANSWERS)
+            self._copies.flush()
         for task in tasks:
             task.cancel()
         for task in done:
             task.result()  # raises what ended it
+
+    def _send(self, message: bytes) -> None:
+        self._writer.write(message)
+
+    def _unsent(self) -> int:
+        return self._writer.transport.get_write_buffer_size()
 
     async def _stopped(self) -> None:
         await self._stop.wait()
@@ -185,6 +194,7 @@ class _Worker:
         owned = frozenset(name.lower() for _, name in rules.headers.inject)
         self._listeners[listener_tag(owned).encode()] = owned
         service = DecisionService(gate, audit, self._tally, self._listeners, self._flight, server)
+        service.copy_to(self._copies if rules.copies else None)
         for older in (self._previous, self._service):
             if older is not None:
                 older.retire(rules)
@@ -269,6 +279,7 @@ class _Worker:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
+            self._copies.flush()
             error = self._tally.audit_error
             figures = self._tally.take()
             if figures is not None:

@@ -12,6 +12,7 @@ from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuthzServiceError
 from authz_service.supervisor.messages import (
     Active,
+    Copies,
     Figures,
     Hello,
     IntrospectionAnswer,
@@ -56,6 +57,7 @@ class WorkerHub:
     ]  # (issuer, kid) -> when it returns, new keys were given to `set_keys`
     on_change: Callable[[], None] = lambda: None
     introspect: Callable[[str, str], Awaitable[bool | None]] = _nobody_to_ask  # (issuer, token) -> is it active?
+    on_copies: Callable[[Copies], None] = lambda _: None
     restarts: int = 0
     _rules: GateRules | None = None
     _keys: dict[str, IssuerKeys] = field(default_factory=dict)
@@ -123,8 +125,8 @@ class WorkerHub:
                         self.on_change()
                     case KeyWanted() | IntrospectionWanted() as wanted:
                         self._start(self._bring(wanted, writer))
-                    case Figures() as figures:
-                        self.on_figures(figures)
+                    case Figures() | Copies() as report:
+                        self._pass_on(report)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the worker is gone; the nursery starts another
         except ValueError:
@@ -134,6 +136,12 @@ class WorkerHub:
                 del self._workers[worker.slot]
                 self.on_change()
             writer.close()
+
+    def _pass_on(self, report: Figures | Copies) -> None:
+        if isinstance(report, Figures):
+            self.on_figures(report)
+        else:
+            self.on_copies(report)
 
     def _welcome(self, slot: int, pid: int, writer: asyncio.StreamWriter) -> _Connected:
         worker = self._workers[slot] = _Connected(slot, pid, writer)

@@ -34,10 +34,28 @@ AGENT = "unix:///run/spire/agent.sock"
 BY_AGENT = {"http.tls": {"sds": AGENT, "client_auth": "require"}}
 TARGET_TLS = f"{TARGET}.tls"
 TARGET_BY_AGENT = {TARGET_TLS: {"sds": AGENT, "spiffe_id": "spiffe://mesh/a"}}
+
+
+def _copies(**changes: object) -> Changes:
+    whole = {"url": "https://logs/v1", "token": "t0ken", **changes}
+    return {"audit.opa_decision_log": {key: value for key, value in whole.items() if value is not REMOVED}}
+
+
+COPIES = _copies()
+FILE = _copies(url=REMOVED, token=REMOVED, path="/opa.jsonl")
 # at, the change that is right, the change that is wrong, a word of the remedy
 RULES: list[tuple[str, Changes, Changes, str]] = [
     ("(the whole file)", {"proxy": REMOVED}, {"proxy": REMOVED, "egress": REMOVED, "service.name": "a"}, "add a proxy"),
     ("(the whole file)", {"egress.enabled": "false"}, {"egress.enabled": "false", "proxy.enabled": "false"}, "egress"),
+    ("audit.opa_decision_log", COPIES, _copies(url=REMOVED, token=REMOVED), "write path"),
+    ("audit.opa_decision_log", COPIES, _copies(path="/opa.jsonl"), "write path"),
+    ("audit.opa_decision_log.url", COPIES, _copies(url="http://logs/v1"), "use https"),
+    ("audit.opa_decision_log.url", _copies(url="http://127.0.0.1:1/v1"), _copies(url="https://logs/v1?a=b"), "without"),
+    ("audit.opa_decision_log.token", COPIES, _copies(token="Bearer t0ken"), "without Bearer"),
+    ("audit.opa_decision_log.token_file", COPIES, _copies(token_file="/a/file"), "keep one"),
+    ("audit.opa_decision_log.token", FILE, {"audit.opa_decision_log": {"path": "/opa.jsonl", "token": "a"}}, "add url"),
+    ("audit.opa_decision_log.path", FILE, FILE | {"audit.path": "/opa.jsonl"}, "a file of its own"),
+    ("audit.opa_decision_log.path", FILE, FILE | {"audit.access_log": "/opa.jsonl"}, "a file of its own"),
     ("http.tls.cert_file", {}, {"http.tls.cert_file": REMOVED}, "name the file"),
     ("http.tls.key_file", {}, {"http.tls.key_file": REMOVED}, "name the file"),
     ("http.tls.client_ca_file", {}, {"http.tls.client_ca_file": REMOVED}, "name the file"),

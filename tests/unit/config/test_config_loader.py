@@ -280,6 +280,21 @@ def test_a_configuration_cannot_be_changed_afterwards(tmp_path: Path) -> None:
         config.service = Service(name="other")
 
 
+def test_the_token_of_the_decision_log_may_come_from_a_file(tmp_path: Path) -> None:
+    """It may be short, for its service chose it; an empty file has none. Nobody sees it printed."""
+    file = tmp_path / "token"
+    file.write_text("t0ken\n")
+    asked = {"audit.opa_decision_log": {"url": "https://logs.example.com", "token_file": str(file)}}
+    config = load_tree(tmp_path, changed(asked))
+
+    assert config.audit.opa_decision_log is not None
+    assert config.audit.opa_decision_log.token == Secret("t0ken")
+    assert "t0ken" not in repr(config) + config.model_dump_json()
+    file.write_text("")
+    (problem,) = problems_of(tmp_path, asked)
+    assert problem.at == "audit.opa_decision_log.token_file"
+
+
 class TestAuditKey:
     KEY = "k" * 32
 

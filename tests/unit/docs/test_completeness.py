@@ -15,6 +15,7 @@ from tests.unit.docs.pages import ROOT, code_words, first_cells, prose, read, se
 from authz_service import headers
 from authz_service.audit import seal
 from authz_service.audit.chain import Head
+from authz_service.audit.opa_event import KEPT_CLAIMS, OpaEvent
 from authz_service.audit.record import AuditRecord, GapRecord
 from authz_service.credentials.key_fetcher import KeyState
 from authz_service.domain.refusals import ANSWERS, Reason
@@ -50,6 +51,16 @@ def test_every_field_of_the_audit_record_is_described_in_its_order() -> None:
     table = section(OPERATIONS, "## Audit record")
 
     assert [cell.strip("`") for cell in first_cells(table)] == [*AuditRecord.__struct_fields__, *seal.FIELDS]
+
+
+def test_every_member_of_an_event_in_opas_format_is_described() -> None:
+    """And each claim that may be in it."""
+    told = section(OPERATIONS, "### Copies in OPA's format")
+
+    described = [word for cell in first_cells(told) for word in code_words(cell)]
+    assert sorted(described) == sorted(OpaEvent.__struct_fields__)
+    (claims,) = re.findall(r"every claim but\n(.*?)\. The path", told, re.DOTALL)
+    assert set(code_words(claims)) == KEPT_CLAIMS
 
 
 def test_every_field_of_the_record_of_a_gap_is_described_in_its_order() -> None:
@@ -93,6 +104,7 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     figure.decisions["allow", "allowed"] = 1
     figure.reloads["configuration", "ok"] = 1
     figure.introspections["active"] = 1
+    figure.copies["delivered"] = 1
     hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
     status = Status(
         figure, certificates, ServedDenylist(figure.reloads), _Outbound(), hub, [],  # type: ignore[arg-type]

@@ -1,0 +1,78 @@
+"""The `audit` section as frozen values: where decisions are recorded, and who gets a copy. Not its loading."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from authz_service.config.section import Section
+from authz_service.config.values import File, FileOrDash, HttpUrl, Secret
+
+
+class OpaDecisionLog(Section):
+    """Copies for tools that read OPA's decision logs. Either `path` or `url`."""
+
+    path: File | None = Field(
+        default=None,
+        description="File for the events, one JSON object per line. Opened anew for each batch, so it may be moved "
+        "away at any time.",
+        examples=["/var/log/authz/opa-decisions.jsonl"],
+    )
+    url: HttpUrl | None = Field(
+        default=None,
+        description="A service with OPA's decision log API: batches are sent by `POST <url>/logs`, a gzipped JSON "
+        "array.",
+        examples=["https://decisions.example.com/v1"],
+    )
+    token: Secret | None = Field(
+        default=None,
+        description="Bearer token for `url`. Never printed; the workers do not have it. Either this or `token_file`.",
+        examples=["${DECISION_LOG_TOKEN}"],
+    )
+    token_file: File | None = Field(
+        default=None,
+        description="A file with that token in it; a line end at its end is ignored.",
+        examples=["/run/secrets/decision-log.token"],
+    )
+    ca_file: File | None = Field(
+        default=None,
+        description="The authorities that sign the certificate of `url`. By default the system's.",
+        examples=["/etc/certs/ca.crt"],
+    )
+
+
+class Audit(Section):
+    """Where the decisions are recorded."""
+
+    path: FileOrDash = Field(
+        default="-",
+        description="File for the records, one JSON object per line. `-` is standard output.",
+        examples=["/var/log/authz/audit.jsonl"],
+    )
+    on_failure: Literal["deny", "continue"] = Field(
+        default="deny",
+        description="When a record cannot be written: `deny` answers 503, `continue` lets the request pass and "
+        "counts the loss.",
+    )
+    key: Secret | None = Field(
+        default=None,
+        description="Makes the chain of the records with a secret of at least 32 characters, so that who can write the "
+        "file cannot forge it; `authz audit verify --key-file` needs it too. Never printed. Either this or `key_file`.",
+        examples=["${AUDIT_KEY}"],
+    )
+    key_file: File | None = Field(
+        default=None,
+        description="A file with that key in it, such as `openssl rand -hex 32` writes; a line end at its end is "
+        "ignored.",
+        examples=["/run/secrets/audit.key"],
+    )
+    access_log: FileOrDash | None = Field(
+        default=None,
+        description="File for Envoy's own access log, `-` for standard output. Off by default: the audit record is "
+        "enough.",
+        examples=["/var/log/authz/access.log"],
+    )
+    opa_decision_log: OpaDecisionLog | None = Field(
+        default=None,
+        description="A copy of the records in OPA's decision log format, after the answer and as far as possible; off "
+        "without this section. The records themselves stay what they are.",
+    )
