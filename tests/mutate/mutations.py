@@ -35,6 +35,8 @@ _TOKEN_KEEPER = ("tests/unit/egress",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 
+_BUNDLE = ("tests/unit/policy/test_bundle.py",)
+
 
 def _identity() -> list[Mutation]:
     folder = f"{_SRC}/identity"
@@ -276,4 +278,38 @@ def _envoy() -> list[Mutation]:
     ]  # fmt: skip
 
 
-MUTATIONS = (*_identity(), *_ingress(), *_decision(), *_audit(), *_revocation(), *_outbound(), *_envoy())
+def _workers_and_sources() -> list[Mutation]:
+    bundle = f"{_SRC}/policy/bundle.py"
+    return [
+        Mutation("a bundle needs no signature", bundle,
+                 "if not is_signed_by(header.kid or payload.keyid, header.alg,", "if False and (header.kid,", _BUNDLE),
+        Mutation("a bundle's files are not what was signed", bundle,
+                 "if _HASHES[each.algorithm](_hashed(name, files[name])).hexdigest() != each.hash.lower():", "if False:",
+                 _BUNDLE),
+        Mutation("a bundle may hold more than was signed", bundle,
+                 "if others or len(signed) != len(payload.files):", "if False:", _BUNDLE),
+        Mutation("a bundle's file leaves its folder", bundle,
+                 'if not member.isreg() or not _NAME.fullmatch(name) or ".." in name:', "if not member.isreg():", _BUNDLE),
+        Mutation("an OPA that does not answer has allowed", f"{_SRC}/policy/opa_server.py",
+                 "return Verdict(Reason.POLICY_UNAVAILABLE, (why,), None)", "return Verdict(Reason.ALLOWED, (why,), None)",
+                 ("tests/integration/test_opa_server.py",)),
+        Mutation("a worker that hangs is left hanging", f"{_SRC}/supervisor/hang_watch.py",
+                 "if self._ended_slot in (None, slots[pid]):", "if False:", ("tests/unit/supervisor/test_hang_watch.py",)),
+        Mutation("a rate that is counted and not enforced", f"{_SRC}/envoy/limits.py",
+                 "        filter_enforced=_ALWAYS,\n", "", ("tests/attacks/test_limits.py",)),
+        Mutation("one bucket for all", f"{_SRC}/envoy/limits.py",
+                 '_buckets(rate, {"key": _USER})', '_buckets(rate, {"key": _USER, "value": "x"})',
+                 ("tests/attacks/test_limits.py",)),
+    ]  # fmt: skip
+
+
+MUTATIONS = (
+    *_identity(),
+    *_ingress(),
+    *_decision(),
+    *_audit(),
+    *_revocation(),
+    *_outbound(),
+    *_envoy(),
+    *_workers_and_sources(),
+)
