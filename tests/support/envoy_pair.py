@@ -4,6 +4,7 @@ client ─▶ edge (TLS, certificate optional) ─▶ app
                  └ egress (plain HTTP) ─▶ orders (mTLS required) ─▶ app, gRPC, WebSocket
 """
 
+import os
 import ssl
 import threading
 import time
@@ -22,16 +23,18 @@ from websockets.sync.server import ServerConnection, serve
 from authz_service.config.model import Config
 from authz_service.envoy import secrets
 
-EDGE: Address = ("127.77.1.1", 21443)
-EGRESS: Address = ("127.77.1.1", 21080)
-ORDERS: Address = ("127.77.2.1", 21443)
-APP: Address = ("127.77.1.1", 21900)
-ORDERS_APP: Address = ("127.77.2.1", 21900)
-ORDERS_GRPC: Address = ("127.77.2.1", 21901)
-ORDERS_WEBSOCKET: Address = ("127.77.2.1", 21902)
-PLAIN: Address = ("127.77.3.1", 21900)
-OPEN: Address = ("127.77.3.1", 21901)
-NOBODY: Address = ("127.77.3.1", 21999)
+# Another one for each process that runs tests: two runs on one machine do not meet.
+BLOCK = f"127.{os.getpid() % 70 + 1}"
+EDGE: Address = (f"{BLOCK}.1.1", 21443)
+EGRESS: Address = (f"{BLOCK}.1.1", 21080)
+ORDERS: Address = (f"{BLOCK}.2.1", 21443)
+APP: Address = (f"{BLOCK}.1.1", 21900)
+ORDERS_APP: Address = (f"{BLOCK}.2.1", 21900)
+ORDERS_GRPC: Address = (f"{BLOCK}.2.1", 21901)
+ORDERS_WEBSOCKET: Address = (f"{BLOCK}.2.1", 21902)
+PLAIN: Address = (f"{BLOCK}.3.1", 21900)
+OPEN: Address = (f"{BLOCK}.3.1", 21901)
+NOBODY: Address = (f"{BLOCK}.3.1", 21999)
 
 MAX_BODY = 64 << 10
 TIMEOUT = 0.6
@@ -66,10 +69,10 @@ def edge_config(log: Path) -> Config:
     mutual = {"client_cert": "not-read", "client_key": "not-read", "ca_cert": "not-read"}
     targets = {
         "orders": {"url": url(ORDERS, "https", "orders.test"), "auth": _OAUTH2, "tls": mutual, "timeout": TIMEOUT},
-        "wrong-name": {"url": url(ORDERS, "https", "payments.test"), "tls": mutual},
+        "wrong-name": {"url": url(ORDERS, "https", "payments.test"), "tls": mutual, "retries": {"attempts": 1}},
         "plain": {"url": url(PLAIN), "auth": _OAUTH2, "timeout": TIMEOUT},
         "open": {"url": url(OPEN), "timeout": TIMEOUT},
-        "nobody": {"url": url(NOBODY)},
+        "nobody": {"url": url(NOBODY), "retries": {"attempts": 1}},
     }
     return Config.model_validate(
         {

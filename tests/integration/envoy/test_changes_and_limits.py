@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.envoy_pair import BLOCK
 from tests.support.neighbours import Address, Neighbour, ask
 from tests.support.real_envoy import RealEnvoy, write_atomically
 
@@ -16,7 +17,7 @@ from authz_service.config.model import Config
 from authz_service.domain.refusals import Reason
 from authz_service.envoy.resources import render, steps
 
-HOST = "127.77.4.1"
+HOST = f"{BLOCK}.4.1"
 INGRESS: Address = (HOST, 21000)
 EGRESS: Address = (HOST, 21001)
 SERVICE: Address = (HOST, 21900)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.envoy_pair import EDGE, EGRESS, EnvoyPair
+from tests.support.envoy_pair import EDGE, EGRESS, OPEN, EnvoyPair
 from tests.support.neighbours import Reply, Seen, send_raw
 
 from authz_service import headers
@@ -78,7 +78,7 @@ def test_the_target_sees_its_own_name_and_its_own_path(pair: EnvoyPair) -> None:
 
     (seen,) = pair.open.seen
     assert seen.target == "/a/b?c=d"
-    assert seen.value("host") == "127.77.3.1:21901"
+    assert seen.value("host") == f"{OPEN[0]}:{OPEN[1]}"
     assert seen.values("x-user-context") == ["u-1"]
     assert seen.values("x-forwarded-for") == []
     assert "evil" not in str(seen.headers)
@@ -141,7 +141,7 @@ def test_a_browser_is_refused(pair: EnvoyPair, sent: list[tuple[str, str]]) -> N
     assert pair.open.seen == []
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:21080", "[::1]:21080", "127.77.1.1"])
+@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:21080", "[::1]:21080", EGRESS[0]])
 def test_our_own_names_are_accepted(pair: EnvoyPair, host: str) -> None:
     """The no of the test above."""
     assert pair.call_egress("/open/x", host=host).status == 200
@@ -185,7 +185,7 @@ def test_only_safe_methods_are_repeated(pair: EnvoyPair, method: str, status: in
 
 def test_connect_is_never_forwarded(pair: EnvoyPair) -> None:
     """Neither door is a tunnel."""
-    request = b"CONNECT 127.77.3.1:21901 HTTP/1.1\r\nhost: 127.77.3.1:21901\r\n\r\n"
+    request = f"CONNECT {OPEN[0]}:{OPEN[1]} HTTP/1.1\r\nhost: {OPEN[0]}:{OPEN[1]}\r\n\r\n".encode()
 
     assert b" 4" in send_raw(EGRESS, request)[:12]
     assert b" 4" in send_raw(EDGE, request, pair.client_tls())[:12]

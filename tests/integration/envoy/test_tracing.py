@@ -3,13 +3,14 @@
 import time
 from pathlib import Path
 
+from tests.support.envoy_pair import BLOCK
 from tests.support.neighbours import Neighbour, ask
 from tests.support.real_envoy import RealEnvoy
 
 from authz_service import headers
 from authz_service.config.model import Config
 
-HOST = "127.77.5.1"
+HOST = f"{BLOCK}.5.1"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 
