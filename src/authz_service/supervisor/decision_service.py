@@ -187,9 +187,9 @@ class DecisionService:
         if request.route == _OTHER_REVISION:
             return _broken(Reason.DECISION_UNAVAILABLE, "routed by a configuration that is not known here")
         # An evaluation holds the interpreter's lock, so nothing inside the worker can stop it. The kernel can: so much
-        # user time, and SIGVTALRM ends the worker; what it was at stays in the flight recorder (setitimer(2)).
+        # processor time, and SIGPROF ends the worker; what it was at stays in the flight recorder (setitimer(2)).
         flight = self._flight
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._budget)
+        signal.setitimer(signal.ITIMER_PROF, self._budget)
         try:
             flight.begin(request, self._quarantine.mark)
             known = self._quarantine.find(request, final=final) if flight.alarmed else None
@@ -210,7 +210,7 @@ class DecisionService:
             log.exception("decision_failed", extra={"fields": {"decision_id": decision_id}})
             return _broken(Reason.DECISION_FAILED, type(error).__name__)
         finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             flight.end()
 
     def _record(

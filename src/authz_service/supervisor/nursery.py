@@ -126,7 +126,7 @@ def _ending(status: int) -> Ending:
     if not os.WIFSIGNALED(status):
         return Ending.LOST
     number = os.WTERMSIG(status)
-    if number == signal.SIGVTALRM:  # decision_service: the budget of an evaluation
+    if number == signal.SIGPROF:  # decision_service: the budget of an evaluation
         return Ending.TIMED_OUT
     return Ending.LOST if number in _KILLED else Ending.CRASHED
 

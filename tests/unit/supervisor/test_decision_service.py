@@ -228,10 +228,10 @@ class TestAccidents:
         """Else the worker would be killed while it does something else."""
         for asked in (request(), request(path="/admin"), request(host=None)):
             worker.ask(asked)
-            assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+            assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
         with pytest.raises(KeyMissing):
             worker.ask(UNKNOWN_KEY)
-        assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+        assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
 
     def test_the_clock_of_an_evaluation_runs_during_it(self, worker: Worker) -> None:
         """It is the process's own processor time, and short; the question is written down meanwhile, for others."""
@@ -243,7 +243,7 @@ class TestAccidents:
             standing: tuple[Request, ...] = ()
 
             def evaluate(self, input_json: str) -> Verdict:
-                self.left = signal.getitimer(signal.ITIMER_VIRTUAL)[0]
+                self.left = signal.getitimer(signal.ITIMER_PROF)[0]
                 flight.slot = 1
                 self.standing = tuple(question for _, question in flight.standing())
                 return Verdict(Reason.ALLOWED, (), None)
