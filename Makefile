@@ -107,6 +107,8 @@ requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	  --output-file requirements/runtime.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
 	  --extra redis --extra devkit --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
+	  --extra devkit --constraint requirements/dev.txt --output-file requirements/devkit.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
