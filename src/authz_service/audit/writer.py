@@ -38,9 +38,13 @@ class AuditWriter:
                 self._record_gap()
             self._append(line)
         except AuditUnavailable as error:
-            self._error = str(error)
-            self._chain.count_loss(self._now(), passed=passes)
+            self.lose(str(error), passes=passes)
             raise
+
+    def lose(self, error: str, *, passes: bool) -> None:
+        """Count a record that is not written, for the record of the gap. Also one that could not even be made."""
+        self._error = error
+        self._chain.count_loss(self._now(), passed=passes)
 
     def look_after(self) -> None:
         """Follow a rotation, and record the last losses if there is room again. Called about once a second."""

@@ -217,6 +217,7 @@ class DecisionService:
         self, request: Request, decision: Decision, decision_id: str, correlation_id: str, duration_us: int
     ) -> bool:
         """Whether the record was written. One that cannot be made cannot be written either."""
+        passes = decision.allowed and not self._audit_required
         try:
             line = self._recorder.line(
                 request,
@@ -227,13 +228,14 @@ class DecisionService:
                 now=time.time(),
                 duration_us=duration_us,
             )
-            self._audit.write(line, passes=decision.allowed and not self._audit_required)
+            self._audit.write(line, passes=passes)
         except AuditUnavailable as error:
             self._tally.add_audit_failure(str(error))
             return False
         except Exception as error:
             log.exception("audit_record_failed", extra={"fields": {"decision_id": decision_id}})
             self._tally.add_audit_failure(repr(error))
+            self._audit.lose(repr(error), passes=passes)
             return False
         if self._copies is not None:
             self._copies.add(self._gate, line, request, decision, (decision_id, correlation_id))

@@ -1,7 +1,6 @@
 """Whatever breaks while a record is written, the chain tells it, and only what is on record is acknowledged."""
 
 import os
-import resource
 import signal
 from pathlib import Path
 
@@ -169,4 +168,3 @@ def test_a_deleted_file_is_a_gap(desk: Desk) -> None:
 
     assert [record["seq"] for record in desk.records()] == [4]
     assert explained(verified(desk.file)) == [("begins", 1)]
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY

@@ -189,6 +189,10 @@ class TestAuditBeforeAllow:
         assert worker.ask(half._replace(remote=""))[0] == 200
         assert "audit_record_failed" in caplog.text
         assert "UnicodeEncodeError" in worker.tally.audit_error
+        assert [(record["event"], record.get("lost")) for record in worker.records()] == [
+            ("audit_gap", 1),
+            ("access", None),
+        ]
 
 
 class TestAccidents:
