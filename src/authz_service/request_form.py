@@ -48,8 +48,21 @@ _ESCAPES = (
 # The whole `:path` with its query: anything else may decode to another path behind us (SECURITY T13).
 WELL_ENCODED = rf"(?:[^%?]|{'|'.join(_ESCAPES)})*(?:\?.*)?"
 
-# A path with a segment that somebody may take for "." or "..": "..;", ".;x", "..%3B". (Plain ones are resolved before.)
-DOT_SEGMENT = r".*/(?:\.|%2[Ee]){1,2}(?:(?:;|%3[Bb])[^/]*)?(?:/.*)?"
+# What an escape leaves when it is decoded, or folded by Unicode (NFKC): a control character or line end; a slash,
+# backslash or percent sign; a dot or semicolon. The tests find these anew from Unicode's tables.
+_CONTROLS = (f"%[01]{_HEX}", "%7[Ff]", f"%[Cc]2%[89]{_HEX}", "%[Ee]2%80%[Aa][89]")
+_FOLDED = (
+    "%[Ee]2%84%8[0156]", "%[Ee][Ff]%[Bb]9%[Aa][8Aa]", "%[Ee][Ff]%[Bb][Cc]%(?:8[5Ff]|[Bb][Cc])",
+    "%[Ee]2%80%[Aa][4-6]", "%[Ee][Ff]%[Bb]8%(?:99|[Bb]0)", "%[Ee][Ff]%[Bb]9%92", "%[Ee][Ff]%[Bb][Cc]%8[Ee]",
+    "%[Cc][Dd]%[Bb][Ee]", "%[Ee][Ff]%[Bb][89]%94", "%[Ee][Ff]%[Bb][Cc]%9[Bb]",
+)  # fmt: skip
+HIDDEN_DELIMITER = rf"[^?]*(?:{'|'.join((*_CONTROLS, *_FOLDED))}).*"
+
+# A segment that somebody may take for "." or "..": "..;", ".;x", "..%3B", "..%20"; or that begins with its parameters.
+# (Plain ones are resolved before.)
+_SPACE = "(?:%20|%[Cc]2%[Aa]0|%[Ee]1%9[Aa]%80|%[Ee]2%80%(?:8[0-9Aa]|[Aa][Ff])|%[Ee]2%81%9[Ff]|%[Ee]3%80%80)"
+_PARAMETERS = "(?:;|%3[Bb])[^/]*"
+DOT_SEGMENT = rf".*/(?:{_SPACE}*(?:\.|%2[Ee]){{1,2}}{_SPACE}*(?:{_PARAMETERS})?|{_PARAMETERS})(?:/.*)?"
 
 
 def require_host(host: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,28 @@ def test_the_admin_surface_is_read_only_and_small(mesh: Live) -> None:
     for path in ("/", "/quitquitquit", "/config_dump", "/certs", "/../../etc/passwd", "/readyz/"):
         assert admin(mesh, order, path).status == 404
     assert [admin(mesh, order, page).status for page in PAGES] == [200] * len(PAGES)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_other_hosts_are_told_what_probes_and_prometheus_need(
+    start_sidecar: Callable[..., LoneSidecar], live: Live, host: str
+) -> None:
+    """Ready or not without the reasons, figures, and no state of tokens: those are for this host."""
+    port = 20_000 + int(live.free_address().split(".")[2])
+    sidecar = start_sidecar({"admin.network_addr": f"{host}:{port}"})
+    place = (host.strip("[]"), port)
+
+    ready = ask(place, "GET", "/readyz")
+    assert (ready.status, json.loads(ready.body)) == (200, {"ready": True})
+    assert json.loads(ask(place, "GET", "/livez").body) == {"live": True}
+    assert b"authz_ready 1.0" in ask(place, "GET", "/metrics").body
+    assert {path: ask(place, "GET", path).status for path in ("/tokens", "/")} == {"/tokens": 404, "/": 404}
+    assert ask(place, "POST", "/readyz").status == 405
+
+    sidecar.nursery().kill()
+    until(lambda: ask(place, "GET", "/readyz").status == 503)
+    assert json.loads(ask(place, "GET", "/readyz").body) == {"ready": False}
+    assert sidecar.admin("/tokens").status == 200
 
 
 def test_decisions_are_counted_by_reason(mesh: Live) -> None:

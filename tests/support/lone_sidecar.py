@@ -194,8 +194,13 @@ class LoneSidecar:
         connection.sock = tls.wrap_socket(plain, server_hostname=HOST, session=session)
         return connection
 
+    @property
+    def egress_place(self) -> tuple[str, int] | Path:
+        address = str(self.config["egress"]["addr"])
+        return Path(address.removeprefix("unix://")) if address.startswith("unix:") else (self.address, 8080)
+
     def call_egress(self, method: str, target: str, **more: Any) -> Answer:
-        return ask((self.address, 8080), method, target, **more)
+        return ask(self.egress_place, method, target, **more)
 
     def served_serial(self) -> str:
         """Of the certificate that a new connection is shown, as hexadecimal digits."""

@@ -121,7 +121,7 @@ class Neighbour:
 
 
 def ask(
-    place: Address,
+    place: Address | Path,
     method: str,
     path: str,
     *,
@@ -131,7 +131,7 @@ def ask(
     host: str = "localhost",
 ) -> Answer:
     """One request over a connection of its own; headers are sent as they are, repeated ones too."""
-    connection = http.client.HTTPConnection(*place, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=10)
     connection.sock = _connected(place, tls, host)
     with contextlib.closing(connection):
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -149,7 +149,7 @@ def ask(
         )
 
 
-def send_raw(place: Address, text: bytes, tls: ssl.SSLContext | None = None) -> bytes:
+def send_raw(place: Address | Path, text: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     """Bytes in, bytes out, until the other side closes or is silent for half a second."""
     with _connected(place, tls, "localhost") as connection:
         connection.settimeout(0.5)
@@ -161,7 +161,12 @@ def send_raw(place: Address, text: bytes, tls: ssl.SSLContext | None = None) -> 
         return received
 
 
-def _connected(place: Address, tls: ssl.SSLContext | None, host: str) -> socket.socket:
+def _connected(place: Address | Path, tls: ssl.SSLContext | None, host: str) -> socket.socket:
+    if isinstance(place, Path):
+        local = socket.socket(socket.AF_UNIX)
+        local.settimeout(10)
+        local.connect(str(place))
+        return local
     plain = socket.create_connection(place, timeout=10)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if tls is None:

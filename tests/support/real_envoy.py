@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from authz_service.config.model import Config
+from authz_service.config.model import Address, Config
 from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.listeners import has_egress, has_ingress
 from authz_service.envoy.paths import StatePaths
@@ -100,7 +100,8 @@ class RealEnvoy:
 
     def _wait_until_it_listens(self) -> None:
         doors = [self.config.http.addr] if has_ingress(self.config) else []
-        doors += [self.config.egress.addr] if has_egress(self.config) else []
+        egress = self.config.egress.addr
+        doors += [egress] if has_egress(self.config) and isinstance(egress, Address) else []
         deadline = time.monotonic() + 10
         for door in doors:
             while not _accepts(door.host, door.port):

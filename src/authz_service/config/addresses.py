@@ -29,6 +29,16 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """Where to listen, as a file: its mode says who may connect (unix(7))."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix://{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where somebody else listens. Two ways to write one place are equal: `https://a` and `https://A:443/`."""
 
@@ -60,20 +70,27 @@ def parse_address(text: str) -> Address:
     return Address(host, int(port))
 
 
+def parse_local_address(text: str) -> Address | UnixAddress:
+    """Raises ValueError for anything but `host:port` and the like, or unix:///path."""
+    return UnixAddress(_socket_path(text)) if text.startswith("unix:") else parse_address(text)
+
+
 def parse_endpoint(text: str) -> Endpoint:
     """Raises ValueError for anything but http://host[:port], https://host[:port] or unix:///path."""
     if text.startswith("unix://"):
-        if not re.fullmatch(r"unix:///[^\s?#]+", text) or len(text) > 107:  # sun_path, unix(7)
-            raise ValueError(
-                "write unix:// and an absolute path of at most 100 characters, such as unix:///run/app.sock"
-            )
-        return Endpoint("unix", socket=text.removeprefix("unix://"))
+        return Endpoint("unix", socket=_socket_path(text))
     scheme, host, port, rest = split_url(text)
     if rest not in {"", "/"}:
         raise ValueError(
             "write only scheme, host and port, such as https://orders.internal:8443; paths are changed by strip_prefix"
         )
     return Endpoint(scheme, host, port)
+
+
+def _socket_path(text: str) -> str:
+    if not re.fullmatch(r"unix:///[^\s?#]+", text) or len(text) > 107:  # sun_path, unix(7)
+        raise ValueError("write unix:// and an absolute path of at most 100 characters, such as unix:///run/app.sock")
+    return text.removeprefix("unix://")
 
 
 def split_url(text: str) -> tuple[Literal["http", "https"], str, int, str]:

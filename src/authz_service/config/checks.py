@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from authz_service.config.addresses import EVERY_ADDRESS
+from authz_service.config.addresses import EVERY_ADDRESS, Address
 from authz_service.config.egress_checks import egress_findings
 from authz_service.config.header_checks import header_findings
 from authz_service.config.model import Config, Endpoint, HttpTls, Introspection, JwtIssuer, PolicyConfig
@@ -261,8 +261,16 @@ def _decision_log(config: Config) -> Iterator[Finding]:
 
 
 def _listeners(config: Config) -> Iterator[Finding]:
+    if not is_loopback(config.admin.addr.host):
+        found = (
+            f"{config.admin.addr} is reachable from other hosts, and says how this one is configured to whoever asks"
+        )
+        fix = "use a loopback address, such as 127.0.0.1:9901; for kubelet and Prometheus add admin.network_addr: :9902"
+        yield Finding(("admin", "addr"), found, fix)
     listeners = [(("admin", "addr"), config.admin.addr)]
-    if config.egress.enabled:
+    if config.admin.network_addr is not None:
+        listeners.append((("admin", "network_addr"), config.admin.network_addr))
+    if config.egress.enabled and isinstance(config.egress.addr, Address):
         listeners.insert(0, (("egress", "addr"), config.egress.addr))
     if config.proxy.enabled:
         listeners.insert(0, (("http", "addr"), config.http.addr))

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from authz_service.config.model import Egress, Target, TargetAuth, TargetTls, TokenStore
+from authz_service.config.addresses import UnixAddress
+from authz_service.config.model import Egress, EgressSocket, Target, TargetAuth, TargetTls, TokenStore
 from authz_service.config.places import Finding, Place
 from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 
@@ -11,11 +12,7 @@ _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 def egress_findings(egress: Egress) -> Iterator[Finding]:
-    if not is_loopback(egress.addr.host):
-        found = (
-            f"{egress.addr} is reachable from other hosts, and whoever connects calls with this service's credentials"
-        )
-        yield Finding(("egress", "addr"), found, "use a loopback address, such as 127.0.0.1:8080")
+    yield from _door(egress)
     if egress.token_store.type == "redis":
         yield from _shared_store(("egress", "token_store"), egress.token_store)
     if not egress.targets:
@@ -43,6 +40,21 @@ def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:
     if store.encryption_key is None and store.encryption_key_file is None:
         fix = "write encryption_key: ${A_VARIABLE}, or encryption_key_file: /a/file"
         yield Finding((*place, "encryption_key"), "is missing", fix, ((*place, "encryption_key_file"),))
+
+
+def _door(egress: Egress) -> Iterator[Finding]:
+    place: Place = ("egress", "addr")
+    if isinstance(egress.addr, UnixAddress):
+        return
+    if not is_loopback(egress.addr.host):
+        found = (
+            f"{egress.addr} is reachable from other hosts, and whoever connects calls with this service's credentials"
+        )
+        yield Finding(place, found, "use a loopback address, such as 127.0.0.1:8080, or unix:///run/egress.sock")
+    if egress.socket != EgressSocket():
+        found = f"permissions of a Unix socket, but egress.addr is {egress.addr}"
+        fix = "write egress.addr: unix:///run/egress.sock, or remove egress.socket"
+        yield Finding(("egress", "socket"), found, fix, (place,))
 
 
 def _target(place: Place, target: Target) -> Iterator[Finding]:

@@ -7,13 +7,15 @@ from pydantic import Field
 from authz_service.config.addresses import Address
 from authz_service.config.section import Section
 from authz_service.config.values import (
+    AccountName,
     CleanPath,
     Duration,
     DurationOrZero,
     File,
+    FileMode,
     HostName,
     HttpUrl,
-    ListenAddress,
+    LocalAddress,
     Secret,
     ServiceUrl,
     SpiffeId,
@@ -220,16 +222,37 @@ class EgressRoute(Section):
     )
 
 
+class EgressSocket(Section):
+    """Who may connect to the egress, where `addr` is a Unix socket: by default the sidecar's own user only."""
+
+    mode: FileMode = Field(
+        default=0o600,
+        description="Permissions of the socket. Who may write to it calls with this service's credentials.",
+        examples=["0660"],
+    )
+    owner: AccountName | None = Field(
+        default=None,
+        description="The user that it belongs to, by name or number; the sidecar must run as root, or as him.",
+        examples=["app"],
+    )
+    group: AccountName | None = Field(
+        default=None,
+        description="The group that it belongs to, by name or number; one of the sidecar's own, or it runs as root.",
+        examples=["app"],
+    )
+
+
 class Egress(Section):
     """The egress: what the service calls, and with which credentials."""
 
     enabled: bool = Field(default=True, description="Whether there is an egress. Off without this section.")
-    addr: ListenAddress = Field(
+    addr: LocalAddress = Field(
         default=Address("127.0.0.1", 8080),
-        description="Where the service reaches the egress. A loopback address: who can connect here calls with this "
-        "service's credentials.",
+        description="Where the service reaches the egress: a loopback address, or a Unix socket, such as "
+        "`unix:///run/order/egress.sock`. Who can connect here calls with this service's credentials.",
         examples=["127.0.0.1:8080"],
     )
+    socket: EgressSocket = EgressSocket()
     token_store: TokenStore = TokenStore()
     targets: dict[TargetName, Target] = Field(
         default={}, description="The services that this one calls, by a name of your choice."

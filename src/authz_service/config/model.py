@@ -10,9 +10,18 @@ from pathlib import Path
 
 from pydantic import Field
 
-from authz_service.config.addresses import Address, Endpoint
+from authz_service.config.addresses import Address, Endpoint, UnixAddress
 from authz_service.config.audit_model import Audit, OpaDecisionLog
-from authz_service.config.egress_model import Egress, EgressRoute, Retries, Target, TargetAuth, TargetTls, TokenStore
+from authz_service.config.egress_model import (
+    Egress,
+    EgressRoute,
+    EgressSocket,
+    Retries,
+    Target,
+    TargetAuth,
+    TargetTls,
+    TokenStore,
+)
 from authz_service.config.ingress_model import (
     Headers,
     Http,
@@ -40,11 +49,11 @@ from authz_service.config.values import (
 
 # fmt: off
 __all__ = [
-    "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "Endpoint", "Headers", "Http",
+    "Address", "Admin", "Audit", "Config", "Egress", "EgressRoute", "EgressSocket", "Endpoint", "Headers", "Http",
     "HttpTimeouts", "HttpTls", "Introspection", "Jwt", "JwtIssuer", "Limits", "OpaDecisionLog",
     "PolicyBundle", "PolicyConfig", "PolicyServer", "Proxy", "ProxyAuth", "ProxyAuthz", "ProxyMtls", "Rate",
     "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth", "TargetTls", "TokenStore",
-    "Tracing",
+    "Tracing", "UnixAddress",
 ]
 # fmt: on
 
@@ -81,8 +90,15 @@ class Admin(Section):
 
     addr: ListenAddress = Field(
         default=Address("127.0.0.1", 9901),
-        description="Where `/livez`, `/readyz`, `/metrics`, `/tokens` and `/audit` answer.",
+        description="Where `/livez`, `/readyz`, `/metrics`, `/tokens` and `/audit` answer to this host: a loopback "
+        "address.",
         examples=["127.0.0.1:9901"],
+    )
+    network_addr: ListenAddress | None = Field(
+        default=None,
+        description="Where kubelet and Prometheus reach `/livez`, `/readyz` (without its reasons) and `/metrics` from "
+        "other hosts. Off by default.",
+        examples=[":9902"],
     )
 
 

@@ -2,7 +2,13 @@
 
 from authz_service.config.model import Config, Runtime
 
-_FIXED = (("service", "name"), ("admin", "addr"), ("audit", "key"), *(("runtime", key) for key in Runtime.model_fields))
+_FIXED = (
+    ("service", "name"),
+    ("admin", "addr"),
+    ("admin", "network_addr"),
+    ("audit", "key"),
+    *(("runtime", key) for key in Runtime.model_fields),
+)
 
 
 def restart_needed(old: Config, new: Config) -> tuple[str, ...]:

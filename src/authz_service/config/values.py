@@ -13,10 +13,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from authz_service.config.addresses import (
     Address,
     Endpoint,
+    UnixAddress,
     is_host_name,
     is_ip,
     parse_address,
     parse_endpoint,
+    parse_local_address,
     split_url,
 )
 from authz_service.domain.secret import Secret as SecretText
@@ -123,7 +125,7 @@ def parse_secret(text: str) -> SecretText:
     return SecretText(text)
 
 
-def _parsed_by(parse: Callable[[str], _T], kind: type[_T]) -> PlainValidator:
+def _parsed_by(parse: Callable[[str], _T], kind: type[_T] | tuple[type[_T], ...]) -> PlainValidator:
     """From text, or already of the kind (a default, or Python code)."""
 
     def validate(value: object) -> _T:
@@ -168,6 +170,14 @@ def _unix_socket(text: str) -> Endpoint:
     return parse_endpoint(text)
 
 
+def _file_mode(text: str) -> int:
+    return int(_matching(text, r"0?[0-7]{3}", "write three octal digits, such as 0660"), 8)
+
+
+def _account(text: str) -> str:
+    return _matching(text, r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", "write a name or a number, such as app or 1000")
+
+
 def _file_or_dash(text: str) -> str:
     return _matching(text, r"[^\0]+", "write the path of a file, or - for standard output")
 
@@ -207,6 +217,19 @@ Secret = Annotated[
 ListenAddress = Annotated[
     Address, _parsed_by(parse_address, Address), _PRINTED, _described("listen address", r":\d{1,5}$")
 ]
+LocalAddress = Annotated[
+    Address | UnixAddress,
+    _parsed_by(parse_local_address, (Address, UnixAddress)),
+    _PRINTED,
+    _described("listen address or Unix socket", r"(:\d{1,5}|^unix:///.+)$"),
+]
+FileMode = Annotated[
+    int,
+    _parsed_by(_file_mode, int),
+    PlainSerializer("{:04o}".format, return_type=str, when_used="json"),
+    _described("file mode", r"^0?[0-7]{3}$"),
+]
+AccountName = Annotated[str, AfterValidator(_account), _described("user or group", r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 ServiceUrl = Annotated[
     Endpoint,
     _parsed_by(parse_endpoint, Endpoint),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from authz_service import headers
-from authz_service.config.model import Address, Config, Tracing
+from authz_service.config.model import Address, Config, Egress, Tracing, UnixAddress
 from authz_service.envoy import access_log, filters, limits, local_replies, tls
 from authz_service.envoy.clusters import TRACES_CLUSTER
 from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
@@ -52,7 +52,7 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
         chain["transport_socket_connect_timeout"] = _HANDSHAKE
     log = config.audit.access_log
     extra: Message = {"access_log": [access_log.connection_log(log, config.service.name)]} if log else {}
-    return _listener("ingress", config.http.addr, chain, extra)
+    return _listener("ingress", _ip(config.http.addr), chain, extra)
 
 
 def egress_listener(config: Config, paths: StatePaths) -> Message:
@@ -65,15 +65,26 @@ def egress_listener(config: Config, paths: StatePaths) -> Message:
         early_header_mutation_extensions=[filters.early_removal(())],
         skip_xff_append=True,
     )
-    return _listener("egress", config.egress.addr, {"filters": [connections]}, {})
+    return _listener("egress", _egress_address(config.egress), {"filters": [connections]}, {})
 
 
-def _listener(name: str, address: Address, chain: Message, extra: Message) -> Message:
+def _egress_address(egress: Egress) -> Message:
+    """The socket's owner and group are the control plane's to set (supervisor/egress_socket.py)."""
+    if isinstance(egress.addr, UnixAddress):
+        return {"pipe": {"path": egress.addr.path, "mode": egress.socket.mode}}
+    return _ip(egress.addr)
+
+
+def _ip(address: Address) -> Message:
+    return {"socket_address": {"address": address.host, "port_value": address.port}}
+
+
+def _listener(name: str, address: Message, chain: Message, extra: Message) -> Message:
     """Without SO_REUSEPORT a second sidecar on the same port is refused instead of sharing it (SECURITY T22)."""
     return message(
         "config.listener.v3.Listener",
         name=name,
-        address={"socket_address": {"address": address.host, "port_value": address.port}},
+        address=address,
         enable_reuse_port=False,
         per_connection_buffer_limit_bytes=_BUFFER,
         filter_chains=[chain],

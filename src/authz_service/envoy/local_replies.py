@@ -3,6 +3,7 @@
 from authz_service import headers
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.envoy.messages import Json, Message, extension, set_header
+from authz_service.request_form import METHODS
 
 _CONTENT_TYPE = "application/problem+json"
 _RETRY_AFTER = {
@@ -29,6 +30,7 @@ def local_replies() -> Message:
         _problem(_status("EQ", 401), Reason.EGRESS_TOKEN_UNAVAILABLE),
         _problem(_both(_status("EQ", 403), _because("direct_response")), Reason.BROWSER_REFUSED),
         _problem(_status("EQ", 404), Reason.ROUTE_NOT_FOUND),
+        _problem(_status("EQ", 405), Reason.METHOD_NOT_ALLOWED),
         _problem(_status("EQ", 408), Reason.REQUEST_TIMEOUT),
         _problem(_status("EQ", 413), Reason.REQUEST_TOO_LARGE),
         _problem(_status("EQ", 426), Reason.PROTOCOL_UNSUPPORTED),
@@ -37,6 +39,7 @@ def local_replies() -> Message:
         _problem(_both(_status("EQ", 400), _because("path_normalization_failed")), Reason.PATH_REFUSED),
         _problem(_both(_status("EQ", 400), _because("direct_response")), Reason.PATH_REFUSED),
         _problem(_status("LE", 499), Reason.REQUEST_INVALID),
+        _problem(_status("EQ", 501), Reason.REQUEST_INVALID),  # a Transfer-Encoding that Envoy does not know
         _problem(_because("overload"), Reason.OVERLOADED),
         _problem(_flagged("UO"), Reason.OVERLOADED),
         _problem(_status("EQ", 503), Reason.UPSTREAM_UNAVAILABLE),
@@ -63,6 +66,8 @@ def _problem(when: Message, reason: Reason) -> Message:
     }
     if reason in _RETRY_AFTER:
         mapper["headers_to_add"] = [set_header("retry-after", _RETRY_AFTER[reason])]
+    if reason is Reason.METHOD_NOT_ALLOWED:
+        mapper["headers_to_add"] = [set_header("allow", ", ".join(METHODS))]  # RFC 9110 §15.5.6
     return mapper
 
 

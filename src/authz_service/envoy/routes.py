@@ -1,9 +1,10 @@
 """Which request goes where, by path. Not what is checked before: methods and permissions are the gate's."""
 
 import re
+from collections.abc import Sequence
 
 from authz_service import headers, request_form
-from authz_service.config.model import Config
+from authz_service.config.model import Address, Config
 from authz_service.envoy import upstreams
 from authz_service.envoy.filters import previous_hosts
 from authz_service.envoy.messages import Json, Message, message, seconds
@@ -54,8 +55,15 @@ def egress_routes(config: Config) -> Message:
         "string_match": {"safe_regex": {"regex": request_form.WELL_ENCODED}},
         "invert_match": True,
     }
+    # TRACE would show the service the token that it is not given (RFC 9110 §9.3.8).
+    found.append(
+        _answer("method", {"prefix": "/", "headers": [{**_method_is(request_form.METHODS), "invert_match": True}]}, 405)
+    )
     found.append(_answer("path", {"prefix": "/", "headers": [badly_encoded]}, 400))
-    found.append(_answer("path", {"safe_regex": {"regex": request_form.DOT_SEGMENT}}, 400))
+    found += [
+        _answer("path", {"safe_regex": {"regex": ambiguous}}, 400)
+        for ambiguous in (request_form.HIDDEN_DELIMITER, request_form.DOT_SEGMENT)
+    ]
     for route in sorted(config.egress.routes, key=lambda route: -len(route.path_prefix)):
         target = config.egress.targets[route.target]
         found += _forward(
@@ -67,8 +75,10 @@ def egress_routes(config: Config) -> Message:
             config,
         )
     found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
-    host = config.egress.addr.host
-    own_names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host}
+    own_names = {"localhost", "127.0.0.1", "[::1]"}
+    if isinstance(config.egress.addr, Address):
+        host = config.egress.addr.host
+        own_names.add(f"[{host}]" if ":" in host else host)
     # A name that somebody's DNS points at us (rebinding) makes a browser's request look like the page's own.
     others = _answer("browser", {"prefix": "/"}, 403)
     return _configuration(
@@ -100,12 +110,10 @@ def _forward(
     found: list[Message] = [{"name": name, "match": {**match, "grpc": {}}, "route": grpc}]
     to["cluster"] = upstream.cluster
     if attempts:
-        methods: Message = {
-            "name": ":method",
-            "string_match": {"safe_regex": {"regex": "|".join(request_form.SAFE_METHODS)}},
-        }
         safe = {**to, **_retry(_RETRY_SAFE, attempts, timeout)}
-        found.append({"name": name, "match": {**match, "headers": [methods]}, "route": safe})
+        found.append(
+            {"name": name, "match": {**match, "headers": [_method_is(request_form.SAFE_METHODS)]}, "route": safe}
+        )
     found.append({"name": name, "match": match, "route": {**to, **_retry(_RETRY_ANY, attempts, timeout)}})
     return found
 
@@ -135,6 +143,10 @@ def _rewrite(base: str, strip_prefix: str | None) -> Message:
     if not base.startswith(f"{strip_prefix}/"):
         raise RenderError(f"strip_prefix {strip_prefix} is not the beginning of {base}")
     return {"prefix_rewrite": base.removeprefix(strip_prefix)}
+
+
+def _method_is(methods: Sequence[str]) -> Message:
+    return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(methods)}}}
 
 
 def _below(base: str) -> Message:

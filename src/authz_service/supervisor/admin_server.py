@@ -1,16 +1,23 @@
-"""The sidecar's own HTTP surface: /livez /readyz /metrics /tokens /audit. Read only, local, and without a secret."""
+"""The sidecar's own HTTP surface: /livez /readyz /metrics /tokens /audit. Read only, and without a secret.
+
+Whole on a loopback address; for other hosts, if they are to ask at all, only what kubelet and Prometheus need.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
+from typing import TypeAlias
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
+
+from authz_service.config.model import Admin
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +34,25 @@ class Page:
     content_type: str = _JSON
 
 
+Pages: TypeAlias = Mapping[str, Callable[[], Page]]
+
+
 def json_page(value: object, status: HTTPStatus = HTTPStatus.OK) -> Page:
     return Page(json.dumps(value, indent=2, default=str) + "\n", status)
 
 
 def text_page(text: str) -> Page:
     return Page(text, content_type=_TEXT)
+
+
+def start_admin(admin: Admin, pages: Pages, network_pages: Pages) -> list[AdminServer]:
+    """The servers that the configuration asks for, serving."""
+    servers = [AdminServer(admin.addr.host, admin.addr.port, pages)]
+    if admin.network_addr is not None:
+        servers.append(AdminServer(admin.network_addr.host, admin.network_addr.port, network_pages))
+    for server in servers:
+        server.start()
+    return servers
 
 
 class _Handler(WSGIRequestHandler):
@@ -46,12 +66,17 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 class AdminServer:
     """Serves `pages` from a thread of its own. A page is made at each request."""
 
-    def __init__(self, host: str, port: int, pages: dict[str, Callable[[], Page]]) -> None:
+    def __init__(self, host: str, port: int, pages: Pages) -> None:
         self._pages = pages
-        self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Handler)
+        kind = _Server6 if ":" in host else _Server
+        self._server = make_server(host, port, self._answer, server_class=kind, handler_class=_Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="admin", daemon=True)
 
     def start(self) -> None:

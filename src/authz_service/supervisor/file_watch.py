@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import watchfiles
 
 from authz_service.config.model import Config
+
+log = logging.getLogger(__name__)
 
 # Network and container file systems do not always tell; nobody waits longer than this for a change.
 LONGEST_SILENCE = 30.0  # seconds
@@ -41,13 +45,23 @@ def own_output(config: Config) -> set[Path]:
 
 
 async def changes(folders: set[Path], ignored: set[Path], stop: asyncio.Event) -> AsyncIterator[None]:
-    """Yields after each burst of changes, and at least every LONGEST_SILENCE seconds; ends when `stop` is set."""
+    """Yields after each burst of changes, and at least every LONGEST_SILENCE seconds; ends when `stop` is set.
+
+    Where the kernel has no watch to give (fs.inotify.max_user_instances), the latter is all there is.
+    """
 
     def is_news(_: watchfiles.Change, path: str) -> bool:
         return not any(Path(path).is_relative_to(own) for own in ignored)
 
-    async for _ in watchfiles.awatch(
-        *folders, step=50, debounce=400, stop_event=stop, recursive=True, yield_on_timeout=True,
-        rust_timeout=int(LONGEST_SILENCE * 1000), watch_filter=is_news,
-    ):  # fmt: skip
-        yield
+    try:
+        async for _ in watchfiles.awatch(
+            *folders, step=50, debounce=400, stop_event=stop, recursive=True, yield_on_timeout=True,
+            rust_timeout=int(LONGEST_SILENCE * 1000), watch_filter=is_news,
+        ):  # fmt: skip
+            yield
+    except (OSError, RuntimeError) as error:  # watchfiles' own is a RuntimeError
+        log.error("files_not_watched", extra={"fields": {"error": str(error)}})  # noqa: TRY400 - the text says it all
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LONGEST_SILENCE)
+            yield

@@ -14,9 +14,11 @@ from authz_service.errors import ConfigProblems, Problem
 def listen_addresses(config: Config) -> dict[str, Address]:
     """Every address of this sidecar, by its place in the configuration."""
     found = {"admin.addr": config.admin.addr}
+    if config.admin.network_addr is not None:
+        found["admin.network_addr"] = config.admin.network_addr
     if config.proxy.enabled:
         found["http.addr"] = config.http.addr
-    if config.egress.enabled and config.egress.routes:
+    if config.egress.enabled and config.egress.routes and isinstance(config.egress.addr, Address):
         found["egress.addr"] = config.egress.addr
     return found
 

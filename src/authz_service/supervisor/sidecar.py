@@ -34,10 +34,11 @@ from authz_service.envoy.resources import steps
 from authz_service.errors import ConfigProblems, Problem
 from authz_service.policy.opa_server import health_problem
 from authz_service.supervisor import decision_sockets, descriptors, ports
-from authz_service.supervisor.admin_server import AdminServer
+from authz_service.supervisor.admin_server import start_admin
 from authz_service.supervisor.bundle_keeper import BundleKeeper
 from authz_service.supervisor.decision_log import DecisionLog
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
+from authz_service.supervisor.egress_socket import handed_over, require_own_socket
 from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin
 from authz_service.supervisor.file_watch import changes, own_output, watched_folders
 from authz_service.supervisor.metrics import Figure
@@ -68,6 +69,7 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     directory = StateDirectory(desired.config.runtime.state_dir)
     directory.acquire()
     ports.require_free(ports.listen_addresses(desired.config))
+    require_own_socket(desired.config, None)
     asyncio.run(_serve(config_path, environment, desired, directory, started))
 
 
@@ -143,9 +145,8 @@ class Sidecar:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon, "SIGHUP")
-        address = self._current.config.admin.addr
-        admin = AdminServer(address.host, address.port, self._status.pages(self._envoy, loop))
-        admin.start()
+        pages = self._status.pages(self._envoy, loop)
+        servers = start_admin(self._current.config.admin, pages, self._status.network_pages(pages))
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._start()
@@ -156,7 +157,8 @@ class Sidecar:
             for task in tasks:
                 task.cancel()
             await self._end()
-            admin.stop()
+            for server in servers:
+                server.stop()
 
     async def _start(self) -> None:
         desired = self._current
@@ -291,6 +293,7 @@ class Sidecar:
             raise ConfigProblems(
                 [Problem(key, "cannot be changed while running", "restart the sidecar", file) for key in fixed]
             )
+        require_own_socket(desired.config, self._current.config)
         require_usable(desired, self._environment, self._current)
         return desired
 
@@ -346,6 +349,7 @@ class Sidecar:
             wanted = self._current.resources.agent_secrets
             self._status.envoy = await self._envoy.state(wanted) if self._children[-1].pid else GONE
             await self._look_at_policies()
+            self._status.socket_problem = handed_over(self._current.config)
             ready = not self._status.missing()
             if ready and not self._status.were_ready:
                 self._status.were_ready = True

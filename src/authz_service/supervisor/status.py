@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from authz_service.audit.chain import Head
-from authz_service.supervisor.admin_server import Page, json_page, text_page
+from authz_service.supervisor.admin_server import Page, Pages, json_page, text_page
 from authz_service.supervisor.descriptors import shortage
 from authz_service.supervisor.desired import Desired
 from authz_service.supervisor.envoy_admin import GONE, EnvoyAdmin, EnvoyState
@@ -46,6 +46,7 @@ class Status:
     certificate_problem: str = ""
     policy_missing: str = ""  # what keeps requests away: no policies at all, or nobody to ask
     policy_problem: str = ""
+    socket_problem: str = ""
     stopping: bool = False
     were_ready: bool = False
     audit_heads: Callable[[], list[Head]] = list
@@ -92,6 +93,8 @@ class Status:
             troubles.append(self.policy_problem)
         if self.certificate_problem:
             troubles.append(f"certificates could not be written: {self.certificate_problem}")
+        if self.socket_problem:
+            troubles.append(f"the egress could not be handed over: {self.socket_problem}")
         troubles += [f"certificate {name}: {text}" for name, text in self.certificates.problems.items()]
         if self.denylist.problem:
             troubles.append(f"the changed denylist was refused, the last good one acts: {self.denylist.problem}")
@@ -149,7 +152,7 @@ class Status:
         """Where each writer's chain of records ends: kept elsewhere, it shows that a file was cut."""
         return json_page({"heads": msgspec.to_builtins(self.audit_heads())})
 
-    def pages(self, envoy: EnvoyAdmin, loop: asyncio.AbstractEventLoop) -> dict[str, Callable[[], Page]]:
+    def pages(self, envoy: EnvoyAdmin, loop: asyncio.AbstractEventLoop) -> Pages:
         """What the admin server shows, by path."""
         metrics = Metrics(self.figure, self._gauges, self._counters)
 
@@ -164,6 +167,15 @@ class Status:
             "/tokens": self.tokens,
             "/audit": self.audit,
         }
+
+    def network_pages(self, pages: Pages) -> Pages:
+        """What other hosts may ask: `/readyz` without names of files, targets and issuers, `/tokens` not at all."""
+
+        def readyz() -> Page:
+            page = self.readyz()
+            return json_page({"ready": page.status is HTTPStatus.OK}, page.status)
+
+        return {"/livez": pages["/livez"], "/readyz": readyz, "/metrics": pages["/metrics"]}
 
     def _counters(self) -> dict[str, float]:
         return {

@@ -145,7 +145,7 @@ def test_an_unknown_key_is_a_problem_that_names_the_nearest(tmp_path: Path, key:
 def test_an_unknown_key_like_no_other_names_the_known_ones(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, {"admin.zzz": "a"})
 
-    assert problem.fix == "remove it; known here: addr"
+    assert problem.fix == "remove it; known here: addr, network_addr"
 
 
 def test_what_asks_for_no_signature_or_a_shared_secret_says_why_not(tmp_path: Path) -> None:

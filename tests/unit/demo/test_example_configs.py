@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from authz_service.config.loader import load_config
+from authz_service.config.model import Address
 from authz_service.errors import ConfigProblems
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "three_zones"
@@ -36,6 +37,7 @@ def test_a_pod_on_loopback_keeps_to_its_address(folder: str) -> None:
 
     addresses = [config.http.addr.host, config.admin.addr.host]
     if config.egress.enabled:
+        assert isinstance(config.egress.addr, Address)
         addresses.append(config.egress.addr.host)
     if folder != "gateway":
         addresses.append(config.proxy.upstream.host)

@@ -37,6 +37,17 @@ def test_every_door_is_hardened(name: str, key: str) -> None:
         assert list(anything(listener, key)) == [HARDENING[key]]
 
 
+def test_the_egress_may_be_a_private_unix_socket() -> None:
+    """Mode 0600 unless somebody says otherwise; our own names are then those of loopback."""
+    targets = {"open": {"url": "http://127.0.0.1:9000"}}
+    routes = [{"path_prefix": "/open", "target": "open"}]
+    egress = {"addr": "unix:///run/egress.sock", "targets": targets, "routes": routes}
+    for more, mode in (({}, 0o600), ({"socket": {"mode": "0660"}}, 0o660)):
+        resources = render(a_config(egress={**egress, **more}), PATHS)
+        assert resources.listeners[1]["address"] == {"pipe": {"path": "/run/egress.sock", "mode": mode}}
+        assert next(anything(resources.routes["egress"], "domains")) == ["127.0.0.1", "[::1]", "localhost"]
+
+
 def _ingress(**sections: Any) -> Message:
     return render(a_config(**sections), PATHS).listeners[0]
 

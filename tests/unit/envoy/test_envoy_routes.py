@@ -133,5 +133,5 @@ def test_the_egress_answers_to_its_own_names_only() -> None:
     assert own["domains"] == ["127.0.0.1", "127.0.0.2", "[::1]", "localhost"]
     assert others["domains"] == ["*"]
     assert [route["direct_response"]["status"] for route in others["routes"]] == [403]
-    refusals = [route["name"] for route in own["routes"][:4]]
-    assert refusals == ["browser", "browser", "path", "path"]
+    refusals = [route["name"] for route in own["routes"][:6]]
+    assert refusals == ["browser", "browser", "method", "path", "path", "path"]

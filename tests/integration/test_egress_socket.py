@@ -1,0 +1,119 @@
+"""The egress as a Unix socket, on a real sidecar: private, for programs only, there again after Envoy's death."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.support.echo_service import EchoService, nothing_arrives, tls_server
+from tests.support.live import Live
+from tests.support.lone_sidecar import LoneSidecar, until
+
+from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
+from authz_service.domain.refusals import Reason
+
+StartSidecar = Callable[..., LoneSidecar]
+
+
+@pytest.fixture(scope="module")
+def target(live: Live) -> Iterator[EchoService]:
+    certs, name = live.mesh.certs, "data-service/server"
+    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
+    with EchoService(live.free_address(), 9443, tls) as running:
+        yield running
+
+
+def on_a_socket(sidecar: LoneSidecar) -> None:
+    sidecar.write_config({"egress.addr": f"unix://{sidecar.folder}/egress.sock"})
+
+
+@pytest.fixture(scope="module")
+def egress(live: Live, target: EchoService, module_stack: ExitStack) -> LoneSidecar:
+    place = (target.host, target.port)
+    return module_stack.enter_context(LoneSidecar(live, target=place, prepare=on_a_socket))
+
+
+def facts(sidecar: LoneSidecar) -> tuple[int, int, int]:
+    """Mode, owner and group of the socket."""
+    assert isinstance(sidecar.egress_place, Path)
+    found = sidecar.egress_place.stat()
+    assert stat.S_ISSOCK(found.st_mode)
+    return stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid
+
+
+def test_it_serves_and_is_private(egress: LoneSidecar, target: EchoService) -> None:
+    """Only the sidecar's own user may connect, unless the configuration says otherwise; no port is open."""
+    assert egress.call_egress("GET", "/data/x").status == 200
+    assert target.paths()[-1] == "/x"
+    assert facts(egress) == (0o600, os.geteuid(), os.getegid())
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((egress.address, 8080), timeout=5)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [[("origin", "https://evil.example")], [("sec-fetch-site", "cross-site")], [("host", "rebound.example")]],
+)
+def test_a_browser_is_refused_here_too(egress: LoneSidecar, target: EchoService, sent: list[tuple[str, str]]) -> None:
+    """Something that listens on a port may pass a page's request on to the socket."""
+    with nothing_arrives(target):
+        refused = egress.call_egress("GET", "/data/x", headers=sent)
+    assert refused.problem["reason"] == Reason.BROWSER_REFUSED
+
+    assert egress.call_egress("GET", "/data/x", headers=[("host", "localhost:8080")]).status == 200
+
+
+def test_it_is_there_again_after_envoys_death(start_sidecar: StartSidecar, target: EchoService) -> None:
+    """With its mode and its group: whoever may connect before may connect again."""
+    group = os.getegid()
+
+    def shared(sidecar: LoneSidecar) -> None:
+        on_a_socket(sidecar)
+        sidecar.write_config({"egress.socket": {"mode": "0660", "group": str(group)}})
+
+    sidecar = start_sidecar(target=(target.host, target.port), prepare=shared)
+    assert facts(sidecar) == (0o660, os.geteuid(), group)
+
+    sidecar.envoy().kill()
+    until(lambda: sidecar.metric("authz_envoy_restarts_total") == 1)
+    sidecar.wait_ready()
+    assert sidecar.call_egress("GET", "/data/x").status == 200
+    assert facts(sidecar) == (0o660, os.geteuid(), group)
+
+
+def test_it_moves_from_a_port_to_a_socket_while_it_runs(start_sidecar: StartSidecar, target: EchoService) -> None:
+    """And refuses to take the place of a file."""
+    sidecar = start_sidecar(target=(target.host, target.port))
+    assert sidecar.call_egress("GET", "/data/x").status == 200
+    precious = sidecar.folder / "precious"
+    precious.write_text("data")
+
+    sidecar.write_config({"egress.addr": f"unix://{precious}"})
+    until(lambda: "something else" in json.dumps(sidecar.readyz()["degraded"]))
+    assert precious.read_text() == "data"
+
+    on_a_socket(sidecar)
+    until(lambda: not sidecar.readyz()["degraded"])
+    until(lambda: isinstance(sidecar.egress_place, Path) and sidecar.egress_place.exists())
+    assert sidecar.call_egress("GET", "/data/x").status == 200
+
+
+def test_it_does_not_start_where_a_file_lies(live: Live, target: EchoService) -> None:
+    """It says so, and the file is as it was."""
+    sidecar = LoneSidecar(live, target=(target.host, target.port), prepare=on_a_socket)
+    assert isinstance(sidecar.egress_place, Path)
+    sidecar.egress_place.write_text("data")
+
+    with sidecar.echo:
+        ended = subprocess.run(sidecar.command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert "egress.addr" in ended.stderr
+    assert sidecar.egress_place.read_text() == "data"
