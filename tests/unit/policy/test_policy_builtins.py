@@ -1,5 +1,6 @@
 """The list of builtins is the installed engine's, but for those that we refuse."""
 
+import json
 import re
 
 import pytest
@@ -85,3 +86,18 @@ def test_what_we_refuse_is_there_but_not_the_same(name: str) -> None:
 def test_a_name_that_opa_does_not_know_has_none(name: str) -> None:
     """It gets the nearest name instead."""
     assert instead_of(name) is None
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:9/schema", "file:///etc/hostname"])
+@pytest.mark.parametrize("call", ["json.match_schema({}, data.schema)", "json.verify_schema(data.schema)"])
+def test_a_schema_that_is_elsewhere_is_not_fetched(place: str, call: str) -> None:
+    """Neither over the network nor from a file; one that is there is used."""
+
+    def answer(reference: str) -> str:
+        data = {"schema": {"$ref": reference, "$defs": {"any": {}}}}
+        source = PolicySource("data.p.x", (("p.rego", f"package p\nx := {call}[0]"),), json.dumps(data))
+        return PolicyEngine(source).ask("{}")
+
+    with pytest.raises(RuntimeError, match="custom resolver is required"):
+        answer(place)
+    assert answer("#/$defs/any") == "true"
