@@ -97,6 +97,8 @@ def test_a_verdict_belongs_to_one_decision(opa: FaultyServer) -> None:
         (200, b"true", Reason.POLICY_UNAVAILABLE),
         (200, b'{"result": true', Reason.POLICY_UNAVAILABLE),
         (200, b"", Reason.POLICY_UNAVAILABLE),
+        (200, b'{"result": "\xff"}', Reason.POLICY_ERROR),
+        (200, b'{"result": ' + b"[" * 100_000, Reason.POLICY_UNAVAILABLE),
         (500, b'{"code": "internal_error", "errors": [{"code": "eval_conflict_error"}]}', Reason.POLICY_ERROR),
         (500, b'{"code": "internal_error", "result": true}', Reason.POLICY_UNAVAILABLE),
         (401, b'{"code": "unauthorized", "result": true}', Reason.POLICY_UNAVAILABLE),

@@ -33,7 +33,7 @@ class Shelf:
     def __init__(self, server: FaultyServer, keys: Path) -> None:
         self.server = server
         self.keys = keys
-        self.not_modified = 0
+        self.asked = self.not_modified = 0
         server.script_with(PATH, self._answer)
         self.offer(bundles.bundle({"lone.rego": POLICY}, KEY))
 
@@ -54,6 +54,7 @@ class Shelf:
         return {"policy": {"bundle": bundle}, "hosts": {**live.mesh.hosts, SERVER: self.server.address}}
 
     def _answer(self, seen: Seen) -> Answer:
+        self.asked += 1
         if seen.headers.get("if-none-match") == self.etag:
             self.not_modified += 1
             return Answer(status=304)
@@ -87,6 +88,20 @@ def test_a_new_bundle_acts_and_the_same_one_is_not_sent_again(
     until(lambda: status(sidecar, live) == 403)
     assert status(sidecar, live, "/forbidden") == 200
     assert sidecar.metric('authz_reloads_total{result="ok",what="bundle"}') == 2
+
+
+def test_an_odd_entity_tag_does_not_end_the_asking(
+    start_sidecar: Callable[..., LoneSidecar], live: Live, shelf: Shelf
+) -> None:
+    """Header fields are ASCII, but a server may send others (RFC 9110 §5.5)."""
+    shelf.etag = '"\xe9"'
+    sidecar = start_sidecar(shelf.config(live))
+    assert status(sidecar, live) == 200
+    asked = shelf.asked
+    until(lambda: shelf.asked > asked + 1)
+
+    shelf.offer_policy(REFUSING)
+    until(lambda: status(sidecar, live) == 403)
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,12 @@ class Verifier:
 
     def finish(self) -> None:
         """Compare the ends with the known heads."""
+        suspected = {problem.writer for problem in self.problems}
+        for name, alone in self.writers.items() if any(self._secrets) else ():
+            if not alone.linked and name not in suspected:
+                text = "nothing proves that a sidecar wrote it: give the files before it, or --after"
+                place, number = alone.last_place, alone.last_seq
+                self._find(Finding("unproven", place, text, writer=name, seq=number, last_seq=number))
         for name, head in self._heads.items():
             writer = self.writers.get(name)
             last, place = (writer.last_seq, writer.last_place) if writer else (0, _NOWHERE)

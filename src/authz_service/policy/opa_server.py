@@ -22,6 +22,8 @@ from authz_service.policy.input_reads import Reads
 _MAX_ANSWER_BYTES = 256 << 10
 _MAX_CONNECTIONS = 64  # what comes then waits, within its timeout
 _UNDEFINED = Verdict(Reason.POLICY_UNDEFINED, (), None)
+# `msgspec.Raw` is not looked into: what is no UTF-8 is found when it is read.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Body(msgspec.Struct):
@@ -132,7 +134,7 @@ def verdict_of(status: int, body: bytes) -> Verdict:
     """What OPA's answer means. Only a whole answer with a plain yes allows."""
     try:
         found = _bodies.decode(body)
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return _unavailable(f"OPA's answer with status {status} is not OPA's")
     if status == HTTPStatus.INTERNAL_SERVER_ERROR and found.errors:
         return Verdict(Reason.POLICY_ERROR, ("policy error",), None)  # the evaluation failed, OPA did not
@@ -142,7 +144,7 @@ def verdict_of(status: int, body: bytes) -> Verdict:
         return _UNDEFINED
     try:
         return read_answer(bytes(found.result).decode())
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return Verdict(Reason.POLICY_ERROR, ("policy error",), None)
 
 

@@ -98,7 +98,7 @@ class BundleKeeper:
                 try:
                     await self._look(client, config, wanted)
                     self.problem, failures = "", 0
-                except (AuthzServiceError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever a server sends, the next bundle must be asked for
                     failures += 1
                     self._failed(error)
                 pause = jittered(self.clock, wanted.polling)
@@ -126,10 +126,11 @@ class BundleKeeper:
             self.reloads["bundle", "ok"] += 1
             log.info("bundle_taken", extra={"fields": {"url": wanted.url.partition("?")[0], "digest": digest}})
             self.on_bundle()
-        self._etags[folder] = answer.etag
+        self._etags[folder] = answer.etag if answer.etag.isascii() else ""  # what could not be sent back
 
     def _failed(self, error: Exception) -> None:
-        text = str(error)
+        known = isinstance(error, AuthzServiceError | OSError)
+        text = str(error) if known else f"internal error: {type(error).__name__}"
         if self.problem != text:
             if not isinstance(error, FetchError):
                 self.reloads["bundle", "refused"] += 1

@@ -6,6 +6,7 @@ One question for all who want to know the same. Not what becomes of the answer: 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing
 from authz_service.identity.introspections import Introspections
 from authz_service.supervisor.messages import IntrospectionAnswer, IntrospectionWanted, KeyAnswer, KeyWanted
 
-MAX_WAITING = 1000  # different questions; strangers choose the `kid`
+MAX_WAITING = 1000  # different questions of a kind; strangers choose the `kid`, and fill no place but theirs
 
 Needed = KeyMissing | IntrospectionNeeded
 
@@ -34,13 +35,14 @@ class ControlQuestions:
         self._numbers = count(1)
         self._by_number: dict[int, _Asked] = {}
         self._by_subject: dict[tuple[str, ...], _Asked] = {}
+        self._waiting: Counter[str] = Counter()  # by kind, the first of a subject
 
     async def bring(self, needed: Needed, patience: float) -> bool:
         """Whether the control plane has answered in time; an answer that comes later is used all the same."""
         subject = _subject(needed)
         asked = self._by_subject.get(subject)
         if asked is None:
-            if len(self._by_subject) >= MAX_WAITING:
+            if self._waiting[subject[0]] >= MAX_WAITING:
                 return False
             asked = self._ask(needed, subject)
         try:
@@ -53,6 +55,7 @@ class ControlQuestions:
         if asked is None:
             return
         del self._by_subject[asked.subject]
+        self._waiting[asked.subject[0]] -= 1
         usable = True
         if isinstance(answer, IntrospectionAnswer):
             usable = answer.active is not None
@@ -65,6 +68,7 @@ class ControlQuestions:
         number = next(self._numbers)
         asked = _Asked(subject, self._introspections.now(), asyncio.get_running_loop().create_future())
         self._by_number[number] = self._by_subject[subject] = asked
+        self._waiting[subject[0]] += 1
         if isinstance(needed, KeyMissing):
             self._send(KeyWanted(number, needed.issuer, needed.kid))
         else:

@@ -57,6 +57,7 @@ class Quarantine:
         guilty = [each for each in filed if each.ending is not Ending.LOST and each.mark == self.mark]
         for each in guilty:
             if each.digest == UNKNOWN:
+                each.know(_NOT_ASKED)  # if looking at it ends us too, nobody else looks
                 each.know(self._digest(each.request))
         self._policy.guilty = guilty
         # Ids of its own would make each question another one.

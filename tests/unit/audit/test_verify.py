@@ -128,6 +128,18 @@ def test_older_files_may_be_gone(desk: Desk) -> None:
     assert found(verified(first, secrets=[KEY], after=earlier)) == [("changed", 1, 3)]
 
 
+def test_a_record_of_a_writer_that_never_was_is_found(desk: Desk) -> None:
+    """It claims to continue files that are missing. One record alone proves nothing, and two prove each other."""
+    lines = desk.lines()
+    first = find_sealed(lines[0].rstrip())
+    assert first is not None
+    invented = lines[4].replace(first.writer.encode(), b"0123456789ab-0")
+
+    assert found(verified([*lines, invented], secrets=[KEY])) == [("unproven", 10, 3)]
+    assert found(verified(lines[-2:], secrets=[KEY])) == [("unproven", 1, 4), ("unproven", 2, 5)]
+    assert found(verified(lines[-4:], secrets=[KEY])) == []
+
+
 def test_a_head_of_before_confirms_what_was_before(desk: Desk) -> None:
     """Heads that were saved an hour ago."""
     ends = desk.heads()

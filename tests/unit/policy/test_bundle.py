@@ -83,6 +83,38 @@ def _with(*members: tarfile.TarInfo) -> Callable[[], bytes]:
     return lambda: bundles.archive({**FILES, ".signatures.json": bundles.signatures(FILES, KEY)}, *members)
 
 
+def _extended() -> bytes:
+    """A file of 8 GiB less a byte in one block of nothing: GNU's sparse form, its size where a plain one's is."""
+    member = _member("x.rego", tarfile.GNUTYPE_SPARSE)
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[483:495] = b"77777777777\0"  # the size when it is unpacked
+    return _with_header(header)
+
+
+def _with_header(header: bytearray) -> bytes:
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return gzip.compress(bytes(header) + bytes(2 * tarfile.BLOCKSIZE))
+
+
+def _too_long() -> bytes:
+    header = bytearray(_member("x.rego").tobuf())
+    header[124:136] = b"77777777777\0"
+    return _with_header(header)
+
+
+def _pax(content: bytes, count: int = 1) -> bytes:
+    """Headers that say more about the next file."""
+    member = _member("x", tarfile.XHDTYPE)
+    member.size = len(content)
+    padding_after = bytes(-len(content) % tarfile.BLOCKSIZE)
+    return gzip.compress((member.tobuf() + content + padding_after) * count)
+
+
+def _deep() -> bytes:
+    return bundles.archive({**FILES, ".signatures.json": '{"x":' + "[" * 100_000})
+
+
 def _many() -> bytes:
     return bundles.archive({f"f{number}.rego": "" for number in range(MAX_FILES + 1)})
 
@@ -122,6 +154,11 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "a link": (_with(_member("x.rego", tarfile.SYMTYPE)), "no plain file"),
     "a hard link": (_with(_member("x.rego", tarfile.LNKTYPE)), "no plain file"),
     "a device": (_with(_member("x.rego", tarfile.CHRTYPE)), "no plain file"),
+    "a sparse file": (_extended, "no plain file"),
+    "a file that is longer than the archive": (_too_long, "no gzipped tar archive"),
+    "a header that takes hours to read": (lambda: _pax(b"1" * (1 << 20)), "no plain file"),
+    "headers about headers": (lambda: _pax(b"", 5000), "no plain file"),
+    "signatures of a hundred thousand levels": (_deep, "cannot be read"),
     "a hidden file": (_with(_member(".x.rego")), "no plain file"),
     "a name twice": (_with(_member("order/order.rego")), "twice"),
     "too many files": (_many, "more than"),

@@ -97,3 +97,15 @@ def test_questions_without_an_answer_are_bounded(monkeypatch: pytest.MonkeyPatch
         assert len(desk.sent) == 3
 
     scenario(play)
+
+
+def test_keys_that_strangers_make_up_leave_room_for_introspection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can name a key; only a verified token is asked about."""
+    monkeypatch.setattr(product, "MAX_WAITING", 1)
+
+    async def play(desk: Desk) -> None:
+        assert not await desk.questions.bring(KEY, SHORT)
+        assert not await desk.questions.bring(TOKEN, SHORT)
+        assert [type(question) for question in desk.sent] == [KeyWanted, IntrospectionWanted]
+
+    scenario(play)

@@ -12,7 +12,8 @@ from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.domain.decision import Request
-from authz_service.domain.rules import GateRules
+from authz_service.domain.rules import GateRules, RouteRules
+from authz_service.ingress.gate import Gate
 from authz_service.supervisor.decision_service import DecisionService, Tally
 from authz_service.supervisor.flight_recorder import KEPT, Ending, FlightRecorder
 from authz_service.supervisor.quarantine import RETRIES_ARE_OVER
@@ -120,6 +121,27 @@ def test_what_the_gate_refuses_before_the_policy_is_refused_for_that(pair: Pair)
 
     assert pair.ask(expired) == "token_malformed"
     assert pair.ask(DEADLY) == "allowed"
+
+
+def test_what_ends_a_worker_before_the_policy_is_looked_at_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each question of anybody's would end the next worker, for as long as it is remembered."""
+
+    class CrashError(BaseException):
+        pass
+
+    def require_form(gate: Gate, asked: Request) -> tuple[RouteRules, list[str]]:
+        if asked == DEADLY:
+            raise CrashError
+        return decided(gate, asked)
+
+    decided = Gate.require_form
+    monkeypatch.setattr(Gate, "require_form", require_form)
+    innocent = DEADLY._replace(path="/orders/other")
+    pair.die(DEADLY, Ending.CRASHED)
+
+    with pytest.raises(CrashError):
+        pair.ask(innocent)
+    assert pair.ask(innocent) == "allowed"
 
 
 def test_other_rules_begin_anew(pair: Pair) -> None:
