@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.mutate.mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
-_COPIED = ("src", "tests", "examples", "pyproject.toml")
+_COPIED = ("src", "tests", "examples", "docs", "pyproject.toml")
 
 
 class Workplace:
