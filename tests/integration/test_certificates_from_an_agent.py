@@ -46,7 +46,7 @@ def test_the_agents_certificates_serve(start_sidecar: StartSidecar, agent: Secre
     assert sidecar.call("GET", "/orders/1", token=john, certificate=named).status == HTTPStatus.OK
     assert sidecar.metric('authz_certificate_expiry_timestamp_seconds{name="default"}') > 0
     assert sidecar.metric('authz_certificate_expiry_timestamp_seconds{name="ROOTCA"}') > 0
-    with pytest.raises(OSError, match=r"(?i)alert|reset|closed"):
+    with pytest.raises(OSError, match=r"(?i)alert|reset|closed|eof"):
         sidecar.call("GET", "/orders/1", token=john, certificate=nameless)
 
 

@@ -14,8 +14,8 @@ import msgspec
 import psutil
 import pytest
 from tests.support.decision_workers import (
+    CLAIMS,
     NEW_KEY,
-    NOW,
     WORKERS,
     Connection,
     Sidecar,
@@ -25,7 +25,7 @@ from tests.support.decision_workers import (
     with_sidecar,
 )
 from tests.support.decisions import PEERS, keys, policy, rules
-from tests.support.tokens import ISSUER, good_claims, jwk, jwks, mint
+from tests.support.tokens import ISSUER, jwk, jwks, mint
 
 from authz_service import headers
 from authz_service.domain.refusals import Reason
@@ -143,7 +143,7 @@ class TestKeys:
     """A token's key that the worker lacks is fetched once, while the question waits."""
 
     def test_a_new_key_is_fetched_while_the_question_waits(self, folder: Path) -> None:
-        token = mint(good_claims(NOW), signer=NEW_KEY)
+        token = mint(CLAIMS, signer=NEW_KEY)
 
         async def play(sidecar: Sidecar) -> None:
             async def bring() -> None:
@@ -160,7 +160,7 @@ class TestKeys:
 
     def test_a_key_that_is_nowhere_is_refused(self, folder: Path) -> None:
         """And one that does not come in time is our trouble: 503, before Envoy loses patience."""
-        token = mint(good_claims(NOW), header={"kid": "nowhere"})
+        token = mint(CLAIMS, header={"kid": "nowhere"})
 
         async def play(sidecar: Sidecar) -> None:
             await sidecar.start()

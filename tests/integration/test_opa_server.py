@@ -10,9 +10,9 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from tests.support.decision_workers import NEW_KEY, NOW, Sidecar, folder, with_sidecar
+from tests.support.decision_workers import CLAIMS, NEW_KEY, Sidecar, folder, with_sidecar
 from tests.support.faulty_server import Answer, FaultyServer, Seen, json_answer
-from tests.support.tokens import ISSUER, good_claims, jwk, jwks, mint
+from tests.support.tokens import ISSUER, jwk, jwks, mint
 
 from authz_service import headers
 from authz_service.domain.decision import Verdict
@@ -231,7 +231,7 @@ def test_without_opa_every_request_is_unavailable(folder: object, opa: FaultySer
 
 def test_a_new_key_and_opa_are_both_fetched(folder: object, opa: FaultyServer) -> None:
     """A token of an unknown key waits for the key first; an unknown one is refused without asking OPA."""
-    token = mint(good_claims(NOW), signer=NEW_KEY)
+    token = mint(CLAIMS, signer=NEW_KEY)
 
     async def play(sidecar: Sidecar) -> None:
         assert await sidecar.ask(0, token=token) == (401, Reason.TOKEN_KEY_UNKNOWN)

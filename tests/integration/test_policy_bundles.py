@@ -151,7 +151,7 @@ def test_the_last_good_bundle_survives_a_restart_while_the_server_is_away(
     until(lambda: status(sidecar, live) == 503)
     answer = sidecar.call("GET", "/orders/1", token=live.user("john"))
     assert answer.problem["reason"] == Reason.POLICY_UNAVAILABLE
-    assert "no policy bundle yet" in str(sidecar.readyz()["missing"])
+    until(lambda: "no policy bundle yet" in str(sidecar.readyz()["missing"]))
 
 
 def test_without_a_first_bundle_nobody_is_let_in(live: Live, shelf: Shelf) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from tests.mutate.mutation import Mutation
@@ -50,9 +51,9 @@ def main() -> None:
         outcomes = _run(
             chosen, [Workplace(Path(folder) / str(number)) for number in range(os.cpu_count() or 1)], console
         )
-    _show(outcomes, console)
     if options.json:
         _write_json(outcomes, options.json)
+    _show(outcomes, console)
     sys.exit(0 if outcomes and all(outcome.caught for outcome in outcomes) else 1)
 
 
@@ -117,9 +118,8 @@ def _show(outcomes: Sequence[Outcome], console: Console) -> None:
         table.add_column(title)
     for outcome in outcomes:
         verdict = "[green]caught[/green]" if outcome.caught else "[red]survived[/red]"
-        table.add_row(
-            verdict, outcome.mutation.name, outcome.mutation.file.removeprefix("src/authz_service/"), outcome.detail
-        )
+        place = outcome.mutation.file.removeprefix("src/authz_service/")
+        table.add_row(verdict, outcome.mutation.name, place, escape(outcome.detail))
     console.print(table)
     survivors = sum(not outcome.caught for outcome in outcomes)
     console.print(f"\n{len(outcomes)} mutations, {survivors} survived")

@@ -29,8 +29,10 @@ from authz_service.supervisor.worker_hub import WorkerHub
 
 NOW = time.time()
 WORKERS = 2
-CERTIFICATE = in_envoys_form(certificate(valid=(NOW - 3600, NOW + 3600))).decode()
-TOKEN = mint(good_claims(NOW))
+# Made when this is imported: they must outlive the whole run of all tests.
+CERTIFICATE = in_envoys_form(certificate(valid=(NOW - 3600, NOW + 86_400))).decode()
+CLAIMS = good_claims(NOW, exp=int(NOW) + 86_400)
+TOKEN = mint(CLAIMS)
 LISTENER = headers.listener_tag(name for _, name in rules().headers.inject)
 
 
