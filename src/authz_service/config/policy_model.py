@@ -31,7 +31,7 @@ class PolicyBundle(Section):
         description="Where the bundle is: a gzipped tar archive, as `opa build` makes it.",
         examples=["https://bundles.example.com/order.tar.gz"],
     )
-    polling: Duration = Field(default=60, description="How often the server is asked, with `If-None-Match`.")
+    polling: Duration = Field(default=60.0, description="How often the server is asked, with `If-None-Match`.")
     ca_file: File | None = Field(
         default=None,
         description="The authorities that sign the server's certificate. By default the system's.",
