@@ -72,6 +72,26 @@ def test_check_names_everything_that_is_wrong_in_a_configuration(tmp_path: Path,
     assert ended.stdout.splitlines()[-1].endswith("to mend")
 
 
+@pytest.mark.parametrize(("there", "warned"), [(True, False), (False, True)])
+def test_check_warns_of_an_audit_file_without_its_folder(
+    tmp_path: Path, environment: dict[str, str], *, there: bool, warned: bool
+) -> None:
+    """It can still be made, so the configuration is usable."""
+    folder = tmp_path if there else tmp_path / "absent"
+    ended = authz({**environment, "AUDIT_PATH": str(folder / "audit.jsonl")}, "check", "--config", ORDER)
+
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "usable")
+    assert (f"audit.path: {folder} is no folder" in ended.stdout) is warned
+
+
+def test_decide_says_that_its_token_file_cannot_be_read(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The option, the file and why."""
+    ended = authz(environment, "decide", "--config", ORDER, "--token", f"@{tmp_path / 'absent'}")
+
+    assert ended.returncode == 2
+    assert f"--token: {tmp_path / 'absent'} cannot be read: No such file or directory" in ended.stderr
+
+
 def test_check_needs_every_variable(environment: dict[str, str]) -> None:
     """A secret that is not there is a problem with a name, not an empty secret."""
     del environment["ORDER_SERVICE_CLIENT_SECRET"]

@@ -43,6 +43,7 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
         elif config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
             report.part("policies", lambda: _policies(config))
         report.part("envoy", lambda: _envoy(config, environment, console))
+        _warn_of_missing_folders(config, console)
     console.print("[green]usable[/]" if not report.problems else f"[red]{report.problems} to mend[/]")
     return 1 if report.problems else 0
 
@@ -78,6 +79,15 @@ def _certificates(config: Config, console: Console) -> None:
         for warning in warnings:
             console.print(f"[yellow]![/] {escape(warning)}")
     served.require_complete()
+
+
+def _warn_of_missing_folders(config: Config, console: Console) -> None:
+    """No refusal: the folder may be made before a record is written, as `run` does not refuse it either."""
+    if config.audit.path != "-" and not Path(config.audit.path).parent.is_dir():
+        folder = Path(config.audit.path).parent
+        console.print(
+            f"[yellow]![/] audit.path: {escape(str(folder))} is no folder: until it is, no record can be written"
+        )
 
 
 def _policies(config: Config) -> None:

@@ -82,7 +82,7 @@ def decide(  # noqa: PLR0913 - one per option
     jwks: Path | None,
     header_lines: tuple[str, ...],
 ) -> None:
-    """Send one request through the gate, offline, and print every step. Exit code 0 allowed, 1 refused."""
+    """Send one request through the gate, without a sidecar, and print every step. Exit code 0 allowed, 1 refused."""
     from authz_service.cli.decide import Question, explain
 
     question = Question(method, target, host, cert, _from_file(token), jwks, header_lines)
@@ -137,7 +137,11 @@ def schema() -> None:
 def _from_file(text: str | None) -> str | None:
     if text is None or not text.startswith("@"):
         return text
-    return Path(text[1:]).read_text(encoding="utf-8").strip()
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise click.BadParameter(f"{text[1:]} cannot be read: {why}", param_hint="--token") from error
 
 
 def main() -> None:
