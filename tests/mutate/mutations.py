@@ -244,7 +244,7 @@ def _outbound() -> list[Mutation]:
         Mutation("a bundle that drops our own authority", f"{_SRC}/credentials/certificates.py",
                  "if before.covers(own) and not after.covers(own):", "if False:", _OWN_CERTIFICATES),
         Mutation("the target's name is not checked", f"{_SRC}/envoy/tls.py",
-                 '                "match_typed_subject_alt_names": [_subject_name(own.spiffe_id, host)],\n', "", _HANDSHAKES),
+                 '                "match_typed_subject_alt_names": [_subject_name(own.spiffe_id, host)],\n', "", _EGRESS_DOOR),
         Mutation("an agent without a CA lets everybody in", f"{_SRC}/envoy/tls.py",
                  '                "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"prefix": "spiffe://"}}]\n',
                  "", _AGENT),
