@@ -149,12 +149,13 @@ def test_two_processes_never_write_one_chain(memory: Path) -> None:
         os.write(writer, kept.writer.encode())
         signal.pause()
     os.read(reader, 100)
-    with pytest.raises(AuditUnavailable, match="another process still writes"):
-        Chain(str(memory), 0)
-    Chain(str(memory), 1)
-
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    try:
+        with pytest.raises(AuditUnavailable, match="another process still writes"):
+            Chain(str(memory), 0)
+        Chain(str(memory), 1)
+    finally:  # else a failure would leave it behind
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     Chain(str(memory), 0)
     os.close(reader)
     os.close(writer)
