@@ -61,7 +61,7 @@ def test_other_hosts_are_told_what_probes_and_prometheus_need(
     start_sidecar: Callable[..., LoneSidecar], live: Live, host: str
 ) -> None:
     """Ready or not without the reasons, figures, and no state of tokens: those are for this host."""
-    port = 20_000 + int(live.free_address().split(".")[2])
+    port = 20_000 + int(live.free_address().split(".")[3])
     sidecar = start_sidecar({"admin.network_addr": f"{host}:{port}"})
     place = (host.strip("[]"), port)
 

@@ -40,7 +40,7 @@ class Live:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="live", daemon=True)
         self._thread.start()
-        self._numbers = itertools.count(100)
+        self._numbers = itertools.product(range(100, 255), range(1, 255))
         self._pods_started = False
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -66,8 +66,9 @@ class Live:
         shutil.rmtree(self.mesh.folder)
 
     def free_address(self) -> str:
-        """An address of our block that nobody has been given."""
-        return f"127.{self.mesh.block}.{next(self._numbers)}.1"
+        """An address of our block that nobody has been given; `short_name` makes it part of a file's name."""
+        third, fourth = next(self._numbers)
+        return f"127.{self.mesh.block}.{third}.{fourth}"
 
     def call(self, pod: Pod, method: str, path: str, **more: Any) -> Answer:
         """One request to an ingress of the mesh, as `Caller.call`."""
@@ -127,6 +128,11 @@ def decoded(token: str) -> tuple[Json, Json]:
     """Header and claims, unverified."""
     head, payload, _ = token.split(".")
     return tuple(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in (head, payload))
+
+
+def short_name(address: str) -> str:
+    """Unique within a run, and short: paths of sockets may have no more than 107 bytes."""
+    return "-".join(address.split(".")[2:])
 
 
 def a_free_block() -> int:

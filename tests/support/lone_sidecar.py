@@ -25,7 +25,7 @@ from typing import Any, Self
 
 import psutil
 from tests.support.echo_service import EchoService
-from tests.support.live import Json, Live, lines
+from tests.support.live import Json, Live, lines, short_name
 from tests.support.lone_config import GATEWAY, HOST, POLICY, REMOVED, TARGET, egress_config, ingress_config, put
 from tests.support.neighbours import Answer, Headers, ask, send_raw
 
@@ -55,7 +55,7 @@ class LoneSidecar:
     ) -> None:
         """`prepare` is the last thing before the start."""
         self.address = live.free_address()
-        self.folder = live.mesh.folder / f"lone-{self.address.split('.')[2]}"
+        self.folder = live.mesh.folder / f"lone-{short_name(self.address)}"
         (self.folder / "etc").mkdir(parents=True, mode=0o700)
         self.certs = live.mesh.certs
         if own_certs:  # of the same CAs, so that they can be rotated without the others noticing

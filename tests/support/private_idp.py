@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
 
-from tests.support.live import Json, Live
+from tests.support.live import Json, Live, short_name
 from tests.support.lone_config import put
 from tests.support.lone_sidecar import until
 from tests.support.neighbours import Answer, ask
@@ -30,7 +30,7 @@ class PrivateIdp:
         """Access tokens live for `lifetime` seconds."""
         self._live = live
         self.address = live.free_address()
-        self.folder = live.mesh.folder / f"idp-{self.address.split('.')[2]}"
+        self.folder = live.mesh.folder / f"idp-{short_name(self.address)}"
         shutil.copytree(EXAMPLE / "realms", self.folder)
         for realm in self.folder.glob("*.json"):
             document = json.loads(realm.read_text())

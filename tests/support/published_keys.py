@@ -10,7 +10,7 @@ from typing import Self
 
 from tests.support.certificates import SERVER, Authority
 from tests.support.faulty_server import Answer, FaultyServer
-from tests.support.live import Live
+from tests.support.live import Live, short_name
 
 NAME = "idp.example"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -23,7 +23,7 @@ class PublishedKeys:
         self, live: Live, issuers: Mapping[str, str], *, audience: str, algorithms: Iterable[str] = ALGORITHMS
     ) -> None:
         address = live.free_address()
-        folder = live.mesh.folder / f"keys-{address.split('.')[2]}"
+        folder = live.mesh.folder / f"keys-{short_name(address)}"
         folder.mkdir()
         authority = Authority.living("idp-ca", time.time())
         ca_file: Path = folder / "idp-ca.crt"

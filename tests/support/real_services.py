@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.support.live import Json, Live, lines
+from tests.support.live import Json, Live, lines, short_name
 from tests.support.lone_sidecar import LoneSidecar, until
 
 from authz_devkit.demo.mesh import REPOSITORY
@@ -92,9 +92,9 @@ def stands(live: Live, kinds: Sequence[str], changes: Json | None = None) -> Ite
 
 def _stand(live: Live, kind: str, changes: Json, stack: contextlib.ExitStack) -> Stand:
     address = live.free_address()
-    log_file = live.mesh.folder / f"{kind}-{address.split('.')[2]}.jsonl"
+    log_file = live.mesh.folder / f"{kind}-{short_name(address)}.jsonl"
     environment = {**os.environ, "REQUEST_LOG": str(log_file), "PYTHONPATH": str(REPOSITORY)}
-    with (live.mesh.folder / f"{kind}-{address.split('.')[2]}.log").open("ab") as log:
+    with (live.mesh.folder / f"{kind}-{short_name(address)}.log").open("ab") as log:
         process = subprocess.Popen(
             bound_to_us([sys.executable, "-m", *_command(kind, address)]),
             stdin=subprocess.DEVNULL,
