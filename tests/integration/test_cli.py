@@ -53,7 +53,7 @@ def test_check_accepts_the_example(live: Live, pod: Pod) -> None:
     ended = authz({**os.environ, **live.mesh.sidecar_environment(pod)}, "check", "--config", config)
 
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "usable")
-    assert ended.stdout.count("✓") == 5
+    assert ended.stdout.count("✓") == 6
 
 
 def test_check_names_everything_that_is_wrong_in_a_configuration(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -72,16 +72,23 @@ def test_check_names_everything_that_is_wrong_in_a_configuration(tmp_path: Path,
     assert ended.stdout.splitlines()[-1].endswith("to mend")
 
 
-@pytest.mark.parametrize(("there", "warned"), [(True, False), (False, True)])
-def test_check_warns_of_an_audit_file_without_its_folder(
-    tmp_path: Path, environment: dict[str, str], *, there: bool, warned: bool
+@pytest.mark.parametrize("there", [True, False])
+def test_check_and_run_say_that_the_audit_file_has_no_folder(
+    tmp_path: Path, environment: dict[str, str], *, there: bool
 ) -> None:
-    """It can still be made, so the configuration is usable."""
+    """One line with file and line, before anything is started."""
     folder = tmp_path if there else tmp_path / "absent"
-    ended = authz({**environment, "AUDIT_PATH": str(folder / "audit.jsonl")}, "check", "--config", ORDER)
+    changed = {**environment, "AUDIT_PATH": str(folder / "audit.jsonl")}
+    line = next(number for number, text in enumerate(ORDER.read_text().splitlines(), 1) if "AUDIT_PATH" in text)
+    said = f"{ORDER}:{line}: audit.path: {folder / 'audit.jsonl'} cannot be written"
+    checked = authz(changed, "check", "--config", ORDER)
 
-    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "usable")
-    assert (f"audit.path: {folder} is no folder" in ended.stdout) is warned
+    assert (checked.returncode, said in checked.stdout) == (0 if there else 1, not there)
+    if not there:
+        ran = authz(changed, "run", "--config", ORDER)
+        assert ran.returncode == 1
+        assert ran.stderr.splitlines()[0].startswith(said)
+        assert ran.stderr.splitlines()[1:] == ["1 problem."]
 
 
 def test_decide_says_that_its_token_file_cannot_be_read(tmp_path: Path, environment: dict[str, str]) -> None:

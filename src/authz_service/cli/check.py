@@ -20,6 +20,7 @@ from authz_service.envoy.resources import render
 from authz_service.errors import AuthzServiceError, Problems
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
+from authz_service.supervisor.audit_destination import require_writable_audit
 from authz_service.supervisor.bundle_keeper import require_bundle_keys
 from authz_service.supervisor.gate_rules import gate_rules
 from authz_service.supervisor.served_certificates import ServedCertificates
@@ -36,6 +37,7 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
     if config is not None:
         report.part("allowed clients", lambda: gate_rules(config, None, ""))
         report.part("certificates", lambda: _certificates(config, console))
+        report.part("audit file", lambda: require_writable_audit(config, config_path))
         if config.revocation is not None:
             report.part("denylist", partial(load_denylist, config.revocation.path))
         if config.policy.bundle is not None:
@@ -43,7 +45,6 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
         elif config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
             report.part("policies", lambda: _policies(config))
         report.part("envoy", lambda: _envoy(config, environment, console))
-        _warn_of_missing_folders(config, console)
     console.print("[green]usable[/]" if not report.problems else f"[red]{report.problems} to mend[/]")
     return 1 if report.problems else 0
 
@@ -79,15 +80,6 @@ def _certificates(config: Config, console: Console) -> None:
         for warning in warnings:
             console.print(f"[yellow]![/] {escape(warning)}")
     served.require_complete()
-
-
-def _warn_of_missing_folders(config: Config, console: Console) -> None:
-    """No refusal: the folder may be made before a record is written, as `run` does not refuse it either."""
-    if config.audit.path != "-" and not Path(config.audit.path).parent.is_dir():
-        folder = Path(config.audit.path).parent
-        console.print(
-            f"[yellow]![/] audit.path: {escape(str(folder))} is no folder: until it is, no record can be written"
-        )
 
 
 def _policies(config: Config) -> None:

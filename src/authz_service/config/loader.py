@@ -38,6 +38,12 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
     return config
 
 
+def line_of(place: Place, path: Path) -> int:
+    """Where a key of a file that was loaded stands, for a problem that shows itself only on this host."""
+    text = _read(path)
+    return 1 if isinstance(text, Problem) else _line(place, read_document(text, {}))
+
+
 def _read(path: Path) -> str | Problem:
     try:
         with path.open("rb") as file:

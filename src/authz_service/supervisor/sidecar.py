@@ -35,6 +35,7 @@ from authz_service.errors import ConfigProblems, Problem
 from authz_service.policy.opa_server import health_problem
 from authz_service.supervisor import decision_sockets, descriptors, ports
 from authz_service.supervisor.admin_server import start_admin
+from authz_service.supervisor.audit_destination import require_writable_audit
 from authz_service.supervisor.bundle_keeper import BundleKeeper
 from authz_service.supervisor.decision_log import DecisionLog
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
@@ -70,6 +71,7 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     directory.acquire()
     ports.require_free(ports.listen_addresses(desired.config))
     require_own_socket(desired.config, None)
+    require_writable_audit(desired.config, config_path)
     asyncio.run(_serve(config_path, environment, desired, directory, started))
 
 
@@ -294,6 +296,7 @@ class Sidecar:
                 [Problem(key, "cannot be changed while running", "restart the sidecar", file) for key in fixed]
             )
         require_own_socket(desired.config, self._current.config)
+        require_writable_audit(desired.config, self._config_path, self._current.config)
         require_usable(desired, self._environment, self._current)
         return desired
 

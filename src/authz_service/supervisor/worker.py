@@ -155,11 +155,17 @@ class _Worker:
         async with self._taking_over:
             try:
                 service = self._build(rules)
-            except Exception as error:
+            except AuditUnavailable as error:
                 if self._unrecordable is not rules:
-                    log.exception("rules_unusable", extra={"fields": {"revision": rules.revision}})
-                    self._writer.write(pack(Unusable(rules.revision, f"{type(error).__name__}: {error}")))
-                self._unrecordable = rules if isinstance(error, AuditUnavailable) else None
+                    fields = {"revision": rules.revision, "error": str(error)}
+                    log.error("rules_unusable", extra={"fields": fields})  # noqa: TRY400 - expected, no traceback
+                    self._writer.write(pack(Unusable(rules.revision, str(error))))
+                self._unrecordable = rules
+                return
+            except Exception as error:
+                log.exception("rules_unusable", extra={"fields": {"revision": rules.revision}})
+                self._writer.write(pack(Unusable(rules.revision, f"{type(error).__name__}: {error}")))
+                self._unrecordable = None
                 return
             if self._service is not None and self._service.tag != service.tag:
                 self._previous = self._service
