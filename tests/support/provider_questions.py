@@ -155,7 +155,75 @@ ODD_QUESTIONS = (
     Question("shut: disabled realm", "shut", ANN),
     Question("shut: introspection", "shut", {"token": "x"}, READER, INTROSPECT),
 )  # fmt: skip
-QUESTIONS = (*PASSWORD_QUESTIONS, *SERVICE_QUESTIONS, *REFRESH_QUESTIONS, *INTROSPECTION_QUESTIONS, *ODD_QUESTIONS)
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"
+ACCESS_TOKEN = f"{TOKEN_TYPE}access_token"
+SWAP = {
+    "grant_type": EXCHANGE,
+    "subject_token": "access_token of exchange: user",
+    "subject_token_type": ACCESS_TOKEN,
+    "requested_token_type": ACCESS_TOKEN,
+}
+SWAP_DATA = {**SWAP, "audience": "data-service"}
+USER = {"grant_type": "password", "client_id": "web-app", "username": "ann", "password": "secret"}
+
+
+def _swap(name: str, form: Mapping[str, str] | str, basic: tuple[str, str] | None = ORDER) -> Question:
+    return Question(f"exchange: {name}", "exchange", form, basic)
+
+
+def _without(form: Mapping[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in form.items() if key != name}
+
+
+EXCHANGE_QUESTIONS = (
+    _swap("user", USER, None),
+    _swap("another user", {**USER, "username": "bob"}, None),
+    _swap("one audience", SWAP_DATA),
+    _swap("another user's", {**SWAP_DATA, "subject_token": "access_token of exchange: another user"}),
+    _swap("no audience", SWAP),
+    _swap("no requested type", _without(SWAP_DATA, "requested_token_type")),
+    _swap("secret in the form", {**SWAP_DATA, "client_id": ORDER[0], "client_secret": ORDER[1]}, None),
+    _swap("a scope", {**SWAP, "scope": "stock"}),
+    _swap("a scope and its audience", {**SWAP, "scope": "stock", "audience": "stock-service"}),
+    _swap("an audience without its scope", {**SWAP, "audience": "stock-service"}),
+    _swap("a scope beside another audience", {**SWAP_DATA, "scope": "stock"}),
+    _swap("own audience", {**SWAP, "audience": ORDER[0]}),
+    _swap("unknown audience", {**SWAP, "audience": "nobody"}),
+    _swap("disabled audience", {**SWAP, "audience": "closed-service"}),
+    _swap("empty audience", {**SWAP, "audience": ""}),
+    _swap("unknown scope", {**SWAP_DATA, "scope": "nonsense"}),
+    _swap("openid", {**SWAP_DATA, "scope": "openid"}),
+    _swap("an exchanged one again", {**SWAP_DATA, "subject_token": "access_token of exchange: one audience"}),
+    _swap("not in the token's audience", SWAP_DATA, PAYMENT),
+    _swap("not enabled", SWAP_DATA, ("plain-service", "plain-service-secret")),
+    _swap("public client", {**SWAP_DATA, "client_id": "web-app"}, None),
+    _swap("wrong secret", SWAP_DATA, (ORDER[0], "wrong")),
+    _swap("unknown client", SWAP_DATA, ("nobody", "secret")),
+    _swap("nobody", SWAP_DATA, None),
+    _swap("no subject", _without(SWAP_DATA, "subject_token")),
+    _swap("no subject type", _without(SWAP_DATA, "subject_token_type")),
+    _swap("another subject type", {**SWAP_DATA, "subject_token_type": f"{TOKEN_TYPE}jwt"}),
+    _swap("a refresh token asked", {**SWAP_DATA, "requested_token_type": f"{TOKEN_TYPE}refresh_token"}),
+    _swap("an unknown type asked", {**SWAP_DATA, "requested_token_type": "nonsense"}),
+    _swap("garbage", {**SWAP_DATA, "subject_token": "garbage"}),
+    _swap("a refresh token", {**SWAP_DATA, "subject_token": "refresh_token of exchange: user"}),
+    _swap("another realm's", {**SWAP_DATA, "subject_token": "access_token of password"}),
+    _swap("for another subject", {**SWAP_DATA, "requested_subject": "bob"}),
+    _swap("by another issuer", {**SWAP_DATA, "subject_issuer": "elsewhere"}),
+    _swap("an actor", {**SWAP_DATA, "actor_token": "access_token of exchange: user", "actor_token_type": ACCESS_TOKEN}),
+    _swap("subject twice", urlencode(SWAP_DATA) + "&subject_token=x"),
+    _swap("own token", {"grant_type": "client_credentials"}),
+    _swap("its own", {**SWAP_DATA, "subject_token": "access_token of exchange: own token"}),
+)  # fmt: skip
+QUESTIONS = (
+    *PASSWORD_QUESTIONS,
+    *SERVICE_QUESTIONS,
+    *REFRESH_QUESTIONS,
+    *INTROSPECTION_QUESTIONS,
+    *ODD_QUESTIONS,
+    *EXCHANGE_QUESTIONS,
+)
 
 DOCUMENTS = {
     "realm": "/realms/users",

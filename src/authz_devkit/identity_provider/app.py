@@ -17,7 +17,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from authz_devkit.identity_provider.grants import Answer, Call, Context, OAuthError, introspect, issue_token, revoke
+from authz_devkit.identity_provider.grants import (
+    TOKEN_EXCHANGE,
+    Answer,
+    Call,
+    Context,
+    OAuthError,
+    introspect,
+    issue_token,
+    revoke,
+)
 from authz_devkit.identity_provider.keys import KeyStore
 from authz_devkit.identity_provider.mappers import unsupported_mappers
 from authz_devkit.identity_provider.realm import Realm, load_realms
@@ -98,7 +107,7 @@ class _Provider:
                 "token_endpoint": f"{oidc}/token",
                 "introspection_endpoint": f"{oidc}/token/introspect",
                 "revocation_endpoint": f"{oidc}/revoke",
-                "grant_types_supported": ["password", "client_credentials", "refresh_token"],
+                "grant_types_supported": ["password", "client_credentials", "refresh_token", TOKEN_EXCHANGE],
                 "response_types_supported": [],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": [context.keys.algorithm],

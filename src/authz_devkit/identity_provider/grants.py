@@ -31,6 +31,10 @@ Answer = dict[str, object]
 _PASSWORD = "onrtro"  # noqa: S105 - no password
 _CLIENT_CREDENTIALS = "trrtcc"
 _REFRESH = "onrtrt"
+_EXCHANGE, _EXCHANGE_OF_A_SERVICE = "ntrtte", "trrtte"
+
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - RFC 8693, no password
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - as above
 
 _BAD_CLIENT = "Invalid client or Invalid client credentials"
 
@@ -201,22 +205,59 @@ def _refresh(context: Context, client: Client, call: Call) -> Grant:
     return _grant(context, client, user, names, _Session(_REFRESH, str(claims.get("sid"))))
 
 
-def _exchange(context: Context, client: Client, call: Call) -> Grant:  # noqa: ARG001 - one signature for all
-    """RFC 8693 is not done here: no client is allowed to."""
-    raise OAuthError(400, "invalid_request", "Standard token exchange is not enabled for the requested client")
+def _exchange(context: Context, client: Client, call: Call) -> Grant:
+    """RFC 8693 as Keycloak's "standard token exchange" does it: a token for the client, or its own, for one by it."""
+    if client.public_client or client.attributes.get("standard.token.exchange.enabled") != "true":
+        raise OAuthError(400, "invalid_request", "Standard token exchange is not enabled for the requested client")
+    claims = _require_subject(context, call.form)
+    if claims.get("azp") != client.client_id and not _is_for(client, claims):
+        raise OAuthError(403, "access_denied", "Client is not within the token audience")
+    audience = call.form.get("audience")
+    if audience is not None:
+        wanted = context.realm.find_client(audience)
+        if wanted is None or not wanted.enabled:
+            raise OAuthError(400, "invalid_client", "Audience not found" if wanted is None else "Client disabled")
+    names = _requested_scopes(client, call)
+    user = context.realm.find_user_by_id(str(claims["sub"]))
+    assert user is not None  # the subject is active
+    session = claims.get("sid")
+    kind = _EXCHANGE if session is not None else _EXCHANGE_OF_A_SERVICE
+    grant = _grant(context, client, user, names, _Session(kind, None if session is None else str(session)))
+    return grant._replace(exchanged=True, audience=audience)
+
+
+def _require_subject(context: Context, form: Mapping[str, str]) -> Claims:
+    """The claims of the token that shall be exchanged."""
+    for name in ("requested_subject", "subject_issuer"):
+        if name in form:
+            raise OAuthError(400, "invalid_request", f"Parameter '{name}' is not supported for standard token exchange")
+    for name in ("subject_token", "subject_token_type"):
+        if name not in form:
+            raise OAuthError(400, "invalid_request", f"Parameter '{name}' required for standard token exchange")
+    if form["subject_token_type"] != ACCESS_TOKEN:
+        raise OAuthError(400, "invalid_request", "Parameter 'subject_token' supports access tokens only")
+    claims = context.keys.read(form["subject_token"])
+    if claims is None or claims.get("typ") != "Bearer" or not _is_active(context, claims):
+        raise OAuthError(400, "invalid_request", "Invalid token")
+    if form.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
+        raise OAuthError(400, "invalid_request", "requested_token_type unsupported")
+    return claims
 
 
 _GRANTS = {
     "password": _password,
     "client_credentials": _client_credentials,
     "refresh_token": _refresh,
-    "urn:ietf:params:oauth:grant-type:token-exchange": _exchange,
+    TOKEN_EXCHANGE: _exchange,
 }
 
 
 def _tokens(context: Context, grant: Grant) -> Answer:
     stamp = Stamp(context.issuer, int(context.now()), context.new_id())
-    access_token = context.keys.sign(access_claims(grant, stamp))
+    claims = access_claims(grant, stamp)
+    if grant.audience is not None and "aud" not in claims:
+        raise OAuthError(400, "invalid_request", f"Requested audience not available: {grant.audience}")
+    access_token = context.keys.sign(claims)
     answer: Answer = {
         "access_token": access_token,
         "expires_in": access_lifetime(grant),
@@ -226,9 +267,12 @@ def _tokens(context: Context, grant: Grant) -> Answer:
         "scope": scope_text(grant),
     }
     if grant.session_id is not None:
+        answer["session_state"] = grant.session_id
+    if grant.exchanged:
+        answer["issued_token_type"] = ACCESS_TOKEN
+    elif grant.session_id is not None:
         answer["refresh_expires_in"] = grant.realm.sso_session_idle_timeout
         answer["refresh_token"] = context.keys.sign_refresh(refresh_claims(grant, stamp))
-        answer["session_state"] = grant.session_id
     if grant.openid:
         answer["id_token"] = context.keys.sign(
             id_claims(grant, stamp._replace(token_id=context.new_id()), access_token)

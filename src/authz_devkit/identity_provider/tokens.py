@@ -26,6 +26,8 @@ class Grant(NamedTuple):
     session_id: str | None  # None for a client that speaks for itself: nothing to refresh
     kind: str  # of session, token and grant: what Keycloak 26 writes before a token's id
     notes: Mapping[str, str]  # of the session: what the user-session-note mappers read
+    exchanged: bool = False  # for another token (RFC 8693): nothing to refresh
+    audience: str | None = None  # the only one that an exchanged token keeps; None = all
 
 
 class Stamp(NamedTuple):
@@ -64,6 +66,8 @@ def access_claims(grant: Grant, stamp: Stamp) -> Claims:
     if grant.session_id is not None:
         claims["sid"] = grant.session_id
     _apply_mappers(grant, claims, IN_ACCESS_TOKEN)
+    if grant.audience is not None:
+        _keep_only(grant.audience, claims)
     match claims.get("aud"):
         case [only]:  # Keycloak writes one audience as a string (RFC 7519 §4.1.3)
             claims["aud"] = only
@@ -120,6 +124,15 @@ def _apply_mappers(grant: Grant, claims: Claims, destination: str) -> None:
     for mapper in (*of_scopes, *grant.client.protocol_mappers):
         if mapper.config.get(destination) == "true":
             apply_mapper(mapper, source, claims)
+
+
+def _keep_only(audience: str, claims: Claims) -> None:
+    """No audience but this one, if the token has it at all, and no roles at other clients."""
+    audiences, roles = claims.pop("aud", []), claims.get("resource_access")
+    if isinstance(audiences, list) and audience in audiences:
+        claims["aud"] = [audience]
+    if isinstance(roles, dict):
+        claims["resource_access"] = {client: names for client, names in roles.items() if client == audience}
 
 
 def _half_hash(access_token: str) -> str:
