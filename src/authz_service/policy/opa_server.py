@@ -16,7 +16,7 @@ import msgspec
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason, VerdictMissing
 from authz_service.domain.rules import PolicyServer
-from authz_service.policy.engine import read_answer
+from authz_service.policy.answers import read_answer
 from authz_service.policy.input_reads import Reads
 
 _MAX_ANSWER_BYTES = 256 << 10

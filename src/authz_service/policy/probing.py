@@ -8,7 +8,8 @@ import msgspec
 
 from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
 from authz_service.errors import PolicyProblems, Problem
-from authz_service.policy.engine import PolicyEngine, read_answer
+from authz_service.policy.answers import read_answer
+from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.engine_messages import REWRITE, engine_problem
 from authz_service.policy.samples import Sample, samples
 from authz_service.policy.static_checks import Announce

@@ -12,13 +12,8 @@ from authz_service.domain.decision import StepUp, Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems
-from authz_service.policy.engine import (
-    MAX_AUDIT_BYTES,
-    MAX_REASON_CHARS,
-    MAX_REASONS,
-    PolicyEngine,
-    read_answer,
-)
+from authz_service.policy.answers import MAX_AUDIT_BYTES, MAX_REASON_CHARS, MAX_REASONS, read_answer
+from authz_service.policy.engine import PolicyEngine
 
 BY_ROUTE = 'allow if input.route == "orders"'
 
@@ -205,6 +200,31 @@ def test_the_engine_is_lean() -> None:
     code = f"import sys, authz_service.policy.engine; print([m for m in {heavy} if m in sys.modules])"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_engine_takes_no_huge_pages() -> None:
+    """Linux says so of a process (proc(5), THP_enabled); with regorus alone it may have them."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MIMALLOC")}
+    # This very process has none either, which its children inherit: PR_SET_THP_DISABLE, prctl(2).
+    code = "import ctypes; ctypes.CDLL(None).prctl(41, 0, 0, 0, 0); import {}; print(open('/proc/self/status').read())"
+
+    def may_have(module: str) -> bool:
+        command = [sys.executable, "-c", code.format(module)]
+        return "THP_enabled:\t1" in subprocess.check_output(command, env=environment, text=True)
+
+    assert may_have("regorus")
+    assert not may_have("authz_service.policy.engine")
+
+
+def test_who_does_not_evaluate_does_not_load_the_engine() -> None:
+    """The control plane knows what answers mean, and runs no policy: regorus would be 3 MiB of it for nothing."""
+    code = "import sys, authz_service.supervisor.{}; print('regorus' in sys.modules)"
+
+    def is_loaded(module: str) -> str:
+        return subprocess.check_output([sys.executable, "-c", code.format(module)], text=True).strip()
+
+    assert is_loaded("sidecar") == "False"
+    assert is_loaded("worker") == "True"
 
 
 def step_up(value: str, allow: str = "false") -> Verdict:
