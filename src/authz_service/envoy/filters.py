@@ -9,7 +9,7 @@ from authz_service.envoy.messages import Json, Message, extension, seconds, set_
 
 DECISION_CLUSTER = "decision"
 # One attempt: what an evaluation may take, and somewhat more; a worker that hangs costs this, then another is asked.
-_SHORTEST_ATTEMPT = 0.4  # seconds; a key that is fetched meanwhile needs it (supervisor.worker.KEY_PATIENCE)
+_SHORTEST_ATTEMPT = 0.4  # seconds; a key that is fetched meanwhile needs it (supervisor.answering.PATIENCE)
 _BEYOND_THE_BUDGET = 0.15  # seconds
 _ATTEMPTS = 3
 _HEADER_MUTATION = "extensions.filters.http.header_mutation.v3.HeaderMutation"

@@ -13,33 +13,21 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import uvloop
 
-from authz_service.audit.chain import Chain
-from authz_service.audit.sink import AuditSink
-from authz_service.audit.writer import AuditWriter
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, VerdictMissing
-from authz_service.domain.rules import GateRules, IssuerKeys
+from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable
-from authz_service.ext_authz import wire
 from authz_service.ext_authz.http_protocol import DecisionProtocol
-from authz_service.headers import listener_tag
-from authz_service.identity.certificates import Peers
 from authz_service.identity.introspections import Introspections
-from authz_service.identity.tokens import TokenVerifier
-from authz_service.ingress.gate import Gate
-from authz_service.policy.awaited import AwaitedPolicy
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.opa_server import OpaServer
-from authz_service.supervisor.control_questions import ControlQuestions, Needed
+from authz_service.supervisor.answering import Answering
+from authz_service.supervisor.control_questions import ControlQuestions
 from authz_service.supervisor.decision_copies import DecisionCopies
-from authz_service.supervisor.decision_service import DecisionService, Tally
+from authz_service.supervisor.decision_service import Tally
 from authz_service.supervisor.flight_recorder import FlightRecorder
-from authz_service.supervisor.hang_watch import BEAT, STOPPED, state_of
+from authz_service.supervisor.hang_watch import BEAT
 from authz_service.supervisor.messages import (
     Active,
     Hello,
@@ -52,17 +40,14 @@ from authz_service.supervisor.messages import (
     read_message,
     to_worker_decoder,
 )
+from authz_service.supervisor.rules_in_use import RulesInUse
 
 log = logging.getLogger(__name__)
 
-# Below Envoy's per-try timeout (0.4 s): a slow identity provider gives 503 for this token, not a second try elsewhere.
-PATIENCE = 0.3  # seconds
 # A policy that eats memory ends its worker (an allocation fails, and regorus aborts), not the sidecar. On top of what
 # is reserved at the start: regorus' allocator alone takes an arena of 1 GiB of address space when it is imported.
 MEMORY_ALLOWANCE = 512 << 20  # bytes
 _TICK = 1.0  # seconds between figures, and between looks at the audit file's rotation
-_HANG_UP = 0.001  # seconds in which the end of a connection is heard of
-_LOOK_AT_THE_OTHER = 0.002  # seconds
 _LAST_ANSWERS = 0.05  # seconds for questions that are being answered when we end
 
 
@@ -87,24 +72,16 @@ def _reserved_bytes() -> int:
 class _Worker:
     def __init__(self, flight: FlightRecorder, control_socket: str, decision_socket: int) -> None:
         self._flight = flight
-        self._stands_by = flight.stands_by
         self._control_socket = control_socket
         self._decision_socket = decision_socket
         self._tally = Tally()
-        self._service: DecisionService | None = None
-        self._previous: DecisionService | None = None  # judges what Envoy routed before it took over the new routes
-        self._listeners: dict[bytes, frozenset[str]] = {}  # by tag: the headers that such a listener strips
-        self._rules: GateRules | None = None
         self._unrecordable: GateRules | None = None  # rules that wait for their audit destination
         self._taking_over = asyncio.Lock()
-        self._peers: Peers | None = None
-        self._tokens: TokenVerifier | None = None
-        self._audit: AuditWriter | None = None
-        self._policy_server: OpaServer | None = None
-        self._keys: dict[str, IssuerKeys] = {}
-        self._introspections = Introspections(time.monotonic)
-        self._questions = ControlQuestions(lambda question: self._send(pack(question)), self._introspections)
+        introspections = Introspections(time.monotonic)
+        self._questions = ControlQuestions(lambda question: self._send(pack(question)), introspections)
         self._copies = DecisionCopies(self._send, self._unsent)
+        self._rules = RulesInUse(flight, self._tally, introspections, self._copies)
+        self._answering = Answering(flight, self._rules, self._questions)
         self._server: asyncio.Server | None = None
         self._stop = asyncio.Event()
 
@@ -145,8 +122,7 @@ class _Worker:
                 case SetRules(rules):
                     await self._use(rules)
                 case SetKeys(keys):
-                    self._keys[keys.issuer] = keys
-                    _give(self._tokens, keys)
+                    self._rules.set_keys(keys)
                 case KeyAnswer() | IntrospectionAnswer() as answer:
                     self._questions.hear(answer)
 
@@ -154,7 +130,7 @@ class _Worker:
         """Decide by `rules` from now on; what cannot be built leaves the last rules in force."""
         async with self._taking_over:
             try:
-                service = self._build(rules)
+                self._rules.use(rules)
             except AuditUnavailable as error:
                 if self._unrecordable is not rules:
                     fields = {"revision": rules.revision, "error": str(error)}
@@ -167,115 +143,10 @@ class _Worker:
                 self._writer.write(pack(Unusable(rules.revision, f"{type(error).__name__}: {error}")))
                 self._unrecordable = None
                 return
-            if self._service is not None and self._service.tag != service.tag:
-                self._previous = self._service
-            self._service = service
-            self._rules, self._unrecordable = rules, None
+            self._unrecordable = None
             if self._server is None:
-                self._server = await _serve(self._decision_socket, lambda: DecisionProtocol(self._answer))
+                self._server = await _serve(self._decision_socket, lambda: DecisionProtocol(self._answering.answer))
             self._writer.write(pack(Active(rules.revision)))
-
-    def _build(self, rules: GateRules) -> DecisionService:
-        last = self._rules
-        peers, tokens, audit = self._peers, self._tokens, self._audit
-        # The caches of verified certificates and tokens live as long as the rules they were verified by.
-        if last is None or rules.peers != last.peers:
-            peers = None if rules.peers is None else Peers(rules.peers, time.time)
-        if last is None or rules.issuers != last.issuers:
-            tokens = None if not rules.issuers else TokenVerifier(rules.issuers, time.time)
-            for keys in self._keys.values():
-                _give(tokens, keys)
-        server = self._policy_server
-        if last is None or rules.policy_server != last.policy_server:
-            server = None if rules.policy_server is None else OpaServer(rules.policy_server)
-        policy = PolicyEngine(rules.policy) if rules.policy else AwaitedPolicy() if rules.policy_awaited else server
-        self._introspections.use(rules.issuers)
-        gate = Gate(rules, peers, tokens, policy, self._introspections)
-        gate.deny_tokens(rules.denials)
-        if audit is None:
-            audit = AuditWriter(Chain(rules.audit_chain, self._flight.slot), AuditSink(rules.audit_path))
-        elif last is None or rules.audit_path != last.audit_path:
-            audit.write_to(AuditSink(rules.audit_path))
-        audit.speak_for(rules.service, rules.zone)
-        owned = frozenset(name.lower() for _, name in rules.headers.inject)
-        self._listeners[listener_tag(owned).encode()] = owned
-        service = DecisionService(gate, audit, self._tally, self._listeners, self._flight, server)
-        service.copy_to(self._copies if rules.copies else None)
-        for older in (self._previous, self._service):
-            if older is not None:
-                older.retire(rules)
-        if self._policy_server is not None and self._policy_server is not server:
-            self._policy_server.close()
-        self._peers, self._tokens, self._audit, self._policy_server = peers, tokens, audit, server
-        return service
-
-    def _answer(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
-        if self._stands_by or self._flight.alarmed:
-            return self._answer_with_care(method, target, found)
-        return self._answer_now(method, target, found)
-
-    def _answer_now(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
-        service = self._service_for(wire.configuration_tag(found))
-        request = service.read(method, target, found)
-        decision_id = os.urandom(16).hex()
-        try:
-            return service.answer(request, decision_id)
-        except (KeyMissing, IntrospectionNeeded, VerdictMissing) as missing:
-            wanted = missing
-        again = _Again((method, target, found), decision_id, time.perf_counter_ns())
-        if isinstance(wanted, VerdictMissing):
-            return self._after_asking(again, service, wanted)
-        return self._after_control_plane(again, wanted)
-
-    async def _after_control_plane(self, again: _Again, needed: Needed) -> bytes:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
-        while True:
-            came = await self._questions.bring(needed, deadline - loop.time())
-            final = again.final or (came and isinstance(needed, KeyMissing))
-            again = again._replace(final=final, late=not came)
-            # By the rules of that moment, not of the question's: only theirs were given the new keys.
-            now = self._service_for(wire.configuration_tag(again.question[2]))
-            try:
-                return again.answered_by(now)
-            except VerdictMissing as missing:
-                return await self._after_asking(again, now, missing)
-            except (KeyMissing, IntrospectionNeeded) as another:
-                needed = another
-
-    async def _after_asking(self, again: _Again, service: DecisionService, wanted: VerdictMissing) -> bytes:
-        """Whose rules changed meanwhile misses its verdict still, and refuses; so does one whose key is gone."""
-        async with service.fetched_verdict(wanted):
-            now = self._service_for(wire.configuration_tag(again.question[2]))
-            return again._replace(late=True).answered_by(now)
-
-    async def _answer_with_care(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes:
-        """It may be Envoy's next try of a question that another worker is at, or has just died at.
-
-        When its asker has hung up, as Envoy does before it tries the next worker, we hear of it now and are cancelled.
-        How the other one comes out of the question tells whether to try it here (`quarantine`); one that is stopped
-        comes out of nothing, and is not waited for.
-        """
-        await asyncio.sleep(_HANG_UP)
-        service = self._service_for(wire.configuration_tag(found))
-        request = service.read(method, target, found)
-        while (standing := service.standing(request)) is not None:
-            slot, is_the_same = standing
-            if state_of(self._flight.pid_of(slot)) in STOPPED:
-                if is_the_same:
-                    self._flight.take_over(slot)
-                break
-            await asyncio.sleep(_LOOK_AT_THE_OTHER)
-        answer = self._answer_now(method, target, found)
-        return answer if isinstance(answer, bytes) else await answer
-
-    def _service_for(self, tag: bytes) -> DecisionService:
-        """The rules of the configuration that routed the request: a reload changes rules and routes one by one."""
-        service = self._service
-        assert service is not None  # the socket is opened after the first rules
-        if tag and tag != service.tag and self._previous is not None and tag == self._previous.tag:
-            return self._previous
-        return service
 
     async def _beat(self) -> None:
         while True:
@@ -294,35 +165,9 @@ class _Worker:
                     log.error(
                         "audit_unavailable", extra={"fields": {"records": figures.audit_failures, "error": error}}
                     )
-            if self._audit is not None:
-                self._audit.look_after()
-            if self._service is not None and self._flight.alarmed:
-                self._service.record_unanswered()
+            self._rules.look_after_records()
             if self._unrecordable is not None:
                 await self._use(self._unrecordable)
-
-
-class _Again(NamedTuple):
-    """A question that could not be answered at once, as it will be asked again."""
-
-    question: tuple[bytes, bytes, dict[bytes, bytes]]
-    decision_id: str
-    started: int
-    final: bool = False
-    late: bool = False
-
-    def answered_by(self, service: DecisionService) -> bytes:
-        request = service.read(*self.question)
-        return service.answer(request, self.decision_id, self.started, final=self.final, late=self.late)
-
-
-def _give(tokens: TokenVerifier | None, keys: IssuerKeys) -> None:
-    """A key set that cannot be used is reported, and the last one stays."""
-    try:
-        if tokens is not None:
-            tokens.set_keys(keys)
-    except ValueError as error:
-        log.error("keys_unusable", extra={"fields": {"issuer": keys.issuer, "error": str(error)}})  # noqa: TRY400 - expected, no traceback
 
 
 async def _serve(listening: int, protocol: Callable[[], DecisionProtocol]) -> asyncio.Server:

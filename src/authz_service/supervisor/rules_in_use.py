@@ -1,0 +1,119 @@
+"""The rules that a worker decides by, as ready decision services: the present one and the one before. Asks nobody."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from authz_service.audit.chain import Chain
+from authz_service.audit.sink import AuditSink
+from authz_service.audit.writer import AuditWriter
+from authz_service.domain.rules import GateRules, IssuerKeys
+from authz_service.headers import listener_tag
+from authz_service.identity.certificates import Peers
+from authz_service.identity.introspections import Introspections
+from authz_service.identity.tokens import TokenVerifier
+from authz_service.ingress.gate import Gate
+from authz_service.policy.awaited import AwaitedPolicy
+from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.opa_server import OpaServer
+from authz_service.supervisor.decision_copies import DecisionCopies
+from authz_service.supervisor.decision_service import DecisionService, Tally
+from authz_service.supervisor.flight_recorder import FlightRecorder
+
+log = logging.getLogger(__name__)
+
+
+class RulesInUse:
+    """One per worker. What did not change with the rules keeps its caches and connections."""
+
+    def __init__(
+        self, flight: FlightRecorder, tally: Tally, introspections: Introspections, copies: DecisionCopies
+    ) -> None:
+        self._flight = flight
+        self._tally = tally
+        self._introspections = introspections
+        self._copies = copies
+        self._service: DecisionService | None = None
+        self._previous: DecisionService | None = None  # judges what Envoy routed before it took over the new routes
+        self._listeners: dict[bytes, frozenset[str]] = {}  # by tag: the headers that such a listener strips
+        self._rules: GateRules | None = None
+        self._peers: Peers | None = None
+        self._tokens: TokenVerifier | None = None
+        self._audit: AuditWriter | None = None
+        self._policy_server: OpaServer | None = None
+        self._keys: dict[str, IssuerKeys] = {}
+
+    def use(self, rules: GateRules) -> None:
+        """Decide by `rules` from now on. Raises whatever is wrong with them; then the last ones stay in force."""
+        last = self._rules
+        peers, tokens = self._peers, self._tokens
+        # The caches of verified certificates and tokens live as long as the rules they were verified by.
+        if last is None or rules.peers != last.peers:
+            peers = None if rules.peers is None else Peers(rules.peers, time.time)
+        if last is None or rules.issuers != last.issuers:
+            tokens = None if not rules.issuers else TokenVerifier(rules.issuers, time.time)
+            for keys in self._keys.values():
+                _give(tokens, keys)
+        server = self._policy_server
+        if last is None or rules.policy_server != last.policy_server:
+            server = None if rules.policy_server is None else OpaServer(rules.policy_server)
+        policy = PolicyEngine(rules.policy) if rules.policy else AwaitedPolicy() if rules.policy_awaited else server
+        self._introspections.use(rules.issuers)
+        gate = Gate(rules, peers, tokens, policy, self._introspections)
+        gate.deny_tokens(rules.denials)
+        audit = self._writing_to(rules)
+        owned = frozenset(name.lower() for _, name in rules.headers.inject)
+        self._listeners[listener_tag(owned).encode()] = owned
+        service = DecisionService(gate, audit, self._tally, self._listeners, self._flight, server)
+        service.copy_to(self._copies if rules.copies else None)
+        if self._policy_server is not None and self._policy_server is not server:
+            self._policy_server.close()
+        self._peers, self._tokens, self._audit, self._policy_server = peers, tokens, audit, server
+        self._succeed(service, rules)
+
+    def set_keys(self, keys: IssuerKeys) -> None:
+        self._keys[keys.issuer] = keys
+        _give(self._tokens, keys)
+
+    def service_for(self, tag: bytes) -> DecisionService:
+        """That of the configuration which routed the request: a reload changes rules and routes one by one."""
+        service = self._service
+        assert service is not None  # nobody is listened to before the first rules
+        if tag and tag != service.tag and self._previous is not None and tag == self._previous.tag:
+            return self._previous
+        return service
+
+    def look_after_records(self) -> None:
+        """Those of the audit, and those of questions whose worker died. Called about once a second."""
+        if self._audit is not None:
+            self._audit.look_after()
+        if self._service is not None and self._flight.alarmed:
+            self._service.record_unanswered()
+
+    def _writing_to(self, rules: GateRules) -> AuditWriter:
+        """Raises AuditUnavailable when the destination cannot be opened."""
+        audit = self._audit
+        if audit is None:
+            audit = AuditWriter(Chain(rules.audit_chain, self._flight.slot), AuditSink(rules.audit_path))
+        elif self._rules is None or rules.audit_path != self._rules.audit_path:
+            audit.write_to(AuditSink(rules.audit_path))
+        audit.speak_for(rules.service, rules.zone)
+        return audit
+
+    def _succeed(self, service: DecisionService, rules: GateRules) -> None:
+        for older in (self._previous, self._service):
+            if older is not None:
+                older.retire(rules)
+        if self._service is not None and self._service.tag != service.tag:
+            self._previous = self._service
+        self._service, self._rules = service, rules
+
+
+def _give(tokens: TokenVerifier | None, keys: IssuerKeys) -> None:
+    """A key set that cannot be used is reported, and the last one stays."""
+    try:
+        if tokens is not None:
+            tokens.set_keys(keys)
+    except ValueError as error:
+        log.error("keys_unusable", extra={"fields": {"issuer": keys.issuer, "error": str(error)}})  # noqa: TRY400 - expected, no traceback

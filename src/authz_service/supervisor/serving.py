@@ -1,0 +1,167 @@
+"""What serves now, and how another reading of the files takes its place. Reads no configuration, starts no process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable
+
+from authz_service.clock import SystemClock
+from authz_service.config.model import Config
+from authz_service.domain.rules import IssuerKeys
+from authz_service.envoy import secrets
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.resources import steps
+from authz_service.errors import ConfigProblems, Problem
+from authz_service.supervisor.bundle_keeper import BundleKeeper
+from authz_service.supervisor.decision_log import DecisionLog
+from authz_service.supervisor.desired import Desired
+from authz_service.supervisor.envoy_admin import EnvoyAdmin
+from authz_service.supervisor.metrics import Figure
+from authz_service.supervisor.outbound import Outbound
+from authz_service.supervisor.served_certificates import ServedCertificates
+from authz_service.supervisor.served_denylist import ServedDenylist
+from authz_service.supervisor.state_dir import StateDirectory
+from authz_service.supervisor.worker_hub import WorkerHub
+
+log = logging.getLogger(__name__)
+
+_TAKE_OVER = 1.0  # seconds for Envoy to accept a file
+_SETTLE = 2.0  # seconds for the workers to take over the rules
+
+
+class Serving:
+    """Certificates, keys, tokens, rules and resources of one sidecar, as Envoy and the workers have them."""
+
+    def __init__(
+        self,
+        desired: Desired,
+        directory: StateDirectory,
+        figure: Figure,
+        look_now: Callable[[], None],
+        bundle_arrived: Callable[[], None],
+    ) -> None:
+        self.current = desired
+        self._directory = directory
+        self._paths = StatePaths(directory.path)
+        self._look_now = look_now
+        self.envoy = EnvoyAdmin(self._paths.admin_socket)
+        self.certificates = ServedCertificates(self._publish_secret, time.time)
+        self.outbound = Outbound(
+            self._paths.keys, self._publish_keys, self._publish_token, SystemClock(), figure.introspections
+        )
+        self.denylist = ServedDenylist(figure.reloads)
+        self.bundles = BundleKeeper(SystemClock(), figure.reloads, bundle_arrived)
+        labels = {"id": str(uuid.uuid4()), "app": "authz-service"}
+        self.decision_log = DecisionLog(SystemClock(), figure.copies, labels)
+        self.hub = WorkerHub(
+            self._paths.control_socket,
+            figure.add,
+            self.outbound.refetch,
+            look_now,
+            self.outbound.introspect,
+            self.decision_log.take,
+        )
+
+    async def begin(self) -> None:
+        """Put down all that Envoy reads when it starts. Raises CertificateProblems or DenylistProblems."""
+        desired = self.current
+        self.certificates.refresh(desired.config)
+        self.certificates.require_complete()
+        self.denylist.refresh(desired.config)
+        self.denylist.require_usable()
+        self._write_empty_tokens(desired.config, only_missing=False)
+        self._send_rules()
+        for name, text in desired.resources.files().items():
+            self._directory.write(name, text)
+        await self._update_sources(desired.config)
+
+    async def replace(self, desired: Desired) -> None:
+        """Workers first, Envoy second. Raises without a change of what serves: routes are judged by their own revision.
+
+        A worker that has the new rules goes on judging by the old ones what Envoy routes by the old ones.
+        """
+        before = self.current
+        try:
+            self.current = desired
+            self.certificates.refresh(desired.config)
+            self._write_empty_tokens(desired.config, only_missing=True)
+            self._require_secrets(desired)
+            await asyncio.to_thread(self.denylist.refresh, desired.config)
+            if desired.config.revocation != before.config.revocation:
+                self.denylist.require_usable()
+            self._send_rules()
+            await self.hub.require_settled(desired.revision, _SETTLE)
+            await self._write_steps(before, desired)
+        except BaseException:
+            self.current = before
+            self._send_rules()
+            raise
+        await self._update_sources(desired.config)
+
+    async def follow_certificates_and_denylist(self) -> list[str]:
+        """Hand over the files behind the present configuration that changed; the names of the certificates among them.
+
+        Raises OSError when the state directory cannot be written; the rest comes with the next call.
+        """
+        await asyncio.to_thread(self.denylist.refresh, self.current.config)
+        changed = self.certificates.refresh(self.current.config)
+        self._send_rules()
+        if changed:  # a token may be bound to the certificate before
+            await self.outbound.update(self.current.config)
+        return changed
+
+    async def stop(self) -> None:
+        """Nothing is fetched, sent or heard any more."""
+        await self.bundles.stop()
+        await self.decision_log.stop()
+        await self.outbound.stop()
+        self.hub.stop()
+        await self.envoy.close()
+
+    async def _update_sources(self, config: Config) -> None:
+        await self.outbound.update(config)
+        await self.bundles.update(config)
+        await self.decision_log.update(config)
+
+    def _require_secrets(self, desired: Desired) -> None:
+        """Envoy refuses a whole listener for the lack of one. Raises ConfigProblems for each that cannot be used."""
+        absent = [name for name in desired.resources.secrets if not self._paths.secret(name).exists()]
+        if absent:
+            problems = self.certificates.problems
+            fix = "mend the certificate files, then save the configuration again"
+            raise ConfigProblems([Problem(name, problems.get(name, "is not there"), fix) for name in absent])
+
+    async def _write_steps(self, before: Desired, desired: Desired) -> None:
+        """One file after the other, each taken over by Envoy before the next, so that no route is ever without its
+        cluster.
+        """
+        for name, text in steps(before.resources, desired.resources):
+            self._directory.write(name, text)
+            await self.envoy.taken_over(name, json.loads(text)["version_info"], _TAKE_OVER)
+
+    def _write_empty_tokens(self, config: Config, *, only_missing: bool) -> None:
+        """Envoy wants the file to exist; an empty token is 503 for the target until there is one."""
+        for name, target in config.egress.targets.items():
+            present = self._paths.secret(secrets.target_token(name)).exists()
+            if target.auth.type != "none" and not (only_missing and present):
+                self._publish_token(name, None)
+
+    def _send_rules(self) -> None:
+        """To every worker; nothing happens when they have these already."""
+        self.hub.set_rules(self.denylist.with_denied(self.certificates.with_trust(self.current.rules)))
+
+    def _publish_secret(self, name: str, text: str) -> None:
+        self._directory.write(f"sds/{name}.json", text)
+
+    def _publish_token(self, target: str, token: str | None) -> None:
+        name = secrets.target_token(target)
+        self._publish_secret(name, secrets.token_secret(name, token or ""))
+        self._look_now()
+
+    def _publish_keys(self, keys: IssuerKeys) -> None:
+        self.hub.set_keys(keys)
+        self._look_now()
