@@ -24,7 +24,7 @@ KEPT_HEADERS = frozenset({headers.CORRELATION_ID})
 
 
 class OpaEvent(msgspec.Struct, omit_defaults=True):
-    """The members of OPA's own events that we have; `docs/operations.md` describes each. Empty ones are left out."""
+    """The members of OPA's own events that we have; `docs/audit.md` describes each. Empty ones are left out."""
 
     labels: dict[str, str]
     decision_id: str

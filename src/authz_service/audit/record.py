@@ -27,7 +27,7 @@ _TREACHEROUS = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class AuditRecord(msgspec.Struct):
-    """The public shape of an audit line; `docs/operations.md` describes each field."""
+    """The public shape of an audit line; `docs/audit.md` describes each field."""
 
     time: str  # RFC 3339, UTC, milliseconds
     level: str  # info for allow, warn for deny
@@ -58,7 +58,7 @@ class AuditRecord(msgspec.Struct):
 
 
 class GapRecord(msgspec.Struct):
-    """What is missing before this record, in its own words; `docs/operations.md` describes each field."""
+    """What is missing before this record, in its own words; `docs/audit.md` describes each field."""
 
     time: str
     level: str  # "error"

@@ -1,4 +1,4 @@
-"""Judges a list of revoked certificates and tokens (docs/operations.md). Not the file, not who is refused by it."""
+"""Judges a list of revoked certificates and tokens (docs/rotation.md). Not the file, not who is refused by it."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -115,7 +115,7 @@ def test_whatever_it_says_it_is_understood_or_refused(document: dict[str, object
 
 
 def test_the_example_in_the_documentation_is_good() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "rotation.md").read_text()
     example = text.partition("```yaml\ncertificates:")[2].partition("```")[0]
 
     assert parse_denylist(yaml.safe_load("certificates:" + example)).entries == 7

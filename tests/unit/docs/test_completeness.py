@@ -27,6 +27,7 @@ from authz_service.supervisor.status import Status
 from authz_service.supervisor.worker_hub import WorkerHub
 
 OPERATIONS = read("docs/operations.md")
+AUDIT = read("docs/audit.md")
 REASONS = read("docs/reasons.md")
 _LEVELS = {"debug", "info", "warning", "error", "exception"}
 
@@ -48,14 +49,14 @@ def test_a_reasons_section_says_its_status_its_meaning_and_who_acts(reason: Reas
 
 def test_every_field_of_the_audit_record_is_described_in_its_order() -> None:
     """The table and the struct are one list."""
-    table = section(OPERATIONS, "## Audit record")
+    table = section(AUDIT, "## Audit record")
 
     assert [cell.strip("`") for cell in first_cells(table)] == [*AuditRecord.__struct_fields__, *seal.FIELDS]
 
 
 def test_every_member_of_an_event_in_opas_format_is_described() -> None:
     """And each claim that may be in it."""
-    told = section(OPERATIONS, "### Copies in OPA's format")
+    told = section(AUDIT, "## Copies in OPA's format")
 
     described = [word for cell in first_cells(told) for word in code_words(cell)]
     assert sorted(described) == sorted(OpaEvent.__struct_fields__)
@@ -65,7 +66,7 @@ def test_every_member_of_an_event_in_opas_format_is_described() -> None:
 
 def test_every_field_of_the_record_of_a_gap_is_described_in_its_order() -> None:
     """What it has in common with the others is described there."""
-    table = section(OPERATIONS, "### Records of gaps")
+    table = section(AUDIT, "## Records of gaps")
     common = {*AuditRecord.__struct_fields__} - {"event", "level"}
 
     described = [cell.strip("`") for cell in first_cells(table)]
