@@ -293,6 +293,8 @@ def _workers_and_sources() -> list[Mutation]:
                  "if member.type not in _PLAIN:", _BUNDLE),
         Mutation("a bundle of a few bytes may claim terabytes", bundle,
                  "if member.type not in _PLAIN or not _NAME", "if not member.isreg() or not _NAME", _BUNDLE),
+        Mutation("a bundle defines what is another's", f"{_SRC}/policy/bundle_roots.py",
+                 "if not any(_is_below(path, root) for root in paths):", "if False:", _BUNDLE),
         Mutation("whoever ends a worker ends the next ones too", f"{_SRC}/supervisor/quarantine.py",
                  "each.know(_NOT_ASKED)", "pass", ("tests/unit/supervisor/test_quarantine.py",)),
         Mutation("made-up keys fill the place of introspection", f"{_SRC}/supervisor/control_questions.py",

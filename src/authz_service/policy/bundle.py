@@ -18,6 +18,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 import msgspec
 
 from authz_service.errors import BundleRefused
+from authz_service.policy.bundle_roots import outside_of_roots
 
 MAX_BYTES = 16 << 20  # as it comes
 MAX_UNPACKED_BYTES = 64 << 20
@@ -61,6 +62,7 @@ class _Payload(msgspec.Struct):
 class _Manifest(msgspec.Struct):
     revision: str = ""
     rego_version: int = 1
+    roots: list[str] | None = None  # all of `data`
 
 
 class Bundle(NamedTuple):
@@ -77,6 +79,8 @@ def read_bundle(content: bytes, is_signed_by: IsSignedBy, scope: str = "") -> Bu
     manifest = _decoded(files.get(_MANIFEST, b"{}"), _Manifest, _MANIFEST)
     if manifest.rego_version != 1:
         _refuse(f"it is of Rego v{manifest.rego_version}", "build it for Rego v1")
+    if outside := outside_of_roots([""] if manifest.roots is None else manifest.roots, files):
+        _refuse(outside, "correct `roots` in its .manifest, or take out what is not its own")
     return Bundle({name: text for name, text in files.items() if _is_ours(name)}, manifest.revision)
 
 

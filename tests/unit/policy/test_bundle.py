@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -179,6 +180,60 @@ def test_anything_else_is_refused(name: str) -> None:
         read(make())
     assert "Fix: " in str(caught.value)
     assert read(bundles.bundle(FILES, KEY))
+
+
+def rooted(*roots: str, **files: str) -> Bundle:
+    """A good bundle of these roots with one file more, or another one in the place of its own."""
+    named = {name.replace("__", "/").replace("_dot_", "."): text for name, text in files.items()}
+    manifest = json.dumps({"roots": roots})
+    return read(
+        bundles.bundle({**FILES, "order/order_test.rego": "package order.test\n", **named, ".manifest": manifest}, KEY)
+    )
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "found"),
+    [
+        (("order", "users"), ("order",), "users/data.json defines data.users"),
+        (("order", "users"), ("users",), "order/order.rego defines data.order"),
+        (("/order/", "users"), ("orders", "users"), "order/order.rego defines data.order,"),
+        (("order", "users/a", "users/ю"), ("order", "users/a"), "users/data.json defines data.users.ю"),
+        (("order", "users"), (), r"outside of its roots \(none\)"),
+        (("",), ("order/rules", "users"), "order/order.rego defines data.order,"),
+        (("order", "users"), ("order", "users", "order/x"), "its roots 'order' and 'order/x' overlap"),
+        (("order", "users"), ("order", "users", ""), "overlap"),
+    ],
+)
+def test_what_lies_outside_of_the_roots_is_refused(inside: Sequence[str], outside: Sequence[str], found: str) -> None:
+    """By another bundle's owner perhaps; the same files pass with the roots that they are in."""
+    assert rooted(*inside).files
+    with pytest.raises(BundleRefused, match=found) as caught:
+        rooted(*outside)
+    assert "Fix: correct `roots`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("# package users\n\npackage order.a\n", "# package order\n\npackage other.a\n"),
+        ('package order["a b"].c\n', 'package other["a b"].c\n'),
+        ("\ufeffpackage order\n", "\ufeffpackage other\n"),
+        ("package\n  order\n", "import rego.v1\npackage order\n"),
+    ],
+)
+def test_a_policy_belongs_where_its_package_is(good: str, bad: str) -> None:
+    """Not where its file lies. What cannot be told is outside."""
+    assert rooted("order", "users", more__p_dot_rego=good).files
+    with pytest.raises(BundleRefused, match=r"more/p\.rego defines"):
+        rooted("order", "users", more__p_dot_rego=bad)
+
+
+def test_data_belongs_where_its_keys_are() -> None:
+    """An object that leads to a root may, and nothing beside it."""
+    assert rooted("order", "users", "a/b", data_dot_json='{"a": {"b": {"c": 1}}}').files
+    for other in ('{"a": {"b": 1, "x": 1}}', '{"a": 1}', '{"x": {}}', "[]"):
+        with pytest.raises(BundleRefused, match=r"data\.json defines"):
+            rooted("order", "users", "a/b", data_dot_json=other)
 
 
 def test_the_scope_has_to_be_the_configured_one() -> None:
