@@ -50,8 +50,8 @@ class NetworkedMesh(Mesh):
             f"{other.name.upper().replace('-', '_')}_IP": self.networks.address(other.name, CALLED_IN[other.name])
             for other in PODS
         }
-        # Without POD_IP the doors are as in the example: the ingress on every address, all else on loopback.
-        return {**super().sidecar_environment(pod), **addresses, "POD_IP": ""}
+        # Without LOOPBACK_IP the doors are as in the example: the ingress on every address, all else on loopback.
+        return {**super().sidecar_environment(pod), **addresses, "LOOPBACK_IP": ""}
 
     async def spawn(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         await super().spawn(name, self.networks.inside(name.partition("/")[0], command), environment)

@@ -168,7 +168,7 @@ class Mesh:
         return {
             **addresses,
             **SECRETS,
-            "POD_IP": self.address(pod),
+            "LOOPBACK_IP": self.address(pod),
             "CERTS_DIR": str(self.certs),
             "POLICIES_DIR": str(self.example / pod.folder / "policies"),
             "STATE_DIR": str(self.folder / "state" / pod.name),

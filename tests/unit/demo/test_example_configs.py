@@ -32,8 +32,8 @@ def test_a_configuration_needs_nothing_but_its_secret(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_pod_on_loopback_keeps_to_its_address(folder: str) -> None:
-    """POD_IP moves every listener and the service, so that several pods share a host; production listens everywhere."""
-    config = load_config(EXAMPLES / folder / "config.yaml", {**SECRETS, "POD_IP": "127.5.2.1"})
+    """LOOPBACK_IP moves every listener and the service, so that several pods share a host; production listens everywhere."""
+    config = load_config(EXAMPLES / folder / "config.yaml", {**SECRETS, "LOOPBACK_IP": "127.5.2.1"})
 
     addresses = [config.http.addr.host, config.admin.addr.host]
     if config.egress.enabled:
@@ -43,6 +43,18 @@ def test_a_pod_on_loopback_keeps_to_its_address(folder: str) -> None:
         addresses.append(config.proxy.upstream.host)
     assert set(addresses) == {"127.5.2.1"}
     assert len(addresses) == {"gateway": 3, "data-service": 3}.get(folder, 4)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_address_of_a_pod_is_none_for_admin_and_egress(folder: str) -> None:
+    """Whoever reached them there could read and call as the service; probes have a listener of their own."""
+    path = EXAMPLES / folder / "config.yaml"
+    with pytest.raises(ConfigProblems) as refusal:
+        load_config(path, {**SECRETS, "LOOPBACK_IP": "10.0.2.11"})
+
+    egress = load_config(path, SECRETS).egress.enabled
+    assert {problem.at for problem in refusal.value.problems} == {"admin.addr"} | ({"egress.addr"} if egress else set())
+    assert "admin.network_addr" in str(refusal.value)
 
 
 def test_only_the_drawn_arrows_are_configured() -> None:
