@@ -102,6 +102,10 @@ def test_a_peer_above_its_rate_is_told_so_and_another_is_served(peers: LoneSidec
     line = logged(peers, again.problem["correlation_id"])
     assert (line["status"], line["details"]) == (429, "local_rate_limited")
     assert "api-gateway-client" in str(line["peer"])
+    assert (line["method"], line["path"]) == ("GET", "/orders/1")
+    assert line["time"]
+    assert line["peer_fingerprint"]
+    assert line["remote"]
 
     assert [peers.call("GET", "/orders/1", token=john, certificate=other).status for _ in range(BURST)] == [200] * BURST
 
