@@ -91,6 +91,23 @@ def test_check_and_run_say_that_the_audit_file_has_no_folder(
         assert ran.stderr.splitlines()[1:] == ["1 problem."]
 
 
+@pytest.mark.parametrize(("other", "advised"), [("zone3/api-gateway", True), ("zone3/web-gateway", False)])
+def test_check_advises_bindings_for_spiffe_ids_that_end_alike(
+    tmp_path: Path, environment: dict[str, str], other: str, *, advised: bool
+) -> None:
+    """No refusal: it may be meant."""
+    client = '"CN=api-gateway-client,O=MyOrg"'
+    text = ORDER.read_text()
+    assert client in text
+    ids = f'"spiffe://mesh/zone1/api-gateway"\n      - "spiffe://mesh/{other}"'
+    file = tmp_path / "config.yaml"
+    file.write_text(text.replace(client, ids))
+    ended = authz(environment, "check", "--config", file)
+
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "usable")
+    assert ("proxy.mtls.bindings" in ended.stdout) is advised
+
+
 def test_decide_says_that_its_token_file_cannot_be_read(tmp_path: Path, environment: dict[str, str]) -> None:
     """The option, the file and why."""
     ended = authz(environment, "decide", "--config", ORDER, "--token", f"@{tmp_path / 'absent'}")

@@ -18,6 +18,7 @@ from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import render
 from authz_service.errors import AuthzServiceError, Problems
+from authz_service.identity.client_binding import sharing
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.audit_destination import require_writable_audit
@@ -35,7 +36,7 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
     report = _Report(console)
     config = report.part("configuration", lambda: load_config(config_path, environment))
     if config is not None:
-        report.part("allowed clients", lambda: gate_rules(config, None, ""))
+        report.part("allowed clients", lambda: _allowed_clients(config, console))
         report.part("certificates", lambda: _certificates(config, console))
         report.part("audit file", lambda: require_writable_audit(config, config_path))
         if config.revocation is not None:
@@ -71,6 +72,16 @@ class _Report:
         for line in lines:
             self._console.print(f"  {escape(line)}")
         self.problems += len(lines)
+
+
+def _allowed_clients(config: Config, console: Console) -> None:
+    peers = gate_rules(config, None, "").peers
+    for client, uris in sharing(peers).items() if peers is not None and config.proxy.auth.enabled else ():
+        advice = f"bind each of them, such as proxy.mtls.bindings: {{'{uris[0]}': {client}}}"
+        console.print(
+            f"[yellow]![/] proxy.mtls.allowed_clients: {escape(' and '.join(uris))} "
+            f"may each present the tokens of {escape(client)}: only the last segment is compared. {escape(advice)}"
+        )
 
 
 def _certificates(config: Config, console: Console) -> None:

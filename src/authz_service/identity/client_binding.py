@@ -22,6 +22,18 @@ def require_same_client(peer: Peer, claims: Claims, rules: PeerRules) -> None:
         raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, f"issued to {azp}")
 
 
+def sharing(rules: PeerRules) -> dict[str, list[str]]:
+    """By client: the SPIFFE IDs that may all present its tokens, only because they end alike. For advice."""
+    if not rules.bind_service_tokens:
+        return {}
+    bound = {owner for owner, _ in rules.bindings}
+    found: dict[str, list[str]] = {}
+    for rule in rules.allowed:
+        if rule.uri and rule.uri not in bound:
+            found.setdefault(_last_segment(rule.uri), []).append(rule.uri)
+    return {client: uris for client, uris in found.items() if len(set(uris)) > 1}
+
+
 def is_service_token(claims: Claims) -> bool:
     """Keycloak adds `client_id` to a service account's token, and names the account after the client."""
     values = claims.values
@@ -38,4 +50,8 @@ def _clients_of(peer: Peer, rules: PeerRules) -> list[str]:
         return bound
     if peer.common_name:
         return [name.removesuffix(_CN_SUFFIX)] if name.endswith(_CN_SUFFIX) else []
-    return [name.rpartition("/")[2]] if name.startswith(_SPIFFE) else []
+    return [_last_segment(name)] if name.startswith(_SPIFFE) else []
+
+
+def _last_segment(spiffe_id: str) -> str:
+    return spiffe_id.rpartition("/")[2]

@@ -32,7 +32,7 @@ def test_a_configuration_needs_nothing_but_its_secret(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_pod_on_loopback_keeps_to_its_address(folder: str) -> None:
-    """LOOPBACK_IP moves every listener and the service, so that several pods share a host; production listens everywhere."""
+    """LOOPBACK_IP moves every listener and the service, for several pods on a host; production listens everywhere."""
     config = load_config(EXAMPLES / folder / "config.yaml", {**SECRETS, "LOOPBACK_IP": "127.5.2.1"})
 
     addresses = [config.http.addr.host, config.admin.addr.host]

@@ -5,8 +5,8 @@ from tests.support.tokens import ISSUER, changed, good_claims, service_claims
 
 from authz_service.domain.decision import NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.domain.rules import PeerRules
-from authz_service.identity.client_binding import require_same_client
+from authz_service.domain.rules import ClientRule, PeerRules
+from authz_service.identity.client_binding import require_same_client, sharing
 
 RULES = PeerRules(required=True, allowed=())
 BOUND = PeerRules(required=True, allowed=(), bindings=(("legacy-7", "order-service"), ("spiffe://mesh/x", "payment")))
@@ -91,3 +91,33 @@ def test_the_binding_can_be_switched_off() -> None:
     off = PeerRules(required=True, allowed=(), bind_service_tokens=False)
 
     require_same_client(a_peer("payment-service-client"), the_claims(ORDER), off)
+
+
+def allowed(*uris: str, **more: object) -> PeerRules:
+    rules = (*(ClientRule(uri=uri) for uri in uris), ClientRule(attributes=(("CN", "order-service-client"),)))
+    return PeerRules(True, rules, **more)  # type: ignore[arg-type]
+
+
+ONE, TWO = "spiffe://mesh/zone1/order-service", "spiffe://mesh/zone2/order-service"
+
+
+def test_ids_that_end_alike_are_found() -> None:
+    """Each may present the other's tokens, as long as neither is bound by name."""
+    require_same_client(a_peer("", ONE), the_claims(ORDER), allowed(ONE, TWO))
+    require_same_client(a_peer("", TWO), the_claims(ORDER), allowed(ONE, TWO))
+    assert sharing(allowed(ONE, TWO)) == {"order-service": [ONE, TWO]}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        allowed(ONE),
+        allowed(ONE, ONE),
+        allowed(ONE, "spiffe://mesh/zone2/payment-service"),
+        allowed(ONE, TWO, bindings=((TWO, "order-of-zone-2"),)),
+        allowed(ONE, TWO, bind_service_tokens=False),
+    ],
+    ids=["one", "one twice", "other ends", "bound", "nothing is bound"],
+)
+def test_nothing_is_said_of_ids_that_cannot_be_mistaken(rules: PeerRules) -> None:
+    assert sharing(rules) == {}
