@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from joserfc.jwk import RSAKey
-from tests.keycloak.conftest import ChangeClient
+from tests.support.changed_clients import ChangeClient
 from tests.support.echo_service import EchoService, tls_server
 from tests.support.live import Live, decoded
 from tests.support.lone_sidecar import REMOVED, LoneSidecar, replace, until

@@ -18,15 +18,16 @@ from tests.support.lone_config import put
 from tests.support.lone_sidecar import until
 from tests.support.neighbours import Answer, ask
 
-from authz_devkit.certs.tree import leaf_cert, leaf_key
+from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_devkit.demo.caller import PASSWORD
+from authz_devkit.demo.identity import signing_keys_file
 from authz_devkit.demo.mesh import EXAMPLE, IDENTITY_PROVIDER
 
 
 class PrivateIdp:
     """Same name, same certificate and same realms as the mesh's, at another address; `hosts` leads a sidecar here."""
 
-    def __init__(self, live: Live, lifetime: int = 300) -> None:
+    def __init__(self, live: Live, lifetime: int = 300, *, signing_as_the_mesh: bool = False) -> None:
         """Access tokens live for `lifetime` seconds."""
         self._live = live
         self.address = live.free_address()
@@ -36,6 +37,8 @@ class PrivateIdp:
             document = json.loads(realm.read_text())
             put(document, "accessTokenLifespan", lifetime)
             realm.write_text(json.dumps(document))
+        if signing_as_the_mesh:
+            shutil.copy(signing_keys_file(live.mesh.folder), self.folder / "keys.state")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,7 +65,8 @@ class PrivateIdp:
             "--hostname": self._live.mesh.identity_url,
             "--state": self.folder / "keys.state",
         }
-        words = [str(word) for option in options.items() for word in option]
+        authorities = [("--client-ca", ca_bundle(certs, zone)) for zone in ("zone1", "zone2", "zone3")]
+        words = [str(word) for option in (*options.items(), *authorities) for word in option]
         launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(

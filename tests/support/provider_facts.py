@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from tests.support.provider_questions import DOCUMENTS, FIXED_IDS, QUESTIONS, Question
+from tests.support.client_proofs import assertion
+from tests.support.provider_questions import DOCUMENTS, FIXED_IDS, QUESTIONS, TWICE, Question
 
 Json = dict[str, Any]
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -32,7 +33,7 @@ Send = Callable[[httpx.Request], httpx.Response]
 def gather_facts(base_url: str, send: Send) -> Json:
     """Name of the question → status, headers and body, comparable between two providers."""
     facts: Json = {}
-    tokens: dict[str, str] = {}
+    tokens = {TWICE: assertion("good", f"{base_url}/realms/proof")}
     for question in QUESTIONS:
         answer = send(_request(base_url, question, tokens))
         facts[question.name] = _fact(answer)
@@ -66,7 +67,8 @@ def _differences(wanted: Any, found: Any, at: str = "", *, subset: bool) -> Iter
 def _request(base_url: str, question: Question, tokens: Mapping[str, str]) -> httpx.Request:
     body = question.form
     if not isinstance(body, str):
-        body = urlencode({name: tokens.get(value, value) for name, value in body.items()})
+        issuer = f"{base_url}/realms/{question.realm}"
+        body = urlencode({name: _value(value, issuer, tokens) for name, value in body.items()})
     headers = {"content-type": question.content_type}
     authorization = question.authorization
     if question.basic is not None:
@@ -75,6 +77,11 @@ def _request(base_url: str, question: Question, tokens: Mapping[str, str]) -> ht
         headers["authorization"] = authorization
     url = f"{base_url}/realms/{question.realm}/protocol/openid-connect/{question.endpoint}"
     return httpx.Request("POST", url, content=body.encode(), headers=headers)
+
+
+def _value(written: str, issuer: str, tokens: Mapping[str, str]) -> str:
+    kind, _, name = written.partition("assertion: ")
+    return assertion(name, issuer) if name and not kind else tokens.get(written, written)
 
 
 def _fact(answer: httpx.Response) -> Json:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
+
+from tests.support import client_proofs
+from tests.support.client_proofs import ASSERTION_TYPE
 
 FIXED_IDS = ("7d0c6a52-", "5e2b9c10-", "1c7c9d4e-")  # how the ids begin that the realm files give to users
 
 
 class Question(NamedTuple):
-    """One request. A form value that begins with `token of` is the token that an earlier question brought."""
+    """One request. A form value `access_token of …` is what an earlier question brought, `assertion: …` is made now."""
 
     name: str
     realm: str
@@ -216,6 +219,45 @@ EXCHANGE_QUESTIONS = (
     _swap("own token", {"grant_type": "client_credentials"}),
     _swap("its own", {**SWAP_DATA, "subject_token": "access_token of exchange: own token"}),
 )  # fmt: skip
+BY_JWT = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
+NO_PROOF = {"client_assertion_type": None, "client_assertion": None}
+TWICE = "assertion that comes twice"
+
+
+def _proof(name: str, change: Mapping[str, str | None] | None = None, **more: Any) -> Question:
+    """`change`: None takes a parameter away. By default with a good assertion and no other name."""
+    form = {**BY_JWT, "client_assertion": "assertion: good", **(change or {})}
+    kept = {key: value for key, value in form.items() if value is not None}
+    return Question(f"proof: {name}", "proof", kept, **more)
+
+
+PROOF_QUESTIONS = (
+    *(_proof(name, {"client_assertion": f"assertion: {name}"}) for name in client_proofs.NAMES),
+    _proof("once", {"client_assertion": TWICE}),
+    _proof("twice", {"client_assertion": TWICE}),
+    _proof("and the client's name", {"client_id": client_proofs.CLIENT}),
+    _proof("and another client's name", {"client_id": "pem-service"}),
+    _proof("and nobody's name", {"client_id": "nobody"}),
+    _proof("and a secret", {"client_secret": "x"}),
+    _proof("and another client's secret", None, basic=("secret-service", "secret-service-secret")),
+    _proof("no type", {"client_assertion_type": None}),
+    _proof("no type, the client's name", {"client_assertion_type": None, "client_id": client_proofs.CLIENT}),
+    _proof("another type", {"client_assertion_type": "x"}),
+    _proof("another type, the client's name", {"client_assertion_type": "x", "client_id": client_proofs.CLIENT}),
+    _proof("no assertion", {"client_assertion": None, "client_id": client_proofs.CLIENT}),
+    _proof("no JWT, the client's name", {"client_assertion": "garbage", "client_id": client_proofs.CLIENT}),
+    _proof("empty", {"client_assertion": ""}),
+    _proof("a secret in its place", {"client_assertion": None}, basic=(client_proofs.CLIENT, "x")),
+    _proof("a name in its place", {**NO_PROOF, "client_id": client_proofs.CLIENT}),
+    _proof("introspection", {"token": "x"}, endpoint=INTROSPECT),
+    _proof(
+        "introspection, by another key",
+        {"token": "x", "client_assertion": "assertion: by another key"},
+        endpoint=INTROSPECT,
+    ),
+    _proof("certificate: none", {**NO_PROOF, "client_id": "certified-service"}),
+    _proof("certificate: a secret in its place", NO_PROOF, basic=("certified-service", "x")),
+)  # fmt: skip
 QUESTIONS = (
     *PASSWORD_QUESTIONS,
     *SERVICE_QUESTIONS,
@@ -223,6 +265,7 @@ QUESTIONS = (
     *INTROSPECTION_QUESTIONS,
     *ODD_QUESTIONS,
     *EXCHANGE_QUESTIONS,
+    *PROOF_QUESTIONS,
 )
 
 DOCUMENTS = {

@@ -47,12 +47,10 @@ def command(mesh: Mesh) -> list[str]:
         "--key", str(leaf_key(mesh.certs, _LEAF)),
         "--hostname", mesh.identity_url,
     ]  # fmt: skip
-    if keycloak:
-        options += ["--state", str(mesh.folder / "state" / "keycloak")]
-        for zone in ("zone1", "zone2", "zone3"):
-            options += ["--client-ca", str(ca_bundle(mesh.certs, zone))]
-    else:
-        options += ["--state", str(signing_keys_file(mesh.folder))]
+    for zone in ("zone1", "zone2", "zone3"):
+        options += ["--client-ca", str(ca_bundle(mesh.certs, zone))]
+    state = mesh.folder / "state" / "keycloak" if keycloak else signing_keys_file(mesh.folder)
+    options += ["--state", str(state)]
     return [sys.executable, "-m", "authz_devkit.cli", "keycloak" if keycloak else "idp", *options]
 
 

@@ -17,23 +17,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from authz_devkit.identity_provider.grants import (
-    TOKEN_EXCHANGE,
-    Answer,
-    Call,
-    Context,
-    OAuthError,
-    introspect,
-    issue_token,
-    revoke,
-)
+from authz_devkit.identity_provider.client_assertions import ALGORITHMS
+from authz_devkit.identity_provider.grants import TOKEN_EXCHANGE, introspect, issue_token, revoke
 from authz_devkit.identity_provider.keys import KeyStore
 from authz_devkit.identity_provider.mappers import unsupported_mappers
+from authz_devkit.identity_provider.oauth import Answer, Call, Context, OAuthError
 from authz_devkit.identity_provider.realm import Realm, load_realms
 from authz_devkit.identity_provider.revocation import Revoked
 
 log = logging.getLogger("authz_devkit.idp")
 
+CLIENT_CERTIFICATE = "authz_devkit.client_certificate"  # of the scope: DER, verified by the server
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 §5.1
 
 
@@ -80,6 +74,7 @@ class _Provider:
         self._hostname = hostname
         self._now = now
         self._revoked = {name: Revoked(now) for name in realms}
+        self._used_proofs = {name: Revoked(now) for name in realms}
 
     async def realm_info(self, request: Request) -> Response:
         context = self._context(request)
@@ -99,7 +94,7 @@ class _Provider:
         """Only what is really served here."""
         context = self._context(request)
         oidc = f"{context.issuer}/protocol/openid-connect"
-        methods = ["client_secret_basic", "client_secret_post"]
+        methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"]
         return JSONResponse(
             {
                 "issuer": context.issuer,
@@ -112,6 +107,8 @@ class _Provider:
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": [context.keys.algorithm],
                 "token_endpoint_auth_methods_supported": methods,
+                "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+                "tls_client_certificate_bound_access_tokens": True,
                 "introspection_endpoint_auth_methods_supported": methods,
                 "revocation_endpoint_auth_methods_supported": methods,
                 "scopes_supported": ["openid", *(scope.name for scope in context.realm.client_scopes)],
@@ -160,6 +157,7 @@ class _Provider:
             self._now,
             lambda: str(uuid4()),
             self._revoked[name],
+            self._used_proofs[name],
         )
 
 
@@ -173,6 +171,7 @@ async def _call(request: Request) -> Call:
         duplicated=any(count > 1 for count in often.values()),
         authorization=request.headers.get("authorization"),
         address=request.client.host if request.client else "",
+        certificate=request.scope.get(CLIENT_CERTIFICATE),
     )
 
 

@@ -12,8 +12,9 @@ from types import FrameType
 import click
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from authz_devkit.identity_provider.app import build_app
+from authz_devkit.identity_provider.app import CLIENT_CERTIFICATE, build_app
 from authz_devkit.identity_provider.keys import StateProblem
 from authz_devkit.identity_provider.realm import RealmProblems
 
@@ -28,8 +29,18 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--cert", required=True, type=_FILE, help="Certificate chain; read again when it changes.")
 @click.option("--key", required=True, type=_FILE)
 @click.option("--hostname", metavar="URL", help="Public URL, the start of every issuer.  [default: https://LISTEN]")
+@click.option("--client-ca", type=_FILE, multiple=True, help="CA of clients' certificates; may be given often.")
 @click.option("--state", type=_FILE, help="Keep the signing keys here, unencrypted, over a restart.")
-def idp(realms: Path, listen: str, cert: Path, key: Path, hostname: str | None, state: Path | None) -> None:
+def idp(  # noqa: PLR0913 - one parameter per option
+    *,
+    realms: Path,
+    listen: str,
+    cert: Path,
+    key: Path,
+    hostname: str | None,
+    client_ca: tuple[Path, ...],
+    state: Path | None,
+) -> None:
     """Serve Keycloak's URLs from realm-import files.
 
     FOR DEVELOPMENT ONLY: passwords and client secrets lie in the realm files, nothing slows a guesser down, and
@@ -49,7 +60,7 @@ def idp(realms: Path, listen: str, cert: Path, key: Path, hostname: str | None, 
             port=int(port),
             ssl_certfile=cert,
             ssl_keyfile=key,
-            http="httptools",
+            http=_WithClientCertificate,
             lifespan="off",
             ws="none",
             log_config=None,
@@ -59,13 +70,32 @@ def idp(realms: Path, listen: str, cert: Path, key: Path, hostname: str | None, 
             timeout_graceful_shutdown=2,
         )
         config.load()
+        _ask_for_certificates(config, client_ca)
     except (RealmProblems, StateProblem) as problem:
         raise click.ClickException(str(problem)) from problem
     except (OSError, ssl.SSLError) as problem:
-        raise click.ClickException(f"{cert}, {key}: {problem}") from problem
+        raise click.ClickException(f"{', '.join(map(str, (cert, key, *client_ca)))}: {problem}") from problem
     log.warning("DEVELOPMENT identity provider: passwords in files, open key rotation; never let it near production")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(uvicorn.Server(config), cert, key))
+
+
+class _WithClientCertificate(HttpToolsProtocol):
+    """Tells the application who is at the other end (RFC 8705)."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        channel = self.transport.get_extra_info("ssl_object")
+        self.scope[CLIENT_CERTIFICATE] = channel.getpeercert(binary_form=True)  # type: ignore[literal-required]
+
+
+def _ask_for_certificates(config: uvicorn.Config, authorities: tuple[Path, ...]) -> None:
+    """Who shows one must show one of these authorities; nobody must. Raises OSError."""
+    assert config.ssl is not None
+    for file in authorities:
+        config.ssl.load_verify_locations(file)
+    if authorities:
+        config.ssl.verify_mode = ssl.CERT_OPTIONAL
 
 
 async def _serve(server: uvicorn.Server, cert: Path, key: Path) -> None:

@@ -1,16 +1,17 @@
-"""The token endpoint's decisions with Keycloak's errors: who the client is, what it may have. HTTP is in `app`."""
+"""The token endpoint's decisions with Keycloak's errors: what a client may have. Who it is: `client_authentication`."""
 
-import base64
-import binascii
-import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 
-from authz_devkit.identity_provider.keys import RealmKeys
+from authz_devkit.identity_provider.client_authentication import (
+    authenticate_client,
+    equal,
+    require_introspecting_client,
+)
+from authz_devkit.identity_provider.client_certificates import thumbprint
 from authz_devkit.identity_provider.mappers import Claims
+from authz_devkit.identity_provider.oauth import Answer, Call, Context, OAuthError
 from authz_devkit.identity_provider.realm import Client, Realm, User
-from authz_devkit.identity_provider.revocation import Revoked
 from authz_devkit.identity_provider.tokens import (
     OPENID,
     Grant,
@@ -25,8 +26,6 @@ from authz_devkit.identity_provider.tokens import (
     select_scopes,
 )
 
-Answer = dict[str, object]
-
 # What Keycloak 26 writes before an access token's id: the kind of session, of token and of grant.
 _PASSWORD = "onrtro"  # noqa: S105 - no password
 _CLIENT_CREDENTIALS = "trrtcc"
@@ -35,37 +34,6 @@ _EXCHANGE, _EXCHANGE_OF_A_SERVICE = "ntrtte", "trrtte"
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - RFC 8693, no password
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - as above
-
-_BAD_CLIENT = "Invalid client or Invalid client credentials"
-
-
-class OAuthError(Exception):
-    """RFC 6749 §5.2, in Keycloak's words."""
-
-    def __init__(self, status: int, error: str, description: str) -> None:
-        super().__init__(error, description)
-        self.status = status
-        self.body: Answer = {"error": error, "error_description": description}
-
-
-class Call(NamedTuple):
-    """One request to the token or introspection endpoint. A parameter that came twice is in `duplicated`."""
-
-    form: Mapping[str, str]
-    duplicated: bool
-    authorization: str | None
-    address: str
-
-
-class Context(NamedTuple):
-    """The realm that is asked, and the outside world."""
-
-    realm: Realm
-    keys: RealmKeys
-    issuer: str
-    now: Callable[[], float]
-    new_id: Callable[[], str]
-    revoked: Revoked
 
 
 def issue_token(context: Context, call: Call) -> Answer:
@@ -77,22 +45,27 @@ def issue_token(context: Context, call: Call) -> Answer:
     decide = _GRANTS.get(grant_type)
     if decide is None:
         raise OAuthError(400, "unsupported_grant_type", "Unsupported grant_type")
-    client = authenticate_client(context.realm, call)
+    client = authenticate_client(context, call)
     if client.bearer_only:
         raise OAuthError(400, "invalid_client", "Bearer-only not allowed")
     if call.duplicated:
         raise OAuthError(400, "invalid_request", "duplicated parameter")
-    return _tokens(context, decide(context, client, call))
+    return _tokens(context, _bound(decide(context, client, call), call.certificate))
+
+
+def _bound(grant: Grant, certificate: bytes | None) -> Grant:
+    """To the client's certificate (RFC 8705 §3), if the realm's file says so."""
+    if grant.client.attributes.get("tls.client.certificate.bound.access.tokens") != "true":
+        return grant
+    if certificate is None:
+        raise OAuthError(400, "invalid_request", "Client Certification missing for MTLS HoK Token Binding")
+    return grant._replace(bound_to=thumbprint(certificate))
 
 
 def introspect(context: Context, call: Call) -> Answer:
     """RFC 7662: what a token of this realm says, as long as it is worth something, to those whom it is for."""
     _require_enabled(context.realm)
-    try:
-        client = authenticate_client(context.realm, call)
-    except OAuthError as refusal:
-        known = refusal.body["error"] == "unauthorized_client"
-        raise OAuthError(401, "invalid_client", "Client authentication failed." if known else _BAD_CLIENT) from refusal
+    client = require_introspecting_client(context, call)
     if client.public_client:
         raise OAuthError(403, "invalid_request", "Client not allowed.")
     if call.duplicated:
@@ -116,7 +89,7 @@ def introspect(context: Context, call: Call) -> Answer:
 def revoke(context: Context, call: Call) -> None:
     """RFC 7009: the client takes back its own access token, or with a refresh token the whole session."""
     _require_enabled(context.realm)
-    client = authenticate_client(context.realm, call)
+    client = authenticate_client(context, call)
     if call.duplicated:
         raise OAuthError(400, "invalid_request", "duplicated parameter")
     token = call.form.get("token")
@@ -134,21 +107,6 @@ def revoke(context: Context, call: Call) -> None:
         context.revoked.add(str(claims["sid"]), context.now() + context.realm.sso_session_idle_timeout)
 
 
-def authenticate_client(realm: Realm, call: Call) -> Client:
-    """By `client_secret_basic` or `client_secret_post`; a public client only names itself."""
-    client_id, secret = _basic_credentials(call.authorization)
-    client_id = call.form.get("client_id", client_id)
-    secret = call.form.get("client_secret", secret)
-    client = realm.find_client(client_id) if client_id is not None else None
-    if client is None or not client.enabled:
-        raise OAuthError(401, "invalid_client", _BAD_CLIENT)
-    if client.public_client:
-        return client
-    if secret is None or client.secret is None or not _equal(secret, client.secret):
-        raise OAuthError(401, "unauthorized_client", _BAD_CLIENT)
-    return client
-
-
 def _require_enabled(realm: Realm) -> None:
     """Of the rest, keys and discovery too, a disabled realm goes on answering."""
     if not realm.enabled:
@@ -163,7 +121,7 @@ def _password(context: Context, client: Client, call: Call) -> Grant:
     if username is None:
         raise OAuthError(401, "invalid_request", "Missing parameter: username")
     user = context.realm.find_user(username)
-    if user is None or user.password is None or not _equal(call.form.get("password", ""), user.password):
+    if user is None or user.password is None or not equal(call.form.get("password", ""), user.password):
         raise OAuthError(400, "invalid_grant", "Invalid user credentials")
     if not user.enabled:
         raise OAuthError(400, "invalid_grant", "Account disabled")
@@ -314,19 +272,3 @@ def _is_active(context: Context, claims: Claims) -> bool:
 def _is_fresh(context: Context, claims: Claims) -> bool:
     expires = claims.get("exp")
     return isinstance(expires, int) and expires > context.now()
-
-
-def _basic_credentials(authorization: str | None) -> tuple[str | None, str | None]:
-    """RFC 6749 §2.3.1: both halves are form-encoded before base64."""
-    scheme, _, encoded = (authorization or "").partition(" ")
-    if scheme.lower() != "basic":
-        return None, None
-    try:
-        name, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None, None
-    return (unquote_plus(name), unquote_plus(secret)) if colon else (None, None)
-
-
-def _equal(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(), expected.encode())

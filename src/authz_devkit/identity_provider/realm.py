@@ -12,6 +12,7 @@ from msgspec import Struct, ValidationError, json, structs
 from authz_devkit.identity_provider.builtin import BUILTIN_DEFAULTS, BUILTIN_SCOPES, default_roles
 
 SIGNATURE_ALGORITHMS = ("RS256", "ES256")
+_PROOFS = BY_SECRET, BY_SIGNED_JWT, BY_CERTIFICATE = "client-secret", "client-jwt", "client-x509"
 
 
 class RealmProblems(Exception):  # noqa: N818 - a list of problems, like the product's own
@@ -43,6 +44,7 @@ class ClientScope(Struct, frozen=True, rename="camel"):
 class Client(Struct, frozen=True, rename="camel"):
     client_id: str
     enabled: bool = True
+    client_authenticator_type: str = BY_SECRET
     secret: str | None = None
     public_client: bool = False
     bearer_only: bool = False
@@ -234,11 +236,29 @@ def _problems(realm: Realm) -> Iterator[str]:
 
 def _client_problems(realm: Realm, client: Client) -> Iterator[str]:
     at = f"clients[{client.client_id}]"
-    if not (client.public_client or client.bearer_only or client.secret):
-        yield f"{at}.secret: is missing; a confidential client needs one"
+    if not (client.public_client or client.bearer_only):
+        yield from _proof_problems(at, client)
     for name in (*(client.default_client_scopes or ()), *(client.optional_client_scopes or ())):
         if realm.find_scope(name) is None:
             yield f"{at}: the client scope `{name}` is not in clientScopes"
+
+
+def _proof_problems(at: str, client: Client) -> Iterator[str]:
+    known = client.attributes
+    match client.client_authenticator_type:
+        case "client-secret":
+            if not client.secret:
+                yield f"{at}.secret: is missing; a confidential client needs one"
+        case "client-jwt":
+            if not (known.get("use.jwks.string") == "true" and known.get("jwks.string")) and not known.get(
+                "jwt.credential.public.key"
+            ):
+                yield f"{at}.attributes: no key; write use.jwks.string and jwks.string, or jwt.credential.public.key"
+        case "client-x509":
+            if not known.get("x509.subjectdn"):
+                yield f"{at}.attributes: x509.subjectdn is missing; write the certificate's subject"
+        case other:
+            yield f"{at}.clientAuthenticatorType: `{other}` is not supported; use {', '.join(_PROOFS)}"
 
 
 def _role_problems(at: str, user: User, realm_roles: set[str], client_roles: Mapping[str, set[str]]) -> Iterator[str]:

@@ -28,6 +28,7 @@ class Grant(NamedTuple):
     notes: Mapping[str, str]  # of the session: what the user-session-note mappers read
     exchanged: bool = False  # for another token (RFC 8693): nothing to refresh
     audience: str | None = None  # the only one that an exchanged token keeps; None = all
+    bound_to: str | None = None  # the thumbprint of the client's certificate (RFC 8705)
 
 
 class Stamp(NamedTuple):
@@ -71,6 +72,8 @@ def access_claims(grant: Grant, stamp: Stamp) -> Claims:
     match claims.get("aud"):
         case [only]:  # Keycloak writes one audience as a string (RFC 7519 §4.1.3)
             claims["aud"] = only
+    if grant.bound_to is not None:
+        claims["cnf"] = {"x5t#S256": grant.bound_to}
     claims["scope"] = scope_text(grant)
     return claims
 

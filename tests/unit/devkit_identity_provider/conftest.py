@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from authz_devkit.identity_provider.grants import Call, Context
 from authz_devkit.identity_provider.keys import RealmKeys
+from authz_devkit.identity_provider.oauth import Call, Context
 from authz_devkit.identity_provider.realm import Realm, load_realms
 from authz_devkit.identity_provider.revocation import Revoked
 
@@ -32,11 +32,11 @@ def clock() -> list[float]:
 @pytest.fixture
 def context(realms: dict[str, Realm], session_keys: RealmKeys, clock: list[float]) -> Callable[[str], Context]:
     numbers = count(1)
-    revoked = Revoked(lambda: clock[0])
+    revoked, used = (Revoked(lambda: clock[0]) for _ in range(2))
 
     def of(name: str) -> Context:
         return Context(
-            realms[name], session_keys, ISSUER + name, lambda: clock[0], lambda: f"id-{next(numbers)}", revoked
+            realms[name], session_keys, ISSUER + name, lambda: clock[0], lambda: f"id-{next(numbers)}", revoked, used
         )
 
     return of

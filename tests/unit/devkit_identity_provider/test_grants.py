@@ -6,7 +6,8 @@ import pytest
 from msgspec import structs
 from tests.unit.devkit_identity_provider.conftest import call
 
-from authz_devkit.identity_provider.grants import Context, OAuthError, introspect, issue_token, revoke
+from authz_devkit.identity_provider.grants import introspect, issue_token, revoke
+from authz_devkit.identity_provider.oauth import Context, OAuthError
 from authz_devkit.identity_provider.realm import Client
 
 Contexts = Callable[[str], Context]

@@ -1,11 +1,11 @@
-"""How our egress proves itself to Keycloak: by secret, signed JWT, certificate; and what a bound token is worth."""
+"""How our egress proves itself to either provider: secret, signed JWT, certificate; what a bound token is worth."""
 
 from __future__ import annotations
 
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,9 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import ECKey, RSAKey
-from tests.keycloak.conftest import ChangeClient
+from tests.support.changed_clients import ChangedProvider, changed_clients
 from tests.support.echo_service import EchoService, tls_server
 from tests.support.live import Json, Live, decoded
+from tests.support.lone_config import TARGET
 from tests.support.lone_sidecar import REMOVED, LoneSidecar, until
 
 from authz_devkit.certs.authority import client_request
@@ -35,6 +36,12 @@ StartSidecar = Callable[..., LoneSidecar]
 AUTH = "egress.targets.data-service.auth"
 REQUEST = TokenRequest("", "order-service", Secret(""), ("data-service:read",))
 STOCK = "/data/inventory/PROD-123"
+
+
+@pytest.fixture
+def provider(mesh: Live) -> Iterator[ChangedProvider]:
+    with changed_clients(mesh) as found:
+        yield found
 
 
 @pytest.fixture
@@ -55,14 +62,14 @@ def test_by_a_signed_jwt(
     start_sidecar: StartSidecar,
     mesh: Live,
     data_service: tuple[str, int],
-    change_client: ChangeClient,
+    provider: ChangedProvider,
     tmp_path: Path,
     *,
     kind: str,
 ) -> None:
-    """With the key that Keycloak knows, and for this realm; another key, or another audience, gets no token."""
+    """With the key that the provider knows, and for this realm; another key, or another audience, gets no token."""
     key, other = (a_key(kind) for _ in range(2))
-    change_client(
+    provider.change(
         "order-service",
         clientAuthenticatorType="client-jwt",
         attributes={"use.jwks.string": "true", "jwks.string": key_set(key, kind)},
@@ -70,7 +77,12 @@ def test_by_a_signed_jwt(
     for name, written in (("good", key), ("bad", other)):
         pem = written.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (tmp_path / f"{name}.key").write_bytes(pem)
-    by_key = {f"{AUTH}.client_auth": "private_key_jwt", f"{AUTH}.client_secret": REMOVED, f"{AUTH}.client_key_id": "k1"}
+    by_key = {
+        "hosts": at(provider, data_service),
+        f"{AUTH}.client_auth": "private_key_jwt",
+        f"{AUTH}.client_secret": REMOVED,
+        f"{AUTH}.client_key_id": "k1",
+    }
 
     sidecar = start_sidecar({**by_key, f"{AUTH}.client_key_file": str(tmp_path / "good.key")}, target=data_service)
     assert sidecar.call_egress("GET", STOCK).status == 200
@@ -78,30 +90,33 @@ def test_by_a_signed_jwt(
     request = replace(REQUEST, client_auth="private_key_jwt", assertion_key_id="k1")
     for audience in ("", f"{mesh.mesh.identity_url}/realms/services"):
         good = replace(request, assertion_key_file=tmp_path / "good.key", assertion_audience=audience)
-        assert mesh.run(asked(mesh, good)).lifetime == 300
+        assert mesh.run(asked(mesh, provider, good)).lifetime == 300
     for wrong in (
         replace(request, assertion_key_file=tmp_path / "bad.key"),
         replace(request, assertion_key_file=tmp_path / "good.key", assertion_audience="https://elsewhere.example"),
     ):
         with pytest.raises(FetchError, match="invalid_client"):
-            mesh.run(asked(mesh, wrong))
+            mesh.run(asked(mesh, provider, wrong))
 
 
 def test_by_a_certificate_to_which_the_token_is_bound(
-    start_sidecar: StartSidecar, mesh: Live, data_service: tuple[str, int], change_client: ChangeClient
+    start_sidecar: StartSidecar, mesh: Live, data_service: tuple[str, int], provider: ChangedProvider
 ) -> None:
-    """RFC 8705, from end to end: `cnf` names the certificate of zone 3 that our egress shows, to Keycloak and to the
+    """RFC 8705, from end to end: `cnf` names the certificate of zone 3 that our egress shows, to the provider and the
     target. A thief with another certificate of the same name gets nowhere with that token.
     """
-    bind(mesh, change_client)
-    changes = {f"{AUTH}.client_auth": "tls_client_auth", f"{AUTH}.client_secret": REMOVED}
+    bind(mesh, provider)
+    changes = {
+        "hosts": at(provider, data_service),
+        f"{AUTH}.client_auth": "tls_client_auth",
+        f"{AUTH}.client_secret": REMOVED,
+    }
     sidecar = start_sidecar(changes, target=data_service)
 
     assert sidecar.call_egress("GET", STOCK).status == 200
 
-    token = token_of(sidecar, mesh)
-    digest = sha256(certificate(mesh, "order-service/client-zone3").public_bytes(Encoding.DER)).digest()
-    assert decoded(token)[1]["cnf"] == {"x5t#S256": base64.urlsafe_b64encode(digest).rstrip(b"=").decode()}
+    token = token_of(sidecar, mesh, provider)
+    assert decoded(token)[1]["cnf"] == bound_to(leaf_cert(mesh.mesh.certs, "order-service/client-zone3"))
     own = mesh.call(POD["data"], "GET", "/inventory/PROD-123", certificate="order-zone3", token=token)
     assert own.status == 200
     mesh.caller.certificates["order-twin"] = a_twin(mesh)
@@ -112,32 +127,45 @@ def test_by_a_certificate_to_which_the_token_is_bound(
 
 
 def test_a_renewed_certificate_brings_a_token_that_is_bound_to_it(
-    start_sidecar: StartSidecar, mesh: Live, data_service: tuple[str, int], change_client: ChangeClient
+    start_sidecar: StartSidecar, mesh: Live, data_service: tuple[str, int], provider: ChangedProvider
 ) -> None:
-    """The token in hand, bound to the certificate before, would be refused; nobody waits for its end."""
-    bind(mesh, change_client)
-    changes = {f"{AUTH}.client_auth": "tls_client_auth", f"{AUTH}.client_secret": REMOVED}
+    """At once: nobody waits for the end of the token in hand, which is of no use over a new connection."""
+    bind(mesh, provider)
+    changes = {
+        "hosts": at(provider, data_service),
+        f"{AUTH}.client_auth": "tls_client_auth",
+        f"{AUTH}.client_secret": REMOVED,
+    }
     sidecar = start_sidecar(changes, target=data_service, own_certs=True)
     assert sidecar.call_egress("GET", STOCK).status == 200
+    pair = tuple(of_leaf(sidecar.certs, "order-service/client-zone3") for of_leaf in (leaf_cert, leaf_key))
 
     rotate_leaf(sidecar.certs, "order-service/client-zone3", now=datetime.now(UTC))
-
     until(lambda: "certificates_reloaded" in sidecar.log)
-    until(lambda: sidecar.call_egress("GET", STOCK).status == 200)
+
+    until(lambda: decoded(token_of(sidecar, mesh, provider))[1]["cnf"] == bound_to(pair[0]))
+    mesh.caller.certificates["order-renewed"] = (pair[0], pair[1])
+    token = token_of(sidecar, mesh, provider)
+    answers = {
+        name: mesh.call(POD["data"], "GET", "/inventory/PROD-123", certificate=name, token=token)
+        for name in ("order-renewed", "order-zone3")
+    }
+    assert answers["order-renewed"].status == 200
+    assert answers["order-zone3"].reason == Reason.TOKEN_BINDING_MISMATCH
 
 
-def test_another_certificate_is_no_proof(mesh: Live, change_client: ChangeClient) -> None:
+def test_another_certificate_is_no_proof(mesh: Live, provider: ChangedProvider) -> None:
     """Payment's, of the same CA, does not make it the order service; nor does none."""
-    bind(mesh, change_client)
+    bind(mesh, provider)
 
     def of(service: str) -> TokenRequest:
         pair = tuple(of_leaf(mesh.mesh.certs, f"{service}/client-zone3") for of_leaf in (leaf_cert, leaf_key))
         return replace(REQUEST, client_auth="tls_client_auth", client_pair=(pair[0], pair[1]))
 
-    assert mesh.run(asked(mesh, of("order-service"))).lifetime == 300
+    assert mesh.run(asked(mesh, provider, of("order-service"))).lifetime == 300
     for wrong in (of("payment-service"), replace(REQUEST, client_auth="tls_client_auth")):
         with pytest.raises(FetchError, match="invalid_client"):
-            mesh.run(asked(mesh, wrong))
+            mesh.run(asked(mesh, provider, wrong))
 
 
 UNBOUND: list[str] = []
@@ -150,10 +178,15 @@ def unbound_token(mesh: Live) -> None:
         UNBOUND.append(mesh.service("order-service"))
 
 
-def bind(live: Live, change_client: ChangeClient) -> None:
+def at(provider: ChangedProvider, data_service: tuple[str, int]) -> Json:
+    """The `hosts` of a sidecar which gets its tokens there."""
+    return {**provider.hosts, TARGET: data_service[0]}
+
+
+def bind(live: Live, provider: ChangedProvider) -> None:
     """To the certificate's subject and to its CA, for Keycloak trusts the public CAs too."""
     own = certificate(live, "order-service/client-zone3")
-    change_client(
+    provider.change(
         "order-service",
         clientAuthenticatorType="client-x509",
         attributes={
@@ -165,29 +198,35 @@ def bind(live: Live, change_client: ChangeClient) -> None:
     )
 
 
+def bound_to(file: Path) -> Json:
+    """`cnf` (RFC 8705 §3.1)."""
+    der = x509.load_pem_x509_certificate(file.read_bytes()).public_bytes(Encoding.DER)
+    return {"x5t#S256": base64.urlsafe_b64encode(sha256(der).digest()).rstrip(b"=").decode()}
+
+
 def certificate(live: Live, name: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(leaf_cert(live.mesh.certs, name).read_bytes())
 
 
-async def asked(live: Live, request: TokenRequest) -> Token:
+async def asked(live: Live, provider: ChangedProvider, request: TokenRequest) -> Token:
     """By the product's own client, without a sidecar. Raises FetchError."""
     url = f"{live.mesh.identity_url}/realms/services/protocol/openid-connect/token"
     ca_file = ca_bundle(live.mesh.certs, "identity")
-    http = HttpClient(live.mesh.hosts, ca_file, timeout=30, client_pair=request.client_pair)
+    http = HttpClient(provider.hosts, ca_file, timeout=30, client_pair=request.client_pair)
     try:
         return await fetch_token(http.post_form, replace(request, token_url=url), time.time)
     finally:
         await http.aclose()
 
 
-def token_of(sidecar: LoneSidecar, live: Live) -> str:
+def token_of(sidecar: LoneSidecar, live: Live, provider: ChangedProvider) -> str:
     """The token that the egress sends: seen by a target of our own."""
     certs = live.mesh.certs
     tls = tls_server(
         leaf_cert(certs, "data-service/server"), leaf_key(certs, "data-service/server"), ca_bundle(certs, "zone3")
     )
     with EchoService(live.free_address(), 9443, tls) as target:
-        hosts = {**live.mesh.hosts, "data-service.zone3.local": target.host}
+        hosts = at(provider, (target.host, 9443))
         url = "https://data-service.zone3.local:9443"
         sidecar.write_config({"hosts": hosts, "egress.targets.data-service.url": url})
         until(lambda: sidecar.call_egress("GET", STOCK).status and target.seen)
