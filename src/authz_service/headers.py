@@ -29,6 +29,11 @@ CHECK_PATH = "/check-"
 TAG_LENGTH = 8
 
 
+# Envoy asks at `/exchange<path>` about a request that leaves with the user's token (auth.type: oauth2_token_exchange),
+# and gets in this header what the target is shown instead. It ends in Envoy.
+EXCHANGE_PATH = "/exchange"
+EGRESS_AUTHORIZATION = "x-authz-egress-authorization"
+
 # A worker's way to say 503: Envoy shows the caller 503 with the worker's body. (A real 5xx of a worker counts as "it is
 # broken", and its body is dropped.)
 UNAVAILABLE_STATUS = 463

@@ -32,6 +32,7 @@ _HANDSHAKES = ("tests/integration/envoy/test_handshakes.py",)
 _AGENT = ("tests/integration/test_certificates_from_an_agent.py",)
 _EGRESS_DOOR = ("tests/integration/envoy/test_egress_door.py",)
 _TOKEN_KEEPER = ("tests/unit/egress",)
+_EXCHANGED = ("tests/unit/egress/test_exchanged_tokens.py",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 
@@ -278,6 +279,31 @@ def _envoy() -> list[Mutation]:
     ]  # fmt: skip
 
 
+def _exchange() -> list[Mutation]:
+    exchanged = f"{_SRC}/egress/exchanged_tokens.py"
+    return [
+        Mutation("an exchanged token goes to whatever target", exchanged,
+                 "return target, sha256(", 'return "", sha256(', _EXCHANGED),
+        Mutation("an exchanged token is anybody's", exchanged,
+                 'sha256(token.encode("latin-1")).digest()', 'sha256(b"").digest()', _EXCHANGED),
+        Mutation("an exchanged token outlives the user's", exchanged,
+                 "left = min(lifetime, self._seconds_left(token) + self.steady() - asked_at)", "left = lifetime",
+                 _EXCHANGED),
+        Mutation("an expired user's token is exchanged", exchanged,
+                 "if self._seconds_left(token) <= 0:", "if False:", _EXCHANGED),
+        Mutation("the user's own token goes on when it is not exchanged", f"{_SRC}/envoy/filters.py",
+                 '        {"remove": headers.AUTHORIZATION},\n', "", ("tests/integration/test_token_exchange.py",)),
+        Mutation("a route of another configuration gets a token", f"{_SRC}/supervisor/egress_decisions.py",
+                 "exchange = self._exchanges.get(request.route) if ours else None",
+                 "exchange = self._exchanges.get(request.route)", ("tests/unit/supervisor/test_egress_decisions.py",)),
+        Mutation("an exchanged token leaves without a record", f"{_SRC}/supervisor/egress_decisions.py",
+                 "reason = decision.reason if recorded or not self._audit_required else Reason.AUDIT_UNAVAILABLE",
+                 "reason = decision.reason", ("tests/unit/supervisor/test_egress_decisions.py",)),
+        Mutation("the provider may give back the user's own token", f"{_SRC}/credentials/token_exchange.py",
+                 "if found.value.reveal() == token:", "if False:", ("tests/unit/credentials/test_token_exchange.py",)),
+    ]  # fmt: skip
+
+
 def _workers_and_sources() -> list[Mutation]:
     bundle = f"{_SRC}/policy/bundle.py"
     return [
@@ -322,6 +348,7 @@ MUTATIONS = (
     *_audit(),
     *_revocation(),
     *_outbound(),
+    *_exchange(),
     *_envoy(),
     *_workers_and_sources(),
 )

@@ -202,6 +202,11 @@ class LoneSidecar:
     def call_egress(self, method: str, target: str, **more: Any) -> Answer:
         return ask(self.egress_place, method, target, **more)
 
+    def egress_connection(self) -> http.client.HTTPConnection:
+        """One that stays open over several requests."""
+        assert not isinstance(self.egress_place, Path)
+        return http.client.HTTPConnection(*self.egress_place, timeout=10)
+
     def served_serial(self) -> str:
         """Of the certificate that a new connection is shown, as hexadecimal digits."""
         with self.tls().wrap_socket(socket.create_connection(self.place, 10), server_hostname=HOST) as connection:

@@ -33,7 +33,7 @@ class AuditRecord(msgspec.Struct):
     level: str  # info for allow, warn for deny
     service: str
     zone: str
-    event: str  # "access"
+    event: str  # "access": a request that came in; "exchange": one that left, with an exchanged token
     decision: str  # allow | deny
     reason: str  # domain.refusals.Reason
     reasons: tuple[str, ...]  # the policy's own words, or the detail of a refusal
@@ -113,8 +113,11 @@ class Recorder:
         user_context: str,
         now: float,
         duration_us: int,
+        left_for: str = "",
     ) -> bytes:
-        """The record as JSON with a final newline, with room for its seal below MAX_LINE."""
+        """The record as JSON with a final newline, with room for its seal below MAX_LINE. `left_for` is the target of a
+        request of the egress.
+        """
         rules, peer, values, verdict = self._rules, decision.peer, decision.claims.values, decision.verdict
         reasons = verdict.reasons if verdict is not None else ()
         if decision.detail:
@@ -125,7 +128,7 @@ class Recorder:
             "info" if decision.allowed else "warn",
             rules.service,
             rules.zone,
-            "access",
+            "exchange" if left_for else "access",
             "allow" if decision.allowed else "deny",
             _REASONS[decision.reason],
             reasons,
@@ -140,7 +143,7 @@ class Recorder:
             _text(values.get("preferred_username")),
             _text(values.get("azp")),
             user_context or subject,
-            self._downstream.get(request.route, ""),
+            left_for or self._downstream.get(request.route, ""),
             request.remote,
             rules.revision,
             duration_us,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from authz_service.config.addresses import EVERY_ADDRESS, Address
-from authz_service.config.egress_checks import egress_findings
+from authz_service.config.egress_checks import egress_findings, exchange_findings
 from authz_service.config.header_checks import header_findings
 from authz_service.config.model import Config, Endpoint, HttpTls, Introspection, JwtIssuer, PolicyConfig
 from authz_service.config.places import Finding, Place
@@ -31,6 +31,7 @@ def cross_findings(config: Config) -> Iterator[Finding]:
             yield Finding(("proxy", "mode"), "decision_only is not supported yet", fix)
     if config.egress.enabled:
         yield from egress_findings(config.egress)
+        yield from exchange_findings(config)
     yield from _one_agent(config)
     if not config.proxy.enabled and not config.egress.enabled:
         fix = "add a proxy section (requests that arrive), an egress section (requests that leave), or both"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from authz_service.config.addresses import UnixAddress
-from authz_service.config.model import Egress, EgressSocket, Target, TargetAuth, TargetTls, TokenStore
+from authz_service.config.model import Config, Egress, EgressSocket, Endpoint, Target, TargetAuth, TargetTls, TokenStore
 from authz_service.config.places import Finding, Place
 from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 
@@ -23,6 +23,26 @@ def egress_findings(egress: Egress) -> Iterator[Finding]:
     for name, target in egress.targets.items():
         yield from _target(("egress", "targets", name), target)
     yield from _routes(egress)
+
+
+def exchange_findings(config: Config) -> Iterator[Finding]:
+    """Users' tokens are exchanged by the decision workers, on the routes of the egress: nowhere else."""
+    ways: dict[Place, Endpoint | None] = {("proxy", "upstream"): config.proxy.upstream} if config.proxy.enabled else {}
+    ways |= {("proxy", "routes", n, "upstream"): route.upstream for n, route in enumerate(config.proxy.routes)}
+    for name, target in config.egress.targets.items():
+        place: Place = ("egress", "targets", name, "auth", "type")
+        if not target.auth.exchanges:
+            continue
+        if not config.proxy.enabled:
+            found = "oauth2_token_exchange, and there is no ingress that a user's token could come in by"
+            yield Finding(
+                place, found, "add a proxy section, or use oauth2_client_credentials", (("proxy", "enabled"),)
+            )
+        for way, upstream in ways.items():
+            if upstream == target.url:
+                found = f"the target {name} wants an exchanged token, which only the egress gives"
+                fix = "let the service call it by a route of the egress, or use another auth.type"
+                yield Finding(way, found, fix, (place,))
 
 
 def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:
@@ -93,9 +113,9 @@ def _auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
     if auth.type == "none":
         yield from _unused_auth(place, auth, seen)
         return
-    for key in ("token_url", "client_id"):
+    for key in ("token_url", "client_id", *(("audience",) if auth.exchanges else ())):
         if getattr(auth, key) is None:
-            yield Finding((*place, key), "is missing", "oauth2_client_credentials needs it", seen)
+            yield Finding((*place, key), "is missing", f"{auth.type} needs it", seen)
     if auth.token_url is not None:
         yield from plain_http((*place, "token_url"), auth.token_url, seen)
 
@@ -131,9 +151,8 @@ def _unused_auth(place: Place, auth: TargetAuth, seen: tuple[Place, ...]) -> Ite
     for key in ("token_url", "client_id", "client_secret", "client_secret_file", "client_key_file"):
         if getattr(auth, key) is not None:
             found = f"none, but there is a {key}"
-            yield Finding(
-                (*place, "type"), found, "write type: oauth2_client_credentials, or remove the credentials", seen
-            )
+            fix = "write type: oauth2_client_credentials or oauth2_token_exchange, or remove the credentials"
+            yield Finding((*place, "type"), found, fix, seen)
             return
 
 

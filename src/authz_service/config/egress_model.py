@@ -1,5 +1,7 @@
 """The section about outgoing requests: `egress`. Values only; what must fit together is in `checks`."""
 
+from functools import cached_property
+from hashlib import sha256
 from typing import Literal
 
 from pydantic import Field
@@ -61,14 +63,15 @@ class TokenStore(Section):
 class TargetAuth(Section):
     """How the sidecar identifies itself to the target, beside its certificate."""
 
-    type: Literal["none", "oauth2_client_credentials"] = Field(
+    type: Literal["none", "oauth2_client_credentials", "oauth2_token_exchange"] = Field(
         description="`none` forwards what the service sent. `oauth2_client_credentials` puts a service token in its "
-        "place (RFC 6749 §4.4).",
+        "place (RFC 6749 §4.4). `oauth2_token_exchange` takes the user's token that the service sends, and puts one "
+        "for the target's `audience` in its place (RFC 8693).",
         examples=["oauth2_client_credentials"],
     )
     token_url: HttpUrl | None = Field(
         default=None,
-        description="The identity provider's token endpoint. Required with `oauth2_client_credentials`, as are "
+        description="The identity provider's token endpoint. Required with either kind of OAuth2, as are "
         "`client_id` and what `client_auth` needs.",
         examples=["https://keycloak.example.com/realms/services/protocol/openid-connect/token"],
     )
@@ -111,17 +114,29 @@ class TargetAuth(Section):
     )
     audience: Word | None = Field(
         default=None,
-        description="The audience to ask for, for identity providers that want it said.",
+        description="The audience to ask for, for identity providers that want it said. Required with "
+        "`oauth2_token_exchange`: Keycloak knows the target by its `client_id`.",
         examples=["data-service"],
     )
     refresh_before_expiry: Duration = Field(
-        default=60.0, description="A new token is fetched in the background this long before the old one ends."
+        default=60.0,
+        description="A new token is fetched in the background this long before the old one ends. Means nothing with "
+        "`oauth2_token_exchange`: users' tokens are exchanged when they come.",
     )
     ca_file: File | None = Field(
         default=None,
         description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",
         examples=["/etc/certs/ca/identity-ca.crt"],
     )
+
+    @property
+    def has_own_token(self) -> bool:
+        """One that is kept for the service itself, whoever the user is."""
+        return self.type == "oauth2_client_credentials"
+
+    @property
+    def exchanges(self) -> bool:
+        return self.type == "oauth2_token_exchange"
 
 
 class TargetTls(Section):
@@ -205,6 +220,11 @@ class Target(Section):
         description="The answer must begin this long after the request, unless the route says otherwise. A safe "
         "request without one is repeated (`retries`), for `http.timeouts.idle` in all. `0s` is no limit.",
     )
+
+    @cached_property
+    def tag(self) -> str:
+        """32 hex digits that change with anything in here but secrets: an exchanged token goes with them only."""
+        return sha256(self.model_dump_json().encode()).hexdigest()[:32]
 
 
 class EgressRoute(Section):

@@ -1,4 +1,4 @@
-"""One client-credentials request (RFC 6749 §4.4) and the strict reading of its answer. Not the keeping of the token."""
+"""A client's question to a token endpoint (RFC 6749 §4.4) and the strict reading of its answer. Keeps no token."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ _SCOPES = re.compile(r"[\x20-\x7e]{1,2000}")
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 _REMEDIES = {
     "invalid_client": "the provider does not accept this client_id or its secret, key or certificate",
-    "unauthorized_client": "the client may not use client_credentials: allow service accounts for it",
+    "unauthorized_client": "the client may not use this grant: allow service accounts, or token exchange, for it",
     "invalid_scope": "the provider does not grant these scopes to the client",
 }
 
@@ -68,32 +68,40 @@ class Token:
 
 async def fetch_token(post_form: PostForm, request: TokenRequest, now: Callable[[], float]) -> Token:
     """Raises FetchError for whatever is not a usable bearer token. No text of the answer gets into the error."""
-    form = {"grant_type": "client_credentials"}
+    asked_at = now()
+    response = await ask(post_form, request, {"grant_type": "client_credentials"}, asked_at)
+    if response.status != 200:
+        raise FetchError(refusal(request, response), retry_after=response.retry_after)
+    return read_token(response.body, request.scopes, asked_at)
+
+
+async def ask(post_form: PostForm, request: TokenRequest, grant: Mapping[str, str], now: float) -> Response:
+    """The token endpoint's answer to a grant, whatever it is. Raises FetchError."""
+    form = dict(grant)
     if request.scopes:
         form["scope"] = " ".join(request.scopes)
     if request.audience:
         form["audience"] = request.audience
-    asked_at = now()
     if request.client_auth == "client_secret_basic":
         headers = {"Authorization": basic_authorization(request.client_id, request.client_secret)}
     else:
-        headers, form = {}, form | _proof_in_the_form(request, asked_at)
-    response = await post_form(request.token_url, form, headers)
-    if response.status != 200:
-        raise FetchError(_refusal(request, response), retry_after=response.retry_after)
-    return read_token(response.body, request.scopes, asked_at)
+        headers, form = {}, form | _proof_in_the_form(request, now)
+    return await post_form(request.token_url, form, headers)
 
 
 def read_token(body: bytes, requested: tuple[str, ...], now: float) -> Token:
     """RFC 6749 §5.1, without good will: raises FetchError for anything that is not exactly a bearer token."""
-    answer = _json_object(body)
+    answer = json_object(body)
     value, token_type = answer.get("access_token"), answer.get("token_type")
     if not isinstance(value, str) or len(value) > LONGEST_TOKEN or not _TOKEN.fullmatch(value):
         raise FetchError("the token endpoint's answer has no usable access_token")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":
         raise FetchError("the token endpoint's answer has a token_type other than Bearer")
     expires_in = answer.get("expires_in")
-    lifetime = _lifetime_in_token(value, now) if expires_in is None else _seconds(expires_in)
+    if expires_in is not None:
+        lifetime = _seconds(expires_in)
+    else:
+        lifetime = DEFAULT_LIFETIME if (said := lifetime_in_token(value, now)) is None else said
     granted = answer.get("scope")
     scopes = tuple(granted.split()) if isinstance(granted, str) and _SCOPES.fullmatch(granted) else requested
     return Token(Secret(value), lifetime, scopes)
@@ -125,19 +133,25 @@ def basic_authorization(client_id: str, client_secret: Secret) -> str:
     return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
 
 
-def _refusal(request: TokenRequest, response: Response) -> str:
-    """What to tell the operator. Only an error code of the known form is taken from the answer."""
+def error_code(response: Response) -> str:
+    """RFC 6749 §5.2, if the answer has one of the known form; "" otherwise."""
     try:
-        code = _json_object(response.body).get("error")
+        code = json_object(response.body).get("error")
     except FetchError:
-        code = None
-    if not isinstance(code, str) or not _ERROR_CODE.fullmatch(code):
+        return ""
+    return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
+
+
+def refusal(request: TokenRequest, response: Response) -> str:
+    """What to tell the operator. Only an error code of the known form is taken from the answer."""
+    code = error_code(response)
+    if not code:
         return f"{request.token_url}: answers HTTP {response.status}"
     remedy = _REMEDIES.get(code, "the provider refuses the request")
     return f"{request.token_url}: {remedy} (HTTP {response.status}, {code}, client_id {request.client_id})"
 
 
-def _json_object(body: bytes) -> dict[str, object]:
+def json_object(body: bytes) -> dict[str, object]:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -158,13 +172,13 @@ def _seconds(value: object) -> float:
     return float(min(value, LONGEST_LIFETIME))
 
 
-def _lifetime_in_token(value: str, now: float) -> float:
-    """The answer does not say it: believe the token's own `exp`, unverified (we are its bearer, not its judge)."""
+def lifetime_in_token(value: str, now: float) -> float | None:
+    """By the token's own `exp`, unverified (we are its bearer, not its judge); None where it says nothing."""
     try:
         _, payload, _ = value.split(".")
         expires_at = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("exp")
     except (ValueError, AttributeError, RecursionError):
-        return DEFAULT_LIFETIME
+        return None
     if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
-        return DEFAULT_LIFETIME
+        return None
     return _seconds(max(0, min(expires_at, 1e12)) - now)

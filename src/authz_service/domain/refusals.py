@@ -34,6 +34,8 @@ class Reason(StrEnum):
     TOKEN_INACTIVE = "token_inactive"  # noqa: S105
     TOKEN_BINDING_MISSING = "token_binding_missing"  # noqa: S105
     TOKEN_BINDING_MISMATCH = "token_binding_mismatch"  # noqa: S105
+    TOKEN_NOT_EXCHANGEABLE = "token_not_exchangeable"  # noqa: S105
+    TOKEN_EXCHANGE_DENIED = "token_exchange_denied"  # noqa: S105
 
     POLICY_DENIED = "policy_denied"
     POLICY_UNDEFINED = "policy_undefined"
@@ -95,6 +97,8 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.TOKEN_INACTIVE: Answer(401, "The access token is no longer active"),
     Reason.TOKEN_BINDING_MISSING: Answer(401, "The access token is not bound to a client certificate"),
     Reason.TOKEN_BINDING_MISMATCH: Answer(401, "The access token is bound to another client certificate"),
+    Reason.TOKEN_NOT_EXCHANGEABLE: Answer(401, "The identity provider does not accept the access token"),
+    Reason.TOKEN_EXCHANGE_DENIED: Answer(403, "The identity provider gives no token for the target"),
     Reason.POLICY_DENIED: Answer(403, "The policy refuses this request"),
     Reason.POLICY_UNDEFINED: Answer(403, "The policy gives no decision for this request"),
     Reason.POLICY_ERROR: Answer(403, "The policy could not be evaluated"),
@@ -121,6 +125,18 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.UPSTREAM_ERROR: Answer(502, "The service's answer could not be used"),
     Reason.OVERLOADED: Answer(503, "Too many requests are in progress"),
     Reason.RATE_LIMITED: Answer(429, "Too many requests in a short time"),
+}
+
+
+# What an identity provider says of a token that it does not exchange (RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 6750 §3.1).
+# `invalid_request` may mean something else too. Codes about our own client are not here: they are our trouble.
+EXCHANGE_REFUSALS = {
+    "invalid_request": Reason.TOKEN_NOT_EXCHANGEABLE,
+    "invalid_grant": Reason.TOKEN_NOT_EXCHANGEABLE,
+    "invalid_token": Reason.TOKEN_NOT_EXCHANGEABLE,
+    "access_denied": Reason.TOKEN_EXCHANGE_DENIED,
+    "invalid_target": Reason.TOKEN_EXCHANGE_DENIED,
+    "invalid_scope": Reason.TOKEN_EXCHANGE_DENIED,
 }
 
 
@@ -156,4 +172,13 @@ class IntrospectionNeeded(Exception):  # noqa: N818 - a request to the shell, no
     def __init__(self, issuer: str, token: str) -> None:
         super().__init__(issuer)  # the token is nobody's business
         self.issuer = issuer
+        self.token = token
+
+
+class ExchangeNeeded(Exception):  # noqa: N818 - a request to the shell, not an error
+    """The user's token is to be exchanged for one to a target (RFC 8693): have it done, then ask again."""
+
+    def __init__(self, target: str, token: str) -> None:
+        super().__init__()  # the token is nobody's business
+        self.target = target  # `ExchangeRules.key`
         self.token = token

@@ -80,6 +80,14 @@ class RouteRules(Struct, frozen=True):
     introspect: bool = False  # the token's issuer is asked whether it is still active
 
 
+class ExchangeRules(Struct, frozen=True):
+    """One route of the egress whose requests leave with a token that the user's was exchanged for (RFC 8693)."""
+
+    route: str  # its path prefix
+    target: str  # its name, for the audit record
+    key: str  # the target with all its settings: what was exchanged for other ones is not used
+
+
 class HeaderRules(Struct, frozen=True):
     """Which headers the service gets (names as configured)."""
 
@@ -111,6 +119,7 @@ class GateRules(Struct, frozen=True):
     evaluation_budget: float = EVALUATION_BUDGET  # seconds of processor time for one decision
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
     denials: TokenDenials = TokenDenials()
+    exchanges: tuple[ExchangeRules, ...] = ()
     copies: bool = False  # the control plane wants a copy of each record (audit.opa_decision_log)
 
 

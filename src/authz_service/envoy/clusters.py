@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from authz_service.config.model import Config, Endpoint
 from authz_service.envoy import secrets, tls
-from authz_service.envoy.filters import DECISION_CLUSTER, inject_token
+from authz_service.envoy.filters import DECISION_CLUSTER, inject_token, show_exchanged
 from authz_service.envoy.messages import Json, Message, extension, message
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.upstreams import Upstream, all_upstreams
@@ -106,8 +106,11 @@ def _target(upstream: Upstream, config: Config, paths: StatePaths) -> list[Messa
     }
     if upstream.speaks_by_agreement:
         shared["transport_socket"] = tls.target_tls(upstream.target_name, target, paths)
-    with_token = target.auth.type != "none"
-    token = [inject_token(tls.secret_source(secrets.target_token(upstream.target_name), paths))] if with_token else []
+    token = []
+    if target.auth.has_own_token:
+        token = [inject_token(tls.secret_source(secrets.target_token(upstream.target_name), paths))]
+    elif target.auth.exchanges:
+        token = [show_exchanged()]
     http1: Message = {"http_protocol_options": {}}
     http2: Message = {"http2_protocol_options": _HTTP2}
     protocols: dict[str, Message] = (

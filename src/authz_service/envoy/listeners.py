@@ -8,6 +8,7 @@ from authz_service.envoy import access_log, filters, limits, local_replies, tls
 from authz_service.envoy.clusters import TRACES_CLUSTER
 from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
 from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.routes import exchanges
 
 _BUFFER = 32768
 _HANDSHAKE = "5s"
@@ -56,12 +57,15 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
 
 
 def egress_listener(config: Config, paths: StatePaths) -> Message:
-    """No gate here: the service beside us is trusted with its own targets, and with nothing else."""
+    """No gate here: the service beside us is trusted with its own targets, and with nothing else. Only where a target
+    wants users' tokens exchanged, somebody is asked for what they are exchanged for.
+    """
+    exchange = [filters.ask_for_exchange()] if exchanges(config) else []
     connections = _connections(
         config,
         paths,
         name="egress",
-        http_filters=[*filters.correlation(), filters.router()],
+        http_filters=[*filters.correlation(), *exchange, filters.router()],
         early_header_mutation_extensions=[filters.early_removal(())],
         skip_xff_append=True,
     )

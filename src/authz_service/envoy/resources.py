@@ -112,7 +112,7 @@ def _secret_names(config: Config) -> tuple[str, ...]:
             names.append(secrets.target_ca(name))
             if target.tls.client_cert is not None:
                 names.append(secrets.target_certificate(name))
-        if target.auth.type != "none":
+        if target.auth.has_own_token:
             names.append(secrets.target_token(name))
     return tuple(names)
 

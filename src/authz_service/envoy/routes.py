@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from authz_service import headers, request_form
 from authz_service.config.model import Address, Config
 from authz_service.envoy import upstreams
-from authz_service.envoy.filters import previous_hosts
+from authz_service.envoy.filters import not_asked, previous_hosts
 from authz_service.envoy.messages import Json, Message, message, seconds
 from authz_service.envoy.upstreams import Upstream
 from authz_service.errors import RenderError
@@ -44,8 +44,14 @@ def ingress_routes(config: Config) -> Message:
     return _configuration("ingress", [{"name": "all", "domains": ["*"], "routes": found}])
 
 
+def exchanges(config: Config) -> bool:
+    """Whether a route of the egress leads to a target that wants users' tokens exchanged."""
+    return any(config.egress.targets[route.target].auth.exchanges for route in config.egress.routes)
+
+
 def egress_routes(config: Config) -> Message:
     """Only for programs on this host that call us by our own address: never for a browser (SECURITY T12)."""
+    asked: list[Message] = []
     found = [
         _answer("browser", {"prefix": "/", "headers": [{"name": name, "present_match": True}]}, 403)
         for name in ("origin", "sec-fetch-site")
@@ -66,14 +72,19 @@ def egress_routes(config: Config) -> Message:
     ]
     for route in sorted(config.egress.routes, key=lambda route: -len(route.path_prefix)):
         target = config.egress.targets[route.target]
-        found += _forward(
-            route.path_prefix,
+        exchanged = target.auth.exchanges
+        forward = _forward(
+            # As an ingress route: the worker gives a token for the target of this very configuration.
+            f"{config.tag}{headers.ROUTE_SEPARATOR}{route.path_prefix}" if exchanged else route.path_prefix,
             _below(route.path_prefix),
             upstreams.of_target(route.target, target),
             _rewrite(route.path_prefix, route.strip_prefix),
             route.timeout,
             config,
         )
+        if exchanged:
+            asked += forward
+        found += forward
     found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
     own_names = {"localhost", "127.0.0.1", "[::1]"}
     if isinstance(config.egress.addr, Address):
@@ -81,6 +92,9 @@ def egress_routes(config: Config) -> Message:
         own_names.add(f"[{host}]" if ":" in host else host)
     # A name that somebody's DNS points at us (rebinding) makes a browser's request look like the page's own.
     others = _answer("browser", {"prefix": "/"}, 403)
+    if asked:  # whatever else leaves, or is answered at once, costs no question
+        found = [route if route in asked else _unasked(route) for route in found]
+        others = _unasked(others)
     return _configuration(
         "egress",
         [
@@ -155,6 +169,10 @@ def _below(base: str) -> Message:
 
 def _base(path: str) -> str:
     return path.removesuffix("/**") or "/"
+
+
+def _unasked(route: Message) -> Message:
+    return {**route, "typed_per_filter_config": not_asked()}
 
 
 def _answer(name: str, match: Message, status: int) -> Message:

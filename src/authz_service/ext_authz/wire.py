@@ -14,6 +14,8 @@ CHECK_PREFIX = headers.CHECK_PATH.encode()
 _PATH_START = len(CHECK_PREFIX) + headers.TAG_LENGTH
 PROBLEM = b"application/problem+json"
 
+_EXCHANGE_PREFIX = headers.EXCHANGE_PATH.encode()
+_EGRESS_AUTHORIZATION = headers.EGRESS_AUTHORIZATION.encode()
 _ALLOW = b"HTTP/1.1 200 OK\r\n"
 _EMPTY = b"content-length: 0\r\n\r\n"
 _ROUTE = headers.ROUTE.encode()
@@ -48,6 +50,28 @@ def read_request(
     )
 
 
+def is_about_egress(target: bytes) -> bool:
+    """Whether the request that Envoy asks about leaves by the egress."""
+    return target.startswith(_EXCHANGE_PREFIX)
+
+
+def read_egress_request(method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
+    """The same of a request that leaves: there is no peer, and nothing is extracted."""
+    authorization = found.get(b"authorization")
+    return Request(
+        method.decode("latin-1"),
+        target[len(_EXCHANGE_PREFIX) :].partition(b"?")[0].decode("latin-1"),
+        "",
+        found.get(b"host", b"").decode("latin-1"),
+        found.get(_ROUTE, b"").rpartition(_SEPARATOR)[2].decode("latin-1"),
+        b"",
+        None if authorization is None else authorization.decode("latin-1"),
+        found.get(_CORRELATION, b"").decode("latin-1"),
+        {},
+        found.get(_REMOTE, b"").decode("latin-1"),
+    )
+
+
 def configuration_tag(found: dict[bytes, bytes]) -> bytes:
     """Of the revision that routed the request; b"" where routes have no names, or there is none."""
     return found.get(_ROUTE, b"").rpartition(_SEPARATOR)[0]
@@ -56,6 +80,11 @@ def configuration_tag(found: dict[bytes, bytes]) -> bytes:
 def allow(owned: bytes) -> bytes:
     """Forward the request, with these header lines (each ends with CRLF)."""
     return _ALLOW + owned + _EMPTY
+
+
+def show_target(token: str) -> bytes:
+    """Forward the request, with this token in place of the service's."""
+    return allow(b"%s: Bearer %s\r\n" % (_EGRESS_AUTHORIZATION, token.encode("ascii")))
 
 
 def refuse(  # noqa: PLR0913 - one argument per fact, most by keyword

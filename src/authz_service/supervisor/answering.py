@@ -8,16 +8,19 @@ import time
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, VerdictMissing
+from authz_service.domain.refusals import ExchangeNeeded, IntrospectionNeeded, KeyMissing, VerdictMissing
 from authz_service.ext_authz import wire
 from authz_service.supervisor.control_questions import ControlQuestions, Needed
 from authz_service.supervisor.decision_service import DecisionService
+from authz_service.supervisor.egress_decisions import Question
 from authz_service.supervisor.flight_recorder import FlightRecorder
 from authz_service.supervisor.hang_watch import STOPPED, state_of
 from authz_service.supervisor.rules_in_use import RulesInUse
 
 # Below Envoy's per-try timeout (0.4 s): a slow identity provider gives 503 for this token, not a second try elsewhere.
 PATIENCE = 0.3  # seconds
+# An exchange is waited for somewhat longer than the control plane waits for the provider (token_exchange.TIMEOUT).
+EXCHANGE_PATIENCE = 2.2  # seconds
 _HANG_UP = 0.001  # seconds in which the end of a connection is heard of
 _LOOK_AT_THE_OTHER = 0.002  # seconds
 
@@ -28,10 +31,13 @@ class Answering:
     def __init__(self, flight: FlightRecorder, rules: RulesInUse, questions: ControlQuestions) -> None:
         self._flight = flight
         self._stands_by = flight.stands_by
+        self._rules = rules
         self._service_for = rules.service_for
         self._questions = questions
 
     def answer(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
+        if self._rules.exchange and wire.is_about_egress(target):
+            return self._answer_egress((method, target, found))
         if self._stands_by or self._flight.alarmed:
             return self._answer_with_care(method, target, found)
         return self._answer_now(method, target, found)
@@ -70,6 +76,23 @@ class Answering:
         async with service.fetched_verdict(wanted):
             now = self._service_for(wire.configuration_tag(again.question[2]))
             return again._replace(late=True).answered_by(now)
+
+    def _answer_egress(self, question: Question) -> bytes | Awaitable[bytes]:
+        decision_id, started, tag = os.urandom(16).hex(), time.perf_counter_ns(), wire.configuration_tag(question[2])
+
+        def answer(*, late: bool) -> bytes:
+            egress = self._service_for(tag).egress
+            assert egress is not None  # `RulesInUse` gives each service one
+            return egress.answer(question, decision_id, started, late=late)
+
+        async def after_control_plane(needed: ExchangeNeeded) -> bytes:
+            await self._questions.bring(needed, EXCHANGE_PATIENCE)
+            return answer(late=True)
+
+        try:
+            return answer(late=False)
+        except ExchangeNeeded as needed:
+            return after_control_plane(needed)
 
     async def _answer_with_care(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes:
         """It may be Envoy's next try of a question that another worker is at, or has just died at.

@@ -27,6 +27,7 @@ from authz_service.ingress.owned_headers import without
 from authz_service.policy.opa_server import OpaServer
 from authz_service.request_form import METHODS
 from authz_service.supervisor.decision_copies import DecisionCopies
+from authz_service.supervisor.egress_decisions import EgressDecisions
 from authz_service.supervisor.flight_recorder import FlightRecorder
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
 from authz_service.supervisor.quarantine import Quarantine
@@ -60,7 +61,7 @@ class Tally:
 
     def take(self) -> Figures | None:
         """The figures, and a fresh start; None when nothing happened."""
-        if not self._decisions:
+        if not self._decisions and not self._audit_failures:
             return None
         decisions = {
             f"{'allow' if allowed else 'deny'}|{reason}": n for (allowed, reason), n in self._decisions.items()
@@ -84,6 +85,7 @@ class DecisionService:
     ) -> None:
         """`listeners`: by tag, the headers that connections accepted by such a listener lose, and get from us alone."""
         rules = gate.rules
+        self.egress: EgressDecisions | None = None
         self.tag = rules.tag.encode()
         self._owned = frozenset(name.lower() for _, name in rules.headers.inject)
         self._listener = listener_tag(self._owned).encode()
@@ -151,7 +153,7 @@ class DecisionService:
         correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
         decision = self._decide(request, decision_id, correlation_id, final=final, late=late)
         duration_us = (time.perf_counter_ns() - started) // 1000
-        recorded = self._record(request, decision, decision_id, correlation_id, duration_us)
+        recorded = self.record(request, decision, decision_id, correlation_id, duration_us)
         allowed, reason = decision.allowed, decision.reason
         if not recorded and self._audit_required:
             allowed, reason = False, Reason.AUDIT_UNAVAILABLE
@@ -174,7 +176,7 @@ class DecisionService:
         for request, decision in self._quarantine.unanswered():
             decision_id = os.urandom(16).hex()
             correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
-            self._record(request, decision, decision_id, correlation_id, 0)
+            self.record(request, decision, decision_id, correlation_id, 0)
             self._tally.add(decision.reason, 0, allowed=False)
 
     def _headers(self, request: Request, decision: Decision) -> bytes:
@@ -213,8 +215,15 @@ class DecisionService:
             signal.setitimer(signal.ITIMER_PROF, 0)
             flight.end()
 
-    def _record(
-        self, request: Request, decision: Decision, decision_id: str, correlation_id: str, duration_us: int
+    def record(
+        self,
+        request: Request,
+        decision: Decision,
+        decision_id: str,
+        correlation_id: str,
+        duration_us: int,
+        *,
+        left_for: str = "",
     ) -> bool:
         """Whether the record was written. One that cannot be made cannot be written either."""
         passes = decision.allowed and not self._audit_required
@@ -227,6 +236,7 @@ class DecisionService:
                 user_context=self._gate.extracted(request, decision.peer, correlation_id, USER_CONTEXT) or "",
                 now=time.time(),
                 duration_us=duration_us,
+                left_for=left_for,
             )
             self._audit.write(line, passes=passes)
         except AuditUnavailable as error:
@@ -237,7 +247,7 @@ class DecisionService:
             self._tally.add_audit_failure(repr(error))
             self._audit.lose(repr(error), passes=passes)
             return False
-        if self._copies is not None:
+        if self._copies is not None and not left_for:  # no policy was asked
             self._copies.add(self._gate, line, request, decision, (decision_id, correlation_id))
         return True
 

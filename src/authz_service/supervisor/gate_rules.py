@@ -5,6 +5,7 @@ from __future__ import annotations
 from authz_service.config.model import Config
 from authz_service.domain.rules import (
     ClientRule,
+    ExchangeRules,
     GateRules,
     HeaderRules,
     IssuerRules,
@@ -35,6 +36,7 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         shadow=proxy.authz.mode == "shadow",
         headers=_headers(config),
         routes=_routes(config),
+        exchanges=_exchanges(config),
         audit_path=config.audit.path,
         audit_required=config.audit.on_failure == "deny",
         copies=config.audit.opa_decision_log is not None,
@@ -85,6 +87,17 @@ def _issuers(config: Config) -> tuple[IssuerRules, ...]:
             introspection_cache=0.0 if issuer.introspection is None else issuer.introspection.cache,
         )
         for issuer in config.issuers
+    )
+
+
+def _exchanges(config: Config) -> tuple[ExchangeRules, ...]:
+    if not config.egress.enabled:
+        return ()
+    targets = config.egress.targets
+    return tuple(
+        ExchangeRules(route.path_prefix, route.target, targets[route.target].tag)
+        for route in config.egress.routes
+        if targets[route.target].auth.exchanges
     )
 
 

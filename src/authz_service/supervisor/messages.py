@@ -38,6 +38,15 @@ class IntrospectionAnswer(msgspec.Struct, frozen=True, tag="introspection_answer
     active: bool | None  # None: it could not be asked
 
 
+class ExchangeAnswer(msgspec.Struct, frozen=True, tag="exchange_answer"):
+    """What became of the token that you had exchanged. Neither a token nor a refusal: nobody could be asked."""
+
+    number: int
+    token: str = ""
+    lifetime: float = 0.0  # seconds, from the moment of asking
+    refusal: str = ""  # one of EXCHANGE_REFUSALS
+
+
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """A worker is there and knows nothing yet."""
 
@@ -74,6 +83,14 @@ class IntrospectionWanted(msgspec.Struct, frozen=True, tag="introspection_wanted
     token: str
 
 
+class ExchangeWanted(msgspec.Struct, frozen=True, tag="exchange_wanted"):
+    """Exchange this token. Nothing of it is verified: its issuer does that."""
+
+    number: int
+    target: str  # `ExchangeRules.key`
+    token: str
+
+
 class Figures(msgspec.Struct, frozen=True, tag="figures"):
     """What happened since the last Figures."""
 
@@ -102,8 +119,8 @@ class Copies(msgspec.Struct, frozen=True, tag="copies"):
 
 DURATION_BUCKETS_US = (25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000)
 
-ToWorker = SetRules | SetKeys | KeyAnswer | IntrospectionAnswer
-ToControl = Hello | Active | Unusable | KeyWanted | IntrospectionWanted | Figures | Copies
+ToWorker = SetRules | SetKeys | KeyAnswer | IntrospectionAnswer | ExchangeAnswer
+ToControl = Hello | Active | Unusable | KeyWanted | IntrospectionWanted | ExchangeWanted | Figures | Copies
 
 _encoder = msgspec.json.Encoder()
 _T = TypeVar("_T")

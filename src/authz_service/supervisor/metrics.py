@@ -37,6 +37,7 @@ class Figure:
     duration_us: int = 0
     audit_failures: int = 0
     introspections: Counter[str] = field(default_factory=Counter)  # by result
+    exchanges: Counter[tuple[str, str]] = field(default_factory=Counter)  # (target, result)
     copies: Counter[str] = field(default_factory=Counter)  # "delivered" | "lost"
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, "ok" | "refused")
 
@@ -88,6 +89,12 @@ class Metrics(Collector):
         for result, count in list(figure.introspections.items()):
             introspections.add_metric((result,), count)
         yield introspections
+        exchanges = CounterMetricFamily(
+            "authz_token_exchanges", "Exchanges of users' tokens for a target's.", labels=("target", "result")
+        )
+        for target_result, count in list(figure.exchanges.items()):
+            exchanges.add_metric(target_result, count)
+        yield exchanges
         copies = CounterMetricFamily(
             "authz_opa_decision_log_events", "Copies of audit records in OPA's format.", labels=("result",)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from authz_service.credentials.client_assertion import load_assertion_key
 from authz_service.credentials.introspection import IntrospectionEndpoint, Introspector
 from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeyState
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
+from authz_service.credentials.token_exchange import Exchanger, Refusal
 from authz_service.domain.rules import IssuerKeys
 from authz_service.domain.secret import Secret
 from authz_service.egress.token_keeper import Subscription, TokenKeepers, TokenState
@@ -44,6 +46,18 @@ def require_usable_authorities(config: Config) -> None:
             load_assertion_key(request.assertion_key_file, request.assertion_key_id)
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangeState:
+    """What an operator may see of a target for which users' tokens are exchanged."""
+
+    targets: tuple[str, ...]
+    token_url: str
+    client_id: str
+    audience: str
+    scopes: tuple[str, ...]
+    last_error: str
+
+
 class Outbound:
     """Follows the configuration: what did not change in it keeps its keys, tokens and connections."""
 
@@ -54,8 +68,9 @@ class Outbound:
         publish_token: PublishToken,
         clock: Clock,
         introspections: Counter[str],
+        exchanges: Counter[tuple[str, str]],
     ) -> None:
-        """`introspections` counts them by result, as Figure does."""
+        """`introspections` and `exchanges` count them, as Figure does."""
         self._saved_keys = saved_keys
         self._publish_keys = publish_keys
         self._publish_token = publish_token
@@ -65,6 +80,8 @@ class Outbound:
         self._sources: dict[_Wanted, KeySource] = {}
         self._introspections = introspections
         self._introspectors: dict[str, Introspector] = {}  # by issuer
+        self._exchanges = exchanges
+        self._exchangers: dict[str, Exchanger] = {}  # by ExchangeRules.key
         self._tokens = TokenKeepers(self._fetch_token, clock)
         self._store: TokenStore | None = None
         self._shared: SharedTokens | None = None
@@ -77,6 +94,7 @@ class Outbound:
             self._hosts = dict(config.hosts)
             await self._stop_sources(set(self._sources))
             self._stop_introspectors(set(self._introspectors))
+            self._stop_exchangers(set(self._exchangers))
             await self._close_clients()
         wanted = self._wanted_sources(config)
         await self._stop_sources(self._sources.keys() - wanted)
@@ -90,6 +108,8 @@ class Outbound:
                 source.start()
         await self._follow_store(config)
         self._update_introspectors(config)
+        self.exchange_for(config)
+        self._stop_exchangers(self._exchangers.keys() - _exchange_requests(config).keys())
         await self._tokens.update(self._subscriptions(config))
 
     async def refetch(self, issuer: str, kid: str) -> None:
@@ -102,6 +122,27 @@ class Outbound:
         """Whether the issuer says that the token is active; None when it could not be asked."""
         introspector = self._introspectors.get(issuer)
         return None if introspector is None else await introspector.ask(token)
+
+    def exchange_for(self, config: Config) -> None:
+        """For the targets of this configuration too, until `update` leaves those of one configuration."""
+        for key, (target, request) in _exchange_requests(config).items():
+            post_form = self._client(request.ca_file, request.client_pair).post_form
+            known = self._exchangers.setdefault(key, Exchanger(target, request, post_form, time.time, self._exchanges))
+            known.request, known.post_form = request, post_form  # a new secret; what is in flight goes on
+
+    async def exchange(self, key: str, token: str) -> Token | Refusal | None:
+        """What the user's token is exchanged for, by `ExchangeRules.key`; None when nobody could be asked."""
+        exchanger = self._exchangers.get(key)
+        return None if exchanger is None else await exchanger.exchange(token)
+
+    def exchange_states(self) -> list[ExchangeState]:
+        return [
+            ExchangeState(
+                (one.target,), one.request.token_url, one.request.client_id, one.request.audience,
+                one.request.scopes, one.last_error,
+            )
+            for one in list(self._exchangers.values())
+        ]  # fmt: skip
 
     def introspection_errors(self) -> dict[str, str]:
         """By issuer, where the last question failed."""
@@ -122,6 +163,7 @@ class Outbound:
         if self._shared is not None:
             await self._shared.close()
         self._stop_introspectors(set(self._introspectors))
+        self._stop_exchangers(set(self._exchangers))
         await self._stop_sources(set(self._sources))
         await self._close_clients()
 
@@ -155,13 +197,17 @@ class Outbound:
         for issuer in unwanted:
             self._introspectors.pop(issuer).stop()
 
+    def _stop_exchangers(self, unwanted: set[str]) -> None:
+        for key in unwanted:
+            self._exchangers.pop(key).stop()
+
     def _subscriptions(self, config: Config) -> list[Subscription]:
         if not config.egress.enabled:
             return []
         return [
             Subscription(name, _token_request(target), partial(self._publish_token, name))
             for name, target in config.egress.targets.items()
-            if target.auth.type != "none"
+            if target.auth.has_own_token
         ]
 
     async def _follow_store(self, config: Config) -> None:
@@ -226,6 +272,12 @@ def _token_request(target: Target) -> TokenRequest:
         ca_file=auth.ca_file,
         refresh_before_expiry=auth.refresh_before_expiry,
     )
+
+
+def _exchange_requests(config: Config) -> dict[str, tuple[str, TokenRequest]]:
+    """By ExchangeRules.key: the target's name, and how to ask."""
+    targets = config.egress.targets.items() if config.egress.enabled else ()
+    return {target.tag: (name, _token_request(target)) for name, target in targets if target.auth.exchanges}
 
 
 def _endpoints(config: Config) -> dict[str, IntrospectionEndpoint]:

@@ -9,6 +9,7 @@ from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.domain.rules import GateRules, IssuerKeys
+from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.introspections import Introspections
@@ -19,6 +20,7 @@ from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.opa_server import OpaServer
 from authz_service.supervisor.decision_copies import DecisionCopies
 from authz_service.supervisor.decision_service import DecisionService, Tally
+from authz_service.supervisor.egress_decisions import EgressDecisions
 from authz_service.supervisor.flight_recorder import FlightRecorder
 
 log = logging.getLogger(__name__)
@@ -28,11 +30,18 @@ class RulesInUse:
     """One per worker. What did not change with the rules keeps its caches and connections."""
 
     def __init__(
-        self, flight: FlightRecorder, tally: Tally, introspections: Introspections, copies: DecisionCopies
+        self,
+        flight: FlightRecorder,
+        tally: Tally,
+        introspections: Introspections,
+        exchanged: ExchangedTokens,
+        copies: DecisionCopies,
     ) -> None:
+        self.exchange = False  # whether any of the rules so far have users' tokens exchanged
         self._flight = flight
         self._tally = tally
         self._introspections = introspections
+        self._exchanged = exchanged
         self._copies = copies
         self._service: DecisionService | None = None
         self._previous: DecisionService | None = None  # judges what Envoy routed before it took over the new routes
@@ -66,6 +75,8 @@ class RulesInUse:
         owned = frozenset(name.lower() for _, name in rules.headers.inject)
         self._listeners[listener_tag(owned).encode()] = owned
         service = DecisionService(gate, audit, self._tally, self._listeners, self._flight, server)
+        service.egress = EgressDecisions(rules, self._exchanged, service.record)
+        self.exchange = self.exchange or bool(rules.exchanges)
         service.copy_to(self._copies if rules.copies else None)
         if self._policy_server is not None and self._policy_server is not server:
             self._policy_server.close()

@@ -51,8 +51,9 @@ class Serving:
         self.envoy = EnvoyAdmin(self._paths.admin_socket)
         self.certificates = ServedCertificates(self._publish_secret, time.time)
         self.outbound = Outbound(
-            self._paths.keys, self._publish_keys, self._publish_token, SystemClock(), figure.introspections
-        )
+            self._paths.keys, self._publish_keys, self._publish_token, SystemClock(), figure.introspections,
+            figure.exchanges,
+        )  # fmt: skip
         self.denylist = ServedDenylist(figure.reloads)
         self.bundles = BundleKeeper(SystemClock(), figure.reloads, bundle_arrived)
         labels = {"id": str(uuid.uuid4()), "app": "authz-service"}
@@ -64,6 +65,7 @@ class Serving:
             look_now,
             self.outbound.introspect,
             self.decision_log.take,
+            self.outbound.exchange,
         )
 
     async def begin(self) -> None:
@@ -93,6 +95,7 @@ class Serving:
             await asyncio.to_thread(self.denylist.refresh, desired.config)
             if desired.config.revocation != before.config.revocation:
                 self.denylist.require_usable()
+            self.outbound.exchange_for(desired.config)
             self._send_rules()
             await self.hub.require_settled(desired.revision, _SETTLE)
             await self._write_steps(before, desired)
@@ -147,7 +150,7 @@ class Serving:
         """Envoy wants the file to exist; an empty token is 503 for the target until there is one."""
         for name, target in config.egress.targets.items():
             present = self._paths.secret(secrets.target_token(name)).exists()
-            if target.auth.type != "none" and not (only_missing and present):
+            if target.auth.has_own_token and not (only_missing and present):
                 self._publish_token(name, None)
 
     def _send_rules(self) -> None:

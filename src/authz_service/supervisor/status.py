@@ -114,6 +114,11 @@ class Status:
             for s in self.outbound.token_states()
             if s.state != "fresh"
         ]
+        troubles += [
+            f"token exchange for {', '.join(s.targets)} failed the last time: {s.last_error}"
+            for s in self.outbound.exchange_states()
+            if s.last_error
+        ]
         if self.outbound.token_store_problem():
             troubles.append(f"tokens are not shared: {self.outbound.token_store_problem()} of the token store")
         if copies_problem := self.copies_problem():
@@ -146,7 +151,8 @@ class Status:
 
     def tokens(self) -> Page:
         """States only; no token ever gets here."""
-        return json_page({"tokens": [_plain(state) for state in self.outbound.token_states()]})
+        tokens, exchanges = self.outbound.token_states(), self.outbound.exchange_states()
+        return json_page({"tokens": [*map(_plain, tokens)], "exchanges": [*map(_plain, exchanges)]})
 
     def audit(self) -> Page:
         """Where each writer's chain of records ends: kept elsewhere, it shows that a file was cut."""

@@ -19,6 +19,7 @@ from pathlib import Path
 import uvloop
 
 from authz_service.domain.rules import GateRules
+from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz.http_protocol import DecisionProtocol
 from authz_service.identity.introspections import Introspections
@@ -30,6 +31,7 @@ from authz_service.supervisor.flight_recorder import FlightRecorder
 from authz_service.supervisor.hang_watch import BEAT
 from authz_service.supervisor.messages import (
     Active,
+    ExchangeAnswer,
     Hello,
     IntrospectionAnswer,
     KeyAnswer,
@@ -78,9 +80,10 @@ class _Worker:
         self._unrecordable: GateRules | None = None  # rules that wait for their audit destination
         self._taking_over = asyncio.Lock()
         introspections = Introspections(time.monotonic)
-        self._questions = ControlQuestions(lambda question: self._send(pack(question)), introspections)
+        exchanged = ExchangedTokens(time.time, time.monotonic)
+        self._questions = ControlQuestions(lambda question: self._send(pack(question)), introspections, exchanged)
         self._copies = DecisionCopies(self._send, self._unsent)
-        self._rules = RulesInUse(flight, self._tally, introspections, self._copies)
+        self._rules = RulesInUse(flight, self._tally, introspections, exchanged, self._copies)
         self._answering = Answering(flight, self._rules, self._questions)
         self._server: asyncio.Server | None = None
         self._stop = asyncio.Event()
@@ -123,7 +126,7 @@ class _Worker:
                     await self._use(rules)
                 case SetKeys(keys):
                     self._rules.set_keys(keys)
-                case KeyAnswer() | IntrospectionAnswer() as answer:
+                case KeyAnswer() | IntrospectionAnswer() | ExchangeAnswer() as answer:
                     self._questions.hear(answer)
 
     async def _use(self, rules: GateRules) -> None:

@@ -8,11 +8,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from authz_service.credentials.oauth2 import Token
+from authz_service.credentials.token_exchange import Refusal
 from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuthzServiceError
 from authz_service.supervisor.messages import (
     Active,
     Copies,
+    ExchangeAnswer,
+    ExchangeWanted,
     Figures,
     Hello,
     IntrospectionAnswer,
@@ -42,8 +46,11 @@ class _Connected:
     error: str = ""
 
 
-async def _nobody_to_ask(_issuer: str, _token: str) -> bool | None:
+async def _nobody_to_ask(_whom: str, _token: str) -> None:
     return None
+
+
+_Bringer = Callable[[str, str], Awaitable[Token | Refusal | None]]
 
 
 @dataclass(slots=True)
@@ -58,6 +65,7 @@ class WorkerHub:
     on_change: Callable[[], None] = lambda: None
     introspect: Callable[[str, str], Awaitable[bool | None]] = _nobody_to_ask  # (issuer, token) -> is it active?
     on_copies: Callable[[Copies], None] = lambda _: None
+    exchange: _Bringer = _nobody_to_ask  # (ExchangeRules.key, token) -> what the token is exchanged for
     restarts: int = 0
     _rules: GateRules | None = None
     _keys: dict[str, IssuerKeys] = field(default_factory=dict)
@@ -123,7 +131,7 @@ class WorkerHub:
                     case Unusable(_, error) if worker is not None:
                         worker.error = error
                         self.on_change()
-                    case KeyWanted() | IntrospectionWanted() as wanted:
+                    case KeyWanted() | IntrospectionWanted() | ExchangeWanted() as wanted:
                         self._start(self._bring(wanted, writer))
                     case Figures() | Copies() as report:
                         self._pass_on(report)
@@ -159,14 +167,29 @@ class WorkerHub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _bring(self, wanted: KeyWanted | IntrospectionWanted, writer: asyncio.StreamWriter) -> None:
+    async def _bring(
+        self, wanted: KeyWanted | IntrospectionWanted | ExchangeWanted, writer: asyncio.StreamWriter
+    ) -> None:
         """Answers in any case: somebody waits."""
-        active = None
+        answer: KeyAnswer | IntrospectionAnswer | ExchangeAnswer
+        if isinstance(wanted, KeyWanted):
+            answer = KeyAnswer(wanted.number)
+        elif isinstance(wanted, IntrospectionWanted):
+            answer = IntrospectionAnswer(wanted.number, None)
+        else:
+            answer = ExchangeAnswer(wanted.number)
         try:
             if isinstance(wanted, KeyWanted):
                 await self.fetch_key(wanted.issuer, wanted.kid)
+            elif isinstance(wanted, IntrospectionWanted):
+                answer = IntrospectionAnswer(wanted.number, await self.introspect(wanted.issuer, wanted.token))
             else:
-                active = await self.introspect(wanted.issuer, wanted.token)
+                answer = _exchange_answer(wanted.number, await self.exchange(wanted.target, wanted.token))
         finally:
-            is_key = isinstance(wanted, KeyWanted)
-            writer.write(pack(KeyAnswer(wanted.number) if is_key else IntrospectionAnswer(wanted.number, active)))
+            writer.write(pack(answer))
+
+
+def _exchange_answer(number: int, found: Token | Refusal | None) -> ExchangeAnswer:
+    if isinstance(found, Token):
+        return ExchangeAnswer(number, found.value.reveal(), found.lifetime)
+    return ExchangeAnswer(number, refusal="" if found is None else found.code)

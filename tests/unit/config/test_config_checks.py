@@ -12,6 +12,9 @@ BY_CERTIFICATE = {f"{TARGET}.auth.client_auth": "tls_client_auth", f"{TARGET}.au
 NO_KEY = {f"{TARGET}.auth.client_auth": "private_key_jwt", f"{TARGET}.auth.client_secret": REMOVED}
 BY_KEY = {**NO_KEY, f"{TARGET}.auth.client_key_file": "/a/key"}
 
+EXCHANGED = {f"{TARGET}.auth.type": "oauth2_token_exchange", f"{TARGET}.auth.audience": "data-service"}
+DATA = "https://data-service.zone3.local:8443"
+
 Changes = dict[str, Any]
 OTHER = "https://payment-service.zone2.local:8443"
 PLAIN = {"http.tls": {"enabled": "false"}, "proxy.mtls": REMOVED}
@@ -267,6 +270,15 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         "https://",
     ),
     (f"{TARGET}.auth.type", {f"{TARGET}.auth": {"type": "none"}}, {f"{TARGET}.auth.type": "none"}, "oauth2"),
+    (f"{TARGET}.auth.audience", EXCHANGED, {f"{TARGET}.auth.type": "oauth2_token_exchange"}, "needs it"),
+    (f"{TARGET}.auth.type", EXCHANGED, {**EXCHANGED, "proxy": REMOVED}, "add a proxy section"),
+    ("proxy.upstream", EXCHANGED, {**EXCHANGED, "proxy.upstream": DATA}, "a route of the egress"),
+    (
+        "proxy.routes[1].upstream",
+        {f"{TARGET}.auth.audience": "a", "proxy.routes.1.upstream": DATA},
+        {**EXCHANGED, "proxy.routes.1.upstream": DATA},
+        "a route of the egress",
+    ),
     ("egress.routes[0].target", {}, {"egress.routes.0.target": "orders"}, "data-service"),
     (
         "egress.routes[1].path_prefix",

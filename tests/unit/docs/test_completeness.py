@@ -21,6 +21,7 @@ from authz_service.credentials.key_fetcher import KeyState
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.egress.token_keeper import TokenState
 from authz_service.supervisor.metrics import Figure, Metrics
+from authz_service.supervisor.outbound import ExchangeState
 from authz_service.supervisor.served_certificates import ServedCertificates
 from authz_service.supervisor.served_denylist import ServedDenylist
 from authz_service.supervisor.status import Status
@@ -93,6 +94,10 @@ class _Outbound:
         return [TokenState(("data",), "fresh", "https://idp", "order", (), 1.0, 2.0, 1.5, "", 0)]
 
     @staticmethod
+    def exchange_states() -> list[ExchangeState]:
+        return []
+
+    @staticmethod
     def token_store_problem() -> str:
         return ""
 
@@ -105,6 +110,7 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     figure.decisions["allow", "allowed"] = 1
     figure.reloads["configuration", "ok"] = 1
     figure.introspections["active"] = 1
+    figure.exchanges["data-service", "exchanged"] = 1
     figure.copies["delivered"] = 1
     hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
     status = Status(

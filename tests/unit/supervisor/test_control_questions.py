@@ -6,26 +6,36 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec.structs import replace
 from tests.support.decisions import rules
-from tests.support.tokens import ISSUER
+from tests.support.tokens import ISSUER, a_subject
 
 from authz_service.domain.decision import Claims
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing
+from authz_service.domain.refusals import ExchangeNeeded, IntrospectionNeeded, KeyMissing, Reason, Rejected
+from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.identity.introspections import Introspections
 from authz_service.supervisor import control_questions as product
-from authz_service.supervisor.control_questions import ControlQuestions
-from authz_service.supervisor.messages import IntrospectionAnswer, IntrospectionWanted, KeyAnswer, KeyWanted
+from authz_service.supervisor.control_questions import ControlQuestions, Wanted
+from authz_service.supervisor.messages import (
+    ExchangeAnswer,
+    ExchangeWanted,
+    IntrospectionAnswer,
+    IntrospectionWanted,
+    KeyAnswer,
+    KeyWanted,
+)
 
 KEY, TOKEN = KeyMissing(ISSUER, "new"), IntrospectionNeeded(ISSUER, "t")
 CLAIMS = Claims({}, ISSUER, 0.0, b"{}")
 LONG, SHORT = 10.0, 0.01
+NOW = 1_000_000.0
 
 
 class Desk:
     def __init__(self) -> None:
-        self.sent: list[KeyWanted | IntrospectionWanted] = []
+        self.sent: list[Wanted] = []
+        self.exchanged = ExchangedTokens(lambda: NOW, lambda: 5.0)
         self.known = Introspections(lambda: 5.0)
         self.known.use((replace(rules().issuers[0], introspection_cache=5.0),))
-        self.questions = ControlQuestions(self.sent.append, self.known)
+        self.questions = ControlQuestions(self.sent.append, self.known, self.exchanged)
 
 
 def scenario(play: Callable[[Desk], Awaitable[None]]) -> None:
@@ -107,5 +117,44 @@ def test_keys_that_strangers_make_up_leave_room_for_introspection(monkeypatch: p
         assert not await desk.questions.bring(KEY, SHORT)
         assert not await desk.questions.bring(TOKEN, SHORT)
         assert [type(question) for question in desk.sent] == [KeyWanted, IntrospectionWanted]
+
+    scenario(play)
+
+
+SUBJECT = a_subject(NOW + 100)
+SWAP, OTHER_TARGET = ExchangeNeeded("data", SUBJECT), ExchangeNeeded("audit", SUBJECT)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (ExchangeAnswer(1, refusal="invalid_request"), Reason.TOKEN_NOT_EXCHANGEABLE),
+        (ExchangeAnswer(1, refusal="access_denied"), Reason.TOKEN_EXCHANGE_DENIED),
+    ],
+)
+def test_a_token_or_the_reason_why_there_is_none_is_remembered(answer: ExchangeAnswer, reason: Reason) -> None:
+    async def play(desk: Desk) -> None:
+        waiting = [asyncio.create_task(desk.questions.bring(needed, LONG)) for needed in (SWAP, SWAP, OTHER_TARGET)]
+        await asyncio.sleep(0)
+        assert desk.sent == [ExchangeWanted(1, "data", SUBJECT), ExchangeWanted(2, "audit", SUBJECT)]
+        desk.questions.hear(answer)
+        desk.questions.hear(ExchangeAnswer(2, "new", 60.0))
+        assert await asyncio.gather(*waiting) == [True] * 3
+        assert desk.exchanged.require("audit", f"Bearer {SUBJECT}") == "new"
+        with pytest.raises(Rejected) as refusal:
+            desk.exchanged.require("data", f"Bearer {SUBJECT}")
+        assert refusal.value.reason is reason
+
+    scenario(play)
+
+
+def test_a_provider_that_could_not_be_asked_has_answered_nothing() -> None:
+    async def play(desk: Desk) -> None:
+        waiting = asyncio.create_task(desk.questions.bring(SWAP, LONG))
+        await asyncio.sleep(0)
+        desk.questions.hear(ExchangeAnswer(1))
+        assert await waiting is False
+        with pytest.raises(ExchangeNeeded):
+            desk.exchanged.require("data", f"Bearer {SUBJECT}")
 
     scenario(play)

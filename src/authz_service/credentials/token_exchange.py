@@ -1,0 +1,118 @@
+"""Exchanges a user's token for one to the target's audience (RFC 8693). Nothing is remembered: the workers do that."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from authz_service.credentials.oauth2 import (
+    PostForm,
+    Token,
+    TokenRequest,
+    ask,
+    error_code,
+    json_object,
+    lifetime_in_token,
+    read_token,
+    refusal,
+)
+from authz_service.domain.refusals import EXCHANGE_REFUSALS
+from authz_service.errors import FetchError
+
+GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a kind of token
+TIMEOUT = 2.0  # seconds
+BOUND_LIFETIME = 10.0  # seconds; what is bound to a certificate is worth nothing once that is renewed
+MAX_IN_FLIGHT = 64  # exchanges for one target; each is of another token
+
+_log = logging.getLogger(__name__)
+
+
+class Refusal(NamedTuple):
+    """The provider gives no token, and that lies with the user's."""
+
+    code: str  # one of EXCHANGE_REFUSALS
+
+
+@dataclass(slots=True)
+class Exchanger:
+    """Asks for one target."""
+
+    target: str
+    request: TokenRequest
+    post_form: PostForm
+    now: Callable[[], float]
+    results: Counter[tuple[str, str]]  # (target, "exchanged" | "refused" | "failed")
+    last_error: str = ""
+    _asking: dict[str, asyncio.Task[Token | Refusal | None]] = field(default_factory=dict)  # by the user's token
+
+    async def exchange(self, token: str) -> Token | Refusal | None:
+        """One for the target; or why there is none; None when the provider could not be asked. However many ask,
+        one request goes out.
+        """
+        asking = self._asking.get(token)
+        if asking is None:
+            if len(self._asking) >= MAX_IN_FLIGHT:
+                self._failed(f"{MAX_IN_FLIGHT} exchanges wait for an answer already")
+                return None
+            asking = self._asking[token] = asyncio.create_task(self._exchange(token))
+            asking.add_done_callback(lambda _: self._asking.pop(token, None))
+        return await asyncio.shield(asking)
+
+    def stop(self) -> None:
+        for asking in self._asking.values():
+            asking.cancel()
+
+    async def _exchange(self, token: str) -> Token | Refusal | None:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                found = await exchange(self.post_form, self.request, token, self.now)
+        except TimeoutError:
+            self._failed(f"no answer within {TIMEOUT:g} s")
+            return None
+        except FetchError as error:
+            self._failed(str(error))
+            return None
+        self.results[self.target, "exchanged" if isinstance(found, Token) else "refused"] += 1
+        self.last_error = ""
+        return found
+
+    def _failed(self, error: str) -> None:
+        self.results[self.target, "failed"] += 1
+        if error != self.last_error:  # not once per request
+            _log.warning("token_exchange_failed", extra={"fields": {"target": self.target, "error": error}})
+        self.last_error = error
+
+
+async def exchange(post_form: PostForm, request: TokenRequest, token: str, now: Callable[[], float]) -> Token | Refusal:
+    """Raises FetchError for whatever is neither a usable bearer token nor a refusal. No text of the answer gets out."""
+    asked_at = now()
+    grant = {
+        "grant_type": GRANT,
+        "subject_token": token,
+        "subject_token_type": ACCESS_TOKEN,
+        "requested_token_type": ACCESS_TOKEN,
+    }
+    response = await ask(post_form, request, grant, asked_at)
+    if response.status == 200:
+        return _read(response.body, request, token, asked_at)
+    code = error_code(response)
+    if response.status in {400, 401, 403} and code in EXCHANGE_REFUSALS:
+        return Refusal(code)
+    raise FetchError(refusal(request, response))
+
+
+def _read(body: bytes, request: TokenRequest, token: str, asked_at: float) -> Token:
+    """RFC 8693 §2.2.1, without good will."""
+    found = read_token(body, request.scopes, asked_at)
+    if json_object(body).get("issued_token_type") != ACCESS_TOKEN:
+        raise FetchError("the token endpoint's answer has an issued_token_type other than an access token")
+    if found.value.reveal() == token:
+        raise FetchError("the token endpoint gives the user's own token back")
+    said = lifetime_in_token(found.value.reveal(), asked_at)
+    bound = BOUND_LIFETIME if request.bound_to else found.lifetime
+    return replace(found, lifetime=min(found.lifetime, bound, found.lifetime if said is None else said))
