@@ -32,7 +32,7 @@ from bench.processes import Sidecar, find_sidecar
 
 GATEWAY, ORDER, DATA = PODS[0], PODS[1], PODS[3]
 _FLAGS = ("--disable-hot-restart", "--reject-unknown-dynamic-fields", "-l", "warn")
-_PATIENCE = 10.0  # seconds for an Envoy to listen
+_PATIENCE = 30.0  # seconds for an Envoy to listen, also under valgrind
 _BLOCKS = 38
 _CALLERS = "8.1"  # the callers' address within a block
 
@@ -79,11 +79,11 @@ class Stage:
             self.sidecars[pod.name] = find_sidecar(self.pid(f"{pod.name}/sidecar"))
         self.workers = len(self.sidecars[ORDER.name].workers)
         for pod in (GATEWAY, DATA):
-            await self._start_bare(pod, self.bare, {}, ASKS)
-        await self._start_bare(ORDER, self.bare, {}, ASKS, INJECTS)
+            await self.start_bare(pod, self.bare, {}, ASKS)
+        await self.start_bare(ORDER, self.bare, {}, ASKS, INJECTS)
         # The egress alone: our own token, but a data service that asks nobody.
-        await self._start_bare(ORDER, self.egress, {"DATA_SERVICE_IP": self.bare.address(DATA)}, ASKS)
-        await self._start_neighbours()
+        await self.start_bare(ORDER, self.egress, {"DATA_SERVICE_IP": self.bare.address(DATA)}, ASKS)
+        await self.start_neighbours()
 
     async def stop(self) -> None:
         await self.live.stop()
@@ -102,31 +102,36 @@ class Stage:
         key: Jwk = state["users"]["keys"][0]
         return key
 
-    def _config(self, pod: Pod, mesh: Mesh, changed: dict[str, str]) -> Config:
+    def config(self, pod: Pod, mesh: Mesh, changed: dict[str, str]) -> Config:
         environment = mesh.sidecar_environment(pod) | {
             "ACCESS_LOG_PATH": "/dev/null",
             "IDP_IP": self.live.identity_address,
         }
         return load_config(EXAMPLE / pod.folder / "config.yaml", {**os.environ, **environment, **changed})
 
-    async def _start_bare(self, pod: Pod, mesh: Mesh, changed: dict[str, str], *filters: str) -> None:
+    async def start_bare(self, pod: Pod, mesh: Mesh, changed: dict[str, str], *filters: str) -> None:
         name = f"bare-{mesh.block}/{pod.name}"
         paths = StatePaths(self.live.folder / "state" / f"b{mesh.block}-{pod.name}")
-        config = self._config(pod, mesh, changed)
-        resources = without(render(config, paths), *filters)
+        config = self.config(pod, mesh, changed)
+        await self.start_rendered(name, pod, mesh, without(render(config, paths), *filters), paths)
+
+    async def start_rendered(
+        self, name: str, pod: Pod, mesh: Mesh, resources: Resources, paths: StatePaths, tool: tuple[str, ...] = ()
+    ) -> None:
+        """`tool` runs Envoy in its place, as callgrind does."""
         paths.xds.mkdir(parents=True, mode=0o700)
         # The live sidecar's own certificates and tokens, kept fresh by it.
         paths.sds.symlink_to(StatePaths(self.live.folder / "state" / pod.name).sds)
         _write(resources, paths)
-        await self._start_envoy(name, paths.bootstrap, config.runtime.envoy_threads)
+        await self._start_envoy(name, paths.bootstrap, 1, tool)  # one thread, as in the examples
         await self._until_listening(mesh.address(pod), 8443, name)
 
-    async def _start_neighbours(self) -> None:
+    async def start_neighbours(self) -> None:
         listeners: list[Message] = []
         clusters: list[Message] = []
         for mesh in (self.live, self.bare):
             to_order, to_egress = f"order-{mesh.block}", f"egress-{mesh.block}"
-            config = self._config(GATEWAY, mesh, {})
+            config = self.config(GATEWAY, mesh, {})
             rendered = render(config, StatePaths(self.live.folder / "state" / GATEWAY.name))
             found = next(cluster for cluster in rendered.clusters if cluster["name"] == f"target_{ORDER.name}")
             clusters.append(neighbours.renamed(found, to_order))
@@ -141,8 +146,8 @@ class Stage:
         await self._start_envoy("neighbours", file, 2)  # more than the sidecars have: it must not be the narrow place
         await self._until_listening(self.bare.address(DATA), 9000, "neighbours")
 
-    async def _start_envoy(self, name: str, bootstrap: Path, threads: int) -> None:
-        command = [str(find_envoy(os.environ)), "-c", str(bootstrap), "--concurrency", str(threads), *_FLAGS]
+    async def _start_envoy(self, name: str, bootstrap: Path, threads: int, tool: tuple[str, ...] = ()) -> None:
+        command = [*tool, str(find_envoy(os.environ)), "-c", str(bootstrap), "--concurrency", str(threads), *_FLAGS]
         await self.live.spawn(name, command, {})
 
     async def _until_ready(self, url: str) -> None:
