@@ -79,15 +79,16 @@ def test_a_pair_that_does_not_match_is_no_certificate(start_sidecar: StartSideca
     assert load.failures == []
 
 
-def test_a_new_client_certificate_is_shown_to_the_target(start_sidecar: StartSidecar, live: Live) -> None:
-    """Under load through the egress."""
+@pytest.mark.parametrize("query", ["?last=1", ""], ids=["new connections", "open connections"])
+def test_a_new_client_certificate_is_shown_to_the_target(start_sidecar: StartSidecar, live: Live, query: str) -> None:
+    """Under load through the egress. Connections that the target would leave open are made anew, too."""
     certs = live.mesh.certs
     tls = tls_server(
         leaf_cert(certs, "data-service/server"), leaf_key(certs, "data-service/server"), ca_bundle(certs, "zone3")
     )
     with EchoService(live.free_address(), 9443, tls) as target:
         sidecar = start_sidecar(target=(target.host, target.port), own_certs=True)
-        with Load((sidecar.address, 8080), get("/data/x?last=1", "localhost"), None, clients=3) as load:
+        with Load((sidecar.address, 8080), get(f"/data/x{query}", "localhost"), None, clients=3) as load:
             for _ in range(3):
                 until(lambda: target.seen and target.seen[-1].peer_serial == serial(sidecar, CLIENT), 5)
                 rotate_leaf(sidecar.certs, CLIENT, now=now())

@@ -5,8 +5,8 @@ Same configuration in, same bytes out.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from authz_service.config.model import Config
 from authz_service.envoy import secrets
@@ -80,6 +80,16 @@ def steps(previous: Resources, wanted: Resources) -> list[tuple[str, str]]:
         last = new["xds/cds.json"]
         order = [("xds/cds.json", both), *(step for step in order if step[0] != "xds/cds.json"), ("xds/cds.json", last)]
     return order
+
+
+def connected_anew(resources: Resources, clusters: Collection[str], since: str) -> Resources:
+    """The same, but that Envoy opens new connections to these clusters, and lets the open ones finish what they do.
+
+    A cluster that differs from the one before, be it in a mark that nobody reads, gets pools of its own.
+    """
+    mark: Message = {"metadata": {"filter_metadata": {"authz": {"connected_anew": since}}}}
+    marked = (cluster | mark if cluster["name"] in clusters else cluster for cluster in resources.clusters)
+    return replace(resources, clusters=tuple(marked))
 
 
 def static_form(resources: Resources, secret_file: str) -> Message:

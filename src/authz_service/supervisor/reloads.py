@@ -113,6 +113,7 @@ class Reloads:
 
     async def _follow(self) -> None:
         changed = await self._serving.follow_certificates_and_denylist()
+        self._status.desired = self._serving.current
         if changed:
             self._status.figure.reloads["certificates", "ok"] += 1
             log.info("certificates_reloaded", extra={"fields": {"names": changed}})

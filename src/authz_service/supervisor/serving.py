@@ -7,14 +7,17 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from authz_service.clock import SystemClock
 from authz_service.config.model import Config
 from authz_service.domain.rules import IssuerKeys
 from authz_service.envoy import secrets
 from authz_service.envoy.paths import StatePaths
-from authz_service.envoy.resources import steps
+from authz_service.envoy.resources import connected_anew, steps
+from authz_service.envoy.upstreams import all_upstreams
 from authz_service.errors import ConfigProblems, Problem
 from authz_service.supervisor.bundle_keeper import BundleKeeper
 from authz_service.supervisor.decision_log import DecisionLog
@@ -113,8 +116,9 @@ class Serving:
         await asyncio.to_thread(self.denylist.refresh, self.current.config)
         changed = self.certificates.refresh(self.current.config)
         self._send_rules()
-        if changed:  # a token may be bound to the certificate before
-            await self.outbound.update(self.current.config)
+        if changed:
+            await self._connect_anew(changed)
+            await self.outbound.update(self.current.config)  # a token may be bound to the certificate before
         return changed
 
     async def stop(self) -> None:
@@ -129,6 +133,21 @@ class Serving:
         await self.outbound.update(config)
         await self.bundles.update(config)
         await self.decision_log.update(config)
+
+    async def _connect_anew(self, changed: Collection[str]) -> None:
+        """To targets that are shown another certificate from now on: on open connections the one before may end before
+        they do, and a token that is bound to the new one would be refused there.
+        """
+        clusters = {
+            upstream.cluster
+            for upstream in all_upstreams(self.current.config)
+            if upstream.target and secrets.target_certificate(upstream.target_name) in changed
+        }
+        if clusters:
+            before = self.current
+            resources = connected_anew(before.resources, clusters, datetime.now(UTC).isoformat())
+            self.current = replace(before, resources=resources)
+            await self._write_steps(before, self.current)
 
     def _require_secrets(self, desired: Desired) -> None:
         """Envoy refuses a whole listener for the lack of one. Raises ConfigProblems for each that cannot be used."""
