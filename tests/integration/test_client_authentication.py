@@ -129,7 +129,7 @@ def test_by_a_certificate_to_which_the_token_is_bound(
 def test_a_renewed_certificate_brings_a_token_that_is_bound_to_it(
     start_sidecar: StartSidecar, mesh: Live, data_service: tuple[str, int], provider: ChangedProvider
 ) -> None:
-    """At once: nobody waits for the end of the token in hand, which is of no use over a new connection."""
+    """Token and connection: nobody waits for the end of those in hand, which do not fit the new ones."""
     bind(mesh, provider)
     changes = {
         "hosts": at(provider, data_service),
@@ -143,6 +143,7 @@ def test_a_renewed_certificate_brings_a_token_that_is_bound_to_it(
     rotate_leaf(sidecar.certs, "order-service/client-zone3", now=datetime.now(UTC))
     until(lambda: "certificates_reloaded" in sidecar.log)
 
+    until(lambda: sidecar.call_egress("GET", STOCK).status == 200)
     until(lambda: decoded(token_of(sidecar, mesh, provider))[1]["cnf"] == bound_to(pair[0]))
     mesh.caller.certificates["order-renewed"] = (pair[0], pair[1])
     token = token_of(sidecar, mesh, provider)
