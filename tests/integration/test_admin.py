@@ -125,7 +125,7 @@ def test_token_states_are_shown_without_the_token(mesh: Live) -> None:
     assert (state["targets"], state["state"], state["client_id"]) == (["data-service"], "fresh", "order-service")
     assert state["token_url"].endswith("/realms/services/protocol/openid-connect/token")
     assert state["obtained_at"] < time.time() < state["expires_at"]
-    assert json.loads(admin(mesh, POD["data"], "/tokens").body) == {"tokens": []}
+    assert json.loads(admin(mesh, POD["data"], "/tokens").body) == {"tokens": [], "exchanges": []}
 
 
 def test_the_audit_page_names_the_last_record_of_each_writer(mesh: Live) -> None:
