@@ -12,6 +12,7 @@ JSON ?=
 DB ?= sqlite
 ON_DB := $(if $(filter postgres,$(DB)),$(BIN)/python -m authz_devkit.demo.postgres)
 ONLY ?=
+TESTS ?= tests
 IDP ?= development
 
 .PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
@@ -31,8 +32,8 @@ test-keycloak: $(INSTALLED)  ## every test that needs an identity provider, with
 
 test: lint unlinted-test  ## lint, types, layers, then every test
 
-unlinted-test: $(INSTALLED)
-	$(BIN)/python -m pytest
+unlinted-test: $(INSTALLED)  # most of them wait: for tokens that end, for processes that come back
+	$(BIN)/python -m pytest -n 2 $(TESTS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

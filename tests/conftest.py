@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 # Row P1 asks for more examples than a unit test should take; time says nothing about the code on a busy machine.
 _EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "100"))
@@ -27,6 +28,31 @@ KEYCLOAK_ONLY = Path(__file__).parent / "keycloak"
 
 NEEDS_THE_PROVIDER = {"live", "mesh", "start_sidecar"}  # fixtures
 
+# Files that run whole meshes. One process of `pytest -n 2` has them all: a sidecar takes about ten of the 128
+# inotify instances that a user of a host has (docs/operations.md, capacity).
+NEEDS_A_MESH = {
+    f"tests/{file}.py"
+    for file in (
+        "integration/test_admin",
+        "integration/test_cli",
+        "integration/test_security_matrix",
+        "integration/test_spec_flows",
+        "torture/test_rows",
+    )
+}
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a process one file after the other: fixtures of a module are made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", maxsplit=1)[0]
+        return "mesh" if file in NEEDS_A_MESH else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -41,6 +67,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With Keycloak only those tests are run which it can make any difference to."""
+    for item in items:
+        if "mesh" in _fixtures(item) and config.getoption("idp") == "development":
+            assert item.nodeid.split("::")[0] in NEEDS_A_MESH, f"{item.path.name} uses `mesh`: list it in NEEDS_A_MESH"
     if config.getoption("idp") == "keycloak":
         chosen = [item for item in items if KEYCLOAK_ONLY in item.path.parents or NEEDS_THE_PROVIDER & _fixtures(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])

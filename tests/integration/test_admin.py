@@ -14,6 +14,7 @@ from tests.support.echo_service import EchoService, tls_server
 from tests.support.live import Json, Live
 from tests.support.lone_sidecar import LoneSidecar, until
 from tests.support.neighbours import Answer, ask
+from tests.support.ports import free_port
 
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_leaf
 from authz_devkit.demo.caller import PASSWORD, POD, SERVICE_SECRETS
@@ -58,12 +59,11 @@ def test_the_admin_surface_is_read_only_and_small(mesh: Live) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 def test_other_hosts_are_told_what_probes_and_prometheus_need(
-    start_sidecar: Callable[..., LoneSidecar], live: Live, host: str
+    start_sidecar: Callable[..., LoneSidecar], host: str
 ) -> None:
     """Ready or not without the reasons, figures, and no state of tokens: those are for this host."""
-    port = 20_000 + int(live.free_address().split(".")[3])
-    sidecar = start_sidecar({"admin.network_addr": f"{host}:{port}"})
-    place = (host.strip("[]"), port)
+    place = (host.strip("[]"), free_port(host.strip("[]")))
+    sidecar = start_sidecar({"admin.network_addr": f"{host}:{place[1]}"})
 
     ready = ask(place, "GET", "/readyz")
     assert (ready.status, json.loads(ready.body)) == (200, {"ready": True})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import httpx
 import pytest
+from tests.support.ports import free_port
 
 from authz_devkit.demo.services.problems import PROBLEMS
 
@@ -39,9 +39,7 @@ class Shop(NamedTuple):
 @contextmanager
 def running(service: str, logs: Path, *options: str, **environment: str) -> Iterator[str]:
     """A service as its own process; gives its URL, ends the process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "authz_devkit.demo.services", service, "--listen", address, *options]
     with (logs / f"{service}-{address[10:]}.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment})

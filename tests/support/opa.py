@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.ports import free_port
+
 from authz_service.supervisor.parent_death import bound_to_us
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +64,7 @@ class OpaServer:
         self._output = output
         self._folder = tempfile.TemporaryDirectory(prefix="opa-")
         self.socket = Path(self._folder.name) / "opa.sock"
-        self.port = _free_port() if tcp else 0
+        self.port = free_port() if tcp else 0
         self.url = f"http://127.0.0.1:{self.port}" if tcp else f"unix://{self.socket}"
         self._command = [
             *bound_to_us([str(binary())]), "run", "--server", "--skip-version-check", "--log-level", log_level,
@@ -143,10 +145,3 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)  # closed by close()
         self.sock.settimeout(_PATIENCE)
         self.sock.connect(self._path)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

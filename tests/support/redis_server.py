@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+from tests.support.ports import free_port
+
 PASSWORD = "tests-only-password"
 _PATIENCE = 10.0  # seconds
 
@@ -20,9 +22,7 @@ class RedisServer:
     def __init__(self, folder: Path) -> None:
         assert shutil.which("redis-server"), "these tests need redis-server: install the package redis-server"
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

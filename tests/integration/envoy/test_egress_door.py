@@ -141,10 +141,10 @@ def test_a_browser_is_refused(pair: EnvoyPair, sent: list[tuple[str, str]]) -> N
     assert pair.open.seen == []
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:21080", "[::1]:21080", EGRESS[0]])
-def test_our_own_names_are_accepted(pair: EnvoyPair, host: str) -> None:
-    """The no of the test above."""
-    assert pair.call_egress("/open/x", host=host).status == 200
+@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:21080", "[::1]:21080", None])
+def test_our_own_names_are_accepted(pair: EnvoyPair, host: str | None) -> None:
+    """The no of the test above; the last one is the address on which it listens."""
+    assert pair.call_egress("/open/x", host=host or EGRESS[0]).status == 200
 
 
 def test_an_unknown_path_is_404(pair: EnvoyPair) -> None:

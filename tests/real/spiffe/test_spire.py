@@ -16,7 +16,7 @@ from tests.support.live import Live
 from tests.support.lone_config import HOST
 from tests.support.lone_sidecar import LoneSidecar, until
 from tests.support.neighbours import Answer, ask
-from tests.support.opa import _free_port
+from tests.support.ports import free_port
 from tests.support.spire import Spire, Svid, spiffe_ids
 
 from authz_devkit.certs.tree import leaf_cert, leaf_key
@@ -32,7 +32,7 @@ LIFE = 20  # seconds, of SHORT
 
 @pytest.fixture(scope="module")
 def spire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spire]:
-    with Spire(tmp_path_factory.mktemp("spire"), _free_port()) as server:
+    with Spire(tmp_path_factory.mktemp("spire"), free_port()) as server:
         for name in (ORDER, GATEWAY, MALLORY, DATA):
             server.register(name)
         yield server

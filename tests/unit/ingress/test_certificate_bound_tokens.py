@@ -1,5 +1,6 @@
 """Tokens that are bound to a certificate (RFC 8705 §3), through the whole gate; and the grace after a renewal."""
 
+import itertools
 from hashlib import sha256
 
 import pytest
@@ -105,6 +106,7 @@ def test_a_free_token_is_refused_only_where_binding_is_required() -> None:
         (None, Reason.TOKEN_TYPE_REFUSED),
         (thumbprint(FORMER), Reason.TOKEN_TYPE_REFUSED),
     ],
+    ids=itertools.count(),  # the thumbprint is another one in every run
 )
 def test_only_one_form_of_confirmation_is_understood(confirmation: object, expected: Reason) -> None:
     """What we cannot check is refused, never passed over."""
