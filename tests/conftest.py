@@ -35,8 +35,10 @@ NEEDS_A_MESH = {
     for file in (
         "integration/test_admin",
         "integration/test_cli",
+        "integration/test_client_authentication",
         "integration/test_security_matrix",
         "integration/test_spec_flows",
+        "real/networks/test_six_networks",
         "torture/test_rows",
     )
 }

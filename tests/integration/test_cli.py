@@ -74,11 +74,12 @@ def test_check_names_everything_that_is_wrong_in_a_configuration(tmp_path: Path,
 
 @pytest.mark.parametrize("there", [True, False])
 def test_check_and_run_say_that_the_audit_file_has_no_folder(
-    tmp_path: Path, environment: dict[str, str], *, there: bool
+    tmp_path: Path, live: Live, environment: dict[str, str], *, there: bool
 ) -> None:
-    """One line with file and line, before anything is started."""
+    """One line with file and line, before anything is started; beside the mesh, if that runs."""
     folder = tmp_path if there else tmp_path / "absent"
-    changed = {**environment, "AUDIT_PATH": str(folder / "audit.jsonl")}
+    apart = {"LOOPBACK_IP": live.free_address(), "STATE_DIR": str(tmp_path / "state")}
+    changed = {**environment, **apart, "AUDIT_PATH": str(folder / "audit.jsonl")}
     line = next(number for number, text in enumerate(ORDER.read_text().splitlines(), 1) if "AUDIT_PATH" in text)
     said = f"{ORDER}:{line}: audit.path: {folder / 'audit.jsonl'} cannot be written"
     checked = authz(changed, "check", "--config", ORDER)
