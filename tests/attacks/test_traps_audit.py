@@ -71,7 +71,7 @@ def test_t24_a_stalled_reader_stops_requests_but_blocks_nobody(
         allowed, refused = load.answered, len(load.failures)
         until(lambda: len(load.failures) > refused + 20)  # and nobody hangs
         assert load.answered == allowed
-    assert set(load.failures) == {"status 503"}
+    assert set(load.failures) == {f"status 503 {Reason.AUDIT_UNAVAILABLE}"}
 
     while piece := _read(reader):
         records += piece

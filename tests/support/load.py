@@ -5,12 +5,14 @@ with Load(("127.77.5.1", 8443), request, tls) as load:
 assert load.failures == []
 
 It behaves as a good HTTP/1.1 client: it obeys `connection: close`, and opens a new connection where it cannot send. A
-request that was sent and got no whole answer, or another status than 200, is a failure; it is never sent again.
+request that was sent and got no whole answer, or another status than 200, is a failure, such as `status 503
+audit_unavailable`; it is never sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import threading
 from types import TracebackType
@@ -81,15 +83,23 @@ class Load:
             return False  # closed while idle: nothing was sent
         try:
             writer.write(self._request)
-            status, headers, _ = await asyncio.wait_for(read_answer(reader), 20)
+            status, headers, body = await asyncio.wait_for(read_answer(reader), 20)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError) as error:
             self.failures.append(f"{type(error).__name__} {error}")
             return False
         if status == 200:
             self.answered += 1
         else:
-            self.failures.append(f"status {status}")
+            self.failures.append(f"status {status} {reason_in(body)}")
         return headers.get("connection", "").lower() != "close" and not self._new_connections
+
+
+def reason_in(body: bytes) -> str:
+    """Of a problem document; "" when it is none."""
+    try:
+        return str(json.loads(body)["reason"])
+    except (ValueError, TypeError, KeyError):
+        return ""
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:

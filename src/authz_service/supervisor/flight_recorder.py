@@ -133,11 +133,13 @@ class FlightRecorder:
     def beats(self, slot: int) -> int:
         return self._memory[_BEATS + slot]
 
-    def file(self, slot: int, ending: Ending) -> None:
-        """The slot's worker is dead: keep the question that it was at, and clear the slot for the next worker."""
+    def file(self, slot: int, ending: Ending) -> bool:
+        """The slot's worker is dead: keep the question that it was at, and clear the slot for the next worker.
+        Whether there was one.
+        """
         question, head = self._standing(slot), self._heads + slot * _HEAD
         if question is None:
-            return
+            return False
         _, _, mark, _, answered = _Head.unpack_from(self._memory, head)
         filings = self._memory[_FILINGS]
         place = self._file(filings)
@@ -146,6 +148,7 @@ class FlightRecorder:
         _Filed.pack_into(self._memory, place, *fields)
         self._memory[_FILINGS] = (filings + 1) & 255
         self._memory[head + _STANDS] = 0
+        return True
 
     def _file(self, number: int) -> int:
         return self._files + number % _FILED * (_PAGE + _ROOM)

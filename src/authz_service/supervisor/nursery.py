@@ -23,7 +23,7 @@ from authz_service.supervisor.worker import run_worker
 
 log = logging.getLogger(__name__)
 
-_SHORT_LIFE = 1.0  # seconds; a worker that dies sooner is restarted with a pause
+_SHORT_LIFE = 1.0  # seconds; a worker that dies sooner, and of no question, is restarted with a pause
 _PAUSE = 0.5  # seconds
 _KILLED = frozenset({signal.SIGKILL, signal.SIGTERM})  # from outside: nothing that it did
 
@@ -74,12 +74,12 @@ class _Nursery:
                 return
             slot, now = self._slots.pop(pid), time.monotonic()
             ending = _ending(status)
-            self._flight.file(slot, ending)
+            had_a_question = self._flight.file(slot, ending)
             if self._stopping:
                 continue
             _report(slot, pid, status, ending)
-            # A policy that takes too long has had its pause; who waits for this worker has waited as long.
-            soon = ending is Ending.TIMED_OUT or now - self._born[slot] > _SHORT_LIFE
+            # Who was ended by a question had begun well: others wait for its successor, and that question is known.
+            soon = had_a_question or now - self._born[slot] > _SHORT_LIFE
             self._due[slot] = now if soon else now + _PAUSE
 
     def _fork(self, slot: int) -> None:

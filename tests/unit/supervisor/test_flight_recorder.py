@@ -43,12 +43,11 @@ def test_a_question_stands_as_long_as_it_is_decided() -> None:
 def test_what_a_dead_worker_was_at_is_filed_whole() -> None:
     """Once; a worker that died between two questions leaves nothing."""
     _, flight = two()
-    flight.file(0, Ending.CRASHED)
+    assert not flight.file(0, Ending.CRASHED)
     assert flight.filed() == []
 
     at_slot(flight, 0).begin(QUESTION, 7)
-    flight.file(0, Ending.TIMED_OUT)
-    flight.file(0, Ending.TIMED_OUT)
+    assert [flight.file(0, Ending.TIMED_OUT) for _ in range(2)] == [True, False]
 
     (filed,) = at_slot(flight, 1).filed()
     assert (filed.slot, filed.ending, filed.mark, filed.request) == (0, Ending.TIMED_OUT, 7, QUESTION)
