@@ -1,8 +1,9 @@
 """The `audit` section as frozen values: where decisions are recorded, and who gets a copy. Not its loading."""
 
+import os
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from authz_service.config.section import Section
 from authz_service.config.values import File, FileOrDash, HttpUrl, Secret
@@ -67,8 +68,8 @@ class Audit(Section):
     )
     access_log: FileOrDash | None = Field(
         default=None,
-        description="File for Envoy's own access log, `-` for standard output. Off by default: the audit record is "
-        "enough.",
+        description="File for Envoy's own access log, `-` for standard output. Off by default, and with `/dev/null`: "
+        "the audit record is enough.",
         examples=["/var/log/authz/access.log"],
     )
     opa_decision_log: OpaDecisionLog | None = Field(
@@ -76,3 +77,9 @@ class Audit(Section):
         description="A copy of the records in OPA's decision log format, after the answer and as far as possible; off "
         "without this section. The records themselves stay what they are.",
     )
+
+    @field_validator("access_log")
+    @classmethod
+    def _nothing_is_no_log(cls, path: str | None) -> str | None:
+        """Envoy would compose each line, and throw it away: 3 % of what a request costs."""
+        return None if path == os.devnull else path

@@ -127,6 +127,7 @@ def test_the_oldest_version_is_configured() -> None:
 def test_the_access_log_is_off_by_default() -> None:
     """audit.access_log: a file, or "-"; with it each refused handshake has its line too."""
     assert not list(anything(_ingress(), "access_log"))
+    assert not list(anything(_ingress(audit={"access_log": "/dev/null"}), "access_log"))
     to_file = _ingress(audit={"access_log": "/log"})
     events = {line["event"] for line in anything(to_file, "json_format") if "event" in line}
     assert events == {"ingress", "connection"}
