@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from authz_service.credentials.oauth2 import ClientAuth, PostForm, basic_authorization
+from authz_service.credentials.single_flight import SingleFlight
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
 from authz_service.http_client import Response
@@ -39,24 +40,19 @@ class Introspector:
     post_form: PostForm
     results: Counter[str] = field(default_factory=Counter)  # "active" | "inactive" | "failed"
     last_error: str = ""
-    _asking: dict[str, asyncio.Task[bool | None]] = field(default_factory=dict)  # by token
+    _asking: SingleFlight[bool | None] = field(default_factory=lambda: SingleFlight(MAX_IN_FLIGHT))  # by token
 
     async def ask(self, token: str) -> bool | None:
         """Whether the token is active; None when the issuer could not be asked. However many ask, one request goes
         out.
         """
-        asking = self._asking.get(token)
-        if asking is None:
-            if len(self._asking) >= MAX_IN_FLIGHT:
-                self._failed(f"{MAX_IN_FLIGHT} questions wait for an answer already")
-                return None
-            asking = self._asking[token] = asyncio.create_task(self._ask(token))
-            asking.add_done_callback(lambda _: self._asking.pop(token, None))
-        return await asyncio.shield(asking)
+        if not self._asking.takes(token):
+            self._failed(f"{MAX_IN_FLIGHT} questions wait for an answer already")
+            return None
+        return await self._asking.ask(token, self._ask)
 
     def stop(self) -> None:
-        for asking in self._asking.values():
-            asking.cancel()
+        self._asking.stop()
 
     async def _ask(self, token: str) -> bool | None:
         endpoint = self.endpoint

@@ -20,6 +20,7 @@ from authz_service.credentials.oauth2 import (
     read_token,
     refusal,
 )
+from authz_service.credentials.single_flight import SingleFlight
 from authz_service.domain.refusals import EXCHANGE_REFUSALS
 from authz_service.errors import FetchError
 
@@ -48,24 +49,21 @@ class Exchanger:
     now: Callable[[], float]
     results: Counter[tuple[str, str]]  # (target, "exchanged" | "refused" | "failed")
     last_error: str = ""
-    _asking: dict[str, asyncio.Task[Token | Refusal | None]] = field(default_factory=dict)  # by the user's token
+    _asking: SingleFlight[Token | Refusal | None] = field(  # by the user's token
+        default_factory=lambda: SingleFlight(MAX_IN_FLIGHT)
+    )
 
     async def exchange(self, token: str) -> Token | Refusal | None:
         """One for the target; or why there is none; None when the provider could not be asked. However many ask,
         one request goes out.
         """
-        asking = self._asking.get(token)
-        if asking is None:
-            if len(self._asking) >= MAX_IN_FLIGHT:
-                self._failed(f"{MAX_IN_FLIGHT} exchanges wait for an answer already")
-                return None
-            asking = self._asking[token] = asyncio.create_task(self._exchange(token))
-            asking.add_done_callback(lambda _: self._asking.pop(token, None))
-        return await asyncio.shield(asking)
+        if not self._asking.takes(token):
+            self._failed(f"{MAX_IN_FLIGHT} exchanges wait for an answer already")
+            return None
+        return await self._asking.ask(token, self._exchange)
 
     def stop(self) -> None:
-        for asking in self._asking.values():
-            asking.cancel()
+        self._asking.stop()
 
     async def _exchange(self, token: str) -> Token | Refusal | None:
         try:
