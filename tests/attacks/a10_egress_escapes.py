@@ -11,14 +11,14 @@ from pathlib import PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
-from tests.support.echo_service import EchoService, Seen, tls_server
+from tests.support.echo_service import EchoService, Seen
 from tests.support.egress_escapes import BASE, ESCAPES, GOOD_TWINS, ROUTE, Escape
 from tests.support.live import Live, decoded
 from tests.support.lone_sidecar import TARGET, LoneSidecar
 from tests.support.neighbours import send_raw
+from tests.support.target_service import target_service
 from tests.torture.row import Outcome, Progress, Row, seed
 
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_service import headers
 
 _DOORS = ("tcp", "unix")
@@ -49,9 +49,7 @@ class _Ground:
     """A target over mTLS, a decoy that nothing may reach, and one sidecar for each door."""
 
     def __init__(self, live: Live, stack: ExitStack) -> None:
-        certs, name = live.mesh.certs, "data-service/server"
-        tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-        self.target = stack.enter_context(EchoService(live.free_address(), 9443, tls))
+        self.target = stack.enter_context(target_service(live))
         self.decoy = stack.enter_context(EchoService(live.free_address(), 80))
         place = (self.target.host, self.target.port)
         changes = {

@@ -5,21 +5,19 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from tests.support.echo_service import EchoService, nothing_arrives, tls_server
+from tests.support.echo_service import EchoService, nothing_arrives
 from tests.support.live import Live, decoded
 from tests.support.lone_sidecar import TARGET, LoneSidecar
 from tests.support.neighbours import send_raw
+from tests.support.target_service import target_service
 
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_service.domain.refusals import Reason
 
 
 @pytest.fixture(scope="module")
 def target(live: Live, module_stack: ExitStack) -> EchoService:
     """The data service as the egress knows it: a name, a certificate of zone 3, and one is asked for."""
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-    return module_stack.enter_context(EchoService(live.free_address(), 9443, tls))
+    return module_stack.enter_context(target_service(live))
 
 
 @pytest.fixture(scope="module")

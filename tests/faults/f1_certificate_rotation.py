@@ -6,11 +6,12 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from tests.faults.ground import Waits, first, long_token, target_service, waited
+from tests.faults.ground import Waits, first, long_token, waited
 from tests.support.echo_service import EchoService
 from tests.support.live import Live
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import HOST, LoneSidecar, replace
+from tests.support.target_service import target_service
 from tests.torture.row import Outcome, Progress, Row
 
 from authz_devkit.certs.rotation import rotate_leaf

@@ -18,10 +18,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.faults.broken_idp import BrokenIdp, Case, configuration
-from tests.faults.ground import target_service, waited
+from tests.faults.ground import waited
 from tests.support.live import Live
 from tests.support.lone_sidecar import GATEWAY, LoneSidecar, ask_again
 from tests.support.shifted_clock import ShiftedClock
+from tests.support.target_service import target_service
 from tests.torture.row import Outcome, Progress, Row
 
 from authz_devkit.certs.authority import CRL_LIFETIME, KeyPair, client_request

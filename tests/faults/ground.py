@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.support.echo_service import EchoService, tls_server
 from tests.support.live import Live
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import HOST, LoneSidecar
-
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 
 PATIENCE = 15.0  # seconds; what is not done by then is broken, whatever else the machine does
 _POLL = 0.01
@@ -33,15 +30,6 @@ def waited(holds: Callable[[], object], patience: float = PATIENCE) -> float | N
             return None
         time.sleep(_POLL)
     return time.monotonic() - started
-
-
-@contextmanager
-def target_service(live: Live) -> Iterator[EchoService]:
-    """The data service as an egress sees it: zone 3's certificate, and a client certificate is required."""
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-    with EchoService(live.free_address(), 9443, tls) as service:
-        yield service
 
 
 @dataclass

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from tests.support.audit_files import verified
-from tests.support.echo_service import EchoService, tls_server
 from tests.support.live import Json, Live
 from tests.support.lone_sidecar import LoneSidecar, until
 from tests.support.neighbours import Answer, ask
 from tests.support.ports import free_port
+from tests.support.target_service import target_service
 
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_leaf
+from authz_devkit.certs.tree import load_leaf
 from authz_devkit.demo.caller import PASSWORD, POD, SERVICE_SECRETS
 from authz_devkit.demo.mesh import PODS, Pod
 from authz_service.audit.chain import Head
@@ -199,11 +199,9 @@ def injected_token(mesh: Live, pod: Pod) -> str:
 @pytest.mark.parametrize("inbound", [True, False])
 def test_trace_context_is_passed_on(live: Live, *, inbound: bool) -> None:
     """W3C traceparent and tracestate, unchanged while we export no spans ourselves; none is made up."""
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
     sent = [("traceparent", TRACE), ("tracestate", "vendor=1")]
     with (
-        EchoService(live.free_address(), 9443, tls) as target,
+        target_service(live) as target,
         LoneSidecar(live, target=target.place) as sidecar,
     ):
         service, token = (sidecar.echo, live.user("john")) if inbound else (target, "")

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import ECKey, RSAKey
 from tests.support.changed_clients import ChangedProvider, changed_clients
-from tests.support.echo_service import EchoService, tls_server
 from tests.support.live import Json, Live, decoded
 from tests.support.lone_config import TARGET
 from tests.support.lone_sidecar import REMOVED, LoneSidecar, until
+from tests.support.target_service import target_service
 
 from authz_devkit.certs.authority import client_request
 from authz_devkit.certs.rotation import rotate_leaf
@@ -222,11 +222,7 @@ async def asked(live: Live, provider: ChangedProvider, request: TokenRequest) ->
 
 def token_of(sidecar: LoneSidecar, live: Live, provider: ChangedProvider) -> str:
     """The token that the egress sends: seen by a target of our own."""
-    certs = live.mesh.certs
-    tls = tls_server(
-        leaf_cert(certs, "data-service/server"), leaf_key(certs, "data-service/server"), ca_bundle(certs, "zone3")
-    )
-    with EchoService(live.free_address(), 9443, tls) as target:
+    with target_service(live) as target:
         hosts = at(provider, (target.host, 9443))
         url = "https://data-service.zone3.local:9443"
         sidecar.write_config({"hosts": hosts, "egress.targets.data-service.url": url})

@@ -12,11 +12,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.support.echo_service import EchoService, nothing_arrives, tls_server
+from tests.support.echo_service import EchoService, nothing_arrives
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar, until
+from tests.support.target_service import target_service
 
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_service.domain.refusals import Reason
 
 StartSidecar = Callable[..., LoneSidecar]
@@ -24,10 +24,8 @@ StartSidecar = Callable[..., LoneSidecar]
 
 @pytest.fixture(scope="module")
 def target(live: Live) -> Iterator[EchoService]:
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-    with EchoService(live.free_address(), 9443, tls) as running:
-        yield running
+    with target_service(live) as service:
+        yield service
 
 
 def on_a_socket(sidecar: LoneSidecar) -> None:

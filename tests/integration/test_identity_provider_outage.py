@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.support.echo_service import EchoService, nothing_arrives, tls_server
+from tests.support.echo_service import EchoService, nothing_arrives
 from tests.support.live import Live, decoded
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import HOST, LoneSidecar, until
 from tests.support.private_idp import PrivateIdp
+from tests.support.target_service import target_service
 
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_service.domain.refusals import Reason
 
 StartSidecar = Callable[..., LoneSidecar]
@@ -34,9 +34,7 @@ def hasty_idp(live: Live) -> Iterator[PrivateIdp]:
 
 @pytest.fixture
 def target(live: Live) -> Iterator[EchoService]:
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-    with EchoService(live.free_address(), 9443, tls) as service:
+    with target_service(live) as service:
         yield service
 
 

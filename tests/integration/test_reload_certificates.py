@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.support.echo_service import EchoService, tls_server
 from tests.support.live import Live
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar, ask_again, replace, until
+from tests.support.target_service import target_service
 
 from authz_devkit.certs.authority import KeyPair, client_request
 from authz_devkit.certs.revocation import refresh_crl, revoke
@@ -82,11 +82,7 @@ def test_a_pair_that_does_not_match_is_no_certificate(start_sidecar: StartSideca
 @pytest.mark.parametrize("query", ["?last=1", ""], ids=["new connections", "open connections"])
 def test_a_new_client_certificate_is_shown_to_the_target(start_sidecar: StartSidecar, live: Live, query: str) -> None:
     """Under load through the egress. Connections that the target would leave open are made anew, too."""
-    certs = live.mesh.certs
-    tls = tls_server(
-        leaf_cert(certs, "data-service/server"), leaf_key(certs, "data-service/server"), ca_bundle(certs, "zone3")
-    )
-    with EchoService(live.free_address(), 9443, tls) as target:
+    with target_service(live) as target:
         sidecar = start_sidecar(target=(target.host, target.port), own_certs=True)
         with Load((sidecar.address, 8080), get(f"/data/x{query}", "localhost"), None, clients=3) as load:
             for _ in range(3):

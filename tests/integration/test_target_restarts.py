@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from tests.support.echo_service import EchoService, tls_server
+from tests.support.echo_service import EchoService
 from tests.support.fault_proxy import NO_FAULT, Fault, FaultProxy
 from tests.support.live import Live
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import LoneSidecar, until
 from tests.support.neighbours import Answer
-
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
+from tests.support.target_service import target_service
 
 StartSidecar = Callable[..., LoneSidecar]
 _AWAY = 0.2  # seconds; a killed Envoy is back after 0.15
@@ -24,9 +23,7 @@ _DEAD = Fault(down=True)  # as the kernel puts it when a process is killed: rese
 
 @pytest.fixture(scope="module")
 def target(live: Live) -> Iterator[EchoService]:
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-    with EchoService(live.free_address(), 9443, tls) as service:
+    with target_service(live) as service:
         yield service
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.support.echo_service import EchoService, tls_server
+from tests.support.echo_service import EchoService
 from tests.support.exchange_ground import ANN, AUTH, BOB, IDS, ExchangeGround, bearer, exchanges
 from tests.support.fault_proxy import NO_FAULT, Fault
 from tests.support.live import Live, decoded, lines
 from tests.support.lone_sidecar import TARGET, LoneSidecar, until
 from tests.support.neighbours import Answer, ask
+from tests.support.target_service import target_service
 
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_service.domain.refusals import ANSWERS, Reason
@@ -30,9 +31,7 @@ def ground(live: Live) -> Iterator[ExchangeGround]:
 @pytest.fixture
 def target(live: Live) -> Iterator[EchoService]:
     """The data service's address, certificate and name; it shows what reached it."""
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-    with EchoService(live.free_address(), 9443, tls) as service:
+    with target_service(live) as service:
         yield service
 
 

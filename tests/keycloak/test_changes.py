@@ -11,11 +11,11 @@ import httpx
 import pytest
 from joserfc.jwk import RSAKey
 from tests.support.changed_clients import ChangeClient
-from tests.support.echo_service import EchoService, tls_server
+from tests.support.echo_service import EchoService
 from tests.support.live import Live, decoded
 from tests.support.lone_sidecar import REMOVED, LoneSidecar, replace, until
+from tests.support.target_service import target_service
 
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_devkit.demo.caller import POD
 from authz_devkit.demo.mesh import at_address
 from authz_service.domain.refusals import Reason
@@ -29,9 +29,7 @@ SHORT = {f"{AUTH}.refresh_before_expiry": "5s"}
 
 @pytest.fixture
 def target(live: Live) -> Iterator[EchoService]:
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-    with EchoService(live.free_address(), 9443, tls) as service:
+    with target_service(live) as service:
         yield service
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.echo_service import EchoService, tls_server
+from tests.support.echo_service import EchoService
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar, until
 from tests.support.redis_server import RedisServer
-
-from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
+from tests.support.target_service import target_service
 
 KEY = "a key of thirty-two characters.."
 
@@ -25,9 +24,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def target(live: Live) -> Iterator[EchoService]:
-    certs, name = live.mesh.certs, "data-service/server"
-    tls = tls_server(leaf_cert(certs, name), leaf_key(certs, name), ca_bundle(certs, "zone3"))
-    with EchoService(live.free_address(), 9443, tls) as service:
+    with target_service(live) as service:
         yield service
 
 
