@@ -34,6 +34,7 @@ _EGRESS_DOOR = ("tests/integration/envoy/test_egress_door.py",)
 _TOKEN_KEEPER = ("tests/unit/egress",)
 _EXCHANGED = ("tests/unit/egress/test_exchanged_tokens.py",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
+_RENEWED = ("tests/integration/test_reload_certificates.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 
 _BUNDLE = ("tests/unit/policy/test_bundle.py",)
@@ -244,6 +245,8 @@ def _outbound() -> list[Mutation]:
                  "if key and chain and key.public_key() != chain[0].public_key():", "if False:", _OWN_CERTIFICATES),
         Mutation("a bundle that drops our own authority", f"{_SRC}/credentials/certificates.py",
                  "if before.covers(own) and not after.covers(own):", "if False:", _OWN_CERTIFICATES),
+        Mutation("a target goes on seeing the certificate before", f"{_SRC}/supervisor/serving.py",
+                 "        if clusters:\n", "        if False:\n", _RENEWED),
         Mutation("the target's name is not checked", f"{_SRC}/envoy/tls.py",
                  '                "match_typed_subject_alt_names": [_subject_name(own.spiffe_id, host)],\n', "", _EGRESS_DOOR),
         Mutation("an agent without a CA lets everybody in", f"{_SRC}/envoy/tls.py",
