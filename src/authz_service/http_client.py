@@ -14,6 +14,7 @@ import httpcore
 from authz_service.errors import CertificateProblems, FetchError, Problem
 
 LARGEST_BODY = 1 << 20
+_CONNECTIONS = 8  # to one host
 # TLS 1.2 with forward secrecy and authenticated encryption only (ASVS 12.1); TLS 1.3 has nothing else.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _PORTS = {"http": 80, "https": 443}
@@ -57,6 +58,9 @@ class HttpClient:
         self._tls = _tls_context(ca_file, client_pair)
         # A pool for each name: two names at one address must not share a connection, whose certificate names only one.
         self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        # Whoever waits, waits here: a pool loses a connection for good when a request that waits in it is cancelled
+        # at the wrong moment (encode/httpcore#1093).
+        self._slots: dict[str, asyncio.Semaphore] = {}
         self._retired: list[httpcore.AsyncConnectionPool] = []
         self._in_flight = 0
 
@@ -92,7 +96,7 @@ class HttpClient:
         self._in_flight += 1
         try:
             # A timeout of the transport starts anew with every byte, so a server that trickles would hold us for ever.
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout), self._slot(place):
                 return await self._exchange(method, place, headers, content, largest)
         except TimeoutError as error:
             raise FetchError(f"{_name(place)}: no whole answer within {self._timeout:g} s") from error
@@ -129,11 +133,14 @@ class HttpClient:
             body = await _bounded_body(response, found, place, largest)
         return Response(response.status, body, _retry_after(found), found.get("etag", ""))
 
+    def _slot(self, place: SplitResult) -> asyncio.Semaphore:
+        return self._slots.setdefault(place.hostname or "", asyncio.Semaphore(_CONNECTIONS))
+
     def _pool(self, host: str) -> httpcore.AsyncConnectionPool:
         if host not in self._pools:
             # No proxy of the environment is asked: it would see our credentials.
             self._pools[host] = httpcore.AsyncConnectionPool(
-                ssl_context=self._tls, max_connections=8, max_keepalive_connections=2, keepalive_expiry=30
+                ssl_context=self._tls, max_connections=_CONNECTIONS, max_keepalive_connections=2, keepalive_expiry=30
             )
         return self._pools[host]
 

@@ -1,9 +1,10 @@
 """Keys and tokens from a real server over real TLS that misbehaves in every way of SECURITY.md F3."""
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +179,31 @@ def test_a_ca_file_that_cannot_be_used_is_a_problem_with_a_remedy(tmp_path: Path
     file.write_bytes(b"garbage")
     with pytest.raises(CertificateProblems, match="PEM file"):
         HttpClient({}, file)
+
+
+@async_test
+async def test_whoever_gave_up_leaves_no_connection_behind(server: FaultyServer, ca_file: Path) -> None:
+    """However many wait for a server that says nothing, and go: when it answers again, it is reached."""
+    http = HttpClient(HOSTS, ca_file, timeout=5)
+    async with contextlib.aclosing(http):
+        for _ in range(3):
+            server.script("/token", Answer(delay=2.0))
+            async with asyncio.TaskGroup() as group:
+                for _ in range(64):
+                    group.create_task(_for_a_moment(http.post_form(server.url("/token", host=NAME), {"a": "b"})))
+            server.script("/token", json_answer(GOOD_TOKEN))
+
+        answers = await asyncio.gather(
+            *(http.post_form(server.url("/token", host=NAME), {"a": "b"}) for _ in range(20))
+        )
+
+    assert {answer.status for answer in answers} == {200}
+
+
+async def _for_a_moment(work: Awaitable[object]) -> None:
+    with contextlib.suppress(TimeoutError, FetchError):
+        async with asyncio.timeout(0.2):
+            await work
 
 
 @async_test
