@@ -79,7 +79,8 @@ class _Nursery:
                 continue
             _report(slot, pid, status, ending)
             # Who was ended by a question had begun well: others wait for its successor, and that question is known.
-            soon = had_a_question or now - self._born[slot] > _SHORT_LIFE
+            guilty = had_a_question and ending is not Ending.LOST
+            soon = guilty or now - self._born[slot] > _SHORT_LIFE
             self._due[slot] = now if soon else now + _PAUSE
 
     def _fork(self, slot: int) -> None:
