@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +92,26 @@ def test_a_new_client_certificate_is_shown_to_the_target(start_sidecar: StartSid
                 until(lambda: target.seen[-1].peer_serial == serial(sidecar, CLIENT), ACTS_WITHIN)
         assert load.failures == []
         assert len({seen.peer_serial for seen in target.seen}) == 4
+
+
+def test_a_certificate_in_another_file_is_shown_to_the_target(start_sidecar: StartSidecar, live: Live) -> None:
+    """Over a connection that stays open, by a change of the configuration."""
+    with target_service(live) as target:
+        sidecar = start_sidecar(target=target.place)
+        renewed = shutil.copytree(sidecar.certs, sidecar.folder / "renewed")
+        rotate_leaf(renewed, CLIENT, now=now())
+        tls = "egress.targets.data-service.tls"
+        with Load((sidecar.address, 8080), get("/data/x", "localhost"), None, clients=1) as load:
+            until(lambda: target.seen and target.seen[-1].peer_serial == serial(sidecar, CLIENT), ACTS_WITHIN)
+            sidecar.write_config(
+                {
+                    f"{tls}.client_cert": str(leaf_cert(renewed, CLIENT)),
+                    f"{tls}.client_key": str(leaf_key(renewed, CLIENT)),
+                }
+            )
+            number = f"{load_leaf(renewed, CLIENT).certificate.serial_number:x}"
+            until(lambda: target.seen[-1].peer_serial == number, ACTS_WITHIN)
+    assert load.failures == []
 
 
 def test_a_ca_changes_in_steps_and_nobody_notices(start_sidecar: StartSidecar, live: Live) -> None:

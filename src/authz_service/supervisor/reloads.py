@@ -73,7 +73,7 @@ class Reloads:
             try:
                 await self._follow()
                 self._status.certificate_problem = ""
-            except OSError as error:
+            except Exception as error:
                 log.exception("certificates_not_written")
                 self._status.certificate_problem = str(error)
             self._look_now()

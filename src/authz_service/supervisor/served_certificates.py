@@ -42,6 +42,7 @@ class ServedCertificates:
     expires: dict[str, float] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    renewed: set[str] = field(default_factory=set)  # changed since the last look at this set, which is whose it is
     _texts: dict[str, str] = field(default_factory=dict)
     _bundles: dict[str, CaBundle] = field(default_factory=dict)
     _failures: dict[str, CertificateProblems] = field(default_factory=dict)
@@ -137,6 +138,7 @@ class ServedCertificates:
             self.publish(name, text)
             self._texts[name] = text  # only now: what could not be written is tried again
             changed.append(name)
+            self.renewed.add(name)
 
     def _refuse(self, name: str, problems: CertificateProblems) -> None:
         text = str(problems)

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -76,6 +76,7 @@ class Serving:
         desired = self.current
         self.certificates.refresh(desired.config)
         self.certificates.require_complete()
+        self.certificates.renewed.clear()  # nothing is connected yet
         self.denylist.refresh(desired.config)
         self.denylist.require_usable()
         self._write_empty_tokens(desired.config, only_missing=False)
@@ -104,6 +105,7 @@ class Serving:
             await self._write_steps(before, desired)
         except BaseException:
             self.current = before
+            self.outbound.exchange_for(before.config)
             self._send_rules()
             raise
         await self._update_sources(desired.config)
@@ -116,8 +118,8 @@ class Serving:
         await asyncio.to_thread(self.denylist.refresh, self.current.config)
         changed = self.certificates.refresh(self.current.config)
         self._send_rules()
+        await self._connect_anew()
         if changed:
-            await self._connect_anew(changed)
             await self.outbound.update(self.current.config)  # a token may be bound to the certificate before
         return changed
 
@@ -134,20 +136,22 @@ class Serving:
         await self.bundles.update(config)
         await self.decision_log.update(config)
 
-    async def _connect_anew(self, changed: Collection[str]) -> None:
+    async def _connect_anew(self) -> None:
         """To targets that are shown another certificate from now on: on open connections the one before may end before
         they do, and a token that is bound to the new one would be refused there.
         """
+        renewed = self.certificates.renewed
         clusters = {
             upstream.cluster
             for upstream in all_upstreams(self.current.config)
-            if upstream.target and secrets.target_certificate(upstream.target_name) in changed
+            if upstream.target and secrets.target_certificate(upstream.target_name) in renewed
         }
         if clusters:
-            before = self.current
-            resources = connected_anew(before.resources, clusters, datetime.now(UTC).isoformat())
-            self.current = replace(before, resources=resources)
-            await self._write_steps(before, self.current)
+            resources = connected_anew(self.current.resources, clusters, datetime.now(UTC).isoformat())
+            wanted = replace(self.current, resources=resources)
+            await self._write_steps(self.current, wanted)
+            self.current = wanted
+        renewed.clear()  # only now: what could not be written is tried again
 
     def _require_secrets(self, desired: Desired) -> None:
         """Envoy refuses a whole listener for the lack of one. Raises ConfigProblems for each that cannot be used."""
