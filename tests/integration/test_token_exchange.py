@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.support.echo_service import EchoService
 from tests.support.exchange_ground import ANN, AUTH, BOB, IDS, ExchangeGround, bearer, exchanges
-from tests.support.fault_proxy import NO_FAULT, Fault
+from tests.support.fault_proxy import NO_FAULT, Fault, FaultProxy
 from tests.support.live import Live, decoded, lines
 from tests.support.lone_sidecar import TARGET, LoneSidecar, until
 from tests.support.neighbours import Answer, ask
@@ -129,6 +130,26 @@ def test_nobody_gets_anothers_token(
     for number, seen in enumerate(target.seen):
         assert decoded(shown(target, number))[1]["sub"] == IDS[seen.target.split("/")[1]]
     assert 2 <= exchanges(order, "exchanged") <= 4  # each of two workers may ask about each of two
+
+
+def test_a_repeated_request_has_the_token_too(
+    start_sidecar: StartSidecar, ground: ExchangeGround, target: EchoService, live: Live
+) -> None:
+    """The target hangs up in the middle of the first attempt; each later one shows it the same."""
+    with FaultProxy((live.free_address(), 9443), to=target.place) as network:
+        order = start_sidecar(ground.caller(network.place), target=network.place)
+        ann, answers = ground.user(ANN), list[Answer]()
+        assert call(order, ann).status == 200
+        thread = threading.Thread(target=lambda: answers.append(call(order, ann, path="/data/slow?delay=0.5")))
+        thread.start()
+        until(lambda: "/slow?delay=0.5" in target.paths())
+        network.switch(Fault(down=True))
+        network.switch(NO_FAULT)
+        thread.join()
+
+    assert answers[0].status == 200
+    assert target.paths().count("/slow?delay=0.5") >= 2
+    assert len({shown(target, number) for number in range(len(target.seen))}) == 1
 
 
 def test_without_one_good_token_nothing_leaves(order: LoneSidecar, ground: ExchangeGround, target: EchoService) -> None:

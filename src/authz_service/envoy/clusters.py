@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 
 from authz_service.config.model import Config, Endpoint
 from authz_service.envoy import secrets, tls
-from authz_service.envoy.filters import DECISION_CLUSTER, inject_token, show_exchanged
+from authz_service.envoy.filters import DECISION_CLUSTER, EXCHANGE_CLUSTER, inject_token
 from authz_service.envoy.messages import Json, Message, extension, message
 from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.routes import exchanges
 from authz_service.envoy.upstreams import Upstream, all_upstreams
 from authz_service.errors import RenderError
 
@@ -29,10 +30,13 @@ _HTTP2: Message = {
 _NEIGHBOUR_IDLE = "4s"
 _TARGET_IDLE = "60s"
 _SPARE_CONNECTIONS = 64
+_EXCHANGES = 256  # requests at a time that wait for a token
 
 
 def clusters(config: Config, paths: StatePaths) -> list[Message]:
-    found = [_decision_cluster(config, paths)] if config.proxy.enabled else []
+    found = [_workers(DECISION_CLUSTER, _breakers(config), config, paths)] if config.proxy.enabled else []
+    if exchanges(config):
+        found.append(_workers(EXCHANGE_CLUSTER, _at_most(_EXCHANGES), config, paths))
     for upstream in all_upstreams(config):
         found += _target(upstream, config, paths) if upstream.target else _neighbour(upstream, config)
     if config.tracing:
@@ -40,7 +44,7 @@ def clusters(config: Config, paths: StatePaths) -> list[Message]:
     return found
 
 
-def _decision_cluster(config: Config, paths: StatePaths) -> Message:
+def _workers(name: str, breakers: Message, config: Config, paths: StatePaths) -> Message:
     """One endpoint per worker; the last one stands by for the filter's retry.
 
     Two that take turns find their caches cold: with one of them asked, Python and Envoy need less processor
@@ -54,12 +58,12 @@ def _decision_cluster(config: Config, paths: StatePaths) -> Message:
     asked, standby = workers[:-1] or workers, workers[1:][-1:]
     return message(
         _CLUSTER,
-        name=DECISION_CLUSTER,
+        name=name,
         type="STATIC",
         connect_timeout="0.25s",
         lb_policy="ROUND_ROBIN",
-        load_assignment=_endpoints(DECISION_CLUSTER, asked, standby),
-        circuit_breakers=_breakers(config),
+        load_assignment=_endpoints(name, asked, standby),
+        circuit_breakers=breakers,
         typed_extension_protocol_options=_http(
             {"explicit_http_config": {"http_protocol_options": {}}}, idle="30s", max_response_headers_kb=96
         ),
@@ -106,11 +110,8 @@ def _target(upstream: Upstream, config: Config, paths: StatePaths) -> list[Messa
     }
     if upstream.speaks_by_agreement:
         shared["transport_socket"] = tls.target_tls(upstream.target_name, target, paths)
-    token = []
-    if target.auth.has_own_token:
-        token = [inject_token(tls.secret_source(secrets.target_token(upstream.target_name), paths))]
-    elif target.auth.exchanges:
-        token = [show_exchanged()]
+    own_token = tls.secret_source(secrets.target_token(upstream.target_name), paths)
+    token = [inject_token(own_token)] if target.auth.has_own_token else []
     http1: Message = {"http_protocol_options": {}}
     http2: Message = {"http2_protocol_options": _HTTP2}
     protocols: dict[str, Message] = (

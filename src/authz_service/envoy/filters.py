@@ -8,6 +8,7 @@ from authz_service.envoy import limits
 from authz_service.envoy.messages import Json, Message, extension, message, seconds, set_header
 
 DECISION_CLUSTER = "decision"
+EXCHANGE_CLUSTER = "exchange"  # the same workers; who waits for an identity provider there is in nobody's way
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
 # One attempt: what an evaluation may take, and somewhat more; a worker that hangs costs this, then another is asked.
 _SHORTEST_ATTEMPT = 0.4  # seconds; a key that is fetched meanwhile needs it (supervisor.answering.PATIENCE)
@@ -91,7 +92,7 @@ def ask_the_gate(config: Config) -> Message:
     """
     owned = owned_headers(config)
     return _ask_a_worker(
-        stat_prefix="decision",
+        DECISION_CLUSTER,
         path_prefix=headers.CHECK_PATH + headers.listener_tag(owned),
         asked={config.proxy.auth.header, headers.CORRELATION_ID, *config.proxy.headers.extract},
         facts=_connection_facts(config),
@@ -106,7 +107,7 @@ def ask_the_gate(config: Config) -> Message:
 def ask_for_exchange() -> Message:
     """Ask a decision worker what the target is shown in place of the user's token; without an answer nothing leaves."""
     return _ask_a_worker(
-        stat_prefix="exchange",
+        EXCHANGE_CLUSTER,
         path_prefix=headers.EXCHANGE_PATH,
         asked={headers.AUTHORIZATION, headers.CORRELATION_ID},
         facts=[_REMOTE, _ROUTE],
@@ -116,12 +117,12 @@ def ask_for_exchange() -> Message:
 
 
 def _ask_a_worker(
-    *, stat_prefix: str, path_prefix: str, asked: Iterable[str], facts: list[Message], answers: Message, attempt: float
+    cluster: str, *, path_prefix: str, asked: Iterable[str], facts: list[Message], answers: Message, attempt: float
 ) -> Message:
     return extension(
         EXT_AUTHZ,
         "extensions.filters.http.ext_authz.v3.ExtAuthz",
-        stat_prefix=stat_prefix,
+        stat_prefix=cluster,
         failure_mode_allow=False,
         status_on_error={"code": "ServiceUnavailable"},
         validate_mutations=True,
@@ -130,8 +131,8 @@ def _ask_a_worker(
         allowed_headers=_exactly(asked),
         http_service={
             "server_uri": {
-                "uri": f"http://{DECISION_CLUSTER}",
-                "cluster": DECISION_CLUSTER,
+                "uri": f"http://{cluster}",
+                "cluster": cluster,
                 "timeout": seconds(_ATTEMPTS * attempt),
             },
             "path_prefix": path_prefix,
@@ -145,18 +146,6 @@ def _ask_a_worker(
 def not_asked() -> Message:
     """For a route whose requests leave as they are: what `typed_per_filter_config` holds."""
     return {EXT_AUTHZ: message("extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", disabled=True)}
-
-
-def show_exchanged() -> Message:
-    """Of the target's cluster: what the worker gave, or nothing. What the service sent does not get here in any case,
-    not even over a connection that was accepted before tokens were exchanged, by a listener that asks nobody.
-    """
-    given: Json = [
-        {"remove": headers.AUTHORIZATION},
-        {"append": set_header(headers.AUTHORIZATION, f"%REQ({headers.EGRESS_AUTHORIZATION.upper()})%")},
-        {"remove": headers.EGRESS_AUTHORIZATION},
-    ]
-    return extension("envoy.filters.http.header_mutation", _HEADER_MUTATION, mutations={"request_mutations": given})
 
 
 def _attempt_timeout(config: Config) -> float:

@@ -7,7 +7,7 @@ from authz_service import headers, request_form
 from authz_service.config.model import Address, Config
 from authz_service.envoy import upstreams
 from authz_service.envoy.filters import not_asked, previous_hosts
-from authz_service.envoy.messages import Json, Message, message, seconds
+from authz_service.envoy.messages import Json, Message, message, seconds, set_header
 from authz_service.envoy.upstreams import Upstream
 from authz_service.errors import RenderError
 
@@ -20,6 +20,14 @@ _RETRY_SAFE = "connect-failure,refused-stream,reset"
 # A neighbour's Envoy that was killed is back after 0.15 s, on a busy machine after 1 s. Six waits, each a random part
 # of 0.05, 0.1, 0.2, 0.4, 0.8 and 1.6 s, outlast the first but for one time in 10,000.
 _PATIENCE: Message = {"base_interval": "0.05s", "max_interval": "2s"}
+
+
+# What the worker gave, or nothing: what the service sent does not leave in any case, not even over a connection that
+# was accepted before tokens were exchanged, by a listener that asks nobody. Done once, so that a retry has it too.
+_SHOW_EXCHANGED: Message = {
+    "request_headers_to_remove": [headers.AUTHORIZATION],
+    "request_headers_to_add": [set_header(headers.AUTHORIZATION, f"%REQ({headers.EGRESS_AUTHORIZATION.upper()})%")],
+}
 
 
 def ingress_routes(config: Config) -> Message:
@@ -83,6 +91,7 @@ def egress_routes(config: Config) -> Message:
             config,
         )
         if exchanged:
+            forward = [route | _SHOW_EXCHANGED for route in forward]
             asked += forward
         found += forward
     found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
@@ -92,13 +101,19 @@ def egress_routes(config: Config) -> Message:
         own_names.add(f"[{host}]" if ":" in host else host)
     # A name that somebody's DNS points at us (rebinding) makes a browser's request look like the page's own.
     others = _answer("browser", {"prefix": "/"}, 403)
-    if asked:  # whatever else leaves, or is answered at once, costs no question
-        found = [route if route in asked else _unasked(route) for route in found]
-        others = _unasked(others)
+    # Whatever else leaves, or is answered at once, costs no question. It says so even where nothing is exchanged: an
+    # older listener, which drains, may still ask.
+    found = [route if route in asked else _unasked(route) for route in found]
+    others = _unasked(others)
     return _configuration(
         "egress",
         [
-            {"name": "own", "domains": sorted(own_names), "routes": found},
+            {
+                "name": "own",
+                "domains": sorted(own_names),
+                "routes": found,
+                "request_headers_to_remove": [headers.EGRESS_AUTHORIZATION],  # after the route's own changes
+            },
             {"name": "others", "domains": ["*"], "routes": [others]},
         ],
     )

@@ -28,7 +28,8 @@ class Upstream:
 
 
 def of_target(name: str, target: Target) -> Upstream:
-    return Upstream(f"target_{name}", target.url, name, target)
+    """One that begins to exchange tokens, or no longer does, is another cluster: none is half of each for a moment."""
+    return Upstream(f"{'exchanged' if target.auth.exchanges else 'target'}_{name}", target.url, name, target)
 
 
 def of_ingress(config: Config, endpoint: Endpoint | None) -> Upstream:

@@ -27,7 +27,9 @@ from authz_service.identity.key_set import usable_keys
 if TYPE_CHECKING:  # Redis' client is imported by those who share
     from authz_service.credentials.shared_tokens import SharedTokens
 
-_Place = tuple[Path | None, tuple[Path, Path] | None]  # whom a connection trusts, and what it shows
+# Whom a connection trusts, what it shows, and whether it exchanges users' tokens: those may be many, and shall be in
+# nobody's way.
+_Place = tuple[Path | None, tuple[Path, Path] | None, bool]
 _Wanted = tuple[KeySettings, Path | None]  # and the CA file of the issuer's server
 PublishKeys = Callable[[IssuerKeys], None]
 PublishToken = Callable[[str, str | None], None]  # (target, token; None = there is none)
@@ -126,7 +128,7 @@ class Outbound:
     def exchange_for(self, config: Config) -> None:
         """For the targets of this configuration too, until `update` leaves those of one configuration."""
         for key, (target, request) in _exchange_requests(config).items():
-            post_form = self._client(request.ca_file, request.client_pair).post_form
+            post_form = self._client(request.ca_file, request.client_pair, exchanges=True).post_form
             known = self._exchangers.setdefault(key, Exchanger(target, request, post_form, time.time, self._exchanges))
             known.request, known.post_form = request, post_form  # a new secret; what is in flight goes on
 
@@ -232,8 +234,10 @@ class Outbound:
     async def _ask_for_token(self, request: TokenRequest) -> Token:
         return await fetch_token(self._client(request.ca_file, request.client_pair).post_form, request, time.time)
 
-    def _client(self, ca_file: Path | None, client_pair: tuple[Path, Path] | None = None) -> HttpClient:
-        place = (ca_file, client_pair)
+    def _client(
+        self, ca_file: Path | None, client_pair: tuple[Path, Path] | None = None, *, exchanges: bool = False
+    ) -> HttpClient:
+        place = (ca_file, client_pair, exchanges)
         if place not in self._clients:
             self._clients[place] = HttpClient(self._hosts, ca_file, client_pair=client_pair)
         return self._clients[place]

@@ -98,7 +98,7 @@ def test_the_schema_accepts_a_variable_wherever_a_value_stands() -> None:
 
 def test_no_key_of_the_schema_accepts_null() -> None:
     """The loader does not either: a key without a value is a problem."""
-    assert "null" not in json.dumps(plain_schema())
+    assert '"null"' not in json.dumps(plain_schema())
 
 
 def test_every_example_is_accepted_where_it_stands() -> None:
