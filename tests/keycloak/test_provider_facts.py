@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.exchange_ground import import_realm
 from tests.support.live import Live
 from tests.support.provider_facts import GOLDEN, Json, gather_facts
 
 from authz_devkit.demo.mesh import at_address
-from authz_devkit.keycloak.admin import Admin
 from authz_devkit.keycloak.distribution import VERSION
 
 ODD_REALMS = Path(__file__).parents[1] / "support" / "realms"
@@ -23,8 +22,7 @@ ODD_REALMS = Path(__file__).parents[1] / "support" / "realms"
 def facts(live: Live) -> Json:
     """What this Keycloak says; `UPDATE_GOLDEN=1` records it."""
     for file in sorted(ODD_REALMS.glob("*.json")):
-        document = json.loads(file.read_text())
-        live.administer(partial(Admin.import_realm, document=document))
+        import_realm(live, file)
     with httpx.Client(verify=live.identity_tls, trust_env=False, timeout=30) as http:
         found = gather_facts(live.mesh.identity_url, lambda request: http.send(at_address(request, live.mesh.hosts)))
     if os.environ.get("UPDATE_GOLDEN"):

@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,7 +39,7 @@ class ExchangeGround:
     def __enter__(self) -> Self:
         live = self.live
         if live.mesh.identity is IdentityProvider.KEYCLOAK:
-            _import(live)
+            import_realm(live, REALM)
             behind = live.mesh.identity_address
         else:
             idp = PrivateIdp(live)
@@ -112,11 +111,12 @@ def exchanges(sidecar: LoneSidecar, result: str) -> float:
     return sidecar.metric(f'authz_token_exchanges_total{{result="{result}",target="data-service"}}')
 
 
-def _import(live: Live) -> None:
-    """Once: another test may have done it."""
+def import_realm(live: Live, file: Path) -> None:
+    """Into Keycloak, once: it has one for all tests."""
+    document = json.loads(file.read_text())
 
-    async def missing(admin: Admin) -> bool:
-        return "exchange" not in {realm["realm"] for realm in await admin.call("GET", "")}
+    async def add(admin: Admin) -> None:
+        if document["realm"] not in {realm["realm"] for realm in await admin.call("GET", "")}:
+            await admin.import_realm(document)
 
-    if live.administer(missing):
-        live.administer(partial(Admin.import_realm, document=json.loads(REALM.read_text())))
+    live.administer(add)
