@@ -1,6 +1,5 @@
 """Asks issuers whether a token is still active (RFC 7662). Whose token it is, and what follows, is not decided here."""
 
-import asyncio
 import json
 import logging
 from collections import Counter
@@ -40,21 +39,21 @@ class Introspector:
     post_form: PostForm
     results: Counter[str] = field(default_factory=Counter)  # "active" | "inactive" | "failed"
     last_error: str = ""
-    _asking: SingleFlight[bool | None] = field(default_factory=lambda: SingleFlight(MAX_IN_FLIGHT))  # by token
+    _flight: SingleFlight[bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._flight = SingleFlight("questions", most=MAX_IN_FLIGHT, patience=TIMEOUT, failed=self._failed)
 
     async def ask(self, token: str) -> bool | None:
         """Whether the token is active; None when the issuer could not be asked. However many ask, one request goes
         out.
         """
-        if not self._asking.takes(token):
-            self._failed(f"{MAX_IN_FLIGHT} questions wait for an answer already")
-            return None
-        return await self._asking.ask(token, self._ask)
+        return await self._flight.ask(token, self._ask)
 
     def stop(self) -> None:
-        self._asking.stop()
+        self._flight.stop()
 
-    async def _ask(self, token: str) -> bool | None:
+    async def _ask(self, token: str) -> bool:
         endpoint = self.endpoint
         form = {"token": token, "token_type_hint": "access_token"}
         headers: dict[str, str] = {}
@@ -62,15 +61,7 @@ class Introspector:
             form |= {"client_id": endpoint.client_id, "client_secret": endpoint.client_secret.reveal()}
         else:
             headers["Authorization"] = basic_authorization(endpoint.client_id, endpoint.client_secret)
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                active = read_answer(await self.post_form(endpoint.url, form, headers))
-        except TimeoutError:
-            self._failed(f"no answer within {TIMEOUT:g} s")
-            return None
-        except FetchError as error:
-            self._failed(str(error))
-            return None
+        active = read_answer(await self.post_form(endpoint.url, form, headers))
         self.results["active" if active else "inactive"] += 1
         self.last_error = ""
         return active

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -49,32 +48,22 @@ class Exchanger:
     now: Callable[[], float]
     results: Counter[tuple[str, str]]  # (target, "exchanged" | "refused" | "failed")
     last_error: str = ""
-    _asking: SingleFlight[Token | Refusal | None] = field(  # by the user's token
-        default_factory=lambda: SingleFlight(MAX_IN_FLIGHT)
-    )
+    _flight: SingleFlight[Token | Refusal] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._flight = SingleFlight("exchanges", most=MAX_IN_FLIGHT, patience=TIMEOUT, failed=self._failed)
 
     async def exchange(self, token: str) -> Token | Refusal | None:
         """One for the target; or why there is none; None when the provider could not be asked. However many ask,
         one request goes out.
         """
-        if not self._asking.takes(token):
-            self._failed(f"{MAX_IN_FLIGHT} exchanges wait for an answer already")
-            return None
-        return await self._asking.ask(token, self._exchange)
+        return await self._flight.ask(token, self._exchange)
 
     def stop(self) -> None:
-        self._asking.stop()
+        self._flight.stop()
 
-    async def _exchange(self, token: str) -> Token | Refusal | None:
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                found = await exchange(self.post_form, self.request, token, self.now)
-        except TimeoutError:
-            self._failed(f"no answer within {TIMEOUT:g} s")
-            return None
-        except FetchError as error:
-            self._failed(str(error))
-            return None
+    async def _exchange(self, token: str) -> Token | Refusal:
+        found = await exchange(self.post_form, self.request, token, self.now)
         self.results[self.target, "exchanged" if isinstance(found, Token) else "refused"] += 1
         self.last_error = ""
         return found
