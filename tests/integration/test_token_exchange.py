@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,12 +12,16 @@ import pytest
 from tests.support.echo_service import EchoService
 from tests.support.exchange_ground import ANN, AUTH, BOB, IDS, ExchangeGround, bearer, exchanges
 from tests.support.fault_proxy import NO_FAULT, Fault, FaultProxy
+from tests.support.faulty_server import Answer as FaultyAnswer
+from tests.support.faulty_server import FaultyServer, json_answer
 from tests.support.live import Live, decoded, lines
 from tests.support.lone_sidecar import TARGET, LoneSidecar, until
 from tests.support.neighbours import Answer, ask
 from tests.support.target_service import target_service
+from tests.support.tokens import good_claims, mint
 
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
+from authz_devkit.demo.mesh import IDENTITY_PROVIDER
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.headers import EGRESS_AUTHORIZATION
 
@@ -150,6 +155,39 @@ def test_a_repeated_request_has_the_token_too(
     assert answers[0].status == 200
     assert target.paths().count("/slow?delay=0.5") >= 2
     assert len({shown(target, number) for number in range(len(target.seen))}) == 1
+
+
+def test_a_provider_that_is_silent_about_exchanges_holds_nothing_else_up(
+    start_sidecar: StartSidecar, ground: ExchangeGround, target: EchoService
+) -> None:
+    """More wait than there are connections to it; meanwhile its introspections are answered."""
+    live, keys = ground.live, "/realms/exchange/protocol/openid-connect/certs"
+    known = ask((ground.hosts[IDENTITY_PROVIDER], 8443), "GET", keys, tls=live.identity_tls, host=IDENTITY_PROVIDER)
+    own = "identity-provider/server"
+    pair = (leaf_cert(live.mesh.certs, own), leaf_key(live.mesh.certs, own))
+    with FaultyServer(pair, address=live.free_address(), port=8443) as provider, ThreadPoolExecutor(40) as pool:
+        provider.script("/keys", FaultyAnswer(body=known.body))
+        provider.script("/introspect", json_answer({"active": True}))
+        provider.script("/token", FaultyAnswer(delay=5.0))
+        caller = ground.caller(target.place, token_url=provider.url("/token", host=IDENTITY_PROVIDER))
+        asking = {"url": provider.url("/introspect", host=IDENTITY_PROVIDER), "client_id": "c", "client_secret": "s"}
+        order = start_sidecar(
+            {
+                **caller,
+                "hosts": {**live.mesh.hosts, IDENTITY_PROVIDER: provider.address, TARGET: target.host},
+                "jwt.jwks_url": provider.url("/keys", host=IDENTITY_PROVIDER),
+                "jwt.introspection": asking,
+                "proxy.routes": [{"path": "/orders/**", "introspect": "true"}],
+            },
+            target=target.place,
+        )
+        users = [ground.user(ANN) for _ in range(5)]
+        others = [mint(good_claims(time.time(), jti=str(number))) for number in range(40)]
+        waiting = [pool.submit(call, order, token) for token in others]
+        until(lambda: len(provider.seen("/token")) >= 8)
+
+        assert [order.call("GET", "/orders/1", token=token).status for token in users] == [200] * 5
+        assert {one.result().problem["reason"] for one in waiting} == {Reason.EGRESS_TOKEN_UNAVAILABLE}
 
 
 def test_without_one_good_token_nothing_leaves(order: LoneSidecar, ground: ExchangeGround, target: EchoService) -> None:
