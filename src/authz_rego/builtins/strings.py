@@ -1,0 +1,171 @@
+"""OPA's functions on strings, gathered; many of them are here. Not `sprintf`, regular expressions or globs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from authz_rego.builtins import format_int, replacing, template_string, trimming
+from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
+from authz_rego.builtins.operands import int64_operand, kind_of, string_operand, wrong_operand
+from authz_rego.errors import BuiltinError
+from authz_rego.values.characters import lower_table, upper_table
+from authz_rego.values.order import sorted_keys
+from authz_rego.values.value import Value, value_of
+
+
+def _contains(text: Value, part: Value) -> bool:
+    if type(text) is str and type(part) is str:
+        return part in text
+    raise _no_strings(text, part)
+
+
+def _starts_with(text: Value, prefix: Value) -> bool:
+    if type(text) is str and type(prefix) is str:
+        return text.startswith(prefix)
+    raise _no_strings(text, prefix)
+
+
+def _ends_with(text: Value, suffix: Value) -> bool:
+    if type(text) is str and type(suffix) is str:
+        return text.endswith(suffix)
+    raise _no_strings(text, suffix)
+
+
+def _lower(text: Value) -> str:
+    if type(text) is str:
+        # Python's own would make two characters of İ, and look around for the final sigma.
+        return text.lower() if text.isascii() else text.translate(lower_table())
+    raise wrong_operand(text, 1, "string")
+
+
+def _upper(text: Value) -> str:
+    if type(text) is str:
+        return text.upper() if text.isascii() else text.translate(upper_table())
+    raise wrong_operand(text, 1, "string")
+
+
+def _split(text: Value, separator: Value) -> list[str]:
+    if type(text) is str and type(separator) is str:
+        return text.split(separator) if separator else list(text)
+    raise _no_strings(text, separator)
+
+
+def _split_n(text: Value, separator: Value, count: Value) -> list[str]:
+    if type(text) is not str or type(separator) is not str:
+        raise _no_strings(text, separator)
+    limit = int64_operand(count, 3)
+    if limit < 0:
+        parts = text.split(separator) if separator else list(text)
+        return parts[max(len(parts) + limit, 0) :]
+    if not separator:
+        return list(text[:limit])
+    return text.split(separator, min(limit, len(text)))[:limit]
+
+
+def _concat(separator: Value, parts: Value) -> str:
+    if type(separator) is not str:
+        raise wrong_operand(separator, 1, "string")
+    if type(parts) is not list and type(parts) is not frozenset:
+        raise wrong_operand(parts, 2, "set", "array")
+    try:
+        found: list[str] = parts if type(parts) is list else sorted(parts)
+        if len(found) * len(separator) + sum(map(len, found)) > LONGEST_TEXT:
+            require_length("concat", max(len(found) - 1, 0) * len(separator) + sum(map(len, found)))
+        return separator.join(found)
+    except TypeError:  # asked only when it goes wrong: one of them is no string
+        raise _wrong_member(parts, 2) from None
+
+
+def _index_of(text: Value, part: Value) -> int:
+    if type(text) is str and type(part) is str:
+        if not part:
+            raise BuiltinError("empty search character")
+        return text.find(part)
+    raise _no_strings(text, part)
+
+
+def _index_of_n(text: Value, part: Value) -> list[int]:
+    if type(text) is not str or type(part) is not str:
+        raise _no_strings(text, part)
+    if not part:
+        raise BuiltinError("empty search character")
+    found = []
+    at = text.find(part)
+    while at >= 0:
+        found.append(at)
+        at = text.find(part, at + 1)  # occurrences may overlap
+    return found
+
+
+def _count(text: Value, part: Value) -> int:
+    if type(text) is str and type(part) is str:
+        return text.count(part)
+    raise _no_strings(text, part)
+
+
+def _reverse(text: Value) -> str:
+    return string_operand(text, 1)[::-1]
+
+
+def _substring(text: Value, start: Value, length: Value) -> str:
+    base = string_operand(text, 1)
+    first = int64_operand(start, 2)
+    count = int64_operand(length, 3)
+    if first < 0:
+        raise BuiltinError("negative offset")
+    return base[first:] if count < 0 else base[first : first + count]
+
+
+def _any_prefix_match(texts: Value, prefixes: Value) -> bool:
+    found, wanted = _one_or_more(texts, 1), _one_or_more(prefixes, 2)
+    return any(text.startswith(wanted) for text in found)
+
+
+def _any_suffix_match(texts: Value, suffixes: Value) -> bool:
+    found, wanted = _one_or_more(texts, 1), _one_or_more(suffixes, 2)
+    return any(text.endswith(wanted) for text in found)
+
+
+def _one_or_more(value: Value, position: int) -> tuple[str, ...]:
+    if type(value) is str:
+        return (value,)
+    if type(value) is not list and type(value) is not frozenset:
+        raise wrong_operand(value, position, "string", "set", "array")
+    if not all(type(member) is str for member in value):
+        raise _wrong_member(value, position)
+    return tuple(value)
+
+
+def _no_strings(one: Value, other: Value) -> BuiltinError:
+    return wrong_operand(one, 1, "string") if type(one) is not str else wrong_operand(other, 2, "string")
+
+
+def _wrong_member(values: Value, position: int) -> BuiltinError:
+    kind = kind_of(values)
+    members = values if type(values) is list else map(value_of, sorted_keys(values))
+    wrong = next(kind_of(member) for member in members if type(member) is not str)
+    return BuiltinError(f"operand {position} must be {kind} of strings but got {kind} containing {wrong}")
+
+
+FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
+    "concat": _concat,
+    "contains": _contains,
+    "endswith": _ends_with,
+    "indexof": _index_of,
+    "indexof_n": _index_of_n,
+    "lower": _lower,
+    "split": _split,
+    "startswith": _starts_with,
+    "strings.any_prefix_match": _any_prefix_match,
+    "strings.any_suffix_match": _any_suffix_match,
+    "strings.count": _count,
+    "strings.reverse": _reverse,
+    "strings.split_n": _split_n,
+    "substring": _substring,
+    "upper": _upper,
+    **format_int.FUNCTIONS,
+    **replacing.FUNCTIONS,
+    **template_string.FUNCTIONS,
+    **trimming.FUNCTIONS,
+}

@@ -1,0 +1,154 @@
+"""Time zones of the IANA database: which offset and name hold at an instant. Not the rules at its end (`zone_rules`).
+
+Looks into the system's database first and into the package `tzdata` then; what it finds is kept. "Local" is UTC here: a
+decision must not depend on the machine's own zone.
+"""
+
+from __future__ import annotations
+
+import struct
+import zoneinfo
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from authz_rego.builtins.zone_rules import Rules, parse_rules
+from authz_rego.errors import BuiltinError
+
+_FIRST: Final = -(2**63)
+_LAST: Final = 2**63 - 1
+_LARGEST_FILE: Final = 10 << 20
+_HEADER: Final = struct.Struct(">4sc15x6L")
+
+
+class Offset(NamedTuple):
+    """What holds from `start` to before `end` (seconds since 1970)."""
+
+    name: str
+    seconds: int  # east of UTC
+    start: int
+    end: int
+
+
+class _Kind(NamedTuple):
+    name: str
+    seconds: int
+    is_summer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone's history. `kinds` holds each sort of time it ever had, `changes` when which of them began."""
+
+    kinds: tuple[_Kind, ...]
+    times: tuple[int, ...]
+    indexes: tuple[int, ...]
+    rules: Rules | None = None
+
+    def at(self, seconds: int) -> Offset:
+        """What holds at an instant."""
+        place = bisect_right(self.times, seconds)
+        if place == 0:
+            kind = self._before_everything()
+            return Offset(kind.name, kind.seconds, _FIRST, self.times[0])
+        start = self.times[place - 1]
+        if place == len(self.times) and self.rules is not None:
+            return Offset(*self.rules.at(seconds, start))
+        kind = self.kinds[self.indexes[place - 1]]
+        return Offset(kind.name, kind.seconds, start, self.times[place] if place < len(self.times) else _LAST)
+
+    def _before_everything(self) -> _Kind:
+        """As localtime.c has it: the first kind unless a change names it, else one that is not summer time."""
+        if 0 not in self.indexes:
+            return self.kinds[0]
+        first = self.indexes[0]
+        earlier = self.kinds[:first][::-1] if self.kinds[first].is_summer else ()
+        return next((kind for kind in (*earlier, *self.kinds) if not kind.is_summer), self.kinds[0])
+
+
+UTC: Final = Zone((_Kind("UTC", 0, False),), (_FIRST,), (0,))
+
+
+def require_zone(name: str) -> Zone:
+    """The zone of that name; raises BuiltinError when there is none."""
+    if name in {"", "UTC", "Local"}:
+        return UTC
+    if ".." in name or name[0] in "/\\":
+        raise BuiltinError("time: invalid location name")
+    return _load(name)
+
+
+@lru_cache(maxsize=128)
+def _load(name: str) -> Zone:
+    for folder in (*map(Path, zoneinfo.TZPATH), *_packaged()):
+        zone = _read(folder, name)
+        if zone is not None:
+            return zone
+    raise BuiltinError(f"unknown time zone {name}")
+
+
+def _packaged() -> tuple[Path, ...]:
+    spec = find_spec("tzdata")
+    if spec is None or spec.submodule_search_locations is None:
+        return ()
+    return tuple(Path(place) / "zoneinfo" for place in spec.submodule_search_locations)
+
+
+def _read(folder: Path, name: str) -> Zone | None:
+    """None when there is no such file, or it is no such database's."""
+    try:
+        # As text, as Go does: pathlib would take a slash or a dot at the end of a name away.
+        with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
+            content = file.read(_LARGEST_FILE)
+        return _parse(content)
+    except (OSError, ValueError, struct.error, IndexError):
+        return None
+
+
+def _parse(content: bytes) -> Zone:
+    """A file as RFC 9636 describes it, of version 1 to 3; raises ValueError, IndexError or struct.error for others."""
+    version, counts = _header(content, 0)
+    start, width = _HEADER.size, 4
+    if version != b"\0":
+        start += _block_size(counts, 4)
+        _, counts = _header(content, start)
+        start, width = start + _HEADER.size, 8
+    end = start + _block_size(counts, width)
+    if end > len(content):
+        raise ValueError("too short")
+    _utc_flags, _standard_flags, _leaps, changes, kinds, letters = counts
+    if not kinds:
+        raise ValueError("a zone without any kind of time")
+    times = struct.unpack_from(f">{changes}{'q' if width == 8 else 'l'}", content, start)
+    start += changes * width
+    indexes = tuple(content[start : start + changes])
+    start += changes
+    names = content[start + kinds * 6 : start + kinds * 6 + letters]
+    found = tuple(_kind(entry, names) for entry in struct.iter_unpack(">l?B", content[start : start + kinds * 6]))
+    if any(index >= kinds for index in indexes):
+        raise ValueError("a change to a kind of time that is not there")
+    footer = content[end:]
+    text = footer[1:-1].decode("latin-1") if len(footer) > 2 and footer[:1] == footer[-1:] == b"\n" else ""
+    return Zone(found, times or (_FIRST,), indexes or (0,), parse_rules(text))
+
+
+def _header(content: bytes, start: int) -> tuple[bytes, tuple[int, ...]]:
+    magic, version, *counts = _HEADER.unpack_from(content, start)
+    if start == 0 and (magic != b"TZif" or version not in {b"\0", b"2", b"3"}):
+        raise ValueError("not a time zone")
+    return version, tuple(counts)
+
+
+def _block_size(counts: tuple[int, ...], width: int) -> int:
+    utc_flags, standard_flags, leaps, changes, kinds, letters = counts
+    return changes * (width + 1) + kinds * 6 + letters + leaps * (width + 4) + standard_flags + utc_flags
+
+
+def _kind(entry: tuple[int, bool, int], names: bytes) -> _Kind:
+    seconds, is_summer, place = entry
+    if place >= len(names):
+        raise ValueError("a name that is not there")
+    return _Kind(names[place:].partition(b"\0")[0].decode("latin-1"), seconds, is_summer)

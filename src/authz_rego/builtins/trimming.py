@@ -1,0 +1,80 @@
+"""OPA's `trim` and its kin. Not other functions on strings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from authz_rego.builtins.operands import wrong_operand
+from authz_rego.errors import BuiltinError
+from authz_rego.values.characters import SPACES
+from authz_rego.values.value import Value
+
+# Python looks through all of the characters to trim for each one that goes: too slow if there are a million of both.
+_MANY: Final = 256
+
+
+def _trim(text: Value, characters: Value) -> str:
+    if type(text) is str and type(characters) is str:
+        if len(characters) > _MANY:
+            return _trimmed(text, characters, left=True, right=True)
+        return text.strip(characters)
+    raise _no_strings(text, characters)
+
+
+def _trim_left(text: Value, characters: Value) -> str:
+    if type(text) is str and type(characters) is str:
+        if len(characters) > _MANY:
+            return _trimmed(text, characters, left=True, right=False)
+        return text.lstrip(characters)
+    raise _no_strings(text, characters)
+
+
+def _trim_right(text: Value, characters: Value) -> str:
+    if type(text) is str and type(characters) is str:
+        if len(characters) > _MANY:
+            return _trimmed(text, characters, left=False, right=True)
+        return text.rstrip(characters)
+    raise _no_strings(text, characters)
+
+
+def _trim_prefix(text: Value, prefix: Value) -> str:
+    if type(text) is str and type(prefix) is str:
+        return text.removeprefix(prefix)
+    raise _no_strings(text, prefix)
+
+
+def _trim_suffix(text: Value, suffix: Value) -> str:
+    if type(text) is str and type(suffix) is str:
+        return text.removesuffix(suffix)
+    raise _no_strings(text, suffix)
+
+
+def _trim_space(text: Value) -> str:
+    if type(text) is str:
+        return text.strip(SPACES)
+    raise wrong_operand(text, 1, "string")
+
+
+def _trimmed(text: str, characters: str, *, left: bool, right: bool) -> str:
+    unwanted = set(characters)
+    first, end = 0, len(text)
+    while left and first < end and text[first] in unwanted:
+        first += 1
+    while right and first < end and text[end - 1] in unwanted:
+        end -= 1
+    return text[first:end]
+
+
+def _no_strings(one: Value, other: Value) -> BuiltinError:
+    return wrong_operand(one, 1, "string") if type(one) is not str else wrong_operand(other, 2, "string")
+
+
+FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
+    "trim": _trim,
+    "trim_left": _trim_left,
+    "trim_prefix": _trim_prefix,
+    "trim_right": _trim_right,
+    "trim_space": _trim_space,
+    "trim_suffix": _trim_suffix,
+}

@@ -1,0 +1,92 @@
+"""What a value is, and `to_number`. Not the types of expressions, which are known before a query (`check`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from math import isinf
+from typing import Final
+
+from authz_rego.builtins.bounds import beyond_bounds
+from authz_rego.builtins.operands import kind_of, wrong_operand
+from authz_rego.errors import BuiltinError
+from authz_rego.values.big_integers import MAX_BITS, MAX_DIGITS, integer_of
+from authz_rego.values.number import Number, check_exponent, float64, number_of
+from authz_rego.values.value import Value
+
+# What Go's strconv.ParseFloat reads, less "inf" and "nan". An underscore stands between two digits.
+_DIGITS: Final = r"[0-9](?:_?[0-9])*"
+_HEXADECIMALS: Final = r"[0-9a-fA-F](?:_?[0-9a-fA-F])*"
+_READABLE: Final = re.compile(
+    rf"[+-]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?"
+    rf"|0[xX](?:_?{_HEXADECIMALS}\.?(?:{_HEXADECIMALS})?|\.{_HEXADECIMALS})[pP](?P<binary>[+-]?{_DIGITS}))"
+)
+_PLAIN_INTEGER: Final = re.compile(r"-?[1-9][0-9]*|0")
+
+
+def _to_number(value: Value) -> Value:
+    if type(value) is int or type(value) is Number:
+        return value
+    if type(value) is bool or value is None:
+        return 1 if value else 0
+    if type(value) is not str:
+        raise wrong_operand(value, 1, "null", "boolean", "number", "string")
+    return _number_of_text(value)
+
+
+def _number_of_text(text: str) -> int | Number:
+    """The text stays as it is: "007" is a number that is equal to 7."""
+    match = _READABLE.fullmatch(text)
+    if match is None:
+        raise BuiltinError(f"to_number: {text[:100]!r} is no number")
+    if len(text) > MAX_DIGITS or abs(integer_of((match["binary"] or "0").replace("_", ""))) > MAX_BITS:
+        raise beyond_bounds("to_number", "a number of too many digits")
+    number = Number(text)
+    if isinf(float64(number)):
+        raise BuiltinError(f"to_number: {text[:100]} is out of range")
+    try:
+        check_exponent(text)
+    except ValueError as problem:
+        raise BuiltinError(f"to_number: {problem}") from problem
+    return number_of(text) if _PLAIN_INTEGER.fullmatch(text) else number
+
+
+def _is_array(value: Value) -> bool:
+    return type(value) is list
+
+
+def _is_boolean(value: Value) -> bool:
+    return type(value) is bool
+
+
+def _is_null(value: Value) -> bool:
+    return value is None
+
+
+def _is_number(value: Value) -> bool:
+    return type(value) is int or type(value) is Number
+
+
+def _is_object(value: Value) -> bool:
+    return type(value) is dict
+
+
+def _is_set(value: Value) -> bool:
+    return type(value) is frozenset
+
+
+def _is_string(value: Value) -> bool:
+    return type(value) is str
+
+
+FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
+    "to_number": _to_number,
+    "type_name": kind_of,
+    "is_array": _is_array,
+    "is_boolean": _is_boolean,
+    "is_null": _is_null,
+    "is_number": _is_number,
+    "is_object": _is_object,
+    "is_set": _is_set,
+    "is_string": _is_string,
+}

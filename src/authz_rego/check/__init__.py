@@ -1,0 +1,1 @@
+"""What a module means, and what OPA refuses to compile: names, safety, conflicts, recursion, types. Not syntax."""

@@ -1,0 +1,314 @@
+"""Bodies in OPA's basic form: a call's arguments are values, and what has to be looked up or computed stands before it.
+
+`x > count(f(y))` becomes `f(y, __local0__); count(__local0__, __local1__); gt(x, __local1__)`. Not their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from authz_rego.check.locals import LocalNames
+from authz_rego.check.names import is_call_of, is_equality
+from authz_rego.check.rebuild import Rebuild
+from authz_rego.check.walk import COMPREHENSIONS, contains
+from authz_rego.syntax.tree import (
+    ArrayComprehension,
+    ArrayTerm,
+    Body,
+    Call,
+    Every,
+    Expr,
+    Logical,
+    Not,
+    ObjectComprehension,
+    ObjectTerm,
+    Ref,
+    Rule,
+    Scalar,
+    SetComprehension,
+    SetTerm,
+    Term,
+    Var,
+    With,
+)
+
+_EMPTY = (ArrayTerm, ObjectTerm, SetTerm, *COMPREHENSIONS)
+
+
+def equality(name: str, value: Term, with_: tuple[With, ...] = ()) -> Expr:
+    """`name = value`, as a stage adds it."""
+    place = value.place
+    operator = Ref(Var("eq", place), (), place)
+    return Expr(Call(operator, (Var(name, place), value), place), with_=with_, generated=True, place=place)
+
+
+def appended(body: Body, exprs: Iterable[Expr]) -> Body:
+    """The body with more statements; a body that was only `true` is replaced."""
+    exprs = tuple(exprs)
+    if exprs and len(body) == 1 and isinstance(body[0].terms, Scalar) and body[0].terms.value is True:
+        return exprs
+    return (*body, *exprs)
+
+
+def needs_evaluation(term: Term | None) -> bool:
+    """Whether it has a reference or a comprehension in it."""
+    return term is not None and contains(term, (Ref, *COMPREHENSIONS))
+
+
+def head_references(rule: Rule, names: LocalNames) -> Rule:
+    """`p[a.b] := 1` becomes `p[x] := 1 if x = a.b`."""
+    path, key, more = [], rule.head.key, []
+    for index, term in enumerate(rule.head.ref.path):
+        if isinstance(term, Var | Scalar):
+            path.append(term)
+            continue
+        name = names.new()
+        more.append(equality(name, term))
+        path.append(Var(name, term.place))
+        if index == len(rule.head.ref.path) - 1 and key == term:
+            key = path[-1]
+    if not more:
+        return rule
+    head = replace(rule.head, ref=replace(rule.head.ref, path=tuple(path)), key=key)
+    return replace(rule, head=head, body=appended(rule.body, more))
+
+
+# ── calls out of terms ──
+
+
+def expanded_rule(rule: Rule, names: LocalNames) -> Rule:
+    """Each call in it stands as a statement of its own."""
+    expander = _Expander(names)
+    body, head = rule.body, rule.head
+    args: list[Term] = []
+    for arg in head.args or ():
+        support, term = expander.term(arg)
+        body = appended(body, support)
+        args.append(term)
+    key, value = head.key, head.value
+    if key is not None:
+        support, key = expander.term(key)
+        body = appended(body, support)
+    if value is not None:
+        support, value = expander.term(value)
+        body = appended(body, support)
+    new = replace(head, args=None if head.args is None else tuple(args), key=key, value=value)
+    return replace(rule, head=new, body=expander.body(body), else_=rule.else_ and expanded_rule(rule.else_, names))
+
+
+class _Expander:
+    def __init__(self, names: LocalNames) -> None:
+        self._names = names
+
+    def body(self, body: Body) -> Body:
+        return tuple(new for expr in body for new in self.expr(expr))
+
+    def expr(self, expr: Expr) -> list[Expr]:
+        before: list[Expr] = []
+        withs: list[With] = []
+        for each in expr.with_:
+            support, value = self.term(each.value)
+            before += support
+            withs.append(replace(each, value=value))
+        expr = replace(expr, with_=tuple(withs))
+        match expr.terms:
+            case Call():
+                args: list[Term] = []
+                for arg in expr.terms.args:
+                    support, term = self.term(arg)
+                    before += _with(support, expr.with_)
+                    args.append(term)
+                return [*before, replace(expr, terms=replace(expr.terms, args=tuple(args)))]
+            case Every():
+                every = expr.terms
+                name = self._names.new()
+                domain = equality(name, every.domain, expr.with_)
+                before += self.expr(domain)
+                new = replace(every, domain=Var(name, every.domain.place), body=self.body(every.body))
+                return [*before, replace(expr, terms=new)]
+            case Not():
+                return [*before, replace(expr, terms=replace(expr.terms, body=self.body(expr.terms.body)))]
+            case Logical():
+                left, right = self.body(expr.terms.left), self.body(expr.terms.right)
+                return [*before, replace(expr, terms=replace(expr.terms, left=left, right=right))]
+        support, term = self.term(expr.terms)  # type: ignore[arg-type]
+        return [*before, *_with(support, expr.with_), replace(expr, terms=term)]
+
+    def terms(self, terms: Iterable[Term]) -> tuple[list[Expr], tuple[Term, ...]]:
+        support: list[Expr] = []
+        new: list[Term] = []
+        for each in terms:
+            more, term = self.term(each)
+            support += more
+            new.append(term)
+        return support, tuple(new)
+
+    def term(self, term: Term) -> tuple[list[Expr], Term]:  # noqa: PLR0911 - one line for each kind of term
+        """The statements that go before, and what stands in the term's place then."""
+        match term:
+            case Call():
+                support, args = self.terms(term.args)
+                output = Var(self._names.new(), term.place)
+                call = replace(term, args=(*args, output))
+                return [*support, Expr(call, generated=True, place=term.place)], output
+            case Ref():
+                return self._ref(term)
+            case ArrayTerm() | SetTerm():
+                support, items = self.terms(term.items)
+                return support, replace(term, items=items)
+            case ObjectTerm():
+                support, flat = self.terms(each for pair in term.pairs for each in pair)
+                return support, replace(term, pairs=tuple(zip(flat[::2], flat[1::2], strict=True)))
+            case ArrayComprehension() | SetComprehension():
+                support, value = self.term(term.term)
+                return [], replace(term, term=value, body=self.body(appended(term.body, support)))
+            case ObjectComprehension():
+                support, key = self.term(term.key)
+                body = appended(term.body, support)
+                support, value = self.term(term.value)
+                return [], replace(term, key=key, value=value, body=self.body(appended(body, support)))
+        return [], term
+
+    def _ref(self, ref: Ref) -> tuple[list[Expr], Term]:
+        support, (head, *path) = self.terms((ref.head, *ref.path))
+        for before, after in zip((ref.head, *ref.path), (head, *path), strict=True):
+            if isinstance(before, Call) and isinstance(after, Var):
+                self._names.subjects[after.name] = before
+        if isinstance(head, _EMPTY):
+            name = self._names.new()
+            self._names.subjects[name] = head
+            support.append(equality(name, head))
+            head = Var(name, head.place)
+        return support, replace(ref, head=head, path=tuple(path))
+
+
+def _with(support: list[Expr], with_: tuple[With, ...]) -> list[Expr]:
+    return [replace(each, with_=with_) for each in support] if with_ else support
+
+
+# ── what a comprehension or a head gives ──
+
+
+def comprehension_terms(rule: Rule, names: LocalNames) -> Rule:
+    """`[x.y | …]` becomes `[z | …; z = x.y]`."""
+    return _ComprehensionTerms(names).rule(rule)
+
+
+class _ComprehensionTerms(Rebuild):
+    def __init__(self, names: LocalNames) -> None:
+        self._names = names
+
+    def term(self, term: Term) -> Term:
+        new = self.term_inside(term)
+        match new:
+            case ArrayComprehension() | SetComprehension() if needs_evaluation(new.term):
+                value, more = self._bound(new.term)
+                return replace(new, term=value, body=appended(new.body, more))
+            case ObjectComprehension():
+                key, more = self._bound(new.key) if needs_evaluation(new.key) else (new.key, [])
+                body = appended(new.body, more)
+                value, more = self._bound(new.value) if needs_evaluation(new.value) else (new.value, [])
+                return replace(new, key=key, value=value, body=appended(body, more))
+        return new
+
+    def _bound(self, term: Term) -> tuple[Term, list[Expr]]:
+        name = self._names.new()
+        return Var(name, term.place), [equality(name, term)]
+
+
+def head_values(rule: Rule, names: LocalNames) -> Rule:
+    """`p := x.y` becomes `p := z if z = x.y`."""
+    body = rule.body
+
+    def bound(term: Term | None) -> Term | None:
+        nonlocal body
+        if term is None or not needs_evaluation(term):
+            return term
+        name = names.new()
+        body = appended(body, [equality(name, term)])
+        return Var(name, term.place)
+
+    key, value = bound(rule.head.key), bound(rule.head.value)
+    args = None if rule.head.args is None else tuple(bound(arg) or arg for arg in rule.head.args)
+    head = replace(rule.head, key=key, value=value, args=args)
+    return replace(rule, head=head, body=body, else_=rule.else_ and head_values(rule.else_, names))
+
+
+# ── equality ──
+
+
+class Equals(Rebuild):
+    """`==` is `=`, once it is known that everything has a value."""
+
+    def expr(self, expr: Expr) -> Expr:
+        new = self.expr_inside(expr)
+        if is_call_of("equal", new.terms) and isinstance(new.terms, Call) and len(new.terms.args) == 2:
+            operator = replace(new.terms.operator, head=Var("eq", new.terms.operator.head.place))
+            return replace(new, terms=replace(new.terms, operator=operator))
+        return new
+
+
+# ── references out of arguments ──
+
+
+def dynamic_rule(rule: Rule, names: LocalNames) -> Rule:
+    """References and comprehensions inside of others get a value before they are used."""
+    return replace(rule, body=_Dynamic(names).body(rule.body), else_=rule.else_ and dynamic_rule(rule.else_, names))
+
+
+class _Dynamic:
+    def __init__(self, names: LocalNames) -> None:
+        self._names = names
+
+    def body(self, body: Body) -> Body:
+        done: list[Expr] = []
+        for expr in body:
+            done.append(self._expr(expr, done))
+        return tuple(done)
+
+    def _expr(self, expr: Expr, done: list[Expr]) -> Expr:  # noqa: PLR0911 - one line for each kind of statement
+        terms = expr.terms
+        match terms:
+            case Call() if is_equality(terms):
+                if len(terms.args) != 2:
+                    return expr
+                left = self._shallow(expr, terms.args[0], done)
+                return replace(expr, terms=replace(terms, args=(left, self._shallow(expr, terms.args[1], done))))
+            case Call():
+                args = tuple(self._deep(expr, arg, done) for arg in terms.args)
+                return replace(expr, terms=replace(terms, args=args))
+            case Every():
+                domain = self._deep(expr, terms.domain, done)
+                return replace(expr, terms=replace(terms, domain=domain, body=self.body(terms.body)))
+            case Not():
+                return replace(expr, terms=replace(terms, body=self.body(terms.body)))
+            case Logical():
+                return replace(expr, terms=replace(terms, left=self.body(terms.left), right=self.body(terms.right)))
+        return replace(expr, terms=self._shallow(expr, terms, done))  # type: ignore[arg-type]
+
+    def _shallow(self, expr: Expr, term: Term, done: list[Expr]) -> Term:
+        match term:
+            case Ref():
+                return replace(term, path=tuple(self._deep(expr, each, done) for each in term.path))
+            case ArrayComprehension() | SetComprehension() | ObjectComprehension():
+                return replace(term, body=self.body(term.body))
+        return self._deep(expr, term, done)
+
+    def _deep(self, expr: Expr, term: Term, done: list[Expr]) -> Term:
+        match term:
+            case Ref():
+                new: Term = replace(term, path=tuple(self._deep(expr, each, done) for each in term.path))
+            case ArrayTerm() | SetTerm():
+                return replace(term, items=tuple(self._deep(expr, each, done) for each in term.items))
+            case ObjectTerm():
+                pairs = tuple((self._deep(expr, k, done), self._deep(expr, v, done)) for k, v in term.pairs)
+                return replace(term, pairs=pairs)
+            case ArrayComprehension() | SetComprehension() | ObjectComprehension():
+                new = replace(term, body=self.body(term.body))
+            case _:
+                return term
+        name = self._names.new()
+        self._names.subjects[name] = new
+        done.append(equality(name, new, expr.with_))
+        return Var(name, term.place)

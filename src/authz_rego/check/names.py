@@ -1,0 +1,273 @@
+"""What a name refers to: names of rules and imports become references below `data` and `input`. Not local names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TypeAlias, TypeGuard
+
+from authz_rego.check.walk import COMPREHENSIONS, Node, children, variables
+from authz_rego.errors import Place, RegoProblem
+from authz_rego.syntax.tree import (
+    ArrayComprehension,
+    ArrayTerm,
+    Body,
+    Call,
+    Every,
+    Expr,
+    Import,
+    Logical,
+    Module,
+    Not,
+    ObjectComprehension,
+    ObjectTerm,
+    Ref,
+    Rule,
+    Scalar,
+    SetComprehension,
+    SetTerm,
+    SomeDecl,
+    TemplateString,
+    Term,
+    Var,
+    With,
+)
+
+Globals: TypeAlias = Mapping[str, Ref]
+
+ROOTS = ("data", "input")
+_NOT_DOCUMENTS = ("future", "rego")
+
+
+def is_root(term: Term) -> bool:
+    """`data` or `input` on its own."""
+    return type(term) is Ref and not term.path and type(term.head) is Var and term.head.name in ROOTS
+
+
+def resolve_modules(modules: Iterable[Module]) -> tuple[list[Module], list[RegoProblem]]:
+    """The modules with each name of a rule or an import written out."""
+    modules = list(modules)
+    exports: dict[tuple[str, ...], set[str]] = {}
+    for module in modules:
+        exports.setdefault(package_path(module), set()).update(rule_name(rule) for rule in module.rules)
+    problems: list[RegoProblem] = []
+    resolved = []
+    for module in modules:
+        known = _globals(module, exports[package_path(module)])
+        rules = tuple(_rule(known, rule, problems) for rule in module.rules)
+        resolved.append(replace(module, rules=rules))
+    return resolved, problems
+
+
+def package_path(module: Module) -> tuple[str, ...]:
+    """`("a", "b")` for `package a.b`."""
+    return tuple(str(each.value) for each in module.package.path if isinstance(each, Scalar))
+
+
+def rule_name(rule: Rule) -> str:
+    """The first name of a rule's head: `p` for `p.q[x]`."""
+    head = rule.head.ref.head
+    return head.name if isinstance(head, Var) else ""
+
+
+def _globals(module: Module, rules: Iterable[str]) -> dict[str, Ref]:
+    known = {name: Ref(Var("data"), (*module.package.path, Scalar(name))) for name in rules}
+    known |= {each.name: each.path for each in module.imports if _is_document(each)}
+    return known
+
+
+def _is_document(imported: Import) -> bool:
+    return isinstance(imported.path.head, Var) and imported.path.head.name not in _NOT_DOCUMENTS
+
+
+def _rule(known: Globals, rule: Rule, problems: list[RegoProblem]) -> Rule:
+    shadowing: set[str] = set()
+    for arg in rule.head.args or ():
+        _pattern_variables(arg, shadowing, problems)
+    names = _Names(known, [shadowing, declared_in(rule.body)])
+    head = replace(
+        rule.head,
+        ref=replace(rule.head.ref, path=tuple(map(names.term, rule.head.ref.path))),
+        key=rule.head.key and names.term(rule.head.key),
+        value=rule.head.value and names.term(rule.head.value),
+    )
+    body = names.body(rule.body)
+    return replace(rule, head=head, body=body, else_=rule.else_ and _rule(known, rule.else_, problems))
+
+
+def _pattern_variables(term: Node, found: set[str], problems: list[RegoProblem]) -> None:
+    """The variables that a function's argument binds: not those of sets, comprehensions, calls and objects' keys."""
+    match term:
+        case Var():
+            found.add(term.name)
+        case ObjectTerm():
+            for _, value in term.pairs:
+                _pattern_variables(value, found, problems)
+        case SetTerm() | Call() | ArrayComprehension() | SetComprehension() | ObjectComprehension():
+            return
+        case Ref() if is_root(term):
+            name = term.head.name if isinstance(term.head, Var) else ""
+            problems.append(_shadows(name, term.place))
+        case _:
+            for child in children(term):
+                _pattern_variables(child, found, problems)
+
+
+def _shadows(name: str, place: Place) -> RegoProblem:
+    found = f"args must not shadow {name} (use a different variable name)"
+    return RegoProblem("rego_compile_error", place, found, f"call the argument something else than `{name}`")
+
+
+def declared_in(body: Body) -> set[str]:
+    """Names that the body itself declares: by `:=`, `some x`, `some x in xs`. Not those of comprehensions in it."""
+    found: set[str] = set()
+    for expr in body:
+        declared_by(expr, found)
+    return found
+
+
+def declared_by(node: Node, found: set[str]) -> None:
+    """The same of one node; adds to `found`."""
+    if isinstance(node, COMPREHENSIONS):
+        return
+    if isinstance(node, Expr):
+        if is_assignment(node.terms) and len(node.terms.args) == 2:
+            found |= variables(node.terms.args[0])
+        elif isinstance(node.terms, SomeDecl):
+            for symbol in node.terms.symbols:
+                for each in symbol.args[:-1] if isinstance(symbol, Call) else (symbol,):
+                    found |= variables(each)
+    for child in children(node):
+        declared_by(child, found)
+
+
+def is_call_of(name: str, terms: object) -> TypeGuard[Call]:
+    """Whether it calls the builtin of that (undotted) name."""
+    return (
+        type(terms) is Call
+        and not terms.operator.path
+        and type(terms.operator.head) is Var
+        and terms.operator.head.name == name
+    )
+
+
+def is_assignment(terms: object) -> TypeGuard[Call]:
+    """`x := y`."""
+    return is_call_of("assign", terms)
+
+
+def is_equality(terms: object) -> TypeGuard[Call]:
+    """`x = y`."""
+    return is_call_of("eq", terms)
+
+
+class _Names:
+    """Writes names out, but for those that are declared where they stand."""
+
+    def __init__(self, known: Globals, declared: list[set[str]]) -> None:
+        self._known = known
+        self._declared = declared
+
+    def _global(self, name: str) -> Ref | None:
+        found = self._known.get(name)
+        return None if found is None or any(name in names for names in self._declared) else found
+
+    def term(self, term: Term) -> Term:  # noqa: PLR0911 - one line for each kind of term
+        match term:
+            case Var():
+                found = self._global(term.name)
+                return term if found is None else placed(found, term.place)
+            case Ref():
+                return self._ref(term)
+            case ArrayTerm():
+                return replace(term, items=tuple(map(self.term, term.items)))
+            case SetTerm():
+                return replace(term, items=_without_repeats(map(self.term, term.items)))
+            case ObjectTerm():
+                pairs = ((self.term(key), self.term(value)) for key, value in term.pairs)
+                return replace(term, pairs=_last_of_each_key(pairs))
+            case Call():
+                operator = self._ref(term.operator)
+                return replace(term, operator=operator, args=tuple(map(self.term, term.args)))
+            case ArrayComprehension() | SetComprehension() | ObjectComprehension():
+                return self._comprehension(term)
+            case TemplateString():
+                parts = tuple(self.expr(part) if isinstance(part, Expr) else part for part in term.parts)
+                return replace(term, parts=parts)
+        return term
+
+    def _ref(self, ref: Ref) -> Ref:
+        # As OPA has it, names inside of a template string in brackets are not looked up: they are unsafe there.
+        path = tuple(each if isinstance(each, TemplateString) else self.term(each) for each in ref.path)
+        if isinstance(ref.head, Var):
+            found = self._global(ref.head.name)
+            if found is None:
+                return replace(ref, path=path)
+            full = placed(found, ref.head.place)
+            return Ref(full.head, (*full.path, *path), ref.place)
+        return replace(ref, head=self.term(ref.head), path=path)
+
+    def _comprehension(self, term: Term) -> Term:
+        match term:
+            case ArrayComprehension() | SetComprehension():
+                self._declared.append(declared_in(term.body))
+                new: Term = replace(term, term=self.term(term.term), body=self.body(term.body))
+            case ObjectComprehension():
+                self._declared.append(declared_in(term.body))
+                new = replace(term, key=self.term(term.key), value=self.term(term.value), body=self.body(term.body))
+            case _:
+                return term
+        self._declared.pop()
+        return new
+
+    def body(self, body: Body) -> Body:
+        return tuple(map(self.expr, body))
+
+    def expr(self, expr: Expr) -> Expr:
+        withs = tuple(With(self.term(each.target), self.term(each.value), each.place) for each in expr.with_)
+        return replace(expr, terms=self._statement(expr.terms), with_=withs)
+
+    def _statement(self, terms: Term | SomeDecl | Every | Not | Logical) -> Term | SomeDecl | Every | Not | Logical:
+        match terms:
+            case SomeDecl():
+                if isinstance(terms.symbols[0], Call):
+                    return replace(terms, symbols=(self.term(terms.symbols[0]),))
+                return terms
+            case Every():
+                names = variables(terms.value) | (variables(terms.key) if terms.key is not None else set())
+                self._declared.append(names)
+                new = replace(terms, domain=self.term(terms.domain), body=self.body(terms.body))
+                self._declared.pop()
+                return new
+            case Not():
+                return replace(terms, body=self.body(terms.body))
+            case Logical():
+                return replace(terms, left=self.body(terms.left), right=self.body(terms.right))
+        return self.term(terms)
+
+
+def _without_repeats(items: Iterable[Term]) -> tuple[Term, ...]:
+    """A set has each of its terms once, before they are evaluated."""
+    found: list[Term] = []
+    for each in items:
+        if each not in found:
+            found.append(each)
+    return tuple(found)
+
+
+def _last_of_each_key(pairs: Iterable[tuple[Term, Term]]) -> tuple[tuple[Term, Term], ...]:
+    """Of two pairs with one key the second is there, and the first is never evaluated."""
+    found: list[tuple[Term, Term]] = []
+    for key, value in pairs:
+        at = next((index for index, (known, _) in enumerate(found) if known == key), None)
+        if at is None:
+            found.append((key, value))
+        else:
+            found[at] = (key, value)
+    return tuple(found)
+
+
+def placed(ref: Ref, place: Place) -> Ref:
+    """The reference, at another place."""
+    head = replace(ref.head, place=place)
+    return Ref(head, tuple(replace(each, place=place) for each in ref.path), place)

@@ -1,0 +1,241 @@
+"""The order in which the statements of a body can be evaluated, and variables that never get a value (OPA: unsafe)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from authz_rego.check.locals import LocalNames
+from authz_rego.check.outputs import Arity, outputs_of, outputs_of_body, safety_skip
+from authz_rego.check.walk import outermost_closures, variables, variables_of
+from authz_rego.errors import Place, RegoProblem
+from authz_rego.syntax.tree import (
+    ArrayComprehension,
+    ArrayTerm,
+    Body,
+    Call,
+    Every,
+    Expr,
+    Logical,
+    Not,
+    ObjectComprehension,
+    ObjectTerm,
+    Ref,
+    SetComprehension,
+    SetTerm,
+    Term,
+)
+
+ROOTS = frozenset({"data", "input"})
+
+
+class Unsafe:
+    """What has no value, by the statement that needs it."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[Expr, set[str]]] = []
+
+    def names(self, expr: Expr) -> set[str]:
+        for known, found in self._found:
+            if known is expr:
+                return found
+        new: set[str] = set()
+        self._found.append((expr, new))
+        return new
+
+    def replace(self, expr: Expr, names: set[str]) -> None:
+        self.remove(expr)
+        self._found.append((expr, names))
+
+    def remove(self, expr: Expr) -> None:
+        self._found = [each for each in self._found if each[0] is not expr]
+
+    def update(self, other: Unsafe) -> None:
+        for expr, names in other.pairs():
+            self.names(expr).update(names)
+
+    def pairs(self) -> list[tuple[Expr, set[str]]]:
+        return [(expr, names) for expr, names in self._found if names]
+
+
+class _Order:
+    """Of one body, and then of those inside of it."""
+
+    def __init__(self, arity: Arity) -> None:
+        self._arity = arity
+        self._skip = safety_skip(arity)
+
+    def reordered(self, body: Body, known: set[str]) -> tuple[Body, Unsafe]:
+        """Left to right each statement finds its values, if nothing is unsafe."""
+        names = variables_of(body, self._skip)
+        safe = names & known
+        unsafe = Unsafe()
+        for expr in body:
+            unsafe.names(expr).update(variables(expr, self._skip) - safe)
+        done = self._ordered(body, known, names, safe, unsafe)
+        return self._inside(done, known, unsafe), unsafe
+
+    def _ordered(self, body: Body, known: set[str], names: set[str], safe: set[str], unsafe: Unsafe) -> list[Expr]:
+        done: list[Expr] = []
+        left = list(body)
+        while True:
+            waiting: list[Expr] = []
+            for expr in left:
+                if self._can_stand(expr, done, known, names, safe, unsafe):
+                    done.append(expr)
+                else:
+                    waiting.append(expr)
+            if len(waiting) == len(left):
+                return done
+            left = waiting
+
+    def _can_stand(
+        self, expr: Expr, done: list[Expr], known: set[str], names: set[str], safe: set[str], unsafe: Unsafe
+    ) -> bool:
+        outputs = outputs_of(expr, self._arity, safe)
+        closed = (_variables_in_closures(expr) & names) - known
+        if closed:
+            missing = closed - outputs_of_body(tuple(done), self._arity, safe)
+            if missing:
+                if missing == outputs:
+                    return False
+                unsafe.replace(expr, missing)
+        lacks = unsafe.names(expr)
+        lacks -= outputs | safe
+        if lacks:
+            return False
+        unsafe.remove(expr)
+        safe |= outputs
+        return True
+
+    def _inside(self, body: list[Expr], known: set[str], unsafe: Unsafe) -> Body:
+        """The bodies inside, which know what stands before them."""
+        known = set(known)
+        new: list[Expr] = []
+        for index, expr in enumerate(body):
+            if index > 0:
+                known |= variables(body[index - 1], self._skip)
+            new.append(_Inside(self, expr, known, unsafe).expr())
+        return tuple(new)
+
+
+class _Inside:
+    """The closures of one statement."""
+
+    def __init__(self, order: _Order, expr: Expr, known: set[str], unsafe: Unsafe) -> None:
+        self._order, self._expr, self._known, self._unsafe = order, expr, known, unsafe
+
+    def expr(self) -> Expr:
+        return self._statement(self._expr)
+
+    def _statement(self, expr: Expr) -> Expr:
+        terms = expr.terms
+        match terms:
+            case Every():
+                self._known |= variables(terms.value) | (variables(terms.key) if terms.key else set())
+                return replace(expr, terms=replace(terms, body=self._body(set(), terms.body)))
+            case Not():
+                return replace(expr, terms=replace(terms, body=self._body(set(), terms.body)))
+            case Logical():
+                left, right = self._body(set(), terms.left), self._body(set(), terms.right)
+                return replace(expr, terms=replace(terms, left=left, right=right))
+        withs = tuple(replace(each, value=self._term(each.value)) for each in expr.with_)
+        return replace(expr, terms=self._term(terms), with_=withs)  # type: ignore[arg-type]
+
+    def _term(self, term: Term) -> Term:  # noqa: PLR0911 - one line for each kind of term
+        match term:
+            case ArrayTerm() | SetTerm():
+                return replace(term, items=tuple(map(self._term, term.items)))
+            case ObjectTerm():
+                return replace(term, pairs=tuple((self._term(key), self._term(value)) for key, value in term.pairs))
+            case Ref():
+                return replace(term, head=self._term(term.head), path=tuple(map(self._term, term.path)))
+            case Call():
+                return replace(term, args=tuple(map(self._term, term.args)))
+            case ArrayComprehension() | SetComprehension():
+                return replace(term, body=self._body(variables(term.term), term.body))
+            case ObjectComprehension():
+                needed = variables(term.key) | variables(term.value)
+                return replace(term, body=self._body(needed, term.body))
+        return term
+
+    def _body(self, needed: set[str], body: Body) -> Body:
+        missing = needed - variables_of(body, self._order._skip) - self._known  # noqa: SLF001 - one mechanism
+        if missing:
+            self._unsafe.names(self._expr).update(missing)
+        new, unsafe = self._order.reordered(body, self._known)
+        if unsafe.pairs():
+            self._unsafe.update(unsafe)
+            return body
+        return new
+
+
+def _variables_in_closures(expr: Expr) -> set[str]:
+    found: set[str] = set()
+    for closure in outermost_closures(expr):
+        match closure:
+            case Every():
+                found |= variables_of(closure.body)
+            case _:
+                found |= variables(closure)
+    return found
+
+
+def order_body(
+    body: Body, known: set[str], arity: Arity, names: LocalNames, scope: str = ""
+) -> tuple[Body, list[RegoProblem]]:
+    """The body in an order in which it can be evaluated; `known` are the names of arguments."""
+    new, unsafe = _Order(arity).reordered(body, known | ROOTS)
+    problems = _problems(unsafe, names, scope) if unsafe.pairs() else []
+    return (body if problems else new), problems
+
+
+def _problems(unsafe: Unsafe, names: LocalNames, scope: str) -> list[RegoProblem]:
+    assigned: set[str] = set()
+    places: dict[str, Place] = {}
+    for expr, found in unsafe.pairs():
+        if expr.assigned and isinstance(expr.terms, Call):
+            for name in variables(expr.terms.args[0]):
+                assigned |= {name, names.shown(name)}
+        for name in found:
+            if name not in places or _before(expr.place, places[name]):
+                places[name] = expr.place
+    shown = [(names.shown(name), name, place) for name, place in sorted(places.items(), key=lambda each: _key(each[1]))]
+    users = [each for each in shown if not names.is_made(each[0])]
+    others = [each for each in users if each[0] not in assigned and each[1] not in assigned]
+    if users:
+        return [unsafe_variable(name, place, scope) for name, _, place in others or users]
+    seen: set[str] = set()
+    problems = []
+    for expr, found in sorted(unsafe.pairs(), key=lambda each: _key(each[0].place)):
+        made = {name for name in found if names.is_made(name)} - seen
+        seen |= made
+        if made:
+            problems.append(_unsafe_expression(expr.place, scope))
+    return problems
+
+
+def unsafe_variable(name: str, place: Place, scope: str = "") -> RegoProblem:
+    """The problem, with what to do."""
+    hint = f" (hint: `import future.keywords.{name}` to import a future keyword)" if name in FUTURE else ""
+    fix = f"assign it in this body (`{name} := …`, `some {name} in …`), or define a rule `{name}`"
+    found = f"var {name} is unsafe{scope}{hint}"
+    return RegoProblem("rego_unsafe_var_error", place, found, _WILDCARD if name == "_" else fix)
+
+
+_WILDCARD = (
+    "`_` has no value here: it only enumerates, and not under `not`; name the value first (`some x in …`), or move "
+    "what is negated into a rule of its own"
+)
+FUTURE = frozenset({"in", "every", "contains", "if", "not", "and", "or"})
+
+
+def _unsafe_expression(place: Place, scope: str) -> RegoProblem:
+    return RegoProblem("rego_unsafe_var_error", place, f"expression is unsafe{scope}", _WILDCARD)
+
+
+def _key(place: Place) -> tuple[str, int, int]:
+    return place.file, place.row, place.column
+
+
+def _before(one: Place, other: Place) -> bool:
+    return _key(one) < _key(other)

@@ -1,0 +1,248 @@
+"""All that lies between modules as written and rules that can be evaluated: OPA's stages, in its order. READ FIRST.
+
+A stage that finds something ends the compiling, as there: what comes later would only repeat it in other words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from authz_rego.builtins.declarations import declarations
+from authz_rego.check.dependencies import Dependencies, RuleId, branches, dependencies, recursion_problems
+from authz_rego.check.expand import (
+    Equals,
+    comprehension_terms,
+    dynamic_rule,
+    expanded_rule,
+    head_references,
+    head_values,
+)
+from authz_rego.check.functions import (
+    call_problems,
+    every_with_function_problems,
+    refused_problems,
+    void_problems,
+)
+from authz_rego.check.imports import import_problems, override_problems
+from authz_rego.check.locals import LocalNames, renamed, rewrite_rule
+from authz_rego.check.metadata import with_metadata
+from authz_rego.check.names import resolve_modules
+from authz_rego.check.outputs import Arity
+from authz_rego.check.prints import WithoutPrints
+from authz_rego.check.rules import RuleNode, arity_in, conflict_problems, full_ref, rule_tree
+from authz_rego.check.safety import order_body, unsafe_variable
+from authz_rego.check.templates import without_templates
+from authz_rego.check.type_check import check_types
+from authz_rego.check.type_replacing import Branch
+from authz_rego.check.walk import SAFETY, variables, variables_of, walk
+from authz_rego.check.with_targets import with_values
+from authz_rego.errors import RegoProblem, RegoProblems
+from authz_rego.syntax.text import ref_text
+from authz_rego.syntax.tree import Head, Module, Ref, Rule, Scalar, Var
+
+
+@dataclass(slots=True)
+class Compiled:
+    """Modules that can be evaluated."""
+
+    modules: tuple[Module, ...]
+    tree: RuleNode
+    dependencies: Dependencies
+    names: LocalNames
+
+    def branch(self, node: RuleId) -> Rule:
+        """A branch of a rule as it is now."""
+        return list(branches(self.modules[node.module].rules[node.rule]))[node.branch]
+
+
+def compile_modules(modules: Iterable[Module]) -> Compiled:
+    """Raises RegoProblems: all that one stage found."""
+    return _Stages(sorted(modules, key=lambda module: module.file)).run()
+
+
+class _Stages:
+    def __init__(self, modules: list[Module]) -> None:
+        self._modules = modules
+        self._names = LocalNames(_all_names(modules))
+        self._problems: list[RegoProblem] = []
+        self._tree = RuleNode()
+        self._arity: Arity = lambda _: -1
+
+    def run(self) -> Compiled:
+        self._resolve()
+        self._tree = rule_tree(self._modules)
+        self._arity = arity_in(self._tree, _builtin_arity)
+        self._locals()
+        self._expand()
+        found = dependencies(self._modules, rule_tree(self._modules))
+        self._bind()
+        self._check(found)
+        return Compiled(tuple(self._modules), rule_tree(self._modules), found, self._names)
+
+    # ── one stage after the other ──
+
+    def _resolve(self) -> None:
+        self._modules, problems = resolve_modules(self._modules)
+        self._stop_at(problems)
+        self._each(lambda rule: head_references(rule, self._names))
+        self._stop_at(problem for module in self._modules for problem in override_problems(module))
+        self._stop_at(problem for module in self._modules for problem in import_problems(module))
+
+    def _locals(self) -> None:
+        self._each(self._found(lambda rule: rewrite_rule(rule, self._names, declarations())))
+        self._stop_at(self._problems)
+        self._each(self._found(lambda rule: without_templates(rule, self._tree, self._arity, self._names)))
+        self._stop_at(self._problems)
+        self._stop_at(problem for rule in self._rules() for problem in void_problems(rule))
+        self._each(WithoutPrints().rule)
+
+    def _expand(self) -> None:
+        self._each(lambda rule: expanded_rule(rule, self._names))
+        modules = list(self._modules)
+        for number, module in enumerate(modules):
+            rules = tuple(with_metadata(rule, number, modules, self._names) for rule in module.rules)
+            self._modules[number] = replace(module, rules=rules)
+
+    def _bind(self) -> None:
+        self._each(lambda rule: comprehension_terms(rule, self._names))
+        self._each(lambda rule: head_values(rule, self._names))
+        self._each(self._found(lambda rule: with_values(rule, self._tree, self._names)))
+        self._stop_at(self._problems)
+
+    def _check(self, found: Dependencies) -> None:
+        self._tree = rule_tree(self._modules)
+        self._stop_at(conflict_problems(self._tree, self._modules, self._shown))
+        self._stop_at(problem for rule in self._rules() for problem in refused_problems(rule))
+        self._stop_at(problem for rule in self._rules() for problem in call_problems(rule, self._arity, self._shown))
+        self._safe()
+        self._each(Equals().rule)
+        self._each(lambda rule: dynamic_rule(rule, self._names))
+        self._stop_at(recursion_problems(found, self._shown))
+        self._types(found)
+
+    def _types(self, found: Dependencies) -> None:
+        order = found.order()
+        position = {node: index for index, node in enumerate(order)}
+        used_by: dict[int, list[int]] = {}
+        for node, used in found.of.items():
+            for each in used:
+                used_by.setdefault(position[each], []).append(position[node])
+        checked = [self._branch(node) for node in order]
+        written, subjects = self._names.written, self._names.subjects
+        self._stop_at(
+            problem
+            for rule in self._rules()
+            for problem in every_with_function_problems(rule, lambda name: name in declarations())
+        )
+        _, problems = check_types(
+            checked, written=written, subjects=subjects, used_by=lambda index: used_by.get(index, ())
+        )
+        self._stop_at(problems)
+
+    def _branch(self, node: RuleId) -> Branch:
+        module = self._modules[node.module]
+        rule = module.rules[node.rule]
+        return Branch(full_ref(module, rule), list(branches(rule))[node.branch], is_else=node.branch > 0)
+
+    def _safe(self) -> None:
+        problems: list[RegoProblem] = []
+        for module in self._modules:
+            scopes = _Scopes(module)
+            for rule in module.rules:
+                for branch in branches(rule):
+                    problems += self._unsafe_head(branch, scopes.of(branch))
+        for number, module in enumerate(self._modules):
+            scopes = _Scopes(module)
+            rules = tuple(self._ordered(rule, scopes, problems) for rule in module.rules)
+            self._modules[number] = replace(module, rules=rules)
+        self._stop_at(dict.fromkeys(problems))
+
+    def _unsafe_head(self, rule: Rule, scope: str) -> list[RegoProblem]:
+        known = variables_of(rule.body, SAFETY)
+        for arg in rule.head.args or ():
+            known |= variables(arg)
+        missing = variables(rule.head) - known
+        shown = sorted({self._names.shown(name) for name in missing})
+        return [unsafe_variable(name, rule.head.place, scope) for name in shown if not self._names.is_made(name)]
+
+    def _ordered(self, rule: Rule, scopes: _Scopes, problems: list[RegoProblem]) -> Rule:
+        known: set[str] = set()
+        for arg in rule.head.args or ():
+            known |= variables(arg)
+        body, found = order_body(rule.body, known, self._arity, self._names, scopes.of(rule))
+        problems += found
+        return replace(rule, body=body, else_=rule.else_ and self._ordered(rule.else_, scopes, problems))
+
+    # ── helpers ──
+
+    def _rules(self) -> list[Rule]:
+        return [rule for module in self._modules for rule in module.rules]
+
+    def _each(self, change: Callable[[Rule], Rule]) -> None:
+        self._modules = [replace(module, rules=tuple(map(change, module.rules))) for module in self._modules]
+
+    def _found(self, change: Callable[[Rule], tuple[Rule, list[RegoProblem]]]) -> Callable[[Rule], Rule]:
+        def changed(rule: Rule) -> Rule:
+            new, problems = change(rule)
+            self._problems += problems
+            return new
+
+        return changed
+
+    def _stop_at(self, problems: Iterable[RegoProblem]) -> None:
+        found = list(problems)
+        if found:
+            raise RegoProblems(sorted(found, key=lambda each: (each.place.file, each.place.row, each.place.column)))
+
+    def _shown(self, ref: Ref) -> str:
+        written = renamed(ref, _Written(self._names))
+        return ref_text(written) if isinstance(written, Ref) else ""
+
+
+class _Written(Mapping[str, str]):
+    """Locals by the names that the user wrote."""
+
+    def __init__(self, names: LocalNames) -> None:
+        self._names = names
+
+    def __getitem__(self, name: str) -> str:
+        return self._names.shown(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names.written)
+
+    def __len__(self) -> int:
+        return len(self._names.written)
+
+
+class _Scopes:
+    """What is added to a message where a line has rules of several names."""
+
+    def __init__(self, module: Module) -> None:
+        self._names: dict[int, set[str]] = {}
+        for rule in module.rules:
+            for branch in branches(rule):
+                self._names.setdefault(branch.place.row, set()).add(_ground_name(branch.head))
+
+    def of(self, rule: Rule) -> str:
+        shared = len(self._names.get(rule.place.row, ())) > 1
+        return f" in rule {_ground_name(rule.head)}" if shared else ""
+
+
+def _ground_name(head: Head) -> str:
+    path = []
+    for each in head.ref.path:
+        if not isinstance(each, Scalar):
+            break
+        path.append(each)
+    return ref_text(replace(head.ref, path=tuple(path)))
+
+
+def _builtin_arity(name: str) -> int | None:
+    found = declarations().get(name)
+    return None if found is None else found.arity
+
+
+def _all_names(modules: Sequence[Module]) -> set[str]:
+    return {node.name for module in modules for rule in module.rules for node in walk(rule) if isinstance(node, Var)}

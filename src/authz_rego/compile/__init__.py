@@ -1,0 +1,1 @@
+"""Checked rules to Python source, one function for each body of a rule. What they call: `evaluate`, `builtins`."""

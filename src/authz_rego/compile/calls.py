@@ -1,0 +1,200 @@
+"""Calls of builtins and functions, the plain ones without a call. Not what they do (`builtins`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from authz_rego.builtins.declarations import declarations
+from authz_rego.compile.plan import Document
+from authz_rego.syntax.text import ref_text
+from authz_rego.syntax.tree import (
+    ArrayTerm,
+    Call,
+    Scalar,
+    SetTerm,
+    Term,
+)
+
+if TYPE_CHECKING:
+    from authz_rego.compile.bodies import BodyWriter
+
+
+# Builtins that always answer.
+_TOTAL = frozenset(
+    [
+        "equal",
+        "neq",
+        "lt",
+        "gt",
+        "lte",
+        "gte",
+        "internal.member_2",
+        "internal.member_3",
+        "is_array",
+        "is_boolean",
+        "is_null",
+        "is_number",
+        "is_object",
+        "is_set",
+        "is_string",
+        "type_name",
+    ]
+)
+_COMPARISONS = {"lt": "<", "gt": ">", "lte": "<=", "gte": ">="}
+_ARITHMETIC = {"plus": "+", "minus": "-", "mul": "*"}
+# Tests of a value's type, by what they ask of the operand.
+_TYPE_TESTS = {
+    "is_array": "type({}) is list", "is_boolean": "type({}) is bool", "is_null": "{} is None",
+    "is_number": "(type({0}) is int or type({0}) is Number)", "is_object": "type({}) is dict",
+    "is_set": "type({}) is frozenset", "is_string": "type({}) is str",
+}  # fmt: skip
+
+
+def call(writer: BodyWriter, call: Call) -> None:
+    name = ref_text(call.operator)
+    document = writer.generator.function_document(name)
+    if document is not None:
+        _call_function(writer, name, document, call)
+        return
+    declaration = declarations().get(name)
+    if declaration is None:  # a rule that is no function, called without arguments: its value
+        output = call.args[0] if call.args else None
+        _give(writer, writer.reference(call.operator), output, ())
+        return
+    arguments = [writer.evaluated(each) for each in call.args[: declaration.arity]]
+    output = call.args[declaration.arity] if len(call.args) > declaration.arity else None
+    if declaration.relation:
+        _walk(writer, arguments, output)
+    elif name == "time.now_ns":
+        _now(writer, output)
+    else:
+        constant = call.args[1] if len(call.args) > 1 and writer.generator.is_value(call.args[1]) else None
+        _call_builtin(writer, name, arguments, output, constant)
+
+
+def _now(writer: BodyWriter, output: Term | None) -> None:
+    """One value for each question, unless a `with` says another."""
+    if "time.now_ns" in writer.generator.plan.replaced_functions:
+        value = writer.named(f"{writer.context}.call('time.now_ns', now_ns)")
+        writer.fail_if(f"{value} is U")
+        _give(writer, value, output, ())
+    else:
+        _give(writer, "c.now_ns", output, ())
+
+
+def _walk(writer: BodyWriter, arguments: list[str], output: Term | None) -> None:
+    if output is None:
+        return  # there is always a pair that holds: the value itself
+    path, value = writer.source.name("v"), writer.source.name("v")
+    writer.loop(f"for {path}, {value} in walk_pairs({arguments[0]}):")
+    if isinstance(output, ArrayTerm) and len(output.items) == 2:
+        for pattern, part in zip(output.items, (path, value), strict=True):
+            if not writer.is_unused(pattern):
+                writer.match(pattern, part)
+    else:
+        writer.match(output, writer.named(f"[{path}, {value}]"))
+
+
+def _call_builtin(
+    writer: BodyWriter, name: str, arguments: list[str], output: Term | None, constant: Term | None
+) -> None:
+    is_mocked = name in writer.generator.plan.replaced_functions
+    if not is_mocked and _compared(writer, name, arguments, output):
+        return
+    if not is_mocked and name == "internal.member_2" and _is_among(writer, arguments, constant, output):
+        return
+    function = writer.generator.builtin(name)
+    text = f"{function}({', '.join(arguments)})"
+    if is_mocked:
+        text = f"{writer.context}.call_builtin({', '.join([repr(name), function, *arguments])})"
+    elif name in _ARITHMETIC:
+        left, right = arguments
+        text = f"{left} {_ARITHMETIC[name]} {right} if type({left}) is type({right}) is int else {text}"
+    if name in _TOTAL and not is_mocked:
+        _give(writer, text, output, arguments)
+        return
+    value = writer.source.name("v")
+    writer.lines.open("try:")
+    writer.lines.add(f"{value} = {text}")
+    writer.lines.close()
+    writer.lines.open("except BuiltinError:")
+    writer.fail(*arguments)
+    writer.lines.close()
+    if is_mocked:
+        writer.fail_if(f"{value} is U", *arguments)
+    _give(writer, value, output, arguments)
+
+
+def _is_among(writer: BodyWriter, arguments: list[str], constant: Term | None, output: Term | None) -> bool:
+    """Whether a value is one of some texts, if that was asked."""
+    if output is not None or not isinstance(constant, ArrayTerm | SetTerm):
+        return False
+    texts = [item.value for item in constant.items if isinstance(item, Scalar) and isinstance(item.value, str)]
+    if len(texts) != len(constant.items):
+        return False
+    value, known = writer.named(arguments[0]), writer.source.constant(frozenset(texts))
+    writer.fail_if(f"type({value}) is not str or {value} not in {known}", value, arguments[1])
+    return True
+
+
+def _compared(writer: BodyWriter, name: str, arguments: list[str], output: Term | None) -> bool:
+    """Comparisons and tests that nobody takes the answer of."""
+    if output is not None:
+        return False
+    if name in _TYPE_TESTS:
+        value = writer.named(arguments[0])
+        writer.fail_if(f"not {_TYPE_TESTS[name].format(value)}", value)
+        return True
+    if name not in {"neq", "equal", *_COMPARISONS}:
+        return False
+    left, right = arguments
+    if name in _COMPARISONS:
+        sign = _COMPARISONS[name]
+        both_int = f"type({left}) is type({right}) is int"
+        writer.fail_if(f"not ({left} {sign} {right} if {both_int} else compare({left}, {right}) {sign} 0)", *arguments)
+    else:
+        writer.fail_if(f"{'' if name == 'neq' else 'not '}{_equal(left, right)}", *arguments)
+    return True
+
+
+def _equal(left: str, right: str) -> str:
+    """The test that two values are equal; Python's own where only text is compared."""
+    is_text = left[:1] in {"'", '"'} or right[:1] in {"'", '"'}
+    return f"({left} == {right})" if is_text else f"equal({left}, {right})"
+
+
+def _give(writer: BodyWriter, text: str, output: Term | None, arguments: Sequence[str]) -> None:
+    """What a call gives: to its output, or it must not be false."""
+    if output is None:
+        value = writer.named(text)
+        writer.fail_if(f"{value} is False", *arguments)
+    elif not writer.is_unused(output):
+        writer.match(output, writer.named(text))
+    elif not text.isidentifier():
+        writer.lines.add(text)
+
+
+def _call_function(writer: BodyWriter, name: str, document: Document, call: Call) -> None:
+    arity = writer.generator.arity(document)
+    arguments = [writer.evaluated(each) for each in call.args[:arity]]
+    output = call.args[arity] if len(call.args) > arity else None
+    function = document.name
+    is_mocked = name in writer.generator.plan.replaced_functions
+    if output is not None and document.with_output and writer.is_ground(output) and not is_mocked:
+        function, arguments = f"{function}_gives", [*arguments, writer.evaluated(output)]
+        output = None
+        value = writer.named(f"{function}({', '.join([writer.context, *arguments])})")
+        writer.fail_if(f"{value} is U", *arguments)
+        return
+    if is_mocked:
+        text = f"{writer.context}.call({', '.join([repr(name), function, *arguments])})"
+    else:
+        text = f"{function}({', '.join([writer.context, *arguments])})"
+    value = writer.named(text)
+    if output is None:
+        writer.fail_if(f"{value} is U or {value} is False", *arguments)
+        return
+    writer.fail_if(f"{value} is U", *arguments)
+    if not writer.is_unused(output):
+        writer.match(output, value)

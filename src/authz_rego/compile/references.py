@@ -1,0 +1,158 @@
+"""References as look-ups: into values, rules and data. A variable without a value makes a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from authz_rego.compile.plan import Document, Kind
+from authz_rego.syntax.tree import (
+    Ref,
+    Scalar,
+    Term,
+    Var,
+)
+from authz_rego.values.value import UNDEFINED, key_of
+
+if TYPE_CHECKING:
+    from authz_rego.compile.bodies import BodyWriter
+
+
+def reference(writer: BodyWriter, ref: Ref) -> str:
+    """The value of a reference; a variable in it that has none yet makes a loop."""
+    if isinstance(ref.head, Var):
+        if ref.head.name in writer.scope.bound:
+            return _steps(writer, writer.scope.bound[ref.head.name], ref.path, (writer.scope.bound[ref.head.name],))
+        if ref.head.name == "input":
+            return _input(writer, ref)
+        if ref.head.name == "data":
+            return _data(writer, ref)
+    if isinstance(ref.head, Scalar):
+        writer.never()  # nothing is inside of a number or a text
+    raise AssertionError(f"not a reference to anything: {ref}")
+
+
+def _input(writer: BodyWriter, ref: Ref) -> str:
+    value = writer.scope.paths.get((writer.context, "input"))
+    if value is None:
+        value = writer.source.name("v")
+        writer.lines.add(f"{value} = {writer.context}.input")
+        writer.fail_if(f"{value} is U")
+        writer.scope.paths[writer.context, "input"] = value
+    return _steps(writer, value, ref.path, (writer.context, "input"))
+
+
+def _steps(
+    writer: BodyWriter, value: str, path: Sequence[Term], known: tuple[str, ...], *, lookup: str = "lookup"
+) -> str:
+    """Into a value, step by step; `known` is what the value is remembered by."""
+    is_constant = True
+    for step in path:
+        if not writer.is_ground(step):
+            is_constant = False
+            value = _each(writer, value, step)
+            continue
+        is_constant = is_constant and isinstance(step, Scalar)
+        key = (*known, repr(step.value)) if isinstance(step, Scalar) else known
+        if is_constant and key in writer.scope.paths:
+            value, known = writer.scope.paths[key], key
+            continue
+        value = _step(writer, value, step, lookup)
+        if is_constant:
+            known = key
+            writer.scope.paths[known] = value
+    return value
+
+
+def _step(writer: BodyWriter, value: str, step: Term, lookup: str) -> str:
+    text = writer.evaluated(step)
+    found = writer.source.name("v")
+    if isinstance(step, Scalar) and isinstance(step.value, str) and lookup == "lookup":
+        value = writer.named(value)
+        writer.lines.add(f"{found} = {value}.get({text}, U) if type({value}) is dict else lookup({value}, {text})")
+    else:
+        writer.lines.add(f"{found} = {lookup}({value}, {text})")
+    writer.fail_if(f"{found} is U")
+    return found
+
+
+def _each(writer: BodyWriter, value: str, step: Term) -> str:
+    """One loop; the step's variables are the keys."""
+    member = writer.source.name("v")
+    if writer.is_unused(step):
+        writer.loop(f"for {member} in {'members' if writer.scope.ordered else 'any_members'}({value}):")
+        return member
+    key = writer.source.name("v")
+    writer.loop(f"for {key}, {member} in {'items' if writer.scope.ordered else 'any_items'}({value}):")
+    writer.match(step, key)
+    return member
+
+
+def _data(writer: BodyWriter, ref: Ref) -> str:
+    """Rules and plain data: by the shortest way that is known to be right."""
+    if writer.generator.plan.may_be_replaced(ref.path):
+        return _walked(writer, ref)
+    node = writer.generator.plan.tree
+    for index, step in enumerate(ref.path):
+        if not isinstance(step, Scalar):
+            return _walked(writer, ref)
+        child = node.children.get(key_of(step.value))
+        if child is None:
+            return _plain_data(writer, ref)
+        document = writer.generator.plan.of(child)
+        if document is not None:
+            return _document(writer, document, ref.path[index + 1 :])
+        node = child
+    path = tuple(step.value for step in ref.path if isinstance(step, Scalar))
+    value = writer.named(f"at({writer.context}, {writer.source.constant(path)})")
+    writer.fail_if(f"{value} is U")
+    return value
+
+
+def _document(writer: BodyWriter, document: Document, path: Sequence[Term]) -> str:
+    if document.kind is Kind.FUNCTION:
+        writer.never()
+    known = (writer.context, document.name)
+    if path and document.by_key and writer.is_ground(path[0]):
+        text = writer.evaluated(path[0])
+        value = writer.named(f"{document.name}_at({writer.context}, {text})")
+        writer.fail_if(f"{value} is U")
+        return _steps(writer, value, path[1:], (value,))
+    value = writer.scope.paths.get(known, "")
+    if not value:
+        value = writer.named(f"{document.name}({writer.context})")
+        if document.kind is Kind.COMPLETE:
+            writer.fail_if(f"{value} is U")
+        writer.scope.paths[known] = value
+    return _steps(writer, value, path, known)
+
+
+def _plain_data(writer: BodyWriter, ref: Ref) -> str:
+    """Data that no rule makes: what is at the constants is known now."""
+    constants: list[object] = []
+    for step in ref.path:
+        if not isinstance(step, Scalar):
+            break
+        constants.append(step.value)
+    value = writer.generator.stored(tuple(constants))
+    if value is UNDEFINED:
+        writer.never()
+    name = writer.generator.stored_constant(tuple(constants), value)
+    return _steps(writer, name, ref.path[len(constants) :], (name,), lookup="base_lookup")
+
+
+def _walked(writer: BodyWriter, ref: Ref) -> str:
+    """Step by step at the time of the question."""
+    cursor = "start"
+    for step in ref.path:
+        if writer.is_ground(step):
+            cursor = writer.named(f"step({writer.context}, {cursor}, {writer.evaluated(step)})")
+            writer.fail_if(f"{cursor} is U")
+        else:
+            key, new = writer.source.name("v"), writer.source.name("v")
+            writer.loop(f"for {key}, {new} in each({writer.context}, {cursor}):")
+            writer.match(step, key)
+            cursor = new
+    value = writer.named(f"finish({writer.context}, {cursor})")
+    writer.fail_if(f"{value} is U")
+    return value

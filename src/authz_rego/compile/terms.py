@@ -1,0 +1,106 @@
+"""Terms as the text of Python values. What has to be looked up first is (`references`)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from authz_rego.check.walk import variables
+from authz_rego.syntax.tree import (
+    ArrayComprehension,
+    ArrayTerm,
+    ObjectComprehension,
+    ObjectTerm,
+    Ref,
+    Scalar,
+    SetComprehension,
+    SetTerm,
+    Term,
+    Var,
+)
+from authz_rego.values.number import Number
+from authz_rego.values.value import key_of
+
+if TYPE_CHECKING:
+    from authz_rego.compile.bodies import BodyWriter
+
+
+_EMPTY = {ArrayComprehension: "[]", SetComprehension: "set()", ObjectComprehension: "{}"}
+
+
+def evaluated(writer: BodyWriter, term: Term) -> str:  # noqa: PLR0911 - one line for each kind of term
+    """The text of a value; references in it are looked up first."""
+    match term:
+        case Scalar():
+            return _literal(writer, term)
+        case Var():
+            return writer.scope.bound[term.name]
+        case Ref():
+            return writer.reference(term)
+        case ArrayTerm() | ObjectTerm() | SetTerm() if writer.generator.is_value(term):
+            return writer.generator.hoisted(term)
+        case ArrayTerm():
+            return "[" + ", ".join(map(partial(evaluated, writer), term.items)) + "]"
+        case ObjectTerm():
+            pairs = (f"{key(writer, name)}: {evaluated(writer, value)}" for name, value in term.pairs)
+            return "{" + ", ".join(pairs) + "}"
+        case SetTerm():
+            return "frozenset((" + "".join(f"{key(writer, item)}, " for item in term.items) + "))"
+        case ArrayComprehension() | SetComprehension() | ObjectComprehension():
+            return writer.named(_comprehension(writer, term))
+    raise AssertionError(f"not a value: {term}")
+
+
+def _literal(writer: BodyWriter, term: Scalar) -> str:
+    if isinstance(term.value, Number):
+        return writer.generator.hoisted(term)
+    text = repr(term.value)
+    writer.literals.add(text)
+    return text
+
+
+def key(writer: BodyWriter, term: Term) -> str:
+    """The text of a key of an object, or of a member of a set."""
+    if isinstance(term, Scalar):
+        return repr(term.value) if isinstance(term.value, str) else writer.source.constant(key_of(term.value))
+    return f"key_of({evaluated(writer, term)})"
+
+
+def _comprehension(writer: BodyWriter, term: ArrayComprehension | SetComprehension | ObjectComprehension) -> str:
+    """A call of a function that makes it."""
+    free = sorted(set(writer.scope.bound) & variables(term))
+    names = [writer.source.name("v") for _ in free]
+    bound = dict(zip(free, names, strict=True))
+    result = "frozenset(out)" if isinstance(term, SetComprehension) else "out"
+    inner = writer.inner(bound, otherwise=f"return {result}", ordered=isinstance(term, ArrayComprehension))
+    inner.lines.add(f"out = {_EMPTY[type(term)]}")
+    inner.body(term.body, lambda each: _add(each, term))
+    inner.lines.depth = 1
+    inner.lines.add(f"return {result}")
+    head = writer.source.name("all")
+    writer.source.function(f"{head}(c{''.join(f', {each}' for each in names)})", inner.lines)
+    return f"{head}({', '.join([writer.context, *(writer.scope.bound[each] for each in free)])})"
+
+
+def _add(writer: BodyWriter, term: ArrayComprehension | SetComprehension | ObjectComprehension) -> None:
+    """What one way of the body to hold gives."""
+    match term:
+        case ArrayComprehension():
+            writer.lines.add(f"out.append({evaluated(writer, term.term)})")
+        case SetComprehension():
+            writer.lines.add(f"out.add({key(writer, term.term)})")
+        case ObjectComprehension():
+            put(writer, term.key, term.value, writer.source.constant(term.key.place))
+
+
+def put(writer: BodyWriter, name: Term, value: Term, place: str) -> None:
+    """A member of an object that is being made: `out`."""
+    at, member = writer.named(key(writer, name)), writer.named(writer.evaluated(value))
+    found = writer.source.name("v")
+    writer.lines.add(f"{found} = out.get({at}, U)")
+    writer.lines.open(f"if {found} is U:")
+    writer.lines.add(f"out[{at}] = {member}")
+    writer.lines.close()
+    writer.lines.open(f"elif not equal({found}, {member}):")
+    writer.lines.add(f"raise object_conflict({place})")
+    writer.lines.close()

@@ -1,0 +1,164 @@
+"""Two terms that must be the same, and patterns that take values apart. Not references (`references`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz_rego.syntax.tree import (
+    ArrayTerm,
+    ObjectTerm,
+    Ref,
+    Scalar,
+    Term,
+    Var,
+)
+from authz_rego.values.value import key_of
+
+if TYPE_CHECKING:
+    from authz_rego.compile.bodies import BodyWriter
+
+
+def unify(writer: BodyWriter, left: Term, right: Term) -> None:
+    if isinstance(left, Ref):
+        value = writer.reference(left)
+        if isinstance(right, Ref):
+            other = writer.reference(right)
+            writer.fail_if(f"not equal({value}, {other})", value, other)
+        else:
+            match(writer, right, value)
+    elif isinstance(right, Ref):
+        match(writer, left, writer.reference(right))
+    else:
+        _unify_terms(writer, left, right)
+
+
+def _unify_terms(writer: BodyWriter, left: Term, right: Term) -> None:
+    """What has a value gives it to the other side, part by part."""
+    waiting = [(left, right)]
+    while waiting:
+        rest: list[tuple[Term, Term]] = []
+        for pair in waiting:
+            rest += _unify_pair(writer, *pair)
+        if rest == waiting:
+            return  # two variables that nothing else looks at
+        waiting = rest
+
+
+def _unify_pair(writer: BodyWriter, left: Term, right: Term) -> list[tuple[Term, Term]]:
+    if writer.is_ground(left) and (writer.is_ground(right) or not isinstance(left, ArrayTerm | ObjectTerm)):
+        match(writer, right, writer.evaluated(left))
+    elif writer.is_ground(right) and not isinstance(right, ArrayTerm | ObjectTerm):
+        match(writer, left, writer.evaluated(right))
+    elif isinstance(left, ArrayTerm) and isinstance(right, ArrayTerm):
+        if len(left.items) == len(right.items):
+            return list(zip(left.items, right.items, strict=True))
+        writer.never()
+    elif isinstance(left, ObjectTerm) and isinstance(right, ObjectTerm):
+        return _unify_objects(writer, left, right)
+    elif writer.is_ground(left):
+        match(writer, right, writer.evaluated(left))
+    elif writer.is_ground(right):
+        match(writer, left, writer.evaluated(right))
+    elif not isinstance(left, Var) and not isinstance(right, Var):
+        writer.never()
+    else:
+        return [(left, right)]
+    return []
+
+
+def _unify_objects(writer: BodyWriter, left: ObjectTerm, right: ObjectTerm) -> list[tuple[Term, Term]]:
+    if all(isinstance(key, Scalar) for key, _ in (*left.pairs, *right.pairs)):
+        others = {key_of(key.value): value for key, value in right.pairs if isinstance(key, Scalar)}
+        mine = {key_of(key.value): value for key, value in left.pairs if isinstance(key, Scalar)}
+        if mine.keys() == others.keys():
+            return [(value, others[key]) for key, value in mine.items()]
+        writer.never()
+    if writer.is_ground(left):
+        match(writer, right, writer.evaluated(left))
+    elif writer.is_ground(right):
+        match(writer, left, writer.evaluated(right))
+    else:
+        return _unify_computed(writer, left, right)
+    return []
+
+
+def _unify_computed(writer: BodyWriter, left: ObjectTerm, right: ObjectTerm) -> list[tuple[Term, Term]]:
+    """Objects with computed keys and patterns on both sides: the keys are compared as they are written."""
+    pairs = []
+    for key, value in left.pairs:
+        same = next((other for name, other in right.pairs if name == key), None)
+        if same is None:
+            writer.never()
+        pairs.append((value, same))
+    return pairs
+
+
+def match(writer: BodyWriter, pattern: Term, value: str) -> None:
+    """The pattern's variables get their values out of the value, if it has that form."""
+    if isinstance(pattern, Var) and pattern.name not in writer.scope.bound:
+        writer.scope.bound[pattern.name] = value if value in writer.literals else writer.named(value)
+        return
+    value = writer.named(value)
+    if writer.is_ground(pattern):
+        _match_value(writer, pattern, value)
+        return
+    match pattern:
+        case ArrayTerm():
+            writer.fail_if(f"type({value}) is not list or len({value}) != {len(pattern.items)}", value)
+            for index, item in enumerate(pattern.items):
+                if not writer.is_unused(item):
+                    match(writer, item, writer.named(f"{value}[{index}]"))
+        case ObjectTerm():
+            _match_object(writer, pattern, value)
+        case _:
+            _match_value(writer, pattern, value)
+
+
+def _match_object(writer: BodyWriter, pattern: ObjectTerm, value: str) -> None:
+    keys = [writer.key(key) for key, _ in pattern.pairs]
+    size = len(keys)
+    if not all(isinstance(key, Scalar) for key, _ in pattern.pairs):
+        writer.fail_if(f"type({value}) is not dict or len({value}) != len({{{', '.join(keys)}}})", value)
+    else:
+        size = len(set(keys))
+        writer.fail_if(f"type({value}) is not dict or len({value}) != {size}", value)
+    for key, (_, item) in zip(keys, pattern.pairs, strict=True):
+        found = writer.named(f"{value}.get({key}, U)")
+        writer.fail_if(f"{found} is U", value)
+        if not writer.is_unused(item):
+            match(writer, item, found)
+
+
+def _match_value(writer: BodyWriter, term: Term, value: str) -> None:
+    wanted = writer.evaluated(term)
+    if isinstance(term, Scalar):
+        different = _differs(value, term)
+        writer.fail_if(different or f"not equal({value}, {wanted})", value, wanted)
+    elif writer.generator.is_value(term) and _is_text(term):
+        writer.fail_if(f"{value} != {wanted}", value, wanted)
+    else:
+        writer.fail_if(f"not equal({value}, {wanted})", value, wanted)
+
+
+def _is_text(term: Term) -> bool:
+    """A constant without numbers and booleans, which Python's `==` confuses."""
+    match term:
+        case Scalar():
+            return term.value is None or isinstance(term.value, str)
+        case ArrayTerm():
+            return all(map(_is_text, term.items))
+        case ObjectTerm():
+            return all(isinstance(key, Scalar) and isinstance(key.value, str) and _is_text(v) for key, v in term.pairs)
+    return False
+
+
+def _differs(value: str, term: Scalar) -> str:
+    """The test that a value is not this constant; nothing when it takes more than an operator."""
+    wanted = term.value
+    if wanted is None or isinstance(wanted, bool):
+        return f"{value} is not {wanted!r}"
+    if isinstance(wanted, str):
+        return f"{value} != {wanted!r}"
+    if isinstance(wanted, int):  # to Python True is 1
+        return f"{value} != {wanted} or type({value}) is bool" if wanted in {0, 1} else f"{value} != {wanted}"
+    return ""
