@@ -12,10 +12,12 @@ JSON ?=
 DB ?= sqlite
 ON_DB := $(if $(filter postgres,$(DB)),$(BIN)/python -m authz_devkit.demo.postgres)
 ONLY ?=
+SECONDS_ ?= 600
+SEED ?=
 TESTS ?= tests
 IDP ?= development
 
-.PHONY: demo up test unlinted-test lint format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.PHONY: demo up test unlinted-test test-rego bench-rego lint format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
 	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
@@ -48,6 +50,9 @@ format: $(INSTALLED)
 bench: $(INSTALLED)  ## figures as ratios against the same Envoy without authorisation; JSON=FILE writes them
 	@$(BIN)/python -m bench $(if $(JSON),--json $(JSON))
 
+bench-rego: $(INSTALLED)  ## what a policy costs, beside the real OPA where `make opa` built it
+	@$(BIN)/python -m bench.rego $(if $(JSON),--json $(JSON))
+
 torture: $(INSTALLED)  ## every attack and fault of docs/security.md at full size, 40 minutes at most; JSON=FILE writes it, ONLY=A3,F1 picks
 	@$(BIN)/python -m tests.torture $(if $(JSON),--json $(JSON)) $(if $(ONLY),--only $(ONLY))
 
@@ -62,8 +67,11 @@ $(OPA):
 	@echo "building OPA $(OPA_VERSION) into $(REAL) …"
 	@CGO_ENABLED=0 GOBIN=$(abspath $(dir $@)) go install github.com/open-policy-agent/opa@$(OPA_VERSION)
 
-test-opa: $(INSTALLED) $(OPA)  ## our engine against the real OPA: its verdicts, its own cases, what it refuses
+test-opa: $(INSTALLED) $(OPA)  ## our Rego against the real OPA: its own cases, our cases, a sample of test-rego, its server and bundles
 	$(BIN)/python -m pytest tests/real/opa
+
+test-rego: $(INSTALLED) $(OPA)  ## our Rego and the real OPA, asked the same by the hundred thousand (SECONDS_=600, SEED=…); prints what differs
+	$(BIN)/python -m tests.differential --seconds $(SECONDS_) $(if $(SEED),--seed $(SEED))
 
 spire: $(SPIRE)/spire-server  ## the real SPIRE, built by Go and a C compiler from its module (the first time takes minutes)
 

@@ -15,8 +15,10 @@ from tests.support import opa
 from tests.support.example_inputs import generated_inputs
 from tests.support.example_policies import POLICIES, Json, Policy
 
+from authz_rego.values.json_text import to_json
+from authz_rego.values.python_documents import from_python
+from authz_rego.values.value import UNDEFINED
 from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.input_reads import seen
 from authz_service.policy.source import read_policy_folder
 
 RECORD = opa.ROOT / "tests" / "vectors" / "opa" / "verdicts.json"
@@ -29,9 +31,9 @@ def our_engine(policy: Policy) -> PolicyEngine:
 
 
 def our_answer(engine: PolicyEngine, asked: Json) -> Any:
-    """What our engine says to what the gate would send it: only what the policy reads."""
-    answer = engine.ask(json.dumps(seen(asked, engine.reads)))
-    return NOTHING if answer == '"<undefined>"' else json.loads(answer)
+    """What our engine says to the document."""
+    answer = engine.ask(from_python(asked))
+    return NOTHING if answer is UNDEFINED else json.loads(to_json(answer))
 
 
 def opas_answer(server: opa.OpaServer, policy: Policy, asked: Json) -> Any:

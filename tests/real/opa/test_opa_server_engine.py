@@ -14,7 +14,7 @@ import pytest
 from tests.support import opa
 from tests.support.lone_config import POLICY, REMOVED
 from tests.support.lone_sidecar import LoneSidecar, until
-from tests.support.policy_answers import ANSWERS
+from tests.support.policy_answers import ANSWERS, HEADERS
 
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
@@ -133,10 +133,10 @@ def test_every_form_of_answer_means_the_same(text: str, meaning: Reason, tmp_pat
     (tmp_path / "p.rego").write_text(f"package p\n\n{text}\n")
 
     async def ask(server: opa.OpaServer) -> Verdict:
-        asked = OpaServer(PolicyServer("data.p.allow", 30, socket=str(server.socket)))
+        asked = OpaServer(PolicyServer("data.p.allow", 30, socket=str(server.socket), headers=HEADERS))
         await asked.fetch("{}")
         asked.close()
-        return asked.evaluate("{}")
+        return asked.evaluate({})
 
     with opa.OpaServer([tmp_path / "p.rego"]) as server:
         assert asyncio.run(ask(server)).reason is meaning

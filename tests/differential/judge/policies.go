@@ -1,0 +1,210 @@
+package main
+
+// Policies: compiled as a running OPA does, then every rule and package of theirs asked about every input.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+const patience = time.Second // for one answer; a policy that needs more is not judged
+
+type policyTask struct {
+	Modules [][2]string `json:"modules"`
+	Data    any         `json:"data"`
+	Inputs  []any       `json:"inputs"`  // one that is {"u": 1}: no input at all
+	Queries []string    `json:"queries"` // none: every rule that is no function, and every package
+	Now     int64       `json:"now"`
+	Strict  bool        `json:"strict"` // an error of a builtin is an error of the query
+}
+
+type policy struct {
+	compiler *ast.Compiler
+	store    storage.Store
+	now      time.Time
+	strict   bool
+	slow     bool // found out while it answers
+}
+
+func judgePolicy(task *policyTask) []byte {
+	found, problems := compiled(task)
+	if len(problems) > 0 {
+		return appendProblems(nil, problems)
+	}
+	queries := allQueries(found.compiler)
+	if len(task.Queries) > 0 {
+		queries = queries[:0]
+		for _, query := range task.Queries {
+			queries = append(queries, ast.MustParseRef(query))
+		}
+	}
+	answer := []byte(`{"queries":[`)
+	for _, query := range queries {
+		answer = append(appendValue(answer, ast.NewArray(query[1:]...)), ',')
+	}
+	answer = append(closed(answer, ']'), `,"answers":[`...)
+	inputs := inputsOf(task.Inputs)
+	for _, query := range queries {
+		answer = append(found.appendAnswers(answer, query, inputs), ',')
+		if found.slow {
+			return append(appendString([]byte(`{"slow":`), query.String()), '}')
+		}
+	}
+	return append(closed(answer, ']'), '}')
+}
+
+func inputsOf(told []any) []*ast.Term {
+	inputs := make([]*ast.Term, len(told))
+	for i, each := range told {
+		if tagged, ok := each.(map[string]any); ok && tagged["u"] != nil {
+			continue
+		}
+		inputs[i] = termOf(each)
+	}
+	return inputs
+}
+
+func compiled(task *policyTask) (*policy, ast.Errors) {
+	ctx := context.Background()
+	var problems ast.Errors
+	modules := map[string]*ast.Module{}
+	for _, each := range task.Modules {
+		options := ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true}
+		module, err := ast.ParseModuleWithOpts(each[0], each[1], options)
+		if err != nil {
+			problems = append(problems, asProblems(err)...)
+		}
+		modules[each[0]] = module
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	data, err := ast.JSON(termOf(task.Data).Value)
+	if err != nil {
+		panic(err)
+	}
+	store := inmem.NewFromObject(data.(map[string]any))
+	txn := storage.NewTransactionOrDie(ctx, store)
+	defer store.Abort(ctx, txn)
+	compiler := ast.NewCompiler().
+		SetErrorLimit(-1).
+		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)).
+		WithUseTypeCheckAnnotations(true)
+	compiler.Compile(modules)
+	if compiler.Failed() {
+		return nil, compiler.Errors
+	}
+	return &policy{compiler: compiler, store: store, now: time.Unix(0, task.Now), strict: task.Strict}, nil
+}
+
+func asProblems(err error) ast.Errors {
+	var problems ast.Errors
+	if errors.As(err, &problems) {
+		return problems
+	}
+	var problem *ast.Error
+	if errors.As(err, &problem) {
+		return ast.Errors{problem}
+	}
+	return ast.Errors{ast.NewError("other_error", nil, "%s", err.Error())}
+}
+
+func appendProblems(to []byte, problems ast.Errors) []byte {
+	to = append(to, `{"problems":[`...)
+	for _, each := range problems {
+		file, row, column := "", 0, 0
+		if each.Location != nil {
+			file, row, column = each.Location.File, each.Location.Row, each.Location.Col
+		}
+		to = append(appendString(append(to, '['), each.Code), ',')
+		to = append(appendString(to, file), fmt.Sprintf(",%d,%d,", row, column)...)
+		to = append(appendString(to, each.Message), ']', ',')
+	}
+	return append(closed(to, ']'), '}')
+}
+
+func allQueries(compiler *ast.Compiler) []ast.Ref {
+	found := map[string]ast.Ref{}
+	for _, module := range compiler.Modules {
+		for length := 2; length <= len(module.Package.Path); length++ {
+			found[module.Package.Path[:length].String()] = module.Package.Path[:length]
+		}
+		for _, rule := range module.Rules {
+			if len(rule.Head.Args) == 0 {
+				ref := rule.Ref().GroundPrefix()
+				found[ref.String()] = ref
+			}
+		}
+	}
+	queries := slices.Collect(maps.Values(found))
+	slices.SortFunc(queries, func(one, other ast.Ref) int {
+		return cmp.Or(cmp.Compare(len(one), len(other)), one.Compare(other))
+	})
+	return queries
+}
+
+func (found *policy) appendAnswers(to []byte, query ast.Ref, inputs []*ast.Term) []byte {
+	to = append(to, '[')
+	compiler := found.compiler.QueryCompiler()
+	body, err := compiler.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(query), ast.VarTerm("answer"))))
+	for _, input := range inputs {
+		if err != nil {
+			to = appendString(append(to, `{"q":`...), err.Error())
+			to = append(to, '}', ',')
+			continue
+		}
+		to = append(found.appendAnswer(to, body, compiler, input), ',')
+		if found.slow {
+			break
+		}
+	}
+	return closed(to, ']')
+}
+
+func (found *policy) appendAnswer(to []byte, body ast.Body, compiler ast.QueryCompiler, input *ast.Term) []byte {
+	ctx := context.Background()
+	txn := storage.NewTransactionOrDie(ctx, found.store)
+	defer found.store.Abort(ctx, txn)
+	cancel := topdown.NewCancel()
+	timer := time.AfterFunc(patience, cancel.Cancel)
+	defer timer.Stop()
+	results, err := topdown.NewQuery(body).
+		WithIndexing(false). // the index skips bodies whose conflicts nobody then sees: an optimisation, not the language
+		WithQueryCompiler(compiler).
+		WithCompiler(found.compiler).
+		WithStore(found.store).
+		WithTransaction(txn).
+		WithInput(input).
+		WithTime(found.now).
+		WithCancel(cancel).
+		WithStrictBuiltinErrors(found.strict).
+		Run(ctx)
+	if err != nil {
+		found.slow = topdown.IsCancel(err)
+		return appendError(to, err)
+	}
+	if len(results) == 0 {
+		return append(to, `{"u":1}`...)
+	}
+	return append(appendValue(append(to, `{"v":`...), results[0]["answer"].Value), '}')
+}
+
+func appendError(to []byte, err error) []byte {
+	var problem *topdown.Error
+	code := "other_error"
+	if errors.As(err, &problem) {
+		code = problem.Code
+	}
+	to = appendString(append(to, `{"e":`...), code)
+	return append(appendString(append(to, `,"m":`...), err.Error()), '}')
+}

@@ -1,0 +1,44 @@
+"""What a run says: figures, and each kind of difference as a small case that can become a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.differential.comparing import Difference, Tally
+
+
+def report(seed: str, tally: Tally, found: Mapping[str, tuple[int, Difference]]) -> str:
+    """For people; the differences that occur most often first."""
+    defined = tally.values / max(tally.answers, 1)
+    differing = sum(number for number, _ in found.values())
+    lines = [
+        f"seed {seed}: {tally.policies:,} policies with {tally.pairs:,} inputs",
+        f"{tally.answers:,} answers ({defined:.0%} defined), {tally.calls:,} calls of builtins",
+        f"{tally.refused:,} policies that at least one side refuses, {tally.unjudged:,} that OPA does not answer",
+        f"{tally.declined:,} answers that ours declines: a text would be no UTF-8",
+        f"{differing:,} differences of {len(found)} kinds",
+    ]
+    for kind, (number, difference) in sorted(found.items(), key=lambda each: -each[1][0]):
+        lines += ["", f"## {kind} ({number} times)", "", *shown_difference(difference)]
+    return "\n".join(lines)
+
+
+def shown_difference(difference: Difference) -> list[str]:
+    """The case, and both answers."""
+    case = difference.case
+    lines = []
+    for file, text in case.modules:
+        lines += [f"# {file}", text.rstrip("\n")]
+    if case.data:
+        lines.append(f"data = {case.data!r}")
+    if case.inputs and difference.path:
+        lines.append(f"input = {case.inputs[0]!r}")
+    asked = ".".join(("data", *map(str, difference.path)))
+    return [
+        "```rego",
+        *lines,
+        "```",
+        f"{asked if difference.path else 'compile'}:",
+        f"  OPA:  {difference.opa}",
+        f"  ours: {difference.ours}",
+    ]
