@@ -17,10 +17,11 @@ class Problem:
     fix: str
     file: str = ""
     line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
-        return f"{place}{self.at}: {self.found}. Fix: {self.fix}"
+        place = ":".join([self.file, *(str(number) for number in (self.line, self.column) if number)])
+        return f"{place + ': ' if self.file else ''}{self.at}: {self.found}. Fix: {self.fix}"
 
 
 class Problems(AuthzServiceError):  # noqa: N818 - it is the list of them

@@ -9,11 +9,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 
+import msgspec
 import pytest
 from tests.support.decision_workers import CLAIMS, NEW_KEY, Sidecar, folder, with_sidecar
 from tests.support.faulty_server import Answer, FaultyServer, Seen, json_answer
 from tests.support.tokens import ISSUER, jwk, jwks, mint
 
+from authz_rego.values.json_text import from_json, to_json
 from authz_service import headers
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason, VerdictMissing
@@ -44,7 +46,7 @@ def ask(server: FaultyServer, *documents: str, timeout: float = 10) -> list[Verd
         found = []
         for document in documents:
             await asked.fetch(document)
-            found.append(asked.evaluate(document))
+            found.append(asked.evaluate(from_json(document)))
         asked.close()
         return found
 
@@ -56,7 +58,7 @@ def test_opa_gets_the_input_and_its_answer_is_the_verdict(opa: FaultyServer) -> 
     opa.script(PATH, json_answer({"result": {"allow": True, "reasons": ["r"], "audit": {"a": 1}}}), json_answer({}))
 
     assert ask(opa, '{"route":"ж"}', "{}") == [
-        Verdict(Reason.ALLOWED, ("r",), {"a": 1}),
+        Verdict(Reason.ALLOWED, ("r",), msgspec.Raw(b'{"a":1}')),
         Verdict(Reason.POLICY_UNDEFINED, (), None),
     ]
     assert [json.loads(seen.body) for seen in opa.seen(PATH)] == [{"input": {"route": "ж"}}, {"input": {}}]
@@ -70,14 +72,14 @@ def test_a_verdict_belongs_to_one_decision(opa: FaultyServer) -> None:
         asked = OpaServer(rules_for(opa))
         await asked.fetch('{"decision_id":"1"}')
         with pytest.raises(VerdictMissing):
-            asked.evaluate('{"decision_id":"2"}')
-        assert asked.evaluate('{"decision_id":"1"}').reason is Reason.ALLOWED
+            asked.evaluate({"decision_id": "2"})
+        assert asked.evaluate({"decision_id": "1"}).reason is Reason.ALLOWED
         with pytest.raises(VerdictMissing):
-            asked.evaluate('{"decision_id":"1"}')
+            asked.evaluate({"decision_id": "1"})
         await asked.fetch("{}")
         asked.forget("{}")
         with pytest.raises(VerdictMissing) as missing:
-            asked.evaluate("{}")
+            asked.evaluate({})
         assert missing.value.document == "{}"
         asked.close()
 
@@ -92,7 +94,9 @@ def test_a_verdict_belongs_to_one_decision(opa: FaultyServer) -> None:
         (200, b'{"decision_id": "x", "warning": {}, "result": true}', Reason.ALLOWED),
         (200, b"{}", Reason.POLICY_UNDEFINED),
         (200, b'{"result": null}', Reason.POLICY_ERROR),
-        (200, b'{"result": "<undefined>"}', Reason.POLICY_UNDEFINED),
+        (200, b'{"result": "<undefined>"}', Reason.POLICY_ERROR),
+        (200, b'{"result": {"allowed": true}}', Reason.ALLOWED),
+        (200, b'{"result": {"allowed": true, "http_status": 200}}', Reason.POLICY_ERROR),
         (200, b'{"result": {"allow": true, "more": 1}}', Reason.POLICY_ERROR),
         (200, b"true", Reason.POLICY_UNAVAILABLE),
         (200, b'{"result": true', Reason.POLICY_UNAVAILABLE),
@@ -150,7 +154,7 @@ def test_a_connection_that_opa_closed_is_replaced(opa: FaultyServer) -> None:
             if change is not None:
                 await asyncio.to_thread(change)
             await asked.fetch("{}")
-            found.append(asked.evaluate("{}").reason)
+            found.append(asked.evaluate({}).reason)
         asked.close()
         return found
 
@@ -163,10 +167,10 @@ def test_answers_do_not_change_places(opa: FaultyServer) -> None:
 
     async def run() -> None:
         asked = OpaServer(rules_for(opa, timeout=60))
-        await asyncio.gather(*(asked.fetch(json.dumps({"n": n})) for n in range(200)))
+        await asyncio.gather(*(asked.fetch(to_json({"n": n})) for n in range(200)))
         for n in range(200):
             wanted = Reason.ALLOWED if n % 2 == 0 else Reason.POLICY_DENIED
-            assert asked.evaluate(json.dumps({"n": n})).reason is wanted
+            assert asked.evaluate({"n": n}).reason is wanted
         asked.close()
 
     asyncio.run(run())

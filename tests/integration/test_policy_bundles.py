@@ -109,7 +109,7 @@ def test_an_odd_entity_tag_does_not_end_the_asking(
     [
         (bundles.archive({"lone.rego": REFUSING}), "not signed"),
         (bundles.bundle({"lone.rego": REFUSING}, OTHER), "not signed by a key"),
-        (bundles.bundle({"lone.rego": LOOPING}, KEY), "defined by itself"),
+        (bundles.bundle({"lone.rego": LOOPING}, KEY), "is recursive"),
         (bundles.bundle({"other.rego": "package other\nallow := true\n"}, KEY), "names no rule"),
         (b"\x1f\x8b" + bytes(100), "no gzipped tar archive"),
         (bytes(17 << 20), "larger than"),

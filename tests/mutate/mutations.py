@@ -7,6 +7,7 @@ tries them all; `tests/unit/mutate` keeps each in step with the code.
 from __future__ import annotations
 
 from tests.mutate.mutation import Mutation
+from tests.mutate.rego_mutations import rego
 
 _SRC = "src/authz_service"
 _TOKENS = ("tests/unit/identity/test_token_verifier.py", "tests/attacks/test_jwt_attacks.py")
@@ -82,8 +83,8 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "text is a time", f"{folder}/claims.py",
-            "isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _END_OF_TIME",
-            "isinstance(value, bool)", _TOKENS,
+            "if seconds is None or not 0 <= seconds <= _END_OF_TIME:",
+            "if seconds is None:", _TOKENS,
         ),
         Mutation(
             "a header may bring its key", f"{folder}/strict_jwt.py",
@@ -140,7 +141,11 @@ def _ingress() -> list[Mutation]:
         Mutation("a stranger says for whom he acts", f"{folder}/owned_headers.py",
                  "values.setdefault(headers.USER_CONTEXT, None)", "pass", _HEADERS),
         Mutation("headers of one token for the next", f"{folder}/owned_headers.py",
-                 "key = (claims.document, peer is NO_PEER)", 'key = (b"", peer is NO_PEER)', _HEADERS),
+                 "key = (id(claims), peer", "key = (0, peer", _HEADERS),
+        Mutation("headers of one token for another that takes its place", f"{folder}/owned_headers.py",
+                 "self._blocks[key] = claims, block", "self._blocks[key] = claims._replace(), block", _HEADERS),
+        Mutation("a header that the policy left out is left to the client", f"{folder}/owned_headers.py",
+                 "dict.fromkeys((*self._hidden, *self._from_policy))", "dict.fromkeys(self._hidden)", _HEADERS),
     ]  # fmt: skip
 
 
@@ -155,7 +160,25 @@ def _decision() -> list[Mutation]:
         Mutation("a policy that fails allows", f"{_SRC}/policy/engine.py",
                  "            return _FAILED", "            return Verdict(Reason.ALLOWED, (), None)", _POLICY),
         Mutation("undefined is an allow", f"{_SRC}/policy/answers.py",
-                 "'\"<undefined>\"': _UNDEFINED", "'\"<undefined>\"': _ALLOWED", _POLICY),
+                 "        return _UNDEFINED\n", "        return _ALLOWED\n", _POLICY),
+        Mutation("whatever is not false is an allow", f"{_SRC}/policy/answers.py",
+                 "    if type(allow) is not bool:\n", "    if False:\n", _POLICY),
+        Mutation("a misspelt answer is an answer", f"{_SRC}/policy/answers.py",
+                 "    if not answer.keys() <= MEMBERS:\n", "    if False:\n", _POLICY),
+        Mutation("a policy sets whatever header", f"{_SRC}/policy/answers.py",
+                 "        if lower not in may_set:\n", "        if False:\n", _POLICY),
+        Mutation("a policy writes two headers in one", f"{_SRC}/policy/answers.py",
+                 "        and not headers.has_control(text)\n", "", _POLICY),
+        Mutation("a refused request has headers", f"{_SRC}/policy/answers.py",
+                 "    if value and not allow:\n", "    if False:\n", _POLICY),
+        Mutation("a policy may ask for what is never there", f"{_SRC}/policy/contract.py",
+                 '    if root == "input":\n', "    if False:\n", _POLICY),
+        Mutation("a policy may ask for data that nobody has", f"{_SRC}/policy/contract.py",
+                 '    elif root == "data":\n', "    elif False:\n", _POLICY),
+        Mutation("a policy is not tried", f"{_SRC}/policy/vetting.py",
+                 "    return probe_problems(engine, source.query, modules, recorded, announce, budget)\n", "    return []\n", _POLICY),
+        Mutation("claims lose their digits", f"{_SRC}/identity/strict_json.py",
+                 "parse_float=_number,", "parse_float=float,", _TOKENS),
         Mutation("what ended a worker is tried again", f"{_SRC}/supervisor/quarantine.py",
                  "return decision if decision.verdict in _VERDICTS.values() else None", "return None", _QUARANTINE),
         Mutation("whatever is asked after a worker's end is taken for what ended it", f"{_SRC}/supervisor/quarantine.py",
@@ -230,7 +253,7 @@ def _revocation() -> list[Mutation]:
         Mutation("an issuer that cannot be asked has answered", f"{_SRC}/supervisor/control_questions.py",
                  "usable = answer.active is not None", "usable = True", ("tests/unit/supervisor/test_control_questions.py",)),
         Mutation("an allow that wants a better sign-in is an allow", f"{_SRC}/policy/answers.py",
-                 "        if answer.allow:", "        if False:", _POLICY),
+                 "        if allow:\n", "        if False:\n", _POLICY),
         Mutation("a policy writes headers", f"{_SRC}/policy/step_up.py", "_ACR.fullmatch", "_ACR.match", _POLICY),
     ]  # fmt: skip
 
@@ -354,4 +377,5 @@ MUTATIONS = (
     *_exchange(),
     *_envoy(),
     *_workers_and_sources(),
+    *rego(),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import regorus
+from authz_rego import Policy as Compiled
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "three_zones"
 NEVER = 4102444800  # 2100-01-01
@@ -34,11 +34,9 @@ DATA = Policy("data-service", "data.dataservice.result")
 POLICIES = (GATEWAY, ORDER, PAYMENT, DATA)
 
 
-def engine(policy: Policy, *, with_tests: bool = False) -> regorus.Engine:
-    loaded = regorus.Engine()
-    for file in (policy.file, policy.tests) if with_tests else (policy.file,):
-        loaded.add_policy(file.name, file.read_text())
-    return loaded
+def compiled(policy: Policy, *, with_tests: bool = False) -> Compiled:
+    files = (policy.file, policy.tests) if with_tests else (policy.file,)
+    return Compiled.compile([(file.name, file.read_text()) for file in files])
 
 
 def document(peer: Json, token: Json, method: str, segments: list[str]) -> Json:

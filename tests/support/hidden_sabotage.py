@@ -15,29 +15,33 @@ class Hidden(NamedTuple):
     body: str
 
 
-def a_search(step: str, many: int = 10_000_000) -> str:
+def a_search(step: str, many: int = 999_999) -> str:
     """Does `step` with `i` again and again, and never finds what it looks for."""
     return f"some i in numbers.range(1, {many}); {step}"
 
 
 _LONG = 'text := concat("", [c | some i in numbers.range(1, 20000); c := "aaaaaaaaaa"])'
 _OPENED = 'concat("", [c | some i in numbers.range(1, 99999); c := "["])'
-_GRAPH = "graph := {i: [i + 1] | some i in numbers.range(1, 999999)}"
+_GRAPH = "edges := {i: [i + 1] | some i in numbers.range(1, 999999)}"
+_MANY = "some i in numbers.range(1, 9999); some j in numbers.range(1, 9999)"
 _TEN = '"aaaaaaaaaa"'
 _HUGE = f'{_LONG}; huge := replace(replace(replace(text, "a", {_TEN}), "a", {_TEN}), "a", {_TEN})'
 
 HIDDEN = (
     # Time
     Hidden("two loops", "some i in numbers.range(1, 99999); some j in numbers.range(1, 99999); i * j == -1"),
-    Hidden("every one of many", "every i in numbers.range(1, 9999999) { i > 0 }; false"),
-    Hidden("a comprehension", "count([1 | some i in numbers.range(1, 9999999); i > 0]) == 1"),
-    Hidden("a set", "count({x | some i in numbers.range(1, 9999999); x := i % 7}) == 1"),
-    Hidden("an object", "count({i: i | some i in numbers.range(1, 9999999)}) == 1"),
+    Hidden(
+        "every one of many",
+        "every i in numbers.range(1, 9999) { every j in numbers.range(1, 9999) { i + j > 0 } }; false",
+    ),
+    Hidden("a comprehension", f"count([1 | {_MANY}; i > j]) == 1"),
+    Hidden("a set", f"count({{x | {_MANY}; x := (i + j) % 7}}) == 1"),
+    Hidden("an object", f"count({{i: 1 | {_MANY}; j > 0}}) == 1"),
     Hidden("a function", a_search("negative(i)")),
     Hidden("a rule over and over", a_search("with_input(i)")),
     Hidden("digests", a_search('crypto.sha256(sprintf("%d", [i])) == ""')),
     Hidden("HMACs", a_search('crypto.hmac.sha512(sprintf("%d", [i]), "key") == ""')),
-    Hidden("signatures", a_search('io.jwt.verify_hs512(concat(".", ["e30", "e30", sprintf("%d", [i])]), "key")')),
+    Hidden("digests that are compared", a_search('crypto.hmac.equal(sprintf("%d", [i]), "key")')),
     Hidden("regular expressions", a_search('regex.match("(a|b|ab)*c", sprintf("abababab%d", [i]))')),
     Hidden("globs", a_search('glob.match("{a,b,c}*{d,e}**x", [], sprintf("adae%d", [i]))')),
     Hidden("networks", a_search('net.cidr_contains("10.0.0.0/8", sprintf("11.0.0.%d", [i % 250]))')),
@@ -47,7 +51,7 @@ HIDDEN = (
     Hidden("YAML that is parsed", a_search('yaml.unmarshal(sprintf("a: %d", [i])) == []')),
     Hidden("times that are parsed", a_search('time.parse_rfc3339_ns("2026-01-01T00:00:00Z") == i')),
     Hidden("a walk", "count([1 | walk(numbers.range(1, 999999), [_, x]); x == -1]) == 1"),
-    Hidden("a graph", _GRAPH + "; count(graph.reachable(graph, [1])) == 1"),
+    Hidden("a graph", _GRAPH + "; count(graph.reachable(edges, [1])) == 1"),
     # Memory
     Hidden("one enormous text", 'count(sprintf("%1900000000d", [1])) == 0'),
     Hidden("a text that grows", _HUGE + "; count(huge) == 0"),
@@ -66,7 +70,7 @@ HIDDEN = (
     Hidden("what is thrown away", "print(numbers.range(1, 99999999)); false"),
     # Panics and errors
     Hidden("a list too long to exist", "count(numbers.range(1, 1000000000000000000)) == 0"),
-    Hidden("a subset of nothing", "object.subset([1], [])"),
+    Hidden("a subset of nothing", "object.subset([], [1])"),
     Hidden("a time in other letters", r'time.parse_ns("2006-01-02", "\uff12\uff10\uff12\uff16-01-02") == 0'),
     Hidden("a date beyond all dates", "time.add_date(9223372036854775807, 999999999, 1, 1) == 0"),
     Hidden("a date beyond all dates, in words", 'time.format(9223372036854775807) == ""'),
@@ -76,8 +80,10 @@ HIDDEN = (
     Hidden("a pattern that is none", 'regex.match("(", "a")'),
     Hidden("a division by nothing", "1 / count([]) == 0"),
     Hidden("text as a number", "input.request.path / 2 == 0"),
-    Hidden("a key that is none", 'io.jwt.verify_rs256("e30.e30.", "key")'),
-    Hidden("a token that is none", 'io.jwt.decode("x")[0] == 0'),
+    Hidden("base64 that is none", 'base64.decode("?") == ""'),
+    Hidden("digits that are none", 'hex.decode("x") == ""'),
+    Hidden("a pattern with many ways", f'{_LONG}; regex.match("(a*)*(a*)*b", text)'),
+    Hidden("a value in itself", "walk([[[[[[[[[[[[1]]]]]]]]]]]], [_, x]); x == 2"),
     Hidden("a network that is none", 'net.cidr_contains("x", "y")'),
     Hidden("two results of one function", "twofold(1) == 0"),
 )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from authz_service.domain.refusals import Reason
 
+# What the policy's answer may set for the service, wherever these answers are read.
+HEADERS = ("X-Plan", "X-Quota")
 # The text of a package with the rule `allow`, asked with an empty input.
 ANSWERS: tuple[tuple[str, Reason], ...] = (
     ("allow := true", Reason.ALLOWED),
@@ -26,4 +28,11 @@ ANSWERS: tuple[tuple[str, Reason], ...] = (
     ('allow := {"allow": true, "reasons": [1]}', Reason.POLICY_ERROR),
     ('allow := {"allow": true, "more": 1}', Reason.POLICY_ERROR),
     ("allow := true\nallow := false if not input.route", Reason.POLICY_ERROR),
+    ('allow := {"allowed": true}', Reason.ALLOWED),
+    ('allow := {"allowed": false}', Reason.POLICY_DENIED),
+    ('allow := {"allowed": 1}', Reason.POLICY_ERROR),
+    ('allow := {"allow": true, "allowed": true}', Reason.POLICY_ERROR),
+    ('allow := {"allowed": true, "headers": {"X-Plan": "gold"}}', Reason.ALLOWED),
+    ('allow := {"allowed": true, "headers": {"X-User-ID": "gold"}}', Reason.POLICY_ERROR),
+    ('allow := {"allowed": true, "http_status": 200}', Reason.POLICY_ERROR),
 )

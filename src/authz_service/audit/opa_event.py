@@ -10,6 +10,8 @@ from typing import cast
 
 import msgspec
 
+from authz_rego.values.json_text import from_json, to_json
+from authz_rego.values.value import Value
 from authz_service import headers
 from authz_service.audit.record import AuditRecord
 
@@ -34,7 +36,7 @@ class OpaEvent(msgspec.Struct, omit_defaults=True):
     metrics: dict[str, int]
     custom: dict[str, object]
     path: str = ""
-    input: object = None
+    input: msgspec.Raw | None = None
     erased: list[str] = []
     requested_by: str = ""
 
@@ -45,9 +47,9 @@ Tree = dict[str, object]
 
 
 def opa_event(rule: str, record: bytes, document: bytes, instance: dict[str, str]) -> bytes:
-    """`instance`: labels of this process. Raises msgspec.DecodeError for what is no record or no JSON."""
+    """`instance`: labels of this process. Raises msgspec.DecodeError or ValueError for what is no record or no JSON."""
     of = _record(record)
-    asked, erased = masked(msgspec.json.decode(document))
+    asked, erased = masked(from_json(document))
     result: Tree = {"allow": of.decision == "allow", "reason": of.reason, "reasons": of.reasons}
     if of.policy_audit is not None:
         result["audit"] = of.policy_audit
@@ -65,14 +67,14 @@ def opa_event(rule: str, record: bytes, document: bytes, instance: dict[str, str
         metrics={"timer_server_handler_ns": of.duration_us * 1000},
         custom=custom,
         path=rule.removeprefix("data.").replace(".", "/"),
-        input=asked,
+        input=None if asked is None else msgspec.Raw(to_json(asked).encode()),
         erased=erased,
         requested_by=of.remote,
     )
     return _encode(event)
 
 
-def masked(document: object) -> tuple[object, list[str]]:
+def masked(document: Value) -> tuple[Value, list[str]]:
     """The input document with only what is known to be harmless, and JSON pointers (RFC 6901) to what was taken out."""
     if not isinstance(document, dict):
         return None, ["/input"]

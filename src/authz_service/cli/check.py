@@ -94,8 +94,9 @@ def _certificates(config: Config, console: Console) -> None:
 
 
 def _policies(config: Config) -> None:
-    assert config.proxy.authz.policy_query is not None  # the loader requires it
-    source = read_policy_folder(config.policy.path, config.proxy.authz.policy_query)
+    proxy = config.proxy
+    assert proxy.authz.policy_query is not None  # the loader requires it
+    source = read_policy_folder(config.policy.path, proxy.authz.policy_query, proxy.headers.from_policy)
     check_policies(source, budget=config.policy.evaluation_budget)
 
 

@@ -17,6 +17,9 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.markup import escape
 
+from authz_rego.values.json_text import to_json
+from authz_rego.values.value import Value
+from authz_service.cli.tried import tried_lines
 from authz_service.domain.decision import Claims, Peer, Request, Verdict
 from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, PolicyServer
@@ -28,8 +31,8 @@ from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.input_reads import Reads
 from authz_service.policy.opa_server import OpaServer
+from authz_service.policy.reads import Reads
 from authz_service.supervisor.desired import Desired, read_desired
 from authz_service.supervisor.served_denylist import load_denylist, with_denied
 
@@ -89,12 +92,12 @@ class _AskingPolicy:
     def __init__(self, rules: PolicyServer) -> None:
         self._rules = rules
 
-    def evaluate(self, input_json: str) -> Verdict:
+    def evaluate(self, document: Value) -> Verdict:
         async def ask() -> Verdict:
             server = OpaServer(self._rules)
-            await server.fetch(input_json)
+            await server.fetch(to_json(document))
             server.close()
-            return server.evaluate(input_json)
+            return server.evaluate(document)
 
         return asyncio.run(ask())
 
@@ -139,13 +142,16 @@ def _walk(console: Console, gate: Gate, request: Request) -> None:
         )
         claims = step("token", lambda: gate.require_claims(request, peer, route, final=True), _claims_text)
         document = gate.policy_input(request, peer, claims, segments, _DECISION, request.correlation_id)
-        console.print(f"  input: {escape(json.dumps(json.loads(document), indent=2))}")
+        console.print(f"  input: {escape(json.dumps(json.loads(to_json(document)), indent=2))}")
         verdict = gate.evaluate(document)
     except (Rejected, KeyMissing, KeysUnavailable):
         return
     console.print(
         f"{'[green]✓[/]' if verdict.reason is Reason.ALLOWED else '[red]✗[/]'} policy: {escape(_verdict_text(verdict))}"
     )
+    if verdict.reason is not Reason.ALLOWED and isinstance(gate.policy, PolicyEngine):
+        for line in tried_lines(gate.policy.query.explain(document, now_ns=time.time_ns())):
+            console.print(f"    {escape(line)}")
 
 
 def _peer_text(peer: Peer) -> str:

@@ -1,4 +1,4 @@
-"""The command `authz`: run | check | render | decide | audit | schema.
+"""The command `authz`: run | check | render | decide | test | audit | schema.
 
 Reads arguments and prints; the work is done elsewhere.
 """
@@ -87,6 +87,20 @@ def decide(  # noqa: PLR0913 - one per option
 
     question = Question(method, target, host, cert, _from_file(token), jwks, header_lines)
     sys.exit(explain(config_path, os.environ, question))
+
+
+@authz.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option(
+    "--run", "only", default="", metavar="REGEX", help="Only tests whose name (data.package.test_…) has this."
+)
+@click.option("--coverage", is_flag=True, help="Also say which lines of which file no test reached.")
+@click.option("-v", "--verbose", is_flag=True, help="Also name the tests that passed.")
+def test(folder: Path, only: str, *, coverage: bool, verbose: bool) -> None:
+    """Run the Rego tests (`test_…` rules) below FOLDER, as `opa test`. Exit code 0 passed, 1 not, 2 without tests."""
+    from authz_service.cli.policy_tests import test_folder
+
+    sys.exit(test_folder(folder, only, coverage=coverage, verbose=verbose))
 
 
 @authz.group()

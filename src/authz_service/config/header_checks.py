@@ -30,7 +30,9 @@ def _injected(proxy: Proxy) -> Iterator[Finding]:
     for place, header in _injections(proxy):
         name = headers.spelled(header)
         if name in reserved or name.startswith((*headers.STRIPPED_PREFIXES, "x-forwarded-")):
-            yield Finding(place, f"{header} is not free to carry a claim", "use a name of your own, such as X-User-ID")
+            yield Finding(
+                place, f"{header} is not free to carry a value of ours", "use a name of your own, such as X-User-ID"
+            )
         elif name in first:
             found = f"{header} is written by {'.'.join(map(str, first[name]))} already"
             yield Finding(place, found, "give each value its own header", (first[name],))
@@ -66,3 +68,5 @@ def _injections(proxy: Proxy) -> Iterator[tuple[Place, str]]:
         yield (*_HEADERS, "inject_user_id"), proxy.headers.inject_user_id
     for claim, header in proxy.headers.inject_claims.items():
         yield (*_HEADERS, "inject_claims", claim), header
+    for index, header in enumerate(proxy.headers.from_policy):
+        yield (*_HEADERS, "from_policy", index), header

@@ -134,7 +134,7 @@ class ProxyAuthz(Section):
     enabled: bool = Field(default=True, description="Whether the policy is asked.")
     policy_query: PolicyQuery | None = Field(
         default=None,
-        description="The rule that decides: `true`/`false`, or an object `{allow, reasons, audit, step_up}`. "
+        description="The rule that decides: `true`/`false`, or an object `{allow, reasons, audit, step_up, headers}`. "
         "Required when authorisation is enabled.",
         examples=["data.order.allow"],
     )
@@ -217,6 +217,12 @@ class Headers(Section):
         description="Claim → header. Dots descend into objects, lists are joined by commas. A client's own value "
         "never passes.",
         examples=[{"email": "X-User-Email", "realm_access.roles": "X-User-Roles"}],
+    )
+    from_policy: tuple[HeaderName, ...] = Field(
+        default=(),
+        description="Headers that the policy may set in an answer that allows (`headers`). A client's own value never "
+        "passes; what the policy does not set is removed.",
+        examples=[["X-Plan"]],
     )
     extract: tuple[HeaderName, ...] = Field(
         default=(),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cryptography import x509
 
+from authz_rego.values.number import Number, float64
 from authz_service.errors import DenylistProblems, Problem
 
 _CLAIMS = ("jti", "sub", "sid", "azp")
@@ -124,8 +125,8 @@ def _not_before(issuer: str, moment: object, reading: _Reading) -> None:
 
 
 def _seconds(moment: object) -> float | None:
-    if isinstance(moment, int | float) and not isinstance(moment, bool):
-        return float(moment)
+    if type(moment) is int or type(moment) is Number:
+        return float64(moment)
     try:
         found = datetime.fromisoformat(moment) if isinstance(moment, str) else None
     except ValueError:

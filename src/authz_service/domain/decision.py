@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from authz_rego.values.value import Value
 from authz_service.domain.refusals import Reason
 
 
@@ -34,7 +35,7 @@ class Peer(NamedTuple):
     issuer: str  # RFC 4514
     not_before: float  # seconds since the epoch
     not_after: float
-    document: bytes  # the policy input's `mtls` object, as JSON
+    document: dict[str, Value]  # the policy input's `mtls` object
 
 
 NO_PEER = Peer(
@@ -48,21 +49,20 @@ NO_PEER = Peer(
     "",
     0.0,
     float("inf"),
-    b'{"verified":false,"subject":{},"san":{"uri":[],"dns":[]}}',
+    {"verified": False, "subject": {}, "san": {"uri": [], "dns": []}},
 )
 
 
 class Claims(NamedTuple):
-    """The verified claims of one token (RFC 7519), type-checked, and the same as JSON."""
+    """The verified claims of one token (RFC 7519), type-checked. Never changed: a policy is given them as they are."""
 
-    values: dict[str, object]
+    values: dict[str, Value]  # the policy input's `token` object; numbers keep their digits
     issuer: str
     expires_at: float  # `exp` plus leeway, seconds since the epoch
-    document: bytes  # the policy input's `token` object, as JSON
     certificate: str = ""  # the only one it may be used with (RFC 8705 §3): SHA-256, lower-case hex; "" = any
 
 
-NO_CLAIMS = Claims({}, "", float("inf"), b"{}")
+NO_CLAIMS = Claims({}, "", float("inf"))
 
 
 class StepUp(NamedTuple):
@@ -73,13 +73,14 @@ class StepUp(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the policy said: `true`/`false`, or `{allow, reasons, audit, step_up}`."""
+    """What the policy said: `true`/`false`, or `{allow, reasons, audit, step_up, headers}`."""
 
     # ALLOWED, POLICY_…, INSUFFICIENT_USER_AUTHENTICATION, or how it ended a worker (supervisor.quarantine)
     reason: Reason
     reasons: tuple[str, ...]
-    audit: object  # JSON value from the policy, or None
+    audit: object  # what the policy adds to the record, as msgspec writes it (JSON already: msgspec.Raw), or None
     step_up: StepUp | None = None  # with INSUFFICIENT_USER_AUTHENTICATION, and never else
+    headers: tuple[tuple[str, str], ...] = ()  # for the service: lower-case names, only with ALLOWED
 
 
 class Decision(NamedTuple):

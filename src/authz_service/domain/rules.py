@@ -58,6 +58,7 @@ class PolicySource(Struct, frozen=True):
     query: str  # "data.order.allow"
     modules: tuple[tuple[str, str], ...]  # (path below the policy folder, Rego text), sorted by path
     data: str = "{}"  # data.json|yaml, merged, as JSON
+    headers: tuple[str, ...] = ()  # what its answers may set for the service (proxy.headers.from_policy)
 
 
 class PolicyServer(Struct, frozen=True):
@@ -68,6 +69,7 @@ class PolicyServer(Struct, frozen=True):
     socket: str = ""
     host: str = ""
     port: int = 0
+    headers: tuple[str, ...] = ()  # what its answers may set for the service (proxy.headers.from_policy)
 
 
 class RouteRules(Struct, frozen=True):
@@ -97,6 +99,12 @@ class HeaderRules(Struct, frozen=True):
     auth_header: str = "Authorization"
     auth_scheme: str = "Bearer"
     user_key: bool = False  # tell Envoy whose request it is (headers.USER_KEY), for http.limits.per_user
+    from_policy: tuple[str, ...] = ()  # header names that the policy's answer may set
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """In lower case: what the service gets from us alone."""
+        return frozenset(name.lower() for name in (*(name for _, name in self.inject), *self.from_policy))
 
 
 class GateRules(Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from authz_service.domain.refusals import EXCHANGE_REFUSALS, ExchangeNeeded, Reason, Rejected
 from authz_service.identity import strict_jwt
 from authz_service.identity.bearer import bearer_token
+from authz_service.identity.claims import seconds_of
 
 MAX_REMEMBERED = 4096
 REFUSED_FOR = 3.0  # seconds: the provider is not asked again about a token that it just refused
@@ -62,8 +63,8 @@ class ExchangedTokens:
 
     def _seconds_left(self, token: str) -> float:
         """Of a token in the one form that is passed on. All else in it is its issuer's to judge. Raises Rejected."""
-        ends = strict_jwt.decode(token).payload.get("exp")
-        if isinstance(ends, bool) or not isinstance(ends, int | float):
+        ends = seconds_of(strict_jwt.decode(token).payload.get("exp"))
+        if ends is None:
             raise Rejected(Reason.TOKEN_CLAIMS_INVALID, "exp is missing, or no number")
         return ends - self._now()
 

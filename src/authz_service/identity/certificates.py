@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote_to_bytes
 
-import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -212,7 +211,7 @@ def _peer(certificate: x509.Certificate) -> Peer:
         issuer=certificate.issuer.rfc4514_string(),
         not_before=certificate.not_valid_before_utc.timestamp(),
         not_after=certificate.not_valid_after_utc.timestamp(),
-        document=msgspec.json.encode(document),
+        document=document,
     )
 
 

@@ -4,11 +4,12 @@ Rego orders values of different types (`"x" > 5` is true), and claims become hea
 for every claim that somebody will rely on.
 """
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple, TypeGuard
 
-import msgspec
-
+from authz_rego.values.number import Number, float64
+from authz_rego.values.value import Value
 from authz_service.domain.decision import Claims
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerRules
@@ -16,8 +17,8 @@ from authz_service.identity.token_binding import bound_certificate
 
 _MAX_NAME_LENGTH = 255  # OpenID Connect Core §2 on `sub`
 _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z; what lies beyond is milliseconds taken for seconds
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NAMES = ("azp", "client_id", "preferred_username", "email")  # optional, but what they must be when present
-_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class TimedClaims(NamedTuple):
@@ -27,9 +28,10 @@ class TimedClaims(NamedTuple):
     not_before: float  # the later of `nbf` and `iat`, minus leeway
 
 
-def require_claims(payload: dict[str, object], rules: IssuerRules, now: float) -> TimedClaims:
+def require_claims(payload: dict[str, Value], rules: IssuerRules, now: float) -> TimedClaims:
     """Raises Rejected. `payload` must carry the issuer's signature and its `iss` must be the issuer's."""
     _require_bearer_token(payload)
+    _require_text(payload)
     certificate = bound_certificate(payload, required=rules.require_binding)
     for name in rules.required_claims:
         if payload.get(name) is None:
@@ -48,10 +50,10 @@ def require_claims(payload: dict[str, object], rules: IssuerRules, now: float) -
     not_before = max(_require_time(payload, "nbf", 0), _require_time(payload, "iat", 0)) - rules.leeway
     if now < not_before:
         raise Rejected(Reason.TOKEN_NOT_YET_VALID, f"valid in {not_before - now:.0f} s")
-    return TimedClaims(Claims(payload, rules.issuer, expires_at, _document(payload), certificate), not_before)
+    return TimedClaims(Claims(payload, rules.issuer, expires_at, certificate), not_before)
 
 
-def _require_bearer_token(payload: dict[str, object]) -> None:
+def _require_bearer_token(payload: dict[str, Value]) -> None:
     if (
         payload.get("typ", "Bearer") != "Bearer"
     ):  # Keycloak writes ID, Refresh, Offline, Logout, DPoP into its other tokens
@@ -66,7 +68,7 @@ def _require_name(claim: str, value: object) -> None:
         raise _invalid(f"{claim} is not a printable string of 1 to {_MAX_NAME_LENGTH} characters")
 
 
-def _require_roles(payload: dict[str, object]) -> None:
+def _require_roles(payload: dict[str, Value]) -> None:
     resources = payload.get("resource_access", {})
     if not isinstance(resources, dict):
         raise _invalid("resource_access is not an object")
@@ -90,19 +92,32 @@ def _require_audience(audience: object, accepted: tuple[str, ...]) -> None:
         raise Rejected(Reason.TOKEN_AUDIENCE_REFUSED, "aud does not name this service")
 
 
-def _require_time(payload: dict[str, object], claim: str, default: float | None = None) -> float:
-    value = payload.get(claim, default)
-    # A bool is an int to Python.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _END_OF_TIME:
+def _require_time(payload: dict[str, Value], claim: str, default: int | None = None) -> float:
+    seconds = seconds_of(payload.get(claim, default))
+    if seconds is None or not 0 <= seconds <= _END_OF_TIME:
         raise _invalid(f"{claim} is not a time in seconds")
-    return float(value)
+    return seconds
 
 
-def _document(payload: dict[str, object]) -> bytes:
-    try:
-        return _encode(payload)
-    except UnicodeEncodeError:
-        raise _invalid("half of a surrogate pair") from None
+def seconds_of(value: Value) -> float | None:
+    """A number of seconds (RFC 7519 §2, NumericDate); None for what is no number."""
+    # A bool is an int to Python.
+    return float64(value) if type(value) is int or type(value) is Number else None
+
+
+def _require_text(value: Value) -> None:
+    """What is half of a surrogate pair has no UTF-8, and no place in a policy's input (RFC 7493 §2.1)."""
+    kind = type(value)
+    if kind is str:
+        if not value.isascii() and _SURROGATE.search(value):
+            raise _invalid("half of a surrogate pair")
+    elif kind is list:
+        for member in value:
+            _require_text(member)
+    elif kind is dict:
+        for name, member in value.items():
+            _require_text(name)
+            _require_text(member)
 
 
 def _is_list_of_strings(value: object) -> TypeGuard[list[str]]:

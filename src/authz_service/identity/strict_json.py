@@ -1,14 +1,18 @@
 """JSON with one meaning only (RFC 8259, RFC 7493): what two parsers could read in two ways is refused. No schema."""
 
 import json
-import math
+from typing import NoReturn
+
+from authz_rego.values.number import Number, number_of
+from authz_rego.values.value import Value
 
 MAX_DEPTH = 64
-_MAX_DIGITS = 19  # every integer of this length fits the encoder of the policy's input
 
 
-def decode_object(text: str) -> dict[str, object]:
-    """The one JSON object in `text`. Raises ValueError, which says why and never quotes the text."""
+def decode_object(text: str) -> dict[str, Value]:
+    """The one JSON object in `text`, its numbers with all their digits. Raises ValueError, which says why and never
+    quotes the text.
+    """
     try:
         value = _DECODER.decode(text)
     except RecursionError:
@@ -21,7 +25,7 @@ def decode_object(text: str) -> dict[str, object]:
     return value
 
 
-def _require_depth(value: dict[str, object] | list[object], room: int) -> None:
+def _require_depth(value: dict[str, Value] | list[Value], room: int) -> None:
     if room == 0:
         raise ValueError("nested too deeply")
     for child in value.values() if isinstance(value, dict) else value:
@@ -29,30 +33,22 @@ def _require_depth(value: dict[str, object] | list[object], room: int) -> None:
             _require_depth(child, room - 1)
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _object(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member occurs twice in one object")
     return members
 
 
-def _integer(text: str) -> int:
-    if len(text) > _MAX_DIGITS:
-        raise ValueError("an integer has too many digits")
-    return int(text)
+def _number(text: str) -> int | Number:
+    try:
+        return number_of(text)
+    except ValueError:
+        raise ValueError("a number is out of range") from None
 
 
-def _fraction(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is out of range")
-    return number
-
-
-def _constant(_name: str) -> object:
+def _constant(_name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number, parse_float=_number, parse_constant=_constant)

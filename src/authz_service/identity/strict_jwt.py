@@ -4,6 +4,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import NamedTuple, TypeGuard
 
+from authz_rego.values.value import Value
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.identity.strict_json import decode_object
 
@@ -19,7 +20,7 @@ class UnverifiedToken(NamedTuple):
     algorithm: str
     kid: str | None
     media_type: str  # `typ` as `plain_media_type` gives it; absent counts as "jwt"
-    payload: dict[str, object]
+    payload: dict[str, Value]
     signing_input: bytes
     signature: bytes
 
@@ -58,7 +59,7 @@ def plain_media_type(typ: str) -> str:
     return typ.lower().removeprefix("application/")
 
 
-def _require_header(header: dict[str, object]) -> tuple[str, str | None, str]:
+def _require_header(header: dict[str, Value]) -> tuple[str, str | None, str]:
     refused = _REFUSED_MEMBERS.intersection(header)
     if refused:
         raise Rejected(Reason.TOKEN_MALFORMED, f"header members that are never accepted: {', '.join(sorted(refused))}")

@@ -3,6 +3,7 @@
 from authz_service.domain.decision import Claims
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import TokenDenials
+from authz_service.identity.claims import seconds_of
 
 # `client_id` is what RFC 9068 calls the client that Keycloak calls `azp`.
 _CLAIMS = (("jti", "jti"), ("sub", "sub"), ("sid", "sid"), ("azp", "azp"), ("client_id", "azp"))
@@ -27,6 +28,6 @@ class DeniedTokens:
         not_before = self._not_before.get(issuer)
         if not_before is None:
             return
-        issued = values.get("iat")  # a number, if it is there: the claims are type-checked
-        if not isinstance(issued, int | float) or issued < not_before:
+        issued = seconds_of(values.get("iat"))  # a number, if it is there: the claims are type-checked
+        if issued is None or issued < not_before:
             raise Rejected(Reason.TOKEN_REVOKED, "issued before the denylist's not_before of its issuer")

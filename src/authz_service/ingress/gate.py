@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from authz_rego.values.value import Value
 from authz_service import request_form
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, Peer, Request, Verdict
 from authz_service.domain.refusals import Reason, Rejected
@@ -15,7 +16,7 @@ from authz_service.identity.token_binding import Renewals, require_holder
 from authz_service.ingress.owned_headers import OwnedHeaders
 from authz_service.ingress.policy_input import PolicyInput, extracted_header
 from authz_service.ingress.route_table import RouteTable
-from authz_service.policy.input_reads import Reads
+from authz_service.policy.reads import Reads
 
 _NOT_ASKED = Verdict(Reason.ALLOWED, (), None)
 
@@ -41,7 +42,7 @@ class Policy(Protocol):
     @property
     def reads(self) -> Reads: ...
 
-    def evaluate(self, input_json: str) -> Verdict: ...
+    def evaluate(self, document: Value) -> Verdict: ...
 
 
 class Gate:
@@ -70,8 +71,7 @@ class Gate:
         self._graces = {issuer.issuer: issuer.binding_grace for issuer in rules.issuers}
         self.owned = OwnedHeaders(rules.headers)
         self.routes = RouteTable(rules.routes)
-        self._input = PolicyInput(rules.headers.extract, {} if policy is None else policy.reads)
-        self._whole_input = PolicyInput(rules.headers.extract, None)
+        self._input = PolicyInput(rules.headers.extract)
 
     def decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool = False) -> Decision:
         """Allowed or refused, with the reason and what was found on the way; never an allow that a step did not earn.
@@ -89,7 +89,7 @@ class Gate:
             verdict = self.evaluate(document)
             if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:
                 return Decision(False, verdict.reason, "", peer, claims, verdict)
-            owned = self.owned.for_app(peer, claims)
+            owned = self.owned.for_app(peer, claims, verdict.headers)
         except Rejected as refusal:
             return Decision(False, refusal.reason, refusal.detail, peer, claims, verdict)
         except KeysUnavailable as broken:
@@ -145,14 +145,14 @@ class Gate:
             self._introspected.require_active(token, claims)
         return claims
 
-    def evaluate(self, document: str) -> Verdict:
+    def evaluate(self, document: Value) -> Verdict:
         """The policy's verdict; where authorisation is off, who is known may pass."""
         return _NOT_ASKED if self.policy is None else self.policy.evaluate(document)
 
     def policy_input(
         self, request: Request, peer: Peer, claims: Claims, segments: list[str], decision_id: str, correlation_id: str
-    ) -> str:
-        """The whole input document of docs/policies.md, for a reader; the policy is given what it reads of it."""
-        return self._whole_input.document(request, peer, claims, segments, decision_id, correlation_id)
+    ) -> Value:
+        """The input document of docs/policies.md, for another reader than the policy."""
+        return self._input.document(request, peer, claims, segments, decision_id, correlation_id)
 
     extracted = staticmethod(extracted_header)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-import msgspec
-
+from authz_rego.values.json_text import to_json
+from authz_rego.values.value import Value
 from authz_service import headers
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
@@ -16,32 +16,40 @@ MAX_BYTES = 8192  # Envoy refuses an answer above 32 KiB with 500; a token that 
 _CACHE_SIZE = 4096  # as many as there are verified tokens
 _REMOVE = headers.REMOVE.encode()
 _USER_KEY = headers.USER_KEY.encode()
+_Said = tuple[tuple[str, str], ...]
 _OUTER_SPACES = re.compile(r"\A +| +\Z")
 
 
 class OwnedHeaders:
-    """Turns claims into header lines for Envoy's ext_authz answer (`allowed_upstream_headers`)."""
+    """Turns claims, and what the policy says, into header lines for Envoy's ext_authz answer
+    (`allowed_upstream_headers`).
+    """
 
     def __init__(self, rules: HeaderRules) -> None:
         self._inject = tuple((path, name.lower()) for path, name in rules.inject)
         self._hidden = () if rules.pass_token else (rules.auth_header.lower(),)
         self._user_key = rules.user_key
-        self._blocks: dict[tuple[bytes, bool], bytes] = {}
+        self._from_policy = tuple(name.lower() for name in rules.from_policy)
+        self._blocks: dict[tuple[int, bool, _Said], tuple[Claims, bytes]] = {}
 
-    def for_app(self, peer: Peer, claims: Claims) -> bytes:
-        """Header lines, each with CRLF, for an allowed request. Raises Rejected when a claim cannot be a header."""
-        key = (claims.document, peer is NO_PEER)
-        block = self._blocks.get(key)
-        if block is None:
-            block = self._render(peer, claims)
-            if len(self._blocks) >= _CACHE_SIZE:
-                del self._blocks[next(iter(self._blocks))]
-            self._blocks[key] = block
+    def for_app(self, peer: Peer, claims: Claims, said: _Said = ()) -> bytes:
+        """Header lines, each with CRLF, for an allowed request; `said`: `Verdict.headers`. Raises Rejected when a claim
+        cannot be a header.
+        """
+        key = (id(claims), peer is NO_PEER, said)
+        known = self._blocks.get(key)
+        if known is not None:
+            return known[1]
+        block = self._render(peer, claims, said)
+        if len(self._blocks) >= _CACHE_SIZE:
+            del self._blocks[next(iter(self._blocks))]
+        self._blocks[key] = claims, block  # kept, or another token's claims could be given their id
         return block
 
-    def _render(self, peer: Peer, claims: Claims) -> bytes:
+    def _render(self, peer: Peer, claims: Claims, said: _Said) -> bytes:
         values = {name: header_value(claim_at(claims.values, path)) for path, name in self._inject}
-        values.update(dict.fromkeys(self._hidden))
+        values.update(dict.fromkeys((*self._hidden, *self._from_policy)))
+        values.update((name, text.encode()) for name, text in said)
         if peer is NO_PEER:
             # A stranger does not say on whose behalf he acts (SECURITY T25).
             values.setdefault(headers.USER_CONTEXT, None)
@@ -78,11 +86,11 @@ def user_key(claims: Claims) -> bytes:
     return sha256(f"{claims.issuer}\0{claims.values.get('sub')}".encode()).hexdigest()[:32].encode()
 
 
-def claim_at(values: dict[str, object], path: str) -> object:
+def claim_at(values: dict[str, Value], path: str) -> Value:
     """The claim at a dotted path, such as `realm_access.roles`; None when absent. A whole name with dots goes first."""
     if path in values:
         return values[path]
-    found: object = values
+    found: Value = values
     for part in path.split("."):
         if not isinstance(found, dict):
             return None
@@ -90,7 +98,7 @@ def claim_at(values: dict[str, object], path: str) -> object:
     return found
 
 
-def header_value(claim: object) -> bytes | None:
+def header_value(claim: Value) -> bytes | None:
     """The claim as a header value in UTF-8; None when it has none. Raises Rejected for one with a control character.
 
     Lists of strings are joined by commas; what would change an item on the way (`,`, `%`, a space at its ends) is
@@ -104,7 +112,7 @@ def header_value(claim: object) -> bytes | None:
         case list() if all(isinstance(item, str) for item in claim):
             text = ",".join(map(_list_item, claim))
         case _:
-            text = msgspec.json.encode(claim).decode()
+            text = to_json(claim)
     if headers.has_control(text):
         raise Rejected(Reason.TOKEN_CLAIMS_INVALID, "a claim that becomes a header has a control character")
     return text.strip(" ").encode() or None

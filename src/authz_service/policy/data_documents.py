@@ -1,18 +1,21 @@
 """Data for policies: one document from JSON or YAML text, many documents into one. Knows no files and no policies."""
 
 import json
-import math
+import re
 from typing import TYPE_CHECKING, NoReturn
 
-import msgspec
+from authz_rego.values.number import Number, number_of
+from authz_rego.values.python_documents import from_python
+from authz_rego.values.value import Value
 
 if TYPE_CHECKING:
     import yaml
 
-Document = dict[str, object]
+Document = dict[str, Value]
 
 MAX_DEPTH = 64  # as of tokens
 _CORRECT = "correct the line"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BadFile(Exception):  # noqa: N818 - carries what is wrong with a file to where its name is known
@@ -26,7 +29,7 @@ class BadFile(Exception):  # noqa: N818 - carries what is wrong with a file to w
 
 
 def parse_document(text: str, *, is_json: bool) -> Document:
-    """Raises BadFile for everything that JSON and regorus would not say alike."""
+    """Rego's values; numbers in JSON keep their digits. Raises BadFile for what two readers could read in two ways."""
     try:
         value = _parsed_json(text) if is_json else _parsed_yaml(text)
     except RecursionError as error:
@@ -34,10 +37,6 @@ def parse_document(text: str, *, is_json: bool) -> Document:
     if not isinstance(value, dict):
         raise BadFile("not an object at the top", 'write `{"key": …}`: the keys are what policies see below data')
     _require_plain(value, MAX_DEPTH)
-    try:
-        msgspec.json.encode(value)
-    except UnicodeEncodeError as error:
-        raise BadFile("text that is not Unicode (half of a surrogate pair)", "write the whole character") from error
     return value
 
 
@@ -53,19 +52,32 @@ def merge(into: Document, document: Document, path: str = "data") -> None:
             raise BadFile(f"{path}.{key} is defined by another data file too", "keep one of the two")
 
 
-def _require_plain(value: object, depth: int) -> None:
+def _require_plain(value: Value, depth: int) -> None:
     if depth == 0:
         raise BadFile("nested too deeply", f"stay below {MAX_DEPTH} levels")
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    children = (*value, *value.values()) if type(value) is dict else value if type(value) is list else ()
     for child in children:
         _require_plain(child, depth - 1)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise BadFile("a number that JSON cannot carry", "write it as text, or a smaller one")
+    if type(value) is str and not value.isascii() and _SURROGATE.search(value):
+        raise BadFile("text that is not Unicode (half of a surrogate pair)", "write the whole character")
+
+
+def _number(text: str) -> int | Number:
+    try:
+        return number_of(text)
+    except ValueError as error:
+        raise BadFile("a number that JSON cannot carry", "write it as text, or a smaller one") from error
 
 
 def _parsed_json(text: str) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_int=_number,
+            parse_float=_number,
+            parse_constant=_refuse_constant,
+        )
     except json.JSONDecodeError as error:
         raise BadFile(f"not JSON: {error.msg}", _CORRECT, error.lineno) from error
 
@@ -96,6 +108,15 @@ def _parsed_yaml(text: str) -> object:
         raise BadFile(f"not YAML: {error}".partition("\n")[0], "correct the file") from error
 
 
+def _plain(value: object, line: int) -> Value:
+    if isinstance(value, str):
+        return value
+    try:
+        return from_python(value)
+    except ValueError as error:  # infinite, or no number at all
+        raise BadFile("a number that JSON cannot carry", "write it as text, or a smaller one", line) from error
+
+
 def _from_yaml(loader: "yaml.SafeLoader", node: "yaml.Node", seen: set[int]) -> object:
     import yaml
 
@@ -104,7 +125,7 @@ def _from_yaml(loader: "yaml.SafeLoader", node: "yaml.Node", seen: set[int]) -> 
         value: object = loader.construct_object(node)
         if value is not None and not isinstance(value, bool | int | float | str):
             raise BadFile(f"{node.value!a} is read as a {type(value).__name__}", "put it in quotes", line)
-        return value
+        return _plain(value, line)
     if id(node) in seen:  # ten lines of aliases are gigabytes of data
         raise BadFile("an alias (`*name`)", "write the value out, or use JSON", line)
     seen.add(id(node))

@@ -9,8 +9,7 @@ import msgspec
 
 from authz_service.errors import Problem
 from authz_service.policy.load_gate import CPU_SECONDS, MEMORY_BYTES, GateLine, GateRequest
-from authz_service.policy.probing import probe_problems
-from authz_service.policy.static_checks import unevaluated_problems
+from authz_service.policy.vetting import problems_of
 
 
 def main() -> None:
@@ -21,14 +20,9 @@ def main() -> None:
     ):
         resource.setrlimit(limit, (value, value))
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=GateRequest)
-    problems = _problems(request)
+    problems: Sequence[Problem] = problems_of(request.source, request.samples, _announce, request.budget)
     signal.setitimer(signal.ITIMER_PROF, 0)
     _say(GateLine(problems=tuple(problems)))
-
-
-def _problems(request: GateRequest) -> Sequence[Problem]:
-    problems, modules = unevaluated_problems(request.source, _announce)
-    return problems or probe_problems(request.source, modules, request.samples, _announce, request.budget)
 
 
 def _announce(doing: str, seconds: float) -> None:

@@ -7,23 +7,26 @@ the decision's id, so an answer belongs to one decision, and is used up by it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import cast
 
 import httptools
 import msgspec
 
+from authz_rego.values.json_text import from_json, to_json
+from authz_rego.values.value import Value
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason, VerdictMissing
 from authz_service.domain.rules import PolicyServer
 from authz_service.policy.answers import read_answer
-from authz_service.policy.input_reads import Reads
+from authz_service.policy.reads import Reads
 
 _MAX_ANSWER_BYTES = 256 << 10
 _MAX_CONNECTIONS = 64  # what comes then waits, within its timeout
 _UNDEFINED = Verdict(Reason.POLICY_UNDEFINED, (), None)
 # `msgspec.Raw` is not looked into: what is no UTF-8 is found when it is read.
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class _Body(msgspec.Struct):
@@ -47,12 +50,14 @@ class OpaServer:
         self._head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         ).encode("ascii")
+        self._may_set = frozenset(name.lower() for name in rules.headers)
         self._fetched: dict[str, Verdict] = {}
         self._idle: list[_Connection] = []
         self._free = asyncio.Semaphore(_MAX_CONNECTIONS)
 
-    def evaluate(self, input_json: str) -> Verdict:
+    def evaluate(self, document: Value) -> Verdict:
         """The answer that was fetched, once. Raises VerdictMissing."""
+        input_json = to_json(document)
         verdict = self._fetched.pop(input_json, None)
         if verdict is None:
             raise VerdictMissing(input_json)
@@ -80,7 +85,7 @@ class OpaServer:
             return _unavailable(f"OPA gave no answer within {self._rules.timeout * 1000:.0f} ms")
         except OSError as error:
             return _unavailable(f"OPA cannot be asked: {str(error) or type(error).__name__}")
-        return verdict_of(status, answer)
+        return verdict_of(status, answer, self._may_set)
 
     async def _exchange(self, question: bytes) -> tuple[int, bytes]:
         """A question changes nothing in OPA, so one that met a connection's end is asked again, on a new one."""
@@ -130,8 +135,8 @@ async def _connected(rules: PolicyServer) -> _Connection:
     return connection
 
 
-def verdict_of(status: int, body: bytes) -> Verdict:
-    """What OPA's answer means. Only a whole answer with a plain yes allows."""
+def verdict_of(status: int, body: bytes, may_set: AbstractSet[str] = frozenset()) -> Verdict:
+    """What OPA's answer means. Only a whole answer with a plain yes allows. `may_set`: as for `read_answer`."""
     try:
         found = _bodies.decode(body)
     except _UNREADABLE:
@@ -143,7 +148,7 @@ def verdict_of(status: int, body: bytes) -> Verdict:
     if found.result is msgspec.UNSET:
         return _UNDEFINED
     try:
-        return read_answer(bytes(found.result).decode())
+        return read_answer(from_json(bytes(found.result)), may_set)
     except _UNREADABLE:
         return Verdict(Reason.POLICY_ERROR, ("policy error",), None)
 

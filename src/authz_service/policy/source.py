@@ -7,18 +7,18 @@ ConfigMap (`..data/`) is not read twice. Control plane only; judges the files' f
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
+from authz_rego.values.json_text import to_json
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.policy.data_documents import BadFile, Document, merge, parse_document
 
+_TESTS = "_test.rego"
 _DATA_NAMES = {"data.json", "data.yaml", "data.yml"}
-MAX_REGO_BYTES = 256 << 10  # its syntax tree is fifty times as large
+MAX_REGO_BYTES = 256 << 10  # its syntax tree is many times as large
 MAX_DATA_BYTES = 16 << 20
 MAX_FILES = 1000
 
@@ -28,12 +28,17 @@ class _File(NamedTuple):
     name: str  # below the folder, with slashes
 
 
-def read_policy_folder(path: Path, query: str) -> PolicySource:
-    """Raises PolicyProblems, all at once. The same files always give the same source."""
+def read_policy_folder(
+    path: Path, query: str, headers: Sequence[str] = (), *, with_tests: bool = False
+) -> PolicySource:
+    """`headers`: what its answers may set; `with_tests`: `*_test.rego`, too. The same files give the same source.
+
+    Raises PolicyProblems, all at once.
+    """
     problems: list[Problem] = []
     modules: list[tuple[str, str]] = []
     data: Document = {}
-    for file in _files(path, problems):
+    for file in _files(path, problems, with_tests=with_tests):
         try:
             if file.path.suffix == ".rego":
                 modules.append((file.name, _text(file.path, MAX_REGO_BYTES)))
@@ -46,16 +51,17 @@ def read_policy_folder(path: Path, query: str) -> PolicySource:
         problems.append(Problem("policy.path", f"no Rego file below {path}", fix))
     if problems:
         raise PolicyProblems(problems)
-    return PolicySource(query, tuple(modules), msgspec.json.encode(data, order="sorted").decode())
+    return PolicySource(query, tuple(modules), to_json(data), tuple(headers))
 
 
-def _files(folder: Path, problems: list[Problem]) -> list[_File]:
+def _files(folder: Path, problems: list[Problem], *, with_tests: bool) -> list[_File]:
     if not folder.is_dir():
         problems.append(
             Problem("policy.path", f"{folder} is not a directory", "correct policy.path, or mount the folder")
         )
         return []
-    files = sorted(_walk(folder, frozenset()), key=lambda path: path.relative_to(folder).parts)
+    found = (path for path in _walk(folder, frozenset()) if with_tests or not path.name.endswith(_TESTS))
+    files = sorted(found, key=lambda path: path.relative_to(folder).parts)
     if len(files) > MAX_FILES:
         fix = "point policy.path at the policies of this service only"
         problems.append(Problem("policy.path", f"more than {MAX_FILES} policy files below {folder}", fix))
@@ -73,7 +79,7 @@ def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
             continue
         if path.is_dir():
             yield from _walk(path, above | {real})
-        elif path.name in _DATA_NAMES or (path.suffix == ".rego" and not path.name.endswith("_test.rego")):
+        elif path.name in _DATA_NAMES or path.suffix == ".rego":
             yield path
 
 

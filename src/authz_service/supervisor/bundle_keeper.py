@@ -74,10 +74,7 @@ class BundleKeeper:
         """Poll for this configuration from now on; returns at once."""
         before = self._config
         self._config = config
-        same = before is not None and (before.policy.bundle, before.hosts, before.proxy.authz.policy_query) == (
-            config.policy.bundle, config.hosts, config.proxy.authz.policy_query,
-        )  # fmt: skip
-        if same:
+        if before is not None and _asked_for(before) == _asked_for(config):
             return
         await self.stop()
         if config.policy.bundle is not None and config.proxy.enabled and config.proxy.authz.enabled:
@@ -138,6 +135,13 @@ class BundleKeeper:
         self.problem = text
 
 
+def _asked_for(config: Config) -> tuple[object, ...]:
+    """What a bundle is fetched by, and tried against."""
+    proxy = config.proxy
+    carried, budget = proxy.headers.from_policy, config.policy.evaluation_budget
+    return config.policy.bundle, config.hosts, proxy.authz.policy_query, carried, budget
+
+
 def _take(content: bytes, config: Config, wanted: PolicyBundle, folder: Path, digest: str) -> None:
     """Verify, try, and only then put it in the place of the last one, in one step. Blocks for up to seconds."""
     bundle = read_bundle(content, partial(is_signed_by_a_key_of, wanted), wanted.scope)
@@ -145,8 +149,10 @@ def _take(content: bytes, config: Config, wanted: PolicyBundle, folder: Path, di
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         _write(bundle, fresh)
-        assert config.proxy.authz.policy_query is not None  # the loader requires it
-        check_policies(read_policy_folder(fresh, config.proxy.authz.policy_query))
+        proxy = config.proxy
+        assert proxy.authz.policy_query is not None  # the loader requires it
+        source = read_policy_folder(fresh, proxy.authz.policy_query, proxy.headers.from_policy)
+        check_policies(source, budget=config.policy.evaluation_budget)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise

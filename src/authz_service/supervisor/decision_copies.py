@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from authz_rego.values.json_text import to_json
 from authz_service.domain.decision import Decision, Request
 from authz_service.domain.refusals import Rejected
 from authz_service.ingress.gate import Gate
@@ -63,4 +64,4 @@ def _document(gate: Gate, request: Request, decision: Decision, ids: tuple[str, 
         segments = require_segments(request.path)
     except Rejected:
         segments = []  # it was refused for that
-    return gate.policy_input(request, decision.peer, decision.claims, segments, *ids).encode()
+    return to_json(gate.policy_input(request, decision.peer, decision.claims, segments, *ids)).encode()

@@ -170,6 +170,6 @@ def _chunks_of(
     for copy in batch:
         try:
             events.append(opa_event(copy.rule, bytes(copy.record), bytes(copy.input), instance))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError):
             continue
     return packed(events), len(batch) - len(events)

@@ -87,7 +87,7 @@ class DecisionService:
         rules = gate.rules
         self.egress: EgressDecisions | None = None
         self.tag = rules.tag.encode()
-        self._owned = frozenset(name.lower() for _, name in rules.headers.inject)
+        self._owned = rules.headers.owned
         self._listener = listener_tag(self._owned).encode()
         self._listeners = listeners
         self._gate = gate
@@ -208,6 +208,8 @@ class DecisionService:
             if not late:
                 raise
             return _broken(Reason.INTROSPECTION_UNAVAILABLE, f"{needed.issuer} did not say whether the token is active")
+        except MemoryError:
+            os.abort()  # what is left of us is not to be relied on; the question is known to our successor
         except Exception as error:
             log.exception("decision_failed", extra={"fields": {"decision_id": decision_id}})
             return _broken(Reason.DECISION_FAILED, type(error).__name__)

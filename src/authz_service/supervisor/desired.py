@@ -56,7 +56,7 @@ def desired_for(config: Config) -> Desired:
         assert config.proxy.authz.policy_query is not None  # the loader requires it
         folder = bundle_folder(config) or config.policy.path
         if config.policy.bundle is None or folder.exists():  # else it has not arrived yet
-            policy = read_policy_folder(folder, config.proxy.authz.policy_query)
+            policy = read_policy_folder(folder, config.proxy.authz.policy_query, config.proxy.headers.from_policy)
     revision = _revision(config, policy)
     rules = gate_rules(config, policy, revision)
     return Desired(config, rules, render(config, StatePaths(config.runtime.state_dir)), revision)

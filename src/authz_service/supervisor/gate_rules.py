@@ -50,7 +50,8 @@ def _policy_server(config: Config) -> PolicyServer | None:
         return None
     assert authz.policy_query is not None  # the loader requires it
     place = server.url
-    return PolicyServer(authz.policy_query, server.timeout, place.socket, place.host, place.port)
+    carried = config.proxy.headers.from_policy
+    return PolicyServer(authz.policy_query, server.timeout, place.socket, place.host, place.port, carried)
 
 
 def _peers(config: Config) -> PeerRules:
@@ -111,6 +112,7 @@ def _headers(config: Config) -> HeaderRules:
         auth_header=auth.header,
         auth_scheme=auth.scheme,
         user_key=config.http.limits.per_user is not None,
+        from_policy=headers.from_policy,
     )
 
 

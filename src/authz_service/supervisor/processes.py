@@ -88,4 +88,4 @@ class Child:
 def clean_environment() -> dict[str, str]:
     """What a child of ours may know: never a secret that our own environment holds."""
     keep = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-    return {name: os.environ[name] for name in keep if name in os.environ} | {"RUST_BACKTRACE": "0"}
+    return {name: os.environ[name] for name in keep if name in os.environ}

@@ -11,10 +11,12 @@ from contextlib import suppress
 from hashlib import blake2b
 from zlib import crc32
 
+from authz_rego.values.json_text import to_json
+from authz_rego.values.value import Value
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request, Verdict
 from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason
 from authz_service.ingress.gate import Gate
-from authz_service.policy.input_reads import Reads
+from authz_service.policy.reads import Reads, seen
 from authz_service.supervisor.flight_recorder import UNKNOWN, Ending, Filed, FlightRecorder
 
 # Envoy has given up by then (envoy.filters): nobody will ask this question again by itself.
@@ -95,8 +97,9 @@ class _Quarantined:
         self.digest = _NOT_ASKED
         self.guilty: Sequence[Filed] = ()
 
-    def evaluate(self, input_json: str) -> Verdict:
-        self.digest = blake2b(input_json.encode(), digest_size=len(UNKNOWN)).digest()
+    def evaluate(self, document: Value) -> Verdict:
+        what = to_json(seen(document, self.reads)).encode()
+        self.digest = blake2b(what, digest_size=len(UNKNOWN)).digest()
         for each in self.guilty:
             if each.digest == self.digest:
                 return _VERDICTS[each.ending]

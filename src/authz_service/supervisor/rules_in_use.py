@@ -8,7 +8,7 @@ import time
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
-from authz_service.domain.rules import GateRules, IssuerKeys
+from authz_service.domain.rules import GateRules, IssuerKeys, PolicySource
 from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
@@ -51,10 +51,22 @@ class RulesInUse:
         self._tokens: TokenVerifier | None = None
         self._audit: AuditWriter | None = None
         self._policy_server: OpaServer | None = None
+        self._source: PolicySource | None = None
+        self._engine: PolicyEngine | None = None  # of this source, the last that was compiled
         self._keys: dict[str, IssuerKeys] = {}
 
-    def use(self, rules: GateRules) -> None:
-        """Decide by `rules` from now on. Raises whatever is wrong with them; then the last ones stay in force."""
+    def engine_for(self, rules: GateRules) -> PolicyEngine | None:
+        """Their policies, compiled: that takes up to seconds, and may be done in a thread. Raises PolicyProblems."""
+        if rules.policy != self._source:
+            engine = None if rules.policy is None else PolicyEngine(rules.policy)
+            self._source, self._engine = rules.policy, engine
+        return self._engine
+
+    def use(self, rules: GateRules, engine: PolicyEngine | None) -> None:
+        """Decide by `rules` from now on. Raises whatever is wrong with them; then the last ones stay in force.
+
+        `engine`: what `engine_for` made of them.
+        """
         last = self._rules
         peers, tokens = self._peers, self._tokens
         # The caches of verified certificates and tokens live as long as the rules they were verified by.
@@ -67,12 +79,12 @@ class RulesInUse:
         server = self._policy_server
         if last is None or rules.policy_server != last.policy_server:
             server = None if rules.policy_server is None else OpaServer(rules.policy_server)
-        policy = PolicyEngine(rules.policy) if rules.policy else AwaitedPolicy() if rules.policy_awaited else server
+        policy = engine or (AwaitedPolicy() if rules.policy_awaited else server)
         self._introspections.use(rules.issuers)
         gate = Gate(rules, peers, tokens, policy, self._introspections)
         gate.deny_tokens(rules.denials)
         audit = self._writing_to(rules)
-        owned = frozenset(name.lower() for _, name in rules.headers.inject)
+        owned = rules.headers.owned
         self._listeners[listener_tag(owned).encode()] = owned
         service = DecisionService(gate, audit, self._tally, self._listeners, self._flight, server)
         service.egress = EgressDecisions(rules, self._exchanged, service.record)

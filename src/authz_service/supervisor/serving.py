@@ -33,7 +33,7 @@ from authz_service.supervisor.worker_hub import WorkerHub
 log = logging.getLogger(__name__)
 
 _TAKE_OVER = 1.0  # seconds for Envoy to accept a file
-_SETTLE = 2.0  # seconds for the workers to take over the rules
+_SETTLE = 20.0  # seconds for the workers to take over the rules: the largest policies are compiled for as long
 
 
 class Serving:

@@ -72,7 +72,7 @@ class Status:
             if self.envoy.versions.get(name) != version
         ]
         missing += [f"no certificate yet from tls.sds: {name}" for name in self.envoy.agent.missing(for_ingress=True)]
-        if desired.ingress and self.hub.active(desired.revision) == 0:
+        if desired.ingress and not self._has_workers(desired.revision):
             missing.append("no decision worker has the present rules")
         missing += [f"no keys yet of {state.issuer}" for state in self.outbound.key_states() if not state.ready]
         if self.policy_missing:
@@ -83,6 +83,11 @@ class Status:
                 f"no token yet for {', '.join(s.targets)}" for s in self.outbound.token_states() if s.state == "missing"
             ]
         return missing
+
+    def _has_workers(self, revision: str) -> bool:
+        """One that decides by these rules; at first all of them, for whoever is asked first may still compile them."""
+        active = self.hub.active(revision)
+        return active > 0 if self.were_ready else 0 < active == len(self.hub.pids())
 
     def degraded(self) -> list[str]:
         """What calls for a person although requests are served."""

@@ -12,8 +12,9 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import uvloop
@@ -46,10 +47,10 @@ from authz_service.supervisor.rules_in_use import RulesInUse
 
 log = logging.getLogger(__name__)
 
-# A policy that eats memory ends its worker (an allocation fails, and regorus aborts), not the sidecar. On top of what
-# is reserved at the start: regorus' allocator alone takes an arena of 1 GiB of address space when it is imported.
+# A policy that eats memory ends its worker (an allocation fails), not the sidecar. On top of what we have at the start.
 MEMORY_ALLOWANCE = 512 << 20  # bytes
 _TICK = 1.0  # seconds between figures, and between looks at the audit file's rotation
+_SWITCH = 0.0005  # seconds after which a thread that compiles a policy lets a question pass
 _LAST_ANSWERS = 0.05  # seconds for questions that are being answered when we end
 
 
@@ -59,6 +60,8 @@ def run_worker(flight: FlightRecorder, control_socket: str, decision_socket: int
     wanted = _reserved_bytes() + MEMORY_ALLOWANCE
     limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # callers' tokens are in our memory
+    sys.setswitchinterval(_SWITCH)
     gc.freeze()
     uvloop.run(_Worker(flight, control_socket, decision_socket).run())
 
@@ -79,6 +82,7 @@ class _Worker:
         self._tally = Tally()
         self._unrecordable: GateRules | None = None  # rules that wait for their audit destination
         self._taking_over = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
         introspections = Introspections(time.monotonic)
         exchanged = ExchangedTokens(time.time, time.monotonic)
         self._questions = ControlQuestions(lambda question: self._send(pack(question)), introspections, exchanged)
@@ -123,17 +127,24 @@ class _Worker:
                 return  # the control plane is gone, and so are we
             match message:
                 case SetRules(rules):
-                    await self._use(rules)
+                    self._start(self._use(rules))
                 case SetKeys(keys):
                     self._rules.set_keys(keys)
                 case KeyAnswer() | IntrospectionAnswer() | ExchangeAnswer() as answer:
                     self._questions.hear(answer)
 
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _use(self, rules: GateRules) -> None:
         """Decide by `rules` from now on; what cannot be built leaves the last rules in force."""
         async with self._taking_over:
             try:
-                self._rules.use(rules)
+                # A large policy takes seconds to compile, and callers do not wait for that.
+                engine = await asyncio.to_thread(self._rules.engine_for, rules)
+                self._rules.use(rules, engine)
             except AuditUnavailable as error:
                 if self._unrecordable is not rules:
                     fields = {"revision": rules.revision, "error": str(error)}

@@ -108,7 +108,7 @@ def test_without_a_policy_there_is_no_path() -> None:
 
 @pytest.mark.parametrize(("record", "document"), [(b"{}", b"{}"), (b"[", b"{}"), (msgspec.json.encode(RECORD), b"{")])
 def test_what_is_no_record_is_said_to_be_none(record: bytes, document: bytes) -> None:
-    with pytest.raises(msgspec.MsgspecError):
+    with pytest.raises((msgspec.MsgspecError, ValueError)):
         opa_event("", record, document, INSTANCE)
 
 

@@ -15,7 +15,7 @@ from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, RouteRules
 
 PEER = NO_PEER._replace(common_name="api-gateway-client", fingerprint="ab" * 32)
-JOHN = Claims({"sub": "u1", "preferred_username": "john", "azp": "web-app"}, "https://idp", 0.0, b"{}")
+JOHN = Claims({"sub": "u1", "preferred_username": "john", "azp": "web-app"}, "https://idp", 0.0)
 YES = Verdict(Reason.ALLOWED, (), None)
 ALLOW = Decision(True, Reason.ALLOWED, "", PEER, JOHN, YES)
 

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authz_rego.values.number import Number
 from authz_service.credentials.denylist import Denylist, parse_denylist
 from authz_service.errors import DenylistProblems
 
@@ -54,7 +55,9 @@ def test_what_tools_print_differently_is_the_same(one: dict[str, str], same: dic
     assert parse_denylist({"certificates": [one]}) == parse_denylist({"certificates": [same]})
 
 
-@pytest.mark.parametrize("moment", ["2026-01-15T11:00:00+01:00", "2026-01-15 10:00:00+00:00", 1768471200, 1768471200.0])
+@pytest.mark.parametrize(
+    "moment", ["2026-01-15T11:00:00+01:00", "2026-01-15 10:00:00+00:00", 1768471200, Number("1768471200.0")]
+)
 def test_a_moment_has_its_zone_or_counts_seconds(moment: object) -> None:
     assert parse_denylist({"not_before": {REALM: moment}}).not_before == ((REALM, 1768471200.0),)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.support.example_policies import DATA, GATEWAY, NEVER, ORDER, PAYMENT, document, engine
+from tests.support.example_policies import DATA, GATEWAY, NEVER, ORDER, PAYMENT, Policy, compiled, document
 
 from authz_devkit.demo.matrix import Cell, load_matrix, one_of_each
+from authz_rego import Query
 from authz_service.domain.refusals import ANSWERS, Reason
 
 FILE = Path(__file__).parents[3] / "examples" / "three_zones" / "security_matrix.yaml"
@@ -118,10 +119,13 @@ def allows(destination: str, certificate: str, cell: Cell, path: str) -> bool:
     name = PEERS.get(certificate, "")
     peer = {"verified": bool(name) and destination != "gateway", "subject": {"CN": name}}
     token = {"sub": "s", "azp": cell.token, "exp": NEVER, "realm_access": {"roles": ROLES.get(cell.token, [])}}
-    loaded = engine(QUERIES[destination])
-    loaded.set_input_json(json.dumps(document(peer, token, cell.method, path.split("/")[1:])))
-    answer = json.loads(loaded.eval_rule_as_json(QUERIES[destination].query))
+    answer = asked_of(QUERIES[destination]).evaluate(document(peer, token, cell.method, path.split("/")[1:]))
     return bool(answer["allow"] if isinstance(answer, dict) else answer)
+
+
+@cache
+def asked_of(policy: Policy) -> Query:
+    return compiled(policy).query(policy.query)
 
 
 def test_table_and_policies_agree(cells: list[Cell]) -> None:

@@ -52,8 +52,8 @@ def test_the_policy_decides_as_the_page_says(tmp_path: Path) -> None:
     engine = PolicyEngine(_policy(tmp_path))
 
     def decided(method: str, segment: str, role: str) -> Reason:
-        request = f'{{"method": "{method}", "segments": ["{segment}", ""]}}'
-        return engine.evaluate(f'{{"request": {request}, "token": {{"realm_access": {{"roles": ["{role}"]}}}}}}').reason
+        request = {"method": method, "segments": [segment, ""]}
+        return engine.evaluate({"request": request, "token": {"realm_access": {"roles": [role]}}}).reason
 
     assert decided("GET", "hello", "customer") is Reason.ALLOWED
     assert decided("GET", "other", "customer") is Reason.POLICY_DENIED

@@ -17,7 +17,7 @@ def a_peer(common_name: str = "", *uris: str) -> Peer:
 
 
 def the_claims(values: dict[str, object]) -> Claims:
-    return Claims(values, ISSUER, 0.0, b"")
+    return Claims(values, ISSUER, 0.0)
 
 
 def assert_mismatch(peer: Peer, claims: dict[str, object], rules: PeerRules = RULES) -> None:

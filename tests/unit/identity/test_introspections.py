@@ -14,7 +14,7 @@ from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
 
 ASKING = RouteRules("", auth_required=True, methods=(), downstream="order", introspect=True)
-CLAIMS = Claims({}, ISSUER, 0.0, b"{}")
+CLAIMS = Claims({}, ISSUER, 0.0)
 
 
 def asking_rules(**changes: object) -> GateRules:

@@ -7,6 +7,8 @@ import pytest
 from tests.support import tokens
 from tests.support.tokens import AUDIENCE, ISSUER, LEEWAY, NOW, Signer, good_claims, jwk, jwks, mint
 
+from authz_rego.values.json_text import to_json
+from authz_rego.values.number import Number
 from authz_service.domain.refusals import KeyMissing, Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules
 from authz_service.errors import KeysUnavailable
@@ -75,16 +77,39 @@ def test_the_table_above_knows_every_algorithm() -> None:
     assert {signer.alg for signer in SIGNERS} == ALGORITHMS
 
 
-def test_claims_come_with_their_json_written_anew(verifier: TokenVerifier) -> None:
-    """Sorted, without the sender's spelling, and the same values."""
+def test_claims_come_without_their_senders_spelling(verifier: TokenVerifier) -> None:
+    """The same values, however they were written."""
     spelled = json.dumps(good_claims(), indent=3).replace("john", "\\u006aohn").encode()
 
     claims = verifier.verify(mint(spelled))
 
     assert claims.issuer == ISSUER
     assert claims.expires_at == good_claims()["exp"] + LEEWAY  # type: ignore[operator]  # a number
-    assert json.loads(claims.document) == claims.values == good_claims()
-    assert claims.document == verifier.verify(mint()).document
+    assert claims.values == good_claims() == verifier.verify(mint()).values
+
+
+@pytest.mark.parametrize(
+    "written", ["7", "18446744073709551617", "9" * 5000, "0.1", "1.10", "9007199254740993.0", "1e999", "-0"]
+)
+def test_numbers_keep_their_digits(verifier: TokenVerifier, written: str) -> None:
+    """A policy that compares an account's number must not take one for its neighbour; only integers are integers."""
+    spelled = json.dumps(good_claims(account=0)).replace('"account": 0', f'"account": {written}').encode()
+
+    account = verifier.verify(mint(spelled)).values["account"]
+
+    assert to_json(account) == written
+    assert type(account) is (int if written.isdigit() else Number)
+
+
+@pytest.mark.parametrize("written", ["1e400000", "-1e400000", "1" * 100_001, "NaN", "Infinity", "01", "+1", ".5"])
+def test_what_is_no_number_of_bounded_size_is_refused(verifier: TokenVerifier, written: str) -> None:
+    """Its neighbour in size is a number like others; an attacker's must not cost more than its digits."""
+    spelled = json.dumps(good_claims(account=0)).replace('"account": 0', f'"account": {written}').encode()
+
+    with pytest.raises(Rejected) as refused:
+        verifier.verify(mint(spelled))
+
+    assert refused.value.reason is Reason.TOKEN_MALFORMED
 
 
 def test_a_known_token_is_not_verified_again(verifier: TokenVerifier) -> None:

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.decisions import HEADERS, unless_refused
 
+from authz_rego.values.number import Number
+from authz_rego.values.python_documents import from_python
 from authz_service import headers
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
@@ -18,7 +20,7 @@ REMOVAL = "x-envoy-auth-headers-to-remove"
 
 
 def claims(**values: object) -> Claims:
-    return Claims(values, "https://idp.example", 0.0, msgspec.json.encode(values))
+    return Claims(from_python(values), "https://idp.example", 0.0)
 
 
 def for_app(values: Claims, rules: HeaderRules = HEADERS, peer: Peer = PEER) -> tuple[dict[str, str], set[str]]:
@@ -113,15 +115,32 @@ def test_the_token_is_removed_unless_it_is_passed_on() -> None:
 
 def test_what_is_remembered_of_one_token_is_not_shown_for_another() -> None:
     """The lines are kept per token and kind of peer; many of them do not stay for ever."""
-    owned = OwnedHeaders(HEADERS)
-    first = owned.for_app(PEER, claims(sub="u0"))
+    owned, john = OwnedHeaders(HEADERS), claims(sub="u0")
+    first = owned.for_app(PEER, john)
 
-    assert owned.for_app(PEER, claims(sub="u0")) is first
-    assert owned.for_app(NO_PEER, claims(sub="u0")) != first
+    assert owned.for_app(PEER, john) is first
+    assert owned.for_app(NO_PEER, john) != first
     assert b"x-user-id: u1\r\n" in owned.for_app(PEER, claims(sub="u1"))
     for n in range(5000):
         assert b"x-user-id: u%d\r\n" % n in owned.for_app(PEER, claims(sub=f"u{n}"))
     assert len(owned._blocks) <= 4096
+
+
+POLICYS = msgspec.structs.replace(HEADERS, from_policy=("X-Plan", "X-Quota"))
+
+
+def test_a_header_of_the_policy_is_set_or_removed() -> None:
+    """What it does not say is taken from the client, too; what it says of one request is not shown for the next."""
+    owned, john = OwnedHeaders(POLICYS), claims(sub="u1")
+
+    def told(said: tuple[tuple[str, str], ...]) -> bytes:
+        return owned.for_app(PEER, john, said)
+
+    assert b"x-plan: gold\r\n" in told((("x-plan", "gold"),))
+    assert b"x-plan: lead\r\n" in told((("x-plan", "lead"),))
+    removed = told(()).partition(f"{REMOVAL}: ".encode())[2]
+    assert {b"x-plan", b"x-quota"} <= set(removed.strip().split(b","))
+    assert b"x-plan" not in OwnedHeaders(HEADERS).for_app(PEER, john)
 
 
 @pytest.mark.parametrize(
@@ -139,13 +158,15 @@ def test_what_is_remembered_of_one_token_is_not_shown_for_another() -> None:
         (True, b"true"),
         (False, b"false"),
         (0, b"0"),
-        (1.5, b"1.5"),
+        (Number("1.5"), b"1.5"),
+        (2**70, b"1180591620717411303424"),
         (["a", "b"], b"a,b"),
         (["a,b", "c"], b"a%2Cb,c"),
         (["100%", "%2C"], b"100%25,%252C"),
         ([" admin", "admin ", "order manager"], b"%20admin,admin%20,order manager"),
         (["  "], b"%20%20"),
         (["a", 1], b'["a",1]'),
+        ({"n": Number("1.10")}, b'{"n":1.10}'),
         ({"a": "b"}, b'{"a":"b"}'),
         ({"a": "\n"}, b'{"a":"\\n"}'),
     ],

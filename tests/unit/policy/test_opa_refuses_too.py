@@ -6,18 +6,12 @@ import pytest
 from tests.support.opa_refused import PAIRS, Pair, source
 
 from authz_service.errors import Problem
-from authz_service.policy.probing import probe_problems
-from authz_service.policy.static_checks import unevaluated_problems
+from authz_service.policy.vetting import problems_of
 
 
 def problems(text: str) -> list[Problem]:
-    asked = source(text)
-    found, modules = unevaluated_problems(asked, _announce)
-    return found or probe_problems(asked, modules, [], _announce)
-
-
-def _announce(_: str, __: float) -> None:
-    """The gate's child has a clock; this process is not to end."""
+    """In this process, which is not to end by a clock."""
+    return list(problems_of(source(text), [], lambda _, __: None))
 
 
 def test_the_table_is_long_enough() -> None:

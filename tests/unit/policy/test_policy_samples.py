@@ -2,7 +2,7 @@
 
 import json
 
-from authz_service.policy.references import INPUT_FIELDS
+from authz_service.policy.contract import INPUT_FIELDS
 from authz_service.policy.samples import samples
 from authz_service.request_form import METHODS
 

@@ -46,6 +46,17 @@ def test_rego_files_are_taken_sorted_and_tests_are_not(tmp_path: Path) -> None:
     )
 
 
+def test_numbers_keep_their_digits(tmp_path: Path) -> None:
+    """A large one is not its neighbour, and a price has its zeros."""
+    files: dict[str, str | bytes] = {
+        "data.json": '{"big": 18446744073709551617, "price": 1.10, "far": 1e999}',
+        "y/data.yaml": "big: 18446744073709551617\nhalf: 0.5\n",
+    }
+    text = read_policy_folder(a_folder(tmp_path, files), QUERY).data
+
+    assert text == '{"big":18446744073709551617,"far":1e999,"price":1.10,"y":{"big":18446744073709551617,"half":0.5}}'
+
+
 def test_the_same_files_give_the_same_source(tmp_path: Path) -> None:
     """Whatever the order in which they were written, and in which their keys are."""
     one = a_folder(tmp_path / "one", {"a/x.rego": POLICY, "data.json": '{"a": 1, "b": 2}'})
@@ -78,7 +89,8 @@ def test_data_is_rooted_at_its_folder(tmp_path: Path) -> None:
         ({"data.json": '{\n"a": }'}, "not JSON", 2),
         ({"data.json": '{"a": 1, "a": 2}'}, "the key 'a' is there twice", 0),
         ({"data.json": '{"a": NaN}'}, "NaN is not JSON", 0),
-        ({"data.json": '{"a": 1e999}'}, "a number that JSON cannot carry", 0),
+        ({"data.json": '{"a": 1e400000}'}, "a number that JSON cannot carry", 0),
+        ({"data.json": '{"\\udc00": 1}'}, "half of a surrogate pair", 0),
         ({"data.json": '{"a": "\\ud800"}'}, "half of a surrogate pair", 0),
         ({"data.json": '{"a": ' + "[" * 70 + "]" * 70 + "}"}, "nested too deeply", 0),
         ({"data.json": '{"a": ' + "[" * 99999 + "]" * 99999 + "}"}, "nested too deeply", 0),
@@ -87,7 +99,8 @@ def test_data_is_rooted_at_its_folder(tmp_path: Path) -> None:
         ({"data.yaml": "a: 1\na: 2\n"}, "the key 'a' is there twice", 2),
         ({"data.yaml": "a:\n  2024-01-01\n"}, "'2024-01-01' is read as a date", 2),
         ({"data.yaml": "1: a\n"}, "the key 1 is not text", 1),
-        ({"data.yaml": "a: .inf\n"}, "a number that JSON cannot carry", 0),
+        ({"data.yaml": "a: .inf\n"}, "a number that JSON cannot carry", 1),
+        ({"data.yaml": "a: 1\nb: .nan\n"}, "a number that JSON cannot carry", 2),
         ({"data.yaml": "a: &x [1]\nb: *x\n"}, "an alias", 1),
         ({"data.yaml": "a: !!python/object:os.system x\n"}, "not YAML", 1),
         ({"data.yaml": "a: 1\n---\nb: 2\n"}, "not YAML", 2),
@@ -131,7 +144,7 @@ def test_an_empty_or_missing_folder_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
-    """regorus would refuse it as an invalid character."""
+    """To a parser it would be an invalid character."""
     folder = a_folder(tmp_path, {"p.rego": b"\xef\xbb\xbf" + POLICY.encode()})
 
     assert read_policy_folder(folder, QUERY).modules == (("p.rego", POLICY),)

@@ -1,6 +1,5 @@
 """The policies of the specification and of the examples, through the whole gate."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,8 @@ from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.load_gate import check_policies
-from authz_service.policy.probing import probe_problems
 from authz_service.policy.source import read_policy_folder
-from authz_service.policy.static_checks import unevaluated_problems
+from authz_service.policy.vetting import problems_of
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "examples" / "three_zones"
@@ -28,9 +26,8 @@ def as_written(name: str, rule: str) -> PolicySource:
 def test_three_of_the_specifications_policies_pass_as_written(name: str) -> None:
     """And the fourth shows why the gate is there."""
     source = as_written(name, "allow")
-    problems, modules = unevaluated_problems(source, print)
 
-    assert problems == probe_problems(source, modules, [], print) == []
+    assert problems_of(source, [], lambda _, __: None) == []
     check_policies(source)
 
 
@@ -41,12 +38,8 @@ def test_the_specifications_data_policy_is_refused_with_its_variable() -> None:
         check_policies(source)
 
     (problem,) = caught.value.problems
-    assert str(problem) == (
-        "dataservice.rego:30: data.dataservice.reasons: "
-        "variable `required_permission` is never given a value (unsafe). "
-        "Fix: it is local to `has_service_permission` (dataservice.rego:53): "
-        "make `required_permission` a rule of its own, or assign it in this body too"
-    )
+    assert str(problem).startswith("dataservice.rego:30:")
+    assert "rego_unsafe_var_error: var required_permission is unsafe. Fix: " in str(problem)
     (file, text) = source.modules[0]
     corrected = text.replace("[service_name, required_permission]", "[service_name, get_required_permission]")
     check_policies(PolicySource(source.query, ((file, corrected),)))
@@ -73,11 +66,12 @@ def test_the_examples_policies_pass(folder: str, query: str) -> None:
 def test_the_order_policy_decides_as_the_specification_says() -> None:
     """Step 5 of the walk-through; without the role it is another answer."""
     engine = PolicyEngine(as_written("order", "allow"))
-    request = {
+    request: dict[str, dict[str, object]] = {
         "mtls": {"verified": True, "subject": {"CN": "api-gateway-client"}},
         "token": {"sub": "user-123", "exp": 4102444800, "realm_access": {"roles": ["orders:create"]}},
         "request": {"method": "POST", "path": "/orders"},
     }
 
-    assert engine.evaluate(json.dumps(request)).reason is Reason.ALLOWED
-    assert engine.evaluate(json.dumps(request).replace("orders:create", "orders:read")).reason is Reason.POLICY_DENIED
+    assert engine.evaluate(request).reason is Reason.ALLOWED
+    request["token"]["realm_access"] = {"roles": ["orders:read"]}
+    assert engine.evaluate(request).reason is Reason.POLICY_DENIED

@@ -24,7 +24,7 @@ from authz_service.supervisor.messages import (
 )
 
 KEY, TOKEN = KeyMissing(ISSUER, "new"), IntrospectionNeeded(ISSUER, "t")
-CLAIMS = Claims({}, ISSUER, 0.0, b"{}")
+CLAIMS = Claims({}, ISSUER, 0.0)
 LONG, SHORT = 10.0, 0.01
 NOW = 1_000_000.0
 

@@ -59,10 +59,8 @@ class Asked:
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Asked]:
-    made = Asked(tmp_path)
-    yield made
-    del made.service  # a circle; regorus wants to end in the thread that it began in, and a collection may run in any
+def asked(tmp_path: Path) -> Asked:
+    return Asked(tmp_path)
 
 
 @pytest.fixture

@@ -246,7 +246,7 @@ class TestAccidents:
             reads = None
             standing: tuple[Request, ...] = ()
 
-            def evaluate(self, input_json: str) -> Verdict:
+            def evaluate(self, document: object) -> Verdict:
                 self.left = signal.getitimer(signal.ITIMER_PROF)[0]
                 flight.slot = 1
                 self.standing = tuple(question for _, question in flight.standing())
