@@ -1,10 +1,13 @@
 """Single values: what each kind accepts, and next to it what it refuses."""
 
 from pathlib import Path
+from types import FunctionType
 
 import pytest
+from pydantic import PlainSerializer
 from tests.support.config_files import SECRET, TARGET, changed, load_text, load_tree, problems_of
 
+from authz_service.config import values
 from authz_service.config.addresses import Address, Endpoint, parse_address, parse_endpoint
 from authz_service.durations import format_duration, format_size, parse_duration, parse_size
 
@@ -218,3 +221,18 @@ def test_a_duration_is_printed_as_one_writes_it(seconds: float, text: str) -> No
 def test_a_size_is_printed_as_one_writes_it(size: int, text: str) -> None:
     assert format_size(size) == text
     assert parse_size(text) == size
+
+
+def test_what_prints_a_value_has_a_signature() -> None:
+    """A builtin's is `(*args, **kwargs)` from Python 3.13 on: pydantic then takes it for another kind of function, and
+    nothing starts.
+    """
+    printers = [
+        part.func
+        for kind in vars(values).values()
+        for part in getattr(kind, "__metadata__", ())
+        if isinstance(part, PlainSerializer)
+    ]
+
+    assert len(printers) > 5
+    assert [one for one in printers if not isinstance(one, FunctionType | type)] == []
