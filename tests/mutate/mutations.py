@@ -17,6 +17,7 @@ _PEERS = (
 )
 _KEYS = ("tests/unit/identity/test_key_set.py", *_TOKENS)
 _BINDING = ("tests/unit/identity/test_client_binding.py",)
+_SERVICE_TOKENS = ("tests/unit/identity/test_service_tokens.py", *_BINDING)
 _GATE = ("tests/unit/ingress/test_gate.py",)
 _HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
 _SERVICE = ("tests/unit/supervisor/test_decision_service.py",)
@@ -43,6 +44,19 @@ _BUNDLE = ("tests/unit/policy/test_bundle.py",)
 def _identity() -> list[Mutation]:
     folder = f"{_SRC}/identity"
     return [
+        Mutation(
+            "what cannot be told is a user's", f"{folder}/service_tokens.py",
+            "        return _is_rfc9068_service(payload)\n    return True\n",
+            "        return _is_rfc9068_service(payload)\n    return False\n", _SERVICE_TOKENS,
+        ),
+        Mutation(
+            "a service of Keycloak's hangs on its name", f"{folder}/service_tokens.py",
+            "return not isinstance(name, str) or name", "return isinstance(name, str) and name", _SERVICE_TOKENS,
+        ),
+        Mutation(
+            "the first of two clients is the token's", f"{folder}/service_tokens.py",
+            "if len(found) == 1 else", "if found else", _SERVICE_TOKENS,
+        ),
         Mutation(
             "a signature is not looked at", f"{folder}/tokens.py",
             "if not is_signed_by(key, unverified.algorithm, unverified.signing_input, unverified.signature):",
@@ -119,7 +133,7 @@ def _identity() -> list[Mutation]:
                  "return all({value for name, value in peer.subject", "return any({value for name, value in peer.subject",
                  _PEERS),
         Mutation("anybody's service token", f"{folder}/client_binding.py",
-                 "if azp not in _clients_of(peer, rules):", "if False:", _BINDING),
+                 "if claims.client not in _clients_of(peer, rules):", "if False:", _BINDING),
     ]  # fmt: skip
 
 

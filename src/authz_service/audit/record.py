@@ -46,7 +46,7 @@ class AuditRecord(msgspec.Struct):
     mtls_fingerprint: str
     user_id: str  # `sub`
     user_name: str  # `preferred_username`
-    calling_service: str  # `azp`
+    calling_service: str  # the token's client: `azp`, or what stands for it
     user_context: str  # on whose behalf, as a verified peer says; else the token's `sub`
     downstream: str
     remote: str
@@ -141,7 +141,7 @@ class Recorder:
             peer.fingerprint,
             subject,
             _text(values.get("preferred_username")),
-            _text(values.get("azp")),
+            _text(values.get("azp")) or decision.claims.client,
             user_context or subject,
             left_for or self._downstream.get(request.route, ""),
             request.remote,

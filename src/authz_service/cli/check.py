@@ -28,6 +28,7 @@ from authz_service.supervisor.served_certificates import ServedCertificates
 from authz_service.supervisor.served_denylist import load_denylist
 
 _T = TypeVar("_T")
+_KEYCLOAK_REALM = "/realms/"
 
 
 def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
@@ -82,6 +83,15 @@ def _allowed_clients(config: Config, console: Console) -> None:
             f"[yellow]![/] proxy.mtls.allowed_clients: {escape(' and '.join(uris))} "
             f"may each present the tokens of {escape(client)}: only the last segment is compared. {escape(advice)}"
         )
+    if peers is None or not peers.bind_service_tokens or not config.proxy.auth.enabled:
+        return
+    for issuer in config.issuers:
+        if issuer.service_tokens == "auto" and _KEYCLOAK_REALM not in issuer.issuer:
+            console.print(
+                f"[yellow]![/] jwt.service_tokens: auto takes a token of {escape(issuer.issuer)} for a user's where "
+                "its client_id or cid is another than its sub. Zitadel's machines look so too: write how its service "
+                "tokens are told (docs/identity-providers.md)."
+            )
 
 
 def _certificates(config: Config, console: Console) -> None:

@@ -159,14 +159,14 @@ class ProxyMtls(Section):
     )
     bind_service_tokens: bool = Field(
         default=True,
-        description="A service account's token is accepted only over that service's own certificate: the CN is the "
-        "token's `azp` + `-client`, or the last segment of the SPIFFE ID is the `azp`. Where IDs end alike, set "
-        "`bindings`.",
+        description="A service's own token (`jwt.service_tokens`) is accepted only over that service's own "
+        "certificate: the CN is the token's client + `-client`, or the last segment of the SPIFFE ID is the "
+        "client. Where IDs end alike, set `bindings`.",
     )
     bindings: dict[str, Word] = Field(
         default={},
-        description="CN or SPIFFE ID → `azp`, for services whose certificate is not named after the client, in place "
-        "of what the name itself says.",
+        description="CN or SPIFFE ID → the token's client (`azp`), for services whose certificate is not named after "
+        "the client, in place of what the name itself says.",
         examples=[{"legacy-orders": "order-service", "spiffe://mesh/zone2/orders": "order-service"}],
     )
 

@@ -43,6 +43,9 @@ class IssuerRules(Struct, frozen=True):
     require_binding: bool = False  # a token without `cnf.x5t#S256` is refused
     binding_grace: float = 0.0  # seconds; see identity.token_binding
     introspection_cache: float = 0.0  # seconds for which its answer about a token holds
+    service_tokens: str = "auto"  # how a service's own token is known; see identity.service_tokens
+    service_claims: tuple[tuple[str, str], ...] = ()  # (claim, value): with "claim", one of them is enough
+    client_claim: str = ""  # where the token's client is; "": wherever providers write it
 
 
 class TokenDenials(Struct, frozen=True):

@@ -85,6 +85,9 @@ def _issuers(config: Config) -> tuple[IssuerRules, ...]:
             require_binding=issuer.require_binding,
             binding_grace=issuer.binding_grace,
             introspection_cache=0.0 if issuer.introspection is None else issuer.introspection.cache,
+            service_tokens=issuer.service_tokens,
+            service_claims=tuple(sorted(issuer.service_claims.items())),
+            client_claim=issuer.client_claim or "",
         )
         for issuer in config.issuers
     )
