@@ -71,7 +71,7 @@ def test_the_key_is_not_printed() -> None:
         (GOOD._replace(key=private_pem(ec.generate_private_key(ec.SECP256R1()), b"pass")), "it is encrypted"),
         (GOOD._replace(certificate=b""), "no certificate"),
         (GOOD._replace(certificate=GOOD.key), "no certificate"),
-        (GOOD._replace(certificate=GOOD.certificate[:-40]), "no certificate"),
+        (GOOD._replace(certificate=GOOD.certificate[:-40]), "0 whole blocks"),
         (GOOD._replace(certificate=GOOD.certificate + OTHER.pem), "not issued by the next"),
         (GOOD._replace(certificate=ROOT.pem + GOOD.certificate), "does not belong"),
     ],
@@ -184,7 +184,7 @@ def test_a_bundle_of_authorities_is_taken_once_each() -> None:
     [
         (b"", "no certificate"),
         (b"garbage", "no certificate"),
-        (ROOT.pem[:-40], "no certificate"),
+        (ROOT.pem[:-40], "0 whole blocks"),
         (GOOD.certificate, "is not an authority"),
         (ROOT.pem + GOOD.certificate, "is not an authority"),
         (Authority("old", Life(NOW - DAY, NOW - 1)).pem, "no authority in it is valid"),
