@@ -36,6 +36,7 @@ _TOKEN_KEEPER = ("tests/unit/egress",)
 _EXCHANGED = ("tests/unit/egress/test_exchanged_tokens.py",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
 _RENEWED = ("tests/integration/test_reload_certificates.py",)
+_LISTS = ("tests/unit/credentials/test_revocation_lists.py", "tests/unit/identity/test_peers_since_the_handshake.py")
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 
 _BUNDLE = ("tests/unit/policy/test_bundle.py",)
@@ -44,6 +45,34 @@ _BUNDLE = ("tests/unit/policy/test_bundle.py",)
 def _identity() -> list[Mutation]:
     folder = f"{_SRC}/identity"
     return [
+        Mutation(
+            "Envoy is given every list", f"{_SRC}/credentials/revocation_lists.py",
+            "elif not _is_enough_for_envoy(used, bundle, now):", "elif False:", _LISTS,
+        ),
+        Mutation(
+            "a list of a part counts for all", f"{_SRC}/credentials/revocation_lists.py",
+            "and not one.urls and _is_signed_by", "and _is_signed_by", _LISTS,
+        ),
+        Mutation(
+            "nobody looks at the lists", f"{_SRC}/credentials/revocation_lists.py",
+            "    if not gate:\n", "    if False:\n", _LISTS,
+        ),
+        Mutation(
+            "an authority without a list", f"{folder}/certificates.py",
+            "        return urls is not None\n", "        return True\n", _LISTS,
+        ),
+        Mutation(
+            "a list of another place", f"{folder}/certificates.py",
+            "return any(name.value in urls for", "return any(True for", _LISTS,
+        ),
+        Mutation(
+            "expired lists at the gate", f"{folder}/certificates.py",
+            "if self._now() >= self._listed_until:", "if False:", _LISTS,
+        ),
+        Mutation(
+            "half a PEM file is whole", f"{_SRC}/credentials/pem_files.py",
+            "    if torn:\n", "    if False:\n", ("tests/unit/test_pem.py",),
+        ),
         Mutation(
             "what cannot be told is a user's", f"{folder}/service_tokens.py",
             "        return _is_rfc9068_service(payload)\n    return True\n",

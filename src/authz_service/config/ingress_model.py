@@ -59,7 +59,8 @@ class HttpTls(Section):
     )
     crl_file: File | None = Field(
         default=None,
-        description="Certificate revocation lists of the client CAs, PEM. Reloaded on change.",
+        description="Certificate revocation lists of the client CAs, PEM, up to 8 MiB. Reloaded on change. "
+        "docs/rotation.md has the shapes.",
         examples=["/etc/certs/ca/zone2.crl"],
     )
     crl_expired: Literal["deny", "ignore"] = Field(

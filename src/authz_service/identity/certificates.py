@@ -58,6 +58,8 @@ class Peers:
         self.renewals = Renewals(now)
         self._revoked = frozenset(rules.revoked)
         self._revoked_fingerprints = frozenset(rules.revoked_fingerprints)
+        self._listed = None if rules.listed is None else {issuer: frozenset(urls) for issuer, urls in rules.listed}
+        self._listed_until = float("inf") if rules.listed_until is None else rules.listed_until
         self._withdrawn = [x509.load_pem_x509_certificate(pem.encode("ascii")) for pem in rules.withdrawn]
 
     def require_allowed(self, pem: bytes) -> Peer:
@@ -71,6 +73,8 @@ class Peers:
             peer = self._introduce(pem)
         if not peer.not_before <= self._now() <= peer.not_after:
             raise Rejected(Reason.CLIENT_CERT_EXPIRED, f"valid from {peer.not_before:.0f} to {peer.not_after:.0f}")
+        if self._now() >= self._listed_until:
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "the revocation lists have expired")
         return peer
 
     def _introduce(self, pem: bytes) -> Peer:
@@ -90,10 +94,24 @@ class Peers:
             raise Rejected(Reason.CLIENT_CERT_REVOKED, "its serial is on a revocation list or on the denylist")
         if peer.fingerprint in self._revoked_fingerprints:
             raise Rejected(Reason.CLIENT_CERT_REVOKED, "its fingerprint is on the denylist")
-        if self._withdrawn:
-            certificate = x509.load_pem_x509_certificate(unquote_to_bytes(pem))
-            if any(_is_signed_by(certificate, authority) for authority in self._withdrawn):
-                raise Rejected(Reason.CLIENT_CERT_REVOKED, "its authority is no longer trusted")
+        if not self._withdrawn and self._listed is None:
+            return
+        certificate = x509.load_pem_x509_certificate(unquote_to_bytes(pem))
+        if self._listed is not None and not _is_covered(certificate, self._listed.get(peer.issuer)):
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "no revocation list covers it, or its authority is revoked")
+        if any(_is_signed_by(certificate, authority) for authority in self._withdrawn):
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "its authority is no longer trusted")
+
+
+def _is_covered(certificate: x509.Certificate, urls: frozenset[str] | None) -> bool:
+    """By a list of its authority (None: it has none): one for all of its clients, or for the place that it names."""
+    if not urls:
+        return urls is not None
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return True  # it names no place: the lists at hand are its
+    return any(name.value in urls for point in points for name in point.full_name or ())
 
 
 def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
