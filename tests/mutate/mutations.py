@@ -46,6 +46,11 @@ def _identity() -> list[Mutation]:
     folder = f"{_SRC}/identity"
     return [
         Mutation(
+            "who shows no certificate passes", f"{_SRC}/supervisor/gate_rules.py",
+            'client_auth == "require" or not mtls.allow_anonymous', 'client_auth == "require"',
+            ("tests/unit/supervisor/test_gate_rules.py",),
+        ),
+        Mutation(
             "Envoy is given every list", f"{_SRC}/credentials/revocation_lists.py",
             "elif not _is_enough_for_envoy(used, bundle, now):", "elif False:", _LISTS,
         ),

@@ -83,6 +83,11 @@ def _allowed_clients(config: Config, console: Console) -> None:
             f"[yellow]![/] proxy.mtls.allowed_clients: {escape(' and '.join(uris))} "
             f"may each present the tokens of {escape(client)}: only the last segment is compared. {escape(advice)}"
         )
+    if peers is not None and not peers.required:
+        console.print(
+            "[yellow]![/] proxy.mtls.allow_anonymous: whoever shows no certificate passes allowed_clients; tokens and "
+            "policies must keep him out."
+        )
     if peers is None or not peers.bind_service_tokens or not config.proxy.auth.enabled:
         return
     for issuer in config.issuers:

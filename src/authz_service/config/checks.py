@@ -109,6 +109,9 @@ def _mtls(config: Config) -> Iterator[Finding]:
         yield Finding(
             (*_TLS, "client_auth"), found, "write require (or request), or set proxy.mtls.enabled: false", seen
         )
+    if mtls.allow_anonymous and tls.client_auth == "require":
+        fix = "write client_auth: request where callers without a certificate may pass, or remove allow_anonymous"
+        yield Finding((*_MTLS, "allow_anonymous"), "nobody comes without one: client_auth is require", fix, seen)
     if not mtls.allowed_clients:
         found = "nobody is listed, so every caller would be refused"
         fix = "list who may call, such as CN=api-gateway-client,O=MyOrg"

@@ -158,6 +158,11 @@ class ProxyMtls(Section):
         "enabled.",
         examples=[["CN=api-gateway-client,O=MyOrg", "spiffe://mesh/zone1/api-gateway"]],
     )
+    allow_anonymous: bool = Field(
+        default=False,
+        description="With `client_auth: request`: whether who shows no certificate may pass `allowed_clients`. "
+        "Policies then see `input.mtls.verified: false`.",
+    )
     bind_service_tokens: bool = Field(
         default=True,
         description="A service's own token (`jwt.service_tokens`) is accepted only over that service's own "

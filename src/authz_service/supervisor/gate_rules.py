@@ -66,7 +66,7 @@ def _peers(config: Config) -> PeerRules:
     if problems:
         raise ConfigProblems(problems)
     return PeerRules(
-        required=config.http.tls.client_auth == "require",
+        required=config.http.tls.client_auth == "require" or not mtls.allow_anonymous,
         allowed=tuple(rules),
         bind_service_tokens=mtls.bind_service_tokens,
         bindings=tuple(sorted(mtls.bindings.items())),

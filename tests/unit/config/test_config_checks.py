@@ -94,6 +94,19 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         "same socket",
     ),
     ("proxy.mtls.allowed_clients", {}, {"proxy.mtls.allowed_clients": []}, "list who may call"),
+    (
+        "proxy.mtls.allow_anonymous",
+        {"http.tls.client_auth": "request", "proxy.mtls.allow_anonymous": "true"},
+        {"proxy.mtls.allow_anonymous": "true"},
+        "client_auth: request",
+    ),
+    (
+        "jwt.service_tokens",
+        {"jwt.service_tokens": "claim", "jwt.service_claims": {"idtyp": "app"}},
+        {"jwt.service_tokens": "claim"},
+        "service_claims",
+    ),
+    ("jwt.service_claims", {}, {"jwt.service_claims": {"idtyp": "app"}}, "service_tokens: claim"),
     ("jwt", {"jwt": REMOVED, "proxy.auth": {"enabled": "false"}}, {"jwt": REMOVED}, "jwt.issuer"),
     (
         "jwt.issuers[1].issuer",
