@@ -46,6 +46,18 @@ def _identity() -> list[Mutation]:
     folder = f"{_SRC}/identity"
     return [
         Mutation(
+            "handshakes sign with SHA-1", f"{_SRC}/envoy/tls.py",
+            '        "signature_algorithms": SIGNATURES,\n', "", ("tests/integration/envoy/test_key_kinds.py",),
+        ),
+        Mutation(
+            "a weak link above the leaf", f"{_SRC}/credentials/certificates.py",
+            "        if not is_strong_key(one.public_key()):", "        if False:", _OWN_CERTIFICATES,
+        ),
+        Mutation(
+            "a small exponent", f"{_SRC}/domain/strong_keys.py",
+            "RSA_EXPONENTS = range(65537,", "RSA_EXPONENTS = range(3,", (*_OWN_CERTIFICATES, *_KEYS),
+        ),
+        Mutation(
             "who shows no certificate passes", f"{_SRC}/supervisor/gate_rules.py",
             'client_auth == "require" or not mtls.allow_anonymous', 'client_auth == "require"',
             ("tests/unit/supervisor/test_gate_rules.py",),

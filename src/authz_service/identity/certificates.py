@@ -10,23 +10,18 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from authz_service.domain.decision import NO_PEER, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import ClientRule, PeerRules
 from authz_service.domain.spiffe import is_spiffe_id
+from authz_service.domain.strong_keys import is_strong_key, is_strong_signature
 from authz_service.identity.token_binding import Renewals
 
 MAX_CACHED = 1024
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
-_MIN_RSA_BITS = 2048
-_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 # Attributes that people write by name, beside those of RFC 4514 §3, which cryptography knows.
 _MORE_NAMES = {
     "emailAddress": NameOID.EMAIL_ADDRESS,
@@ -167,22 +162,9 @@ def read_peer(pem: bytes) -> Peer:
 
 
 def _require_strong(certificate: x509.Certificate) -> None:
-    match certificate.public_key():
-        case RSAPublicKey() as rsa if rsa.key_size >= _MIN_RSA_BITS:
-            pass
-        case EllipticCurvePublicKey() as ec if ec.curve.name in _CURVES:
-            pass
-        case Ed25519PublicKey():
-            pass
-        case _:
-            raise _invalid("a weak or unusual key")
-    digest = certificate.signature_hash_algorithm
-    is_strong = (
-        certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519
-        if digest is None
-        else digest.name in _DIGESTS
-    )
-    if not is_strong:
+    if not is_strong_key(certificate.public_key()):
+        raise _invalid("a weak or unusual key")
+    if not is_strong_signature(certificate):
         raise _invalid("signed with a weak or unusual digest")
 
 

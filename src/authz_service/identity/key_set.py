@@ -4,12 +4,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, S
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
+from authz_service.domain.strong_keys import RSA_BITS, RSA_EXPONENTS
 from authz_service.identity.signatures import Key, PublicKey, algorithms_for
 from authz_service.identity.strict_json import decode_object
 from authz_service.identity.strict_jwt import base64url, is_kid
 
-_RSA_BITS = range(2048, 8192 + 1)  # below is weak (RFC 7518 §3.3), above only costs time
-_RSA_EXPONENTS = range(65537, 1 << 32, 2)
 _CURVES = {"P-256": SECP256R1(), "P-384": SECP384R1(), "P-521": SECP521R1()}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -63,7 +62,7 @@ def _public_key(entry: dict[str, object]) -> PublicKey:
     match entry.get("kty"), entry.get("crv"):
         case "RSA", _:
             modulus, exponent = int.from_bytes(_octets(entry, "n")), int.from_bytes(_octets(entry, "e"))
-            if modulus.bit_length() not in _RSA_BITS or exponent not in _RSA_EXPONENTS:
+            if modulus.bit_length() not in RSA_BITS or exponent not in RSA_EXPONENTS:
                 raise ValueError("a weak or unreasonable RSA key")
             return RSAPublicNumbers(exponent, modulus).public_key()
         case "EC", str(name) if name in _CURVES:

@@ -4,8 +4,10 @@ import base64
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +30,16 @@ DAY = 86_400.0
 ROOT = Authority.living("zone2-ca", NOW)
 OTHER = Authority.living("zone1-ca", NOW)
 MIDDLE = Authority("zone2-issuing", ROOT.life, ROOT)
+AS_LEAF = Leaf(MIDDLE.pem, private_pem(MIDDLE.private), 0)
+
+
+def below_weak(**odd: Any) -> Leaf:
+    """A good leaf below an issuing authority that is odd in one thing."""
+    middle = Authority("odd-issuing", ROOT.life, ROOT, **odd)
+    leaf = middle.issue("x", dns=("x",))
+    return leaf._replace(certificate=leaf.certificate + middle.pem)
+
+
 GOOD = ROOT.issue("order-service", dns=("order-service.zone2.local",), usages=(SERVER,))
 
 
@@ -64,7 +76,12 @@ def test_the_key_is_not_printed() -> None:
         (ROOT.issue("x", dns=("x",), usages=(CLIENT,)), "not made for a TLS server"),
         (ROOT.issue("x", dns=("x",), key=rsa.generate_private_key(65537, 1024)), "TLS peers refuse"),
         (ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP256K1())), "TLS peers refuse"),
-        (ROOT.issue("x", dns=("x",), key=ed25519.Ed25519PrivateKey.generate()), "TLS peers refuse"),
+        (ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP224R1())), "TLS peers refuse"),
+        (ROOT.issue("x", dns=("x",), key=rsa.generate_private_key(3, 2048)), "TLS peers refuse"),
+        (AS_LEAF, "is an authority, and no peer"),
+        (below_weak(key=rsa.generate_private_key(65537, 1024)), "has a weak or unusual key"),
+        (below_weak(key=ec.generate_private_key(ec.SECP224R1())), "has a weak or unusual key"),
+        (below_weak(digest=hashes.SHA224()), "is signed with a weak or unusual digest"),
         (GOOD._replace(key=ROOT.issue("y").key), "does not belong to the certificate"),
         (GOOD._replace(key=b""), "not a PEM private key"),
         (GOOD._replace(key=GOOD.certificate), "not a PEM private key"),
@@ -92,6 +109,9 @@ def test_one_wrong_thing_is_enough_to_refuse_a_pair(leaf: Leaf, found: str) -> N
         ROOT.issue("x", addresses=("127.0.0.1",)),
         ROOT.issue("x", dns=("x",), key=rsa.generate_private_key(65537, 2048)),
         ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP384R1())),
+        ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP521R1())),
+        ROOT.issue("x", dns=("x",), key=ed25519.Ed25519PrivateKey.generate()),
+        below_weak(),
         GOOD._replace(certificate=GOOD.certificate + ROOT.pem),
     ],
 )
@@ -187,6 +207,9 @@ def test_a_bundle_of_authorities_is_taken_once_each() -> None:
         (ROOT.pem[:-40], "0 whole blocks"),
         (GOOD.certificate, "is not an authority"),
         (ROOT.pem + GOOD.certificate, "is not an authority"),
+        (ROOT.pem + Authority("weak", ROOT.life, key=rsa.generate_private_key(65537, 1024)).pem, "weak or unusual key"),
+        (Authority("weak", ROOT.life, key=rsa.generate_private_key(3, 2048)).pem, "weak or unusual key"),
+        (ROOT.pem + Authority("old", ROOT.life, ROOT, digest=hashes.SHA224()).pem, "weak or unusual digest"),
         (Authority("old", Life(NOW - DAY, NOW - 1)).pem, "no authority in it is valid"),
         (Authority("new", Life(NOW + 1, NOW + DAY)).pem, "no authority in it is valid"),
     ],
@@ -207,6 +230,11 @@ def test_a_dead_authority_beside_a_live_one_is_a_warning() -> None:
 
     assert len(bundle.warnings) == 1
     assert bundle.seconds_to_expiry(NOW) == 365 * DAY
+
+
+def test_a_roots_signature_of_itself_does_not_matter() -> None:
+    """Nobody relies on it (RFC 5280 §6.1.1 d); its key does."""
+    assert bundle_of(Authority("old-root", ROOT.life, digest=hashes.SHA224())).warnings == ()
 
 
 def test_a_bundle_that_drops_the_authority_of_our_own_live_leaf_is_refused() -> None:
