@@ -46,6 +46,19 @@ def _identity() -> list[Mutation]:
     folder = f"{_SRC}/identity"
     return [
         Mutation(
+            "our calls know servers by their CN", f"{_SRC}/tls_context.py",
+            "    context.hostname_checks_common_name = False\n", "", ("tests/integration/test_calls_of_ours.py",),
+        ),
+        Mutation(
+            "a CA file adds to the system's", f"{_SRC}/tls_context.py",
+            "    if ca_file is None:\n        context.load_default_certs()\n    else:\n",
+            "    context.load_default_certs()\n    if ca_file is not None:\n", ("tests/integration/test_calls_of_ours.py",),
+        ),
+        Mutation(
+            "Redis' URL switches checking off", f"{_SRC}/credentials/shared_tokens.py",
+            'if options.get("connection_class") is SSLConnection:', "if False:", ("tests/integration/test_calls_of_ours.py",),
+        ),
+        Mutation(
             "handshakes sign with SHA-1", f"{_SRC}/envoy/tls.py",
             '        "signature_algorithms": SIGNATURES,\n', "", ("tests/integration/envoy/test_key_kinds.py",),
         ),
@@ -156,7 +169,7 @@ def _identity() -> list[Mutation]:
         Mutation("HS256 joins the algorithms", f"{folder}/signatures.py", "ALGORITHMS = frozenset({*_RSA, *_EC, _ED})",
                  'ALGORITHMS = frozenset({*_RSA, *_EC, _ED, "HS256", "none"})', _TOKENS),
         Mutation("an encryption key verifies", f"{folder}/key_set.py", 'entry.get("use", "sig") == "sig"', "True", _KEYS),
-        Mutation("RSA of 1024 bits", f"{folder}/key_set.py", "range(2048, 8192 + 1)", "range(1024, 8192 + 1)", _KEYS),
+        Mutation("RSA of 1024 bits", f"{_SRC}/domain/strong_keys.py", "range(2048, 8192 + 1)", "range(1024, 8192 + 1)", _KEYS),
         Mutation(
             "any client certificate", f"{folder}/certificates.py",
             "if not any(is_match(rule, peer) for rule in self._rules.allowed):", "if False:", _PEERS,

@@ -54,6 +54,9 @@ def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:
         found = "is missing" if store.url is None else "is not an address of Redis"
         fix = "write redis://host:6379/0, rediss://host:6379/0 for TLS, or unix:///a/socket"
         yield Finding((*place, "url"), found, fix, ((*place, "type"),))
+    elif store.url is not None and "ssl_" in store.url.reveal().partition("?")[2]:
+        fix = "leave TLS to rediss:// and ca_file"
+        yield Finding((*place, "url"), "it would change how Redis' certificate is checked (ssl_…)", fix)
     if store.ca_file is not None and scheme != "rediss":
         fix = "write rediss:// in the url, or remove ca_file"
         yield Finding((*place, "ca_file"), "there is a CA, but no TLS", fix, ((*place, "url"),))

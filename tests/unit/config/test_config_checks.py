@@ -230,6 +230,12 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
     ("egress.addr", {"egress.addr": "[::1]:8080"}, {"egress.addr": "10.0.0.1:8080"}, "loopback"),
     ("egress.token_store.url", shared(), shared(url="tokens:6379"), "rediss://"),
     ("egress.token_store.url", shared(), shared(url=REMOVED), "rediss://"),
+    (
+        "egress.token_store.url",
+        shared(url="rediss://tokens/0?db=1"),
+        shared(url="rediss://tokens/0?ssl_cert_reqs=none"),
+        "rediss:// and ca_file",
+    ),
     ("egress.token_store.ca_file", shared(url="rediss://tokens", ca_file="/ca"), shared(ca_file="/ca"), "rediss"),
     ("egress.token_store.encryption_key", shared(), shared(encryption_key=REMOVED), "encryption_key_file"),
     ("egress.token_store.encryption_key", shared(), shared(encryption_key="k" * 31), "openssl"),
