@@ -24,6 +24,7 @@ from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.audit_destination import require_writable_audit
 from authz_service.supervisor.bundle_keeper import require_bundle_keys
 from authz_service.supervisor.gate_rules import gate_rules
+from authz_service.supervisor.provider_requests import require_usable_authorities
 from authz_service.supervisor.served_certificates import ServedCertificates
 from authz_service.supervisor.served_denylist import load_denylist
 
@@ -39,6 +40,7 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
     if config is not None:
         report.part("allowed clients", lambda: _allowed_clients(config, console))
         report.part("certificates", lambda: _certificates(config, console))
+        report.part("keys and authorities of our own calls", lambda: require_usable_authorities(config))
         report.part("audit file", lambda: require_writable_audit(config, config_path))
         if config.revocation is not None:
             report.part("denylist", partial(load_denylist, config.revocation.path))

@@ -25,7 +25,7 @@ from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.bundle_keeper import bundle_folder
 from authz_service.supervisor.gate_rules import gate_rules
-from authz_service.supervisor.outbound import require_usable_authorities
+from authz_service.supervisor.provider_requests import require_usable_authorities
 
 
 @dataclass(frozen=True, slots=True)
