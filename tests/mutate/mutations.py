@@ -37,6 +37,7 @@ _EXCHANGED = ("tests/unit/egress/test_exchanged_tokens.py",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
 _RENEWED = ("tests/integration/test_reload_certificates.py",)
 _LISTS = ("tests/unit/credentials/test_revocation_lists.py", "tests/unit/identity/test_peers_since_the_handshake.py")
+_BYTES = ("tests/integration/envoy/test_same_bytes.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 
 _BUNDLE = ("tests/unit/policy/test_bundle.py",)
@@ -45,6 +46,9 @@ _BUNDLE = ("tests/unit/policy/test_bundle.py",)
 def _identity() -> list[Mutation]:
     folder = f"{_SRC}/identity"
     return [
+        Mutation("empty segments vanish", f"{_SRC}/envoy/listeners.py", "merge_slashes=False,", "merge_slashes=True,", _BYTES),
+        Mutation("a prefix takes slashes with it", f"{_SRC}/envoy/routes.py", 'f"^{re.escape(base)}/?"', 'f"^{re.escape(base)}/*"', _BYTES),
+        Mutation("trailers reach the service", f"{_SRC}/envoy/listeners.py", "            filters.no_trailers(),\n", "", _BYTES),
         Mutation(
             "our calls know servers by their CN", f"{_SRC}/tls_context.py",
             "    context.hostname_checks_common_name = False\n", "", ("tests/integration/test_calls_of_ours.py",),

@@ -241,7 +241,8 @@ class Proxy(Section):
     )
     upstream: ServiceUrl = Field(
         default=Endpoint("http", "127.0.0.1", 9000),
-        description="The service itself. `unix:///path` is a Unix socket.",
+        description="The service itself. `unix:///path` is a Unix socket. HTTP/1.1 is spoken to it, and HTTP/2 (gRPC) "
+        "where it says `h2c://host:port` or `h2c+unix:///path`.",
         examples=["http://127.0.0.1:9000"],
     )
     auth: ProxyAuth = ProxyAuth()

@@ -239,7 +239,7 @@ ServiceUrl = Annotated[
     Endpoint,
     _parsed_by(parse_endpoint, Endpoint),
     _PRINTED,
-    _described("service URL", r"^(https?://[^/]+/?|unix:///.+)$"),
+    _described("service URL", r"^((https?|h2c)://[^/]+/?|(h2c\+)?unix:///.+)$"),
 ]
 HttpUrl = Annotated[str, AfterValidator(_http_url), _described("URL", r"^https?://")]
 File = Annotated[Path, _parsed_by(_path, Path), _PRINTED, _described("path", minLength=1)]

@@ -122,7 +122,9 @@ def egress_routes(config: Config) -> Message:
 def _forward(
     name: str, match: Message, upstream: Upstream, rewrite: Message, timeout: float | None, config: Config
 ) -> list[Message]:
-    """First gRPC, on HTTP/2 and timed by its own header; then safe methods if they may be repeated; then all others."""
+    """First gRPC, where HTTP/2 is spoken, timed by its own header; then safe methods if they may be repeated; then all
+    others.
+    """
     to: Message = {"timeout": "0s", **rewrite}
     attempts, default_timeout = 0, config.http.timeouts.request
     if upstream.target is not None:
@@ -130,14 +132,15 @@ def _forward(
         attempts, default_timeout = upstream.target.retries.attempts, upstream.target.timeout
     if timeout is None:
         timeout = default_timeout
-    grpc: Message = {
-        **to,
-        "cluster": upstream.grpc_cluster,
-        "max_stream_duration": {"grpc_timeout_header_max": "0s"},
-        **_retry(_RETRY_ANY, attempts, 0),
-    }
-    found: list[Message] = [{"name": name, "match": {**match, "grpc": {}}, "route": grpc}]
     to["cluster"] = upstream.cluster
+    found: list[Message] = []
+    if upstream.speaks_http2:
+        grpc: Message = {
+            **to,
+            "max_stream_duration": {"grpc_timeout_header_max": "0s"},
+            **_retry(_RETRY_ANY, attempts, 0),
+        }
+        found.append({"name": name, "match": {**match, "grpc": {}}, "route": grpc})
     if attempts:
         safe = {**to, **_retry(_RETRY_SAFE, attempts, timeout)}
         found.append(
@@ -168,7 +171,7 @@ def _rewrite(base: str, strip_prefix: str | None) -> Message:
     if strip_prefix is None:
         return {}
     if base == strip_prefix:  # prefix_rewrite "/" would give "//x"
-        return {"regex_rewrite": {"pattern": {"regex": f"^{re.escape(base)}/*"}, "substitution": "/"}}
+        return {"regex_rewrite": {"pattern": {"regex": f"^{re.escape(base)}/?"}, "substitution": "/"}}
     if not base.startswith(f"{strip_prefix}/"):
         raise RenderError(f"strip_prefix {strip_prefix} is not the beginning of {base}")
     return {"prefix_rewrite": base.removeprefix(strip_prefix)}

@@ -231,15 +231,15 @@ class Status:
 
 
 def failing_updates(failing: Mapping[str, int]) -> list[str]:
-    """In words: what Envoy asks DNS for, once for both clusters of a place; what it got from us or from the agent."""
-    told: dict[str, None] = {}
+    """In words: what Envoy asks DNS for; what it got from us or from the agent."""
+    told = []
     for source, times in failing.items():
         kind, _, name = source.partition(".")
         if kind == "cluster":
-            told[f"the name behind {name.removesuffix('_h2')} is not resolved (DNS): requests to it get 503"] = None
+            told.append(f"the name behind {name} is not resolved (DNS): requests to it get 503")
         else:
-            told[f"envoy refused an update: {source}, {times} times in a row"] = None
-    return [*told]
+            told.append(f"envoy refused an update: {source}, {times} times in a row")
+    return told
 
 
 def _plain(state: Any) -> dict[str, Any]:

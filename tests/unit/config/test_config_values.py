@@ -236,3 +236,16 @@ def test_what_prints_a_value_has_a_signature() -> None:
 
     assert len(printers) > 5
     assert [one for one in printers if not isinstance(one, FunctionType | type)] == []
+
+
+@pytest.mark.parametrize("text", ["h2c://app:9000", "h2c+unix:///run/app.sock"])
+def test_http2_without_tls_is_said_by_the_scheme(text: str) -> None:
+    """And by nothing else: the same place without it is another one."""
+    found = parse_endpoint(text)
+
+    assert found.http2
+    assert str(found) == text
+    assert parse_endpoint(text.replace("h2c+", "").replace("h2c:", "http:")) != found
+    for wrong in ("h2c://", "h2c:///x", "h2c://a/b", "h2c+unix://a", "h2c+http://a"):
+        with pytest.raises(ValueError, match="write"):
+            parse_endpoint(wrong)

@@ -46,8 +46,8 @@ def test_sources_are_told_apart() -> None:
 
 
 def test_they_are_told_in_words() -> None:
-    """A name that is not resolved is no refused update; its two clusters are one place."""
-    told = failing_updates({"cluster.target_a": 3, "cluster.target_a_h2": 3, "listener_manager.lds": 1})
+    """A name that is not resolved is no refused update."""
+    told = failing_updates({"cluster.target_a": 3, "listener_manager.lds": 1})
 
     assert told == [
         "the name behind target_a is not resolved (DNS): requests to it get 503",
