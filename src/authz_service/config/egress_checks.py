@@ -13,6 +13,7 @@ _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 def egress_findings(egress: Egress) -> Iterator[Finding]:
     yield from _door(egress)
+    yield from _one_client_one_secret(egress)
     if egress.token_store.type == "redis":
         yield from _shared_store(("egress", "token_store"), egress.token_store)
     if not egress.targets:
@@ -43,6 +44,25 @@ def exchange_findings(config: Config) -> Iterator[Finding]:
                 found = f"the target {name} wants an exchanged token, which only the egress gives"
                 fix = "let the service call it by a route of the egress, or use another auth.type"
                 yield Finding(way, found, fix, (place,))
+
+
+def _one_client_one_secret(egress: Egress) -> Iterator[Finding]:
+    """Targets that ask for the same token share it, so only one of their secrets is ever sent."""
+    known: dict[object, tuple[str, TargetAuth]] = {}
+    for name, target in egress.targets.items():
+        auth = target.auth
+        if not auth.has_own_token:
+            continue
+        key = (auth.token_url, auth.client_id, tuple(sorted(auth.scopes)), auth.audience)
+        first, before = known.setdefault(key, (name, auth))
+        ours, theirs = (
+            (one.client_auth, one.client_secret and one.client_secret.reveal(), one.client_secret_file)
+            for one in (auth, before)
+        )
+        if ours != theirs:
+            place: Place = ("egress", "targets", name, "auth")
+            found = f"the same client asks for the same token as egress.targets.{first}, but proves itself otherwise"
+            yield Finding(place, found, "give both the same client_auth and secret, or scopes of their own")
 
 
 def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:

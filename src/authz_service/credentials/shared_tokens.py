@@ -61,6 +61,7 @@ class SharedTokens:
         self._seal = Seal(settings.encryption_key)
         self._redis = Redis(connection_pool=connection_pool(settings))
         self._alone_until = 0.0
+        self._not_before = float("-inf")
         self.problem = ""  # why tokens are not shared at the moment
 
     async def fetch(self, request: TokenRequest) -> Token:
@@ -71,6 +72,10 @@ class SharedTokens:
             except (RedisError, OSError, TimeoutError) as error:
                 self._failed(error)
         return await self._fetch(request)
+
+    def pass_over_older(self) -> None:
+        """What lies in Redis from before this moment is no longer good enough: a target refused it."""
+        self._not_before = self._clock.steady()
 
     async def close(self) -> None:
         with suppress(RedisError, OSError):
@@ -114,6 +119,8 @@ class SharedTokens:
         left = await self._redis.pttl(name) / 1000
         token = self._seal.open(name, sealed)
         if token is None or left <= _DUE * min(request.refresh_before_expiry, token.lifetime / 2):
+            return None
+        if self._clock.steady() - (token.lifetime - left) < self._not_before:
             return None
         return Token(token.value, left, token.scopes)
 

@@ -17,7 +17,8 @@ from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeySta
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
 from authz_service.credentials.token_exchange import Exchanger, Refusal
 from authz_service.domain.rules import IssuerKeys
-from authz_service.egress.token_keeper import Subscription, TokenKeepers, TokenState
+from authz_service.egress.token_keeper import TokenState
+from authz_service.egress.token_keepers import Subscription, TokenKeepers
 from authz_service.http_client import HttpClient
 from authz_service.identity.key_set import usable_keys
 from authz_service.supervisor.provider_requests import endpoints, exchange_requests, token_request
@@ -140,6 +141,17 @@ class Outbound:
 
     def token_states(self) -> list[TokenState]:
         return self._tokens.states()
+
+    async def doubt_token(self, target: str) -> None:
+        """It answered 401: the token was taken back, maybe, and Redis may still have it for all of us."""
+        if self._shared is not None:
+            self._shared.pass_over_older()
+        await self._tokens.doubt(target)
+
+    async def ask_for_tokens_anew(self) -> None:
+        if self._shared is not None:
+            self._shared.pass_over_older()
+        await self._tokens.ask_anew()
 
     def token_store_problem(self) -> str:
         """Why tokens are not shared at the moment, although they should be."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.config_files import REMOVED, TARGET, changed, load_tree, problems_of
+from tests.support.config_files import GOOD, REMOVED, TARGET, changed, load_tree, problems_of
 
 from authz_service import headers
 
@@ -17,6 +17,7 @@ DATA = "https://data-service.zone3.local:8443"
 
 Changes = dict[str, Any]
 OTHER = "https://payment-service.zone2.local:8443"
+CLIENT = {**GOOD["egress"]["targets"]["data-service"]["auth"], "client_secret": "another"}
 PLAIN = {"http.tls": {"enabled": "false"}, "proxy.mtls": REMOVED}
 
 
@@ -228,6 +229,12 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
     ),
     ("egress.addr", {"egress.addr": "127.0.0.2:8080"}, {"egress.addr": ":8080"}, "loopback"),
     ("egress.addr", {"egress.addr": "[::1]:8080"}, {"egress.addr": "10.0.0.1:8080"}, "loopback"),
+    (
+        "egress.targets.second.auth",
+        {"egress.targets.second": {"url": "http://b", "auth": {**CLIENT, "scopes": ["b"]}}},
+        {"egress.targets.second": {"url": "http://b", "auth": CLIENT}},
+        "the same client_auth and secret",
+    ),
     ("egress.token_store.url", shared(), shared(url="tokens:6379"), "rediss://"),
     ("egress.token_store.url", shared(), shared(url=REMOVED), "rediss://"),
     (
