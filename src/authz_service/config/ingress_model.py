@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from authz_service.config.addresses import EVERY_ADDRESS, Address, Endpoint
+from authz_service.config.cors_model import Cors
 from authz_service.config.limits_model import Limits
 from authz_service.config.section import Section
 from authz_service.config.values import (
@@ -254,3 +255,4 @@ class Proxy(Section):
         "`upstream`.",
     )
     headers: Headers = Headers()
+    cors: Cors = Cors()

@@ -6,6 +6,7 @@ from authz_service import headers
 from authz_service.config.model import Address, Config, Egress, Tracing, UnixAddress
 from authz_service.envoy import access_log, filters, limits, local_replies, tls
 from authz_service.envoy.clusters import TRACES_CLUSTER
+from authz_service.envoy.cors import cors_filter
 from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.routes import exchanges
@@ -47,6 +48,7 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
         http_filters=[
             *filters.correlation(),
             filters.no_trailers(),
+            *cors_filter(config),
             *limits.per_peer(config),
             filters.body_limit(config.http.max_body_bytes),
             filters.ask_the_gate(config),

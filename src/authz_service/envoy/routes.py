@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from authz_service import headers, request_form
 from authz_service.config.model import Address, Config
 from authz_service.envoy import upstreams
+from authz_service.envoy.cors import cors_policy
 from authz_service.envoy.filters import not_asked, previous_hosts
 from authz_service.envoy.messages import Json, Message, message, seconds, set_header
 from authz_service.envoy.upstreams import Upstream
@@ -49,7 +50,7 @@ def ingress_routes(config: Config) -> Message:
         found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
     else:
         found += _forward(APP_ROUTE, {"prefix": "/"}, upstreams.of_ingress(config, None), {}, None, config)
-    return _configuration("ingress", [{"name": "all", "domains": ["*"], "routes": found}])
+    return _configuration("ingress", [{"name": "all", "domains": ["*"], "routes": found, **cors_policy(config)}])
 
 
 def exchanges(config: Config) -> bool:

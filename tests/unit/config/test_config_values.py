@@ -60,6 +60,11 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
         ["http://app:9000", "unix:///run/a.sock"],
         ["app:9000", "unix://a", "http://a/b", "http://a?b", ""],
     ),
+    (
+        "proxy.cors.allow_origins",
+        [["https://app.example.com"], ["http://localhost:3000", "https://[::1]:8443"]],
+        [["*"], ["https://a/"], ["app"], ["null"], ["https://A"], ["https://a:443"], ["https://a.*"], "https://a"],
+    ),
     ("proxy.auth.header", ["X-Token"], ["X Token", "X:Token", ":path", "", "Ä"]),
     ("proxy.auth.scheme", ["Bearer"], ["", "Be arer"]),
     (
