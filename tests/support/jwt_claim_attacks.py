@@ -111,9 +111,6 @@ def attacks_on_keys(now: float = NOW) -> Iterator[Attack]:
     )  # fmt: skip
     for number, members in enumerate(broken):
         yield row(f"{number} {_summary(members)}", jwk(rsa, **members))
-    yield row("twice, both the same", jwk(rsa), jwk(rsa))
-    yield row("twice, another first", jwk(small._replace(key=tokens.rsa_key("stranger"))), jwk(rsa))
-    yield row("twice, of another type", jwk(ec), jwk(rsa))
     yield row("not an object", "k", 7, None, [jwk(rsa)])
     yield row("RSA of 1024 bits", jwk(small), signer=small)
     yield row("RSA with exponent 3", jwk(cube), signer=cube)

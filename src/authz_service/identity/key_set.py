@@ -13,23 +13,23 @@ _CURVES = {"P-256": SECP256R1(), "P-384": SECP384R1(), "P-521": SECP521R1()}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
-def usable_keys(jwks_text: str) -> dict[str, Key]:
-    """The keys to verify with, by kid ("" for one without). Raises ValueError when the document itself is no key set.
+def usable_keys(jwks_text: str) -> dict[str, tuple[Key, ...]]:
+    """The keys to verify with, by kid ("" for those without). Raises ValueError when the document itself is no key set.
 
     A key that cannot be used is left out, so that one odd key does not lock out an issuer: one that is not for
-    signatures, of another type, weak, malformed, or with its private half in public. Two keys of one kid are both left
-    out: which one is meant would depend on their order.
+    signatures, of another type, weak, malformed, or with its private half in public. One key that stands there twice is
+    one; different ones of one name are all there, for whoever can to try those that fit.
     """
     entries = decode_object(jwks_text).get("keys")
     if not isinstance(entries, list):
         raise ValueError("a key set has a list `keys`")  # noqa: TRY004 - the document's fault, not the caller's
-    keys: dict[str, Key] = {}
-    repeated: set[str] = set()
+    keys: dict[str, tuple[Key, ...]] = {}
     for key in filter(None, map(_usable_key, entries)):
-        if key.kid in keys:
-            repeated.add(key.kid)
-        keys[key.kid] = key
-    return {kid: key for kid, key in keys.items() if kid not in repeated}
+        same = [one for one in keys.get(key.kid, ()) if one.public == key.public]
+        others = tuple(one for one in keys.get(key.kid, ()) if one not in same)
+        algorithms = key.algorithms.union(*(one.algorithms for one in same))
+        keys[key.kid] = (*others, Key(key.kid, algorithms, key.public))
+    return keys
 
 
 def _usable_key(entry: object) -> Key | None:
