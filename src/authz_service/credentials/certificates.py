@@ -4,6 +4,7 @@ Reading a file is the thin outside (`load_…`); the judgement (`parse_…`) is 
 """
 
 import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,10 +68,17 @@ def load_key_pair(cert_file: Path, key_file: Path, purpose: Purpose, now: float)
     chain = pem_files.read_file(cert_file, "certificate")
     key = pem_files.read_file(key_file, "private key")
     pair = parse_key_pair(chain, key, purpose, now, files=(str(cert_file), str(key_file)))
-    if key_file.stat().st_mode & 0o077:
+    if _is_open(key_file):
         warning = f"{key_file}: group or others may use the private key; chmod 600"
         return replace(pair, warnings=(*pair.warnings, warning))
     return pair
+
+
+def _is_open(key_file: Path) -> bool:
+    """To more than its owner, and a group of ours that may only read (what Kubernetes' `fsGroup` makes of a secret)."""
+    status = key_file.stat()
+    ours = {os.getegid(), *os.getgroups()}
+    return bool(status.st_mode & (0o037 if status.st_gid in ours else 0o077))
 
 
 def load_ca_bundle(file: Path, now: float) -> CaBundle:

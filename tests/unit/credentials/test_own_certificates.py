@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ def test_an_open_key_file_is_a_warning(tmp_path: Path) -> None:
     cert_file, key_file = GOOD.write(tmp_path, "server")
     assert load_key_pair(cert_file, key_file, "server", NOW).warnings == ()
 
-    key_file.chmod(0o640)
+    key_file.chmod(0o644)
     assert "chmod 600" in load_key_pair(cert_file, key_file, "server", NOW).warnings[0]
 
 
@@ -306,3 +307,20 @@ def test_garbage_is_a_problem_and_never_a_crash(noise: bytes, place: int, pem: b
         parse_key_pair(GOOD.certificate, spoilt, "server", NOW)
     with contextlib.suppress(CertificateProblems):
         parse_ca_bundle(spoilt, NOW)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o440, 0o640])
+def test_a_key_that_our_own_group_may_read_is_no_alarm(tmp_path: Path, mode: int) -> None:
+    """What Kubernetes' `fsGroup` makes of every secret; more than that, or another's group, is told."""
+    cert_file, key_file = GOOD.write(tmp_path, "server")
+    os.chown(key_file, -1, os.getegid())
+    key_file.chmod(mode)
+    assert load_key_pair(cert_file, key_file, "server", NOW).warnings == ()
+
+    for wrong in (mode | 0o020, mode | 0o004):
+        key_file.chmod(wrong)
+        assert "chmod" in load_key_pair(cert_file, key_file, "server", NOW).warnings[0]
+    if os.geteuid() == 0 and mode & 0o040:
+        key_file.chmod(mode)
+        os.chown(key_file, -1, 54_321)
+        assert "chmod" in load_key_pair(cert_file, key_file, "server", NOW).warnings[0]
