@@ -1,4 +1,4 @@
-# Every command a developer needs. `make demo` and `make test` work on a machine with only Python 3.11+, pip and make.
+# Every command a developer needs. `make demo` and `make test` work on a machine with only Python 3.11 to 3.13, pip and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,8 +16,12 @@ SECONDS_ ?= 600
 SEED ?=
 TESTS ?= tests
 IDP ?= development
+# The newest interpreter that runs; pyenv's need not be the one that is switched on.
+NEWEST ?= $(shell for minor in 13 12; do \
+  for found in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \
+    "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
-.PHONY: demo up test unlinted-test test-rego bench-rego lint format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.PHONY: demo up test unlinted-test test-newest test-rego bench-rego lint format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
 	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
@@ -36,6 +40,15 @@ test: lint unlinted-test  ## lint, types, layers, then every test
 
 unlinted-test: $(INSTALLED)  # most of them wait: for tokens that end, for processes that come back
 	$(BIN)/python -m pytest -n 2 $(TESTS)
+
+test-newest:  ## the unit tests and the demo on the newest Python that is here (NEWEST=python3.x names another)
+ifeq ($(NEWEST),)
+	@echo "not tried: there is no Python newer than 3.11 here"
+else
+	$(MAKE) install VENV=.venv-newest PYTHON=$(NEWEST)
+	.venv-newest/bin/python -m pytest tests/unit -n 2
+	$(MAKE) demo VENV=.venv-newest
+endif
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -105,7 +118,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	@echo "installing into $(VENV) …"
-	@$(PYTHON) -c 'import sys; sys.exit("authz-service needs Python 3.11 or newer; set PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "authz-service runs on Python 3.11, 3.12 and 3.13; set PYTHON=…")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -120,4 +133,4 @@ requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	  --extra devkit --constraint requirements/dev.txt --output-file requirements/devkit.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-newest $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

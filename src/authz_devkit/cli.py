@@ -1,5 +1,7 @@
 """`authz-dev`: the development kit's commands. Each one is imported only when it is called."""
 
+import io
+import sys
 from importlib import import_module
 
 import click
@@ -21,15 +23,31 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        command = getattr(import_module(module), name)
+        try:
+            command = getattr(import_module(module), name)
+        except ModuleNotFoundError as missing:
+            if str(missing.name).startswith("authz_"):
+                raise
+            return _cannot(cmd_name, f"needs the package {missing.name}: pip install 'authz-service[devkit]'")
         assert isinstance(command, click.Command)
         return command
+
+
+def _cannot(name: str, why: str) -> click.Command:
+    def fail() -> None:
+        raise click.ClickException(f"{name} {why}")
+
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, callback=fail, help=f"Cannot run: {why}", context_settings=anything)
 
 
 @click.group(cls=_Lazy)
 @click.version_option(package_name="authz-service")
 def main() -> None:
     """What a developer needs around authz-service: certificates, an identity provider, the demo mesh."""
+    for stream in (sys.stdout, sys.stderr):  # Latin-1 has no ✓
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import asyncio
 import email.utils
 import logging
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,11 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpcore
 
-from authz_service.errors import CertificateProblems, FetchError, Problem
+from authz_service.errors import CertificateProblems, FetchError
+from authz_service.tls_context import strict_context
 
 LARGEST_BODY = 1 << 20
 _CONNECTIONS = 8  # to one host
-# TLS 1.2 with forward secrecy and authenticated encryption only (ASVS 12.1); TLS 1.3 has nothing else.
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSPORT_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
@@ -55,7 +53,7 @@ class HttpClient:
         self._timeout = timeout
         self._client_pair = client_pair
         self._versions = self._file_versions()
-        self._tls = _tls_context(ca_file, client_pair)
+        self._tls = strict_context(ca_file, client_pair)
         # A pool for each name: two names at one address must not share a connection, whose certificate names only one.
         self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
         # Whoever waits, waits here: a pool loses a connection for good when a request that waits in it is cancelled
@@ -150,7 +148,7 @@ class HttpClient:
             return
         self._versions = versions
         try:
-            self._tls = _tls_context(self._ca_file, self._client_pair)
+            self._tls = strict_context(self._ca_file, self._client_pair)
         except CertificateProblems as problems:
             _log.warning("ca_file_ignored", extra={"fields": {"file": str(self._ca_file), "error": str(problems)}})
             return
@@ -163,24 +161,6 @@ class HttpClient:
     async def _close_retired(self) -> None:
         while self._retired and not self._in_flight:
             await self._retired.pop().aclose()
-
-
-def _tls_context(ca_file: Path | None, client_pair: tuple[Path, Path] | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        fix = "give a PEM file with the authorities that sign the identity provider's certificate"
-        raise CertificateProblems([Problem(at="ca_file", found=_reason(error), fix=fix, file=str(ca_file))]) from error
-    if client_pair is not None:
-        try:
-            context.load_cert_chain(*client_pair)
-        except (OSError, ssl.SSLError) as error:
-            fix = "give a certificate and its own key, both PEM, the key without a password"
-            found, file = _reason(error), str(client_pair[0])
-            raise CertificateProblems([Problem(at="client_cert", found=found, fix=fix, file=file)]) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
-    return context
 
 
 def _file_version(file: Path | None) -> tuple[int, int, int] | None:

@@ -3,8 +3,9 @@
 One list, used by the gate (which refuses and records), by the Envoy rendering (which refuses on the egress, where no
 Python is asked), by the configuration and by the tests.
 
-Envoy has already normalised the path (dot segments, duplicate slashes) and refused `%2F`, `%5C`, `%00` and raw
-non-ASCII. What is left here are forms that the service might decode to something else than the policy saw.
+Envoy has already resolved dot segments and refused `%2F`, `%5C`, `%00` and raw non-ASCII. What is left here are empty
+segments, which nobody takes away (`/a//b` is another resource than `/a/b`), and forms that the service might decode to
+something else than the policy saw.
 """
 
 from __future__ import annotations

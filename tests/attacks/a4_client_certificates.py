@@ -133,6 +133,7 @@ def _door(live: Live, chains: Chains) -> dict[str, object]:
         "http.tls.client_ca_file": str(bundle),
         "http.tls.crl_file": str(crl),
         "http.tls.client_auth": "request",
+        "proxy.mtls.allow_anonymous": "true",
         "proxy.mtls.allowed_clients": list(ALLOWED),
     }
 

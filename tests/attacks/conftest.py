@@ -28,7 +28,8 @@ result := {"allow": allow, "audit": {"path": input.request.path, "segments": inp
 
 @pytest.fixture(scope="module")
 def door(live: Live, module_stack: ExitStack) -> LoneSidecar:
-    return module_stack.enter_context(LoneSidecar(live, {"http.tls.client_auth": "request"}, policy=_POLICY))
+    strangers = {"http.tls.client_auth": "request", "proxy.mtls.allow_anonymous": "true"}
+    return module_stack.enter_context(LoneSidecar(live, strangers, policy=_POLICY))
 
 
 @pytest.fixture(scope="module")

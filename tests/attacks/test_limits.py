@@ -33,7 +33,8 @@ def limited(live: Live, **limits: object) -> LoneSidecar:
         sidecar.write_config({"audit.access_log": str(sidecar.folder / "access.jsonl")})
 
     changes = {f"http.limits.{name}": value for name, value in limits.items()}
-    changes |= {"http.tls.client_auth": "request", "proxy.mtls.allowed_clients": LISTED}
+    changes |= {"http.tls.client_auth": "request", "proxy.mtls.allow_anonymous": "true"}
+    changes["proxy.mtls.allowed_clients"] = LISTED
     return LoneSidecar(live, changes, prepare=log_accesses)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 from tests.support.echo_service import EchoService, nothing_arrives, tls_server
 from tests.support.live import Live
@@ -278,3 +281,30 @@ def resumes(door: LoneSidecar, tls: ssl.SSLContext, token: str, server: EchoServ
 def raw_status(door: LoneSidecar, method: str, target: str, token: str, *lines: str) -> int:
     head = [f"{method} {target} HTTP/1.1", *lines, f"authorization: Bearer {token}", "connection: close", "", ""]
     return int(door.raw("\r\n".join(head).encode()).split(b" ")[1])
+
+
+def test_who_shows_no_certificate_does_not_pass_the_list_of_clients(
+    door: LoneSidecar, live: Live, module_stack: ExitStack, john: str
+) -> None:
+    """`client_auth: request` ends no handshake; only a key of its own lets him by."""
+    asking = module_stack.enter_context(LoneSidecar(live, {"http.tls.client_auth": "request"}))
+
+    with nothing_arrives(asking.echo):
+        refused = asking.call("GET", "/orders/1", certificate=None, token=john)
+    assert (refused.status, refused.problem["reason"]) == (403, Reason.CLIENT_CERT_MISSING)
+
+    assert asking.call("GET", "/orders/1", token=john).status == 200
+    assert door.call("GET", "/orders/1", certificate=None, token=john).status == 200
+
+
+def test_a_refused_certificate_is_in_the_record(door: LoneSidecar, live: Live, john: str) -> None:
+    """With what the denylist wants to know."""
+    mallory = door.issued("mallory", client_request("mallory", "zone2", now=datetime.now(UTC)))
+
+    refused = door.call("GET", "/orders/1", token=john, certificate=mallory)
+
+    assert (refused.status, refused.problem["reason"]) == (403, Reason.CLIENT_NOT_ALLOWED)
+    record = door.audit[-1]
+    shown = x509.load_pem_x509_certificate(mallory[0].read_bytes())
+    assert record["mtls_client"] == "mallory-client"
+    assert record["mtls_fingerprint"] == shown.fingerprint(SHA256()).hex()

@@ -19,7 +19,7 @@ from authz_service.domain.refusals import Reason
     [
         ("exp", "9999999999"), ("exp", []), ("exp", ...), ("exp", True), ("exp", {}), ("sub", {}), ("sub", ""),
         ("sub", ...),
-        ("sub", ["a"]), ("sub", "a\r\nx-user-id: root"), ("azp", 7), ("azp", ""), ("realm_access", []),
+        ("sub", ["a"]), ("sub", "a\r\nx-user-id: root"), ("azp", 7), ("azp", " "), ("realm_access", []),
         ("realm_access", {"roles": "admin"}), ("realm_access", {"roles": [7]}), ("iat", "now"), ("nbf", "never"),
     ],
 )  # fmt: skip

@@ -53,7 +53,7 @@ def test_check_accepts_the_example(live: Live, pod: Pod) -> None:
     ended = authz({**os.environ, **live.mesh.sidecar_environment(pod)}, "check", "--config", config)
 
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "usable")
-    assert ended.stdout.count("✓") == 6
+    assert ended.stdout.count("✓") == 7
 
 
 def test_check_names_everything_that_is_wrong_in_a_configuration(tmp_path: Path, environment: dict[str, str]) -> None:

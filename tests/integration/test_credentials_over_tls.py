@@ -20,7 +20,7 @@ from authz_service.credentials.key_fetcher import KeySettings, KeySource
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
 from authz_service.domain.rules import IssuerKeys
 from authz_service.domain.secret import Secret
-from authz_service.egress.token_keeper import Subscription, TokenKeepers
+from authz_service.egress.token_keepers import Subscription, TokenKeepers
 from authz_service.errors import CertificateProblems, FetchError
 from authz_service.http_client import LARGEST_BODY, HttpClient
 

@@ -102,7 +102,10 @@ def ingress(live: Live, module_stack: ExitStack) -> LoneSidecar:
     }
     sidecar = LoneSidecar(live, changes)
     routes = [("/echo.Echo/**", 9001), ("/ws/**", 9002), ("/**", 9000)]
-    upstreams = [{"path": path, "upstream": f"http://{sidecar.address}:{port}"} for path, port in routes]
+    upstreams = [
+        {"path": path, "upstream": f"{'h2c' if port == 9001 else 'http'}://{sidecar.address}:{port}"}
+        for path, port in routes
+    ]
     sidecar.write_config({"proxy.routes": upstreams})
     return module_stack.enter_context(sidecar)
 

@@ -18,6 +18,7 @@ _PEERS = (
 )
 _KEYS = ("tests/unit/identity/test_key_set.py", *_TOKENS)
 _BINDING = ("tests/unit/identity/test_client_binding.py",)
+_SERVICE_TOKENS = ("tests/unit/identity/test_service_tokens.py", *_BINDING)
 _GATE = ("tests/unit/ingress/test_gate.py",)
 _HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
 _SERVICE = ("tests/unit/supervisor/test_decision_service.py",)
@@ -36,6 +37,8 @@ _TOKEN_KEEPER = ("tests/unit/egress",)
 _EXCHANGED = ("tests/unit/egress/test_exchanged_tokens.py",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
 _RENEWED = ("tests/integration/test_reload_certificates.py",)
+_LISTS = ("tests/unit/credentials/test_revocation_lists.py", "tests/unit/identity/test_peers_since_the_handshake.py")
+_BYTES = ("tests/integration/envoy/test_same_bytes.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 
 _BUNDLE = ("tests/unit/policy/test_bundle.py",)
@@ -44,10 +47,83 @@ _BUNDLE = ("tests/unit/policy/test_bundle.py",)
 def _identity() -> list[Mutation]:
     folder = f"{_SRC}/identity"
     return [
+        Mutation("empty segments vanish", f"{_SRC}/envoy/listeners.py", "merge_slashes=False,", "merge_slashes=True,", _BYTES),
+        Mutation("a prefix takes slashes with it", f"{_SRC}/envoy/routes.py", 'f"^{re.escape(base)}/?"', 'f"^{re.escape(base)}/*"', _BYTES),
+        Mutation("trailers reach the service", f"{_SRC}/envoy/listeners.py", "            filters.no_trailers(),\n", "", _BYTES),
+        Mutation(
+            "our calls know servers by their CN", f"{_SRC}/tls_context.py",
+            "    context.hostname_checks_common_name = False\n", "", ("tests/integration/test_calls_of_ours.py",),
+        ),
+        Mutation(
+            "a CA file adds to the system's", f"{_SRC}/tls_context.py",
+            "    if ca_file is None:\n        context.load_default_certs()\n    else:\n",
+            "    context.load_default_certs()\n    if ca_file is not None:\n", ("tests/integration/test_calls_of_ours.py",),
+        ),
+        Mutation(
+            "Redis' URL switches checking off", f"{_SRC}/credentials/shared_tokens.py",
+            'if options.get("connection_class") is SSLConnection:', "if False:", ("tests/integration/test_calls_of_ours.py",),
+        ),
+        Mutation(
+            "handshakes sign with SHA-1", f"{_SRC}/envoy/tls.py",
+            '        "signature_algorithms": SIGNATURES,\n', "", ("tests/integration/envoy/test_key_kinds.py",),
+        ),
+        Mutation(
+            "a weak link above the leaf", f"{_SRC}/credentials/certificates.py",
+            "        if not is_strong_key(one.public_key()):", "        if False:", _OWN_CERTIFICATES,
+        ),
+        Mutation(
+            "a small exponent", f"{_SRC}/domain/strong_keys.py",
+            "RSA_EXPONENTS = range(65537,", "RSA_EXPONENTS = range(3,", (*_OWN_CERTIFICATES, *_KEYS),
+        ),
+        Mutation(
+            "who shows no certificate passes", f"{_SRC}/supervisor/gate_rules.py",
+            'client_auth == "require" or not mtls.allow_anonymous', 'client_auth == "require"',
+            ("tests/unit/supervisor/test_gate_rules.py",),
+        ),
+        Mutation(
+            "Envoy is given every list", f"{_SRC}/credentials/revocation_lists.py",
+            "elif not _is_enough_for_envoy(used, bundle, now):", "elif False:", _LISTS,
+        ),
+        Mutation(
+            "a list of a part counts for all", f"{_SRC}/credentials/revocation_lists.py",
+            "and not one.urls and _is_signed_by", "and _is_signed_by", _LISTS,
+        ),
+        Mutation(
+            "nobody looks at the lists", f"{_SRC}/credentials/revocation_lists.py",
+            "    if not gate:\n", "    if False:\n", _LISTS,
+        ),
+        Mutation(
+            "an authority without a list", f"{folder}/certificates.py",
+            "        return urls is not None\n", "        return True\n", _LISTS,
+        ),
+        Mutation(
+            "a list of another place", f"{folder}/certificates.py",
+            "return any(name.value in urls for", "return any(True for", _LISTS,
+        ),
+        Mutation(
+            "expired lists at the gate", f"{folder}/certificates.py",
+            "if self._now() >= self._listed_until:", "if False:", _LISTS,
+        ),
+        Mutation(
+            "half a PEM file is whole", f"{_SRC}/credentials/pem_files.py",
+            "    if torn:\n", "    if False:\n", ("tests/unit/test_pem.py",),
+        ),
+        Mutation(
+            "what cannot be told is a user's", f"{folder}/service_tokens.py",
+            "        return _is_rfc9068_service(payload)\n    return True\n",
+            "        return _is_rfc9068_service(payload)\n    return False\n", _SERVICE_TOKENS,
+        ),
+        Mutation(
+            "a service of Keycloak's hangs on its name", f"{folder}/service_tokens.py",
+            "return not isinstance(name, str) or name", "return isinstance(name, str) and name", _SERVICE_TOKENS,
+        ),
+        Mutation(
+            "the first of two clients is the token's", f"{folder}/service_tokens.py",
+            "if len(found) == 1 else", "if found else", _SERVICE_TOKENS,
+        ),
         Mutation(
             "a signature is not looked at", f"{folder}/tokens.py",
-            "if not is_signed_by(key, unverified.algorithm, unverified.signing_input, unverified.signature):",
-            "if False:", _TOKENS,
+            "return is_signed_by(key, token.algorithm, token.signing_input, token.signature)", "return True", _TOKENS,
         ),
         Mutation(
             "any algorithm the key can do", f"{folder}/tokens.py",
@@ -55,8 +131,7 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "a key of another type", f"{folder}/tokens.py",
-            'if token.algorithm not in key.algorithms:\n            raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"{token',
-            'if False:\n            raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"{token', _TOKENS,
+            "fitting = [key for key in named if token.algorithm in key.algorithms]", "fitting = named", _TOKENS,
         ),
         Mutation(
             "any typ in the header", f"{folder}/tokens.py",
@@ -69,7 +144,7 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "a withdrawn key's tokens stay", f"{folder}/tokens.py",
-            "if claims.issuer == keys.issuer and usable.get(key.kid) != key:", "if False:", _TOKENS,
+            "if claims.issuer == keys.issuer and key not in usable.get(key.kid, ()):", "if False:", _TOKENS,
         ),
         Mutation("exp is not looked at", f"{folder}/claims.py", "if now >= expires_at:", "if False:", _TOKENS),
         Mutation("nbf is not looked at", f"{folder}/claims.py", "if now < not_before:", "if False:", _TOKENS),
@@ -97,7 +172,7 @@ def _identity() -> list[Mutation]:
         Mutation("HS256 joins the algorithms", f"{folder}/signatures.py", "ALGORITHMS = frozenset({*_RSA, *_EC, _ED})",
                  'ALGORITHMS = frozenset({*_RSA, *_EC, _ED, "HS256", "none"})', _TOKENS),
         Mutation("an encryption key verifies", f"{folder}/key_set.py", 'entry.get("use", "sig") == "sig"', "True", _KEYS),
-        Mutation("RSA of 1024 bits", f"{folder}/key_set.py", "range(2048, 8192 + 1)", "range(1024, 8192 + 1)", _KEYS),
+        Mutation("RSA of 1024 bits", f"{_SRC}/domain/strong_keys.py", "range(2048, 8192 + 1)", "range(1024, 8192 + 1)", _KEYS),
         Mutation(
             "any client certificate", f"{folder}/certificates.py",
             "if not any(is_match(rule, peer) for rule in self._rules.allowed):", "if False:", _PEERS,
@@ -120,7 +195,7 @@ def _identity() -> list[Mutation]:
                  "return all({value for name, value in peer.subject", "return any({value for name, value in peer.subject",
                  _PEERS),
         Mutation("anybody's service token", f"{folder}/client_binding.py",
-                 "if azp not in _clients_of(peer, rules):", "if False:", _BINDING),
+                 "if claims.client not in _clients_of(peer, rules):", "if False:", _BINDING),
     ]  # fmt: skip
 
 

@@ -44,10 +44,19 @@ class Life:
 class Authority:
     """Signs what a test asks for."""
 
-    def __init__(self, name: str, life: Life, signer: "Authority | None" = None, *, crl_sign: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        life: Life,
+        signer: "Authority | None" = None,
+        *,
+        crl_sign: bool = True,
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+        digest: hashes.SHA224 | hashes.SHA256 | None = None,
+    ) -> None:
         self.life = life
         self.subject = _subject(name)
-        self.private = ec.generate_private_key(ec.SECP256R1())
+        self.private = key or ec.generate_private_key(ec.SECP256R1())
         usage = x509.KeyUsage(
             digital_signature=False,
             content_commitment=False,
@@ -62,7 +71,7 @@ class Authority:
         builder = _builder(self.subject, signer.subject if signer else self.subject, self.private, life, next(_serials))
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(usage, critical=True)
-        self.certificate = builder.sign(signer.private if signer else self.private, hashes.SHA256())
+        self.certificate = builder.sign(signer.private if signer else self.private, digest or hashes.SHA256())
 
     @classmethod
     def living(cls, name: str, now: float) -> Self:

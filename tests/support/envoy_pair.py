@@ -34,6 +34,7 @@ ORDERS_GRPC: Address = (f"{BLOCK}.2.1", 21901)
 ORDERS_WEBSOCKET: Address = (f"{BLOCK}.2.1", 21902)
 PLAIN: Address = (f"{BLOCK}.3.1", 21900)
 OPEN: Address = (f"{BLOCK}.3.1", 21901)
+H2_APP: Address = (f"{BLOCK}.3.1", 21902)
 NOBODY: Address = (f"{BLOCK}.3.1", 21999)
 
 MAX_BODY = 64 << 10
@@ -60,6 +61,7 @@ def edge_config(log: Path) -> Config:
         {"path": "/strip/**", "strip_prefix": "/strip"},
         {"path": "/patient/**", "timeout": 30.0},
         {"path": "/nobody/**", "upstream": url(NOBODY)},
+        {"path": "/h2/**", "upstream": url(H2_APP, "h2c")},
     ]
     headers = {
         "inject_user_id": "X-User-ID",
@@ -97,7 +99,7 @@ def edge_config(log: Path) -> Config:
 
 def orders_config() -> Config:
     routes = [
-        {"path": "/echo.Echo/**", "upstream": url(ORDERS_GRPC)},
+        {"path": "/echo.Echo/**", "upstream": url(ORDERS_GRPC, "h2c")},
         {"path": "/ws/**", "upstream": url(ORDERS_WEBSOCKET)},
         {"path": "/**"},
     ]

@@ -72,9 +72,9 @@ def attacks_on_header(now: float = NOW) -> Iterator[Attack]:
         yield row(f"kid: {kid!r:.20}", Reason.TOKEN_MALFORMED, token, mint(claims, signer=LONG_KID))
     for kid in ("../../dev/null", "rsa-1' OR '1'='1", "RSA-1", "rsa-1 ", "http://evil/jwks", "services-1"):
         yield row(f"kid: {kid}", Reason.TOKEN_KEY_UNKNOWN, mint(claims, header={"kid": kid}))
-    yield row(
-        "no kid and two keys fit", Reason.TOKEN_KEY_UNKNOWN, mint(claims, header={"kid": ...}), _without_kid(claims)
-    )
+    stranger = Signer("stranger", "RS256", tokens.rsa_key("stranger"))
+    unnamed = mint(claims, signer=stranger, header={"kid": ...})
+    yield row("no kid, and a key of nobody's", Reason.TOKEN_SIGNATURE_INVALID, unnamed, _without_kid(claims))
     for alg in (
         "none",
         "None",

@@ -106,6 +106,7 @@ def _stand(live: Live, kind: str, changes: Json, stack: contextlib.ExitStack) ->
         )
     stack.callback(_end, process)
     upstream = {"proxy.upstream": f"http://{address}:{_PORT}", "http.tls.client_auth": "request"}
+    upstream["proxy.mtls.allow_anonymous"] = "true"
     sidecar = stack.enter_context(LoneSidecar(live, {**upstream, **changes}, policy=_POLICY))
     until(lambda: _listens(address))
     return Stand(kind, sidecar, log_file)

@@ -12,6 +12,7 @@ from authz_service.audit.seal import ROOM
 from authz_service.domain.decision import Decision, Request
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules
+from authz_service.identity.shown_certificates import ShownCertificates
 
 # A pipe takes up to PIPE_BUF (4,096) bytes in one piece, so that lines of several workers never interleave (pipe(7)).
 MAX_LINE = 4095
@@ -46,7 +47,7 @@ class AuditRecord(msgspec.Struct):
     mtls_fingerprint: str
     user_id: str  # `sub`
     user_name: str  # `preferred_username`
-    calling_service: str  # `azp`
+    calling_service: str  # the token's client: `azp`, or what stands for it
     user_context: str  # on whose behalf, as a verified peer says; else the token's `sub`
     downstream: str
     remote: str
@@ -100,6 +101,7 @@ class Recorder:
     def __init__(self, rules: GateRules) -> None:
         self._rules = rules
         self._downstream = {route.name: route.downstream for route in rules.routes}
+        self._shown = ShownCertificates()
         self._second = -1
         self._second_text = ""
 
@@ -123,6 +125,9 @@ class Recorder:
         if decision.detail:
             reasons = (*reasons, decision.detail)
         subject = _text(values.get("sub"))
+        client, fingerprint = peer.common_name or (peer.uris[0] if peer.uris else ""), peer.fingerprint
+        if not fingerprint and request.peer:  # refused for it, or nobody looks at it: it is told all the same
+            client, fingerprint = self._shown.read(request.peer)
         record = AuditRecord(
             self._timestamp(now),
             "info" if decision.allowed else "warn",
@@ -137,11 +142,11 @@ class Recorder:
             request.method,
             request.path,
             request.route,
-            peer.common_name or (peer.uris[0] if peer.uris else ""),
-            peer.fingerprint,
+            client,
+            fingerprint,
             subject,
             _text(values.get("preferred_username")),
-            _text(values.get("azp")),
+            _text(values.get("azp")) or decision.claims.client,
             user_context or subject,
             left_for or self._downstream.get(request.route, ""),
             request.remote,

@@ -24,10 +24,12 @@ from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.audit_destination import require_writable_audit
 from authz_service.supervisor.bundle_keeper import require_bundle_keys
 from authz_service.supervisor.gate_rules import gate_rules
+from authz_service.supervisor.provider_requests import require_usable_authorities
 from authz_service.supervisor.served_certificates import ServedCertificates
 from authz_service.supervisor.served_denylist import load_denylist
 
 _T = TypeVar("_T")
+_KEYCLOAK_REALM = "/realms/"
 
 
 def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
@@ -38,6 +40,7 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
     if config is not None:
         report.part("allowed clients", lambda: _allowed_clients(config, console))
         report.part("certificates", lambda: _certificates(config, console))
+        report.part("keys and authorities of our own calls", lambda: require_usable_authorities(config))
         report.part("audit file", lambda: require_writable_audit(config, config_path))
         if config.revocation is not None:
             report.part("denylist", partial(load_denylist, config.revocation.path))
@@ -82,6 +85,20 @@ def _allowed_clients(config: Config, console: Console) -> None:
             f"[yellow]![/] proxy.mtls.allowed_clients: {escape(' and '.join(uris))} "
             f"may each present the tokens of {escape(client)}: only the last segment is compared. {escape(advice)}"
         )
+    if peers is not None and not peers.required:
+        console.print(
+            "[yellow]![/] proxy.mtls.allow_anonymous: whoever shows no certificate passes allowed_clients; tokens and "
+            "policies must keep him out."
+        )
+    if peers is None or not peers.bind_service_tokens or not config.proxy.auth.enabled:
+        return
+    for issuer in config.issuers:
+        if issuer.service_tokens == "auto" and _KEYCLOAK_REALM not in issuer.issuer:
+            console.print(
+                f"[yellow]![/] jwt.service_tokens: auto takes a token of {escape(issuer.issuer)} for a user's where "
+                "its client_id or cid is another than its sub. Zitadel's machines look so too: write how its service "
+                "tokens are told (docs/identity-providers.md)."
+            )
 
 
 def _certificates(config: Config, console: Console) -> None:

@@ -162,7 +162,8 @@ def _peer_text(peer: Peer) -> str:
 def _claims_text(claims: Claims) -> str:
     if not claims.values:
         return "none is needed, none was sent"
-    return f"sub {claims.values.get('sub')}, azp {claims.values.get('azp', '-')}, issued by {claims.issuer}"
+    kind = "a service" if claims.is_service else "a user"
+    return f"sub {claims.values.get('sub')}, {kind}, client {claims.client or '-'}, issued by {claims.issuer}"
 
 
 def _verdict_text(verdict: Verdict) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from authz_service.cli.letters import accept_any_encoding
 from authz_service.errors import AuthzServiceError, Problems
 
 DEFAULT_CONFIG = "/etc/authz/config.yaml"
@@ -160,6 +161,7 @@ def _from_file(text: str | None) -> str | None:
 
 def main() -> None:
     """The entry point: what is broken is told in plain lines, without a traceback, with exit code 1."""
+    accept_any_encoding((sys.stdout, sys.stderr))
     logging.getLogger("authz_service").addHandler(logging.NullHandler())  # `run` logs; the others print
     try:
         authz(standalone_mode=True)

@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_H2C_SOCKET = "h2c+unix://"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what ":8443" means
 
 _HOST = re.compile(
@@ -46,6 +47,7 @@ class Endpoint:
     host: str = ""  # lower case, without brackets; "" for a Unix socket
     port: int = 0
     socket: str = ""  # the path of a Unix socket
+    http2: bool = False  # without TLS, where nobody can agree on it: written h2c://
 
     @property
     def authority(self) -> str:
@@ -56,7 +58,9 @@ class Endpoint:
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"unix://{self.socket}" if self.scheme == "unix" else f"{self.scheme}://{self.authority}"
+        if self.scheme == "unix":
+            return f"{_H2C_SOCKET if self.http2 else 'unix://'}{self.socket}"
+        return f"{'h2c' if self.http2 else self.scheme}://{self.authority}"
 
 
 def parse_address(text: str) -> Address:
@@ -76,15 +80,18 @@ def parse_local_address(text: str) -> Address | UnixAddress:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Raises ValueError for anything but http://host[:port], https://host[:port] or unix:///path."""
+    """Raises ValueError for anything but http://host[:port], https://host[:port], unix:///path, and the like by h2c."""
     if text.startswith("unix://"):
         return Endpoint("unix", socket=_socket_path(text))
-    scheme, host, port, rest = split_url(text)
+    if text.startswith(_H2C_SOCKET):
+        return Endpoint("unix", socket=_socket_path(text.removeprefix("h2c+")), http2=True)
+    http2 = text.startswith("h2c://")
+    scheme, host, port, rest = split_url(f"http://{text.removeprefix('h2c://')}" if http2 else text)
     if rest not in {"", "/"}:
         raise ValueError(
             "write only scheme, host and port, such as https://orders.internal:8443; paths are changed by strip_prefix"
         )
-    return Endpoint(scheme, host, port)
+    return Endpoint(scheme, host, port, http2=http2)
 
 
 def _socket_path(text: str) -> str:

@@ -109,6 +109,9 @@ def _mtls(config: Config) -> Iterator[Finding]:
         yield Finding(
             (*_TLS, "client_auth"), found, "write require (or request), or set proxy.mtls.enabled: false", seen
         )
+    if mtls.allow_anonymous and tls.client_auth == "require":
+        fix = "write client_auth: request where callers without a certificate may pass, or remove allow_anonymous"
+        yield Finding((*_MTLS, "allow_anonymous"), "nobody comes without one: client_auth is require", fix, seen)
     if not mtls.allowed_clients:
         found = "nobody is listed, so every caller would be refused"
         fix = "list who may call, such as CN=api-gateway-client,O=MyOrg"
@@ -131,6 +134,7 @@ def _tokens(config: Config) -> Iterator[Finding]:
         place: Place = ("jwt", "issuers", index)
         yield from _fetched_keys(place, issuer)
         yield from _introspection((*place, "introspection"), issuer.introspection)
+        yield from _service_tokens(place, issuer)
         if issuer.require_binding and config.proxy.auth.enabled and not config.proxy.mtls.enabled:
             found = "tokens must be bound to the caller's certificate, but proxy.mtls is off: all would be refused"
             fix = "enable proxy.mtls where callers show certificates, or remove require_binding"
@@ -143,6 +147,16 @@ def _fetched_keys(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:
         yield from plain_http((*place, "jwks_url"), issuer.jwks_url)
     else:
         yield from plain_http((*place, "issuer"), issuer.issuer, ((*place, "jwks_url"),))
+
+
+def _service_tokens(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:
+    seen: tuple[Place, ...] = ((*place, "service_tokens"), (*place, "service_claims"))
+    if issuer.service_tokens == "claim" and not issuer.service_claims:
+        fix = "say which claim has which value, such as service_claims: {idtyp: app}"
+        yield Finding((*place, "service_tokens"), "no service_claims: every token would be a user's", fix, seen)
+    if issuer.service_tokens != "claim" and issuer.service_claims:
+        fix = "write service_tokens: claim, or remove service_claims"
+        yield Finding((*place, "service_claims"), "would not be looked at", fix, seen)
 
 
 def _introspection(place: Place, asked: Introspection | None) -> Iterator[Finding]:

@@ -159,9 +159,10 @@ class _Builder:
         if match["open"]:
             fix = "complete it, or write '$${' for the text '${'"
             self._report(place, "a '${' that is not ${NAME} or ${NAME:-default}", fix)
-        elif default is not None:
+            return ""  # there is no name to look up
+        if default is not None:
             return self._env.get(name) or default
-        elif name not in self._env:
+        if name not in self._env:
             self._report(place, f"environment variable {name} is not set", f"set it, or write ${{{name}:-default}}")
         return self._env.get(name, "")
 

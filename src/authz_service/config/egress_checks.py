@@ -13,6 +13,7 @@ _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 def egress_findings(egress: Egress) -> Iterator[Finding]:
     yield from _door(egress)
+    yield from _one_client_one_secret(egress)
     if egress.token_store.type == "redis":
         yield from _shared_store(("egress", "token_store"), egress.token_store)
     if not egress.targets:
@@ -45,6 +46,25 @@ def exchange_findings(config: Config) -> Iterator[Finding]:
                 yield Finding(way, found, fix, (place,))
 
 
+def _one_client_one_secret(egress: Egress) -> Iterator[Finding]:
+    """Targets that ask for the same token share it, so only one of their secrets is ever sent."""
+    known: dict[object, tuple[str, TargetAuth]] = {}
+    for name, target in egress.targets.items():
+        auth = target.auth
+        if not auth.has_own_token:
+            continue
+        key = (auth.token_url, auth.client_id, tuple(sorted(auth.scopes)), auth.audience)
+        first, before = known.setdefault(key, (name, auth))
+        ours, theirs = (
+            (one.client_auth, one.client_secret and one.client_secret.reveal(), one.client_secret_file)
+            for one in (auth, before)
+        )
+        if ours != theirs:
+            place: Place = ("egress", "targets", name, "auth")
+            found = f"the same client asks for the same token as egress.targets.{first}, but proves itself otherwise"
+            yield Finding(place, found, "give both the same client_auth and secret, or scopes of their own")
+
+
 def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:
     if find_spec("redis") is None:
         fix = "install authz-service[redis], or use {type: memory}"
@@ -54,6 +74,9 @@ def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:
         found = "is missing" if store.url is None else "is not an address of Redis"
         fix = "write redis://host:6379/0, rediss://host:6379/0 for TLS, or unix:///a/socket"
         yield Finding((*place, "url"), found, fix, ((*place, "type"),))
+    elif store.url is not None and "ssl_" in store.url.reveal().partition("?")[2]:
+        fix = "leave TLS to rediss:// and ca_file"
+        yield Finding((*place, "url"), "it would change how Redis' certificate is checked (ssl_…)", fix)
     if store.ca_file is not None and scheme != "rediss":
         fix = "write rediss:// in the url, or remove ca_file"
         yield Finding((*place, "ca_file"), "there is a CA, but no TLS", fix, ((*place, "url"),))

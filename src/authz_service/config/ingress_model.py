@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from authz_service.config.addresses import EVERY_ADDRESS, Address, Endpoint
+from authz_service.config.cors_model import Cors
 from authz_service.config.limits_model import Limits
 from authz_service.config.section import Section
 from authz_service.config.values import (
@@ -59,7 +60,8 @@ class HttpTls(Section):
     )
     crl_file: File | None = Field(
         default=None,
-        description="Certificate revocation lists of the client CAs, PEM. Reloaded on change.",
+        description="Certificate revocation lists of the client CAs, PEM, up to 8 MiB. Reloaded on change. "
+        "docs/rotation.md has the shapes.",
         examples=["/etc/certs/ca/zone2.crl"],
     )
     crl_expired: Literal["deny", "ignore"] = Field(
@@ -157,16 +159,21 @@ class ProxyMtls(Section):
         "enabled.",
         examples=[["CN=api-gateway-client,O=MyOrg", "spiffe://mesh/zone1/api-gateway"]],
     )
+    allow_anonymous: bool = Field(
+        default=False,
+        description="With `client_auth: request`: whether who shows no certificate may pass `allowed_clients`. "
+        "Policies then see `input.mtls.verified: false`.",
+    )
     bind_service_tokens: bool = Field(
         default=True,
-        description="A service account's token is accepted only over that service's own certificate: the CN is the "
-        "token's `azp` + `-client`, or the last segment of the SPIFFE ID is the `azp`. Where IDs end alike, set "
-        "`bindings`.",
+        description="A service's own token (`jwt.service_tokens`) is accepted only over that service's own "
+        "certificate: the CN is the token's client + `-client`, or the last segment of the SPIFFE ID is the "
+        "client. Where IDs end alike, set `bindings`.",
     )
     bindings: dict[str, Word] = Field(
         default={},
-        description="CN or SPIFFE ID → `azp`, for services whose certificate is not named after the client, in place "
-        "of what the name itself says.",
+        description="CN or SPIFFE ID → the token's client (`azp`), for services whose certificate is not named after "
+        "the client, in place of what the name itself says.",
         examples=[{"legacy-orders": "order-service", "spiffe://mesh/zone2/orders": "order-service"}],
     )
 
@@ -241,7 +248,8 @@ class Proxy(Section):
     )
     upstream: ServiceUrl = Field(
         default=Endpoint("http", "127.0.0.1", 9000),
-        description="The service itself. `unix:///path` is a Unix socket.",
+        description="The service itself. `unix:///path` is a Unix socket. HTTP/1.1 is spoken to it, and HTTP/2 (gRPC) "
+        "where it says `h2c://host:port` or `h2c+unix:///path`.",
         examples=["http://127.0.0.1:9000"],
     )
     auth: ProxyAuth = ProxyAuth()
@@ -253,3 +261,4 @@ class Proxy(Section):
         "`upstream`.",
     )
     headers: Headers = Headers()
+    cors: Cors = Cors()

@@ -97,6 +97,25 @@ class JwtIssuer(Section):
         "to the one before; at most 1h. Off by default.",
         examples=["60s"],
     )
+    service_tokens: Literal["auto", "keycloak", "rfc9068", "claim", "all", "none"] = Field(
+        default="auto",
+        description="How a service's own token is told from a user's, for `proxy.mtls.bind_service_tokens`: `keycloak` "
+        "by `preferred_username`; `rfc9068`, its `sub` is its client; `claim`, by `service_claims`; `all` or `none` of "
+        "this issuer's. `auto` knows the marks of many providers, and binds what it cannot tell.",
+        examples=["all"],
+    )
+    service_claims: dict[Word, Word] = Field(
+        default={},
+        description="Claim → value, for `service_tokens: claim`: a token with one of these is a service's, any other a "
+        "user's.",
+        examples=[{"idtyp": "app"}],
+    )
+    client_claim: Word | None = Field(
+        default=None,
+        description="The claim that says which client a token was issued to. By default `azp`, `client_id`, `cid` and "
+        "`appid`; where two of them differ, nobody may present it.",
+        examples=["appid"],
+    )
     leeway: Leeway = Field(default=30.0, description="How far the issuer's clock may be off; at most 30 s.")
     introspection: Introspection | None = Field(
         default=None, description="How to ask the issuer about a token. Needed for routes with `introspect`."

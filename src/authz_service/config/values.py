@@ -174,6 +174,11 @@ def _file_mode(text: str) -> int:
     return int(_matching(text, r"0?[0-7]{3}", "write three octal digits, such as 0660"), 8)
 
 
+def _as_file_mode(mode: int) -> str:
+    """A function of our own: pydantic asks for the signature, and a builtin's may say `(*args, **kwargs)` (3.13)."""
+    return f"{mode:04o}"
+
+
 def _account(text: str) -> str:
     return _matching(text, r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", "write a name or a number, such as app or 1000")
 
@@ -226,7 +231,7 @@ LocalAddress = Annotated[
 FileMode = Annotated[
     int,
     _parsed_by(_file_mode, int),
-    PlainSerializer("{:04o}".format, return_type=str, when_used="json"),
+    PlainSerializer(_as_file_mode, return_type=str, when_used="json"),
     _described("file mode", r"^0?[0-7]{3}$"),
 ]
 AccountName = Annotated[str, AfterValidator(_account), _described("user or group", r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
@@ -234,7 +239,7 @@ ServiceUrl = Annotated[
     Endpoint,
     _parsed_by(parse_endpoint, Endpoint),
     _PRINTED,
-    _described("service URL", r"^(https?://[^/]+/?|unix:///.+)$"),
+    _described("service URL", r"^((https?|h2c)://[^/]+/?|(h2c\+)?unix:///.+)$"),
 ]
 HttpUrl = Annotated[str, AfterValidator(_http_url), _described("URL", r"^https?://")]
 File = Annotated[Path, _parsed_by(_path, Path), _PRINTED, _described("path", minLength=1)]

@@ -4,6 +4,7 @@ Reading a file is the thin outside (`load_…`); the judgement (`parse_…`) is 
 """
 
 import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +13,14 @@ from typing import Literal
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authz_service.credentials import pem_files
 from authz_service.domain.secret import Secret
+from authz_service.domain.strong_keys import KINDS, is_strong_key, is_strong_signature
 from authz_service.errors import CertificateProblems, Problem
 
-LEAST_RSA_BITS = 2048
-_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _USAGES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 Purpose = Literal["server", "client"]
@@ -69,10 +68,17 @@ def load_key_pair(cert_file: Path, key_file: Path, purpose: Purpose, now: float)
     chain = pem_files.read_file(cert_file, "certificate")
     key = pem_files.read_file(key_file, "private key")
     pair = parse_key_pair(chain, key, purpose, now, files=(str(cert_file), str(key_file)))
-    if key_file.stat().st_mode & 0o077:
+    if _is_open(key_file):
         warning = f"{key_file}: group or others may use the private key; chmod 600"
         return replace(pair, warnings=(*pair.warnings, warning))
     return pair
+
+
+def _is_open(key_file: Path) -> bool:
+    """To more than its owner, and a group of ours that may only read (what Kubernetes' `fsGroup` makes of a secret)."""
+    status = key_file.stat()
+    ours = {os.getegid(), *os.getgroups()}
+    return bool(status.st_mode & (0o037 if status.st_gid in ours else 0o077))
 
 
 def load_ca_bundle(file: Path, now: float) -> CaBundle:
@@ -129,6 +135,7 @@ def parse_ca_bundle(pem: bytes, now: float, *, file: str = "") -> CaBundle:
         for one in authorities
         if not pem_files.is_authority(one)
     ]
+    problems += weak_links(authorities, "CA bundle", file)
     live = [one for one in authorities if pem_files.is_valid_at(one, now)]
     if not live:
         fix = "renew them: no peer could be accepted"
@@ -164,7 +171,7 @@ def _key_pair(chain: Sequence[x509.Certificate], key: PrivateKeyTypes, warnings:
 
 
 def _read_key(pem: bytes, file: str) -> PrivateKeyTypes:
-    """Of a kind that Envoy serves and its peers accept (measured: RSA below 2048 bits and P-224 stop a listener)."""
+    """Of a kind that Envoy serves (measured: RSA below 2048 bits and P-224 stop a listener)."""
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except TypeError as error:
@@ -173,10 +180,9 @@ def _read_key(pem: bytes, file: str) -> PrivateKeyTypes:
     except (ValueError, UnsupportedAlgorithm) as error:
         fix = "give the PEM file that belongs to the certificate"
         raise CertificateProblems([Problem("private key", "not a PEM private key", fix, file)]) from error
-    strong_rsa = isinstance(key, rsa.RSAPrivateKey) and key.key_size >= LEAST_RSA_BITS
-    if not strong_rsa and not (isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, _CURVES)):
-        fix = "use ECDSA (P-256, P-384, P-521) or RSA of 2048 bits or more"
-        raise CertificateProblems([Problem("private key", "a kind of key that TLS peers refuse", fix, file)])
+    public = key.public_key()
+    if not is_strong_key(public):
+        raise CertificateProblems([Problem("private key", "a kind of key that TLS peers refuse", f"use {KINDS}", file)])
     return key
 
 
@@ -189,6 +195,11 @@ def _chain_problems(chain: Sequence[x509.Certificate], purpose: Purpose, now: fl
         elif not pem_files.is_valid_at(one, now):
             found = f"{pem_files.name(one)} is valid only from {one.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
             problems.append(Problem("certificate", found, "wait, or set the clock", file))
+    problems += weak_links(chain, "certificate", file)
+    constraints = pem_files.extension(chain[0], x509.BasicConstraints)
+    if constraints is not None and constraints.ca:
+        found = f"{pem_files.name(chain[0])} is an authority, and no peer takes one for a service"
+        problems.append(Problem("certificate", found, "issue a certificate for the service by it", file))
     usages = pem_files.extension(chain[0], x509.ExtendedKeyUsage)
     if usages is not None and not {_USAGES[purpose], ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages):
         found = f"{pem_files.name(chain[0])} is not made for a TLS {purpose} (extended key usage)"
@@ -200,6 +211,25 @@ def _chain_problems(chain: Sequence[x509.Certificate], purpose: Purpose, now: fl
                 Problem("certificate", found, "the leaf first, then each one's issuer, and no others", file)
             )
     return problems
+
+
+def weak_links(certificates: Sequence[x509.Certificate], what: str, file: str) -> list[Problem]:
+    """Keys that can be broken, and signatures that can be forged. Nobody relies on a root's signature of itself."""
+    problems = []
+    for one in certificates:
+        if not is_strong_key(one.public_key()):
+            problems.append(Problem(what, f"{pem_files.name(one)} has a weak or unusual key", f"use {KINDS}", file))
+        if one.subject != one.issuer and not _is_well_signed(one):
+            found = f"{pem_files.name(one)} is signed with a weak or unusual digest"
+            problems.append(Problem(what, found, "have it signed with SHA-256 or better", file))
+    return problems
+
+
+def _is_well_signed(certificate: x509.Certificate) -> bool:
+    try:
+        return is_strong_signature(certificate)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _chain_warnings(chain: Sequence[x509.Certificate], purpose: Purpose, now: float, file: str) -> list[str]:

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from authz_service.credentials import pem_files
+from authz_service.domain.strong_keys import is_strong_key
 from authz_service.errors import CertificateProblems, Problem
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFETIME = 60  # seconds: it is used at once, and only once
-LEAST_RSA_BITS = 2048
 _EC = {  # curve → algorithm, scheme, bytes of r and of s (RFC 7518 §3.4)
     SECP256R1.name: ("ES256", ECDSA(SHA256()), 32),
     SECP384R1.name: ("ES384", ECDSA(SHA384()), 48),
@@ -45,7 +45,7 @@ def load_assertion_key(file: Path, kid: str) -> AssertionKey:
         private = load_pem_private_key(content, password=None)
     except Exception as error:  # the parser's errors have no common base
         raise _unusable(file, "no private key that can be read") from error
-    if isinstance(private, RSAPrivateKey) and private.key_size >= LEAST_RSA_BITS:
+    if isinstance(private, RSAPrivateKey) and is_strong_key(private.public_key()):
         return AssertionKey(private, kid)
     if isinstance(private, EllipticCurvePrivateKey) and private.curve.name in _EC:
         return AssertionKey(private, kid)

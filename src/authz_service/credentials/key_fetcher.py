@@ -1,6 +1,7 @@
 """Keeps an issuer's public keys (RFC 7517) at hand: fetched, renewed, saved for a restart. Does not verify tokens."""
 
 import asyncio
+import ipaddress
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -160,9 +161,10 @@ class KeySource:
             raise FetchError(f"{url}: answers HTTP {response.status}", retry_after=response.retry_after)
         document = json.loads(response.body)
         if not isinstance(document, dict) or document.get("issuer") != self._settings.issuer:
-            raise FetchError(f"{url}: is not about this issuer (RFC 8414 §3.3)")
+            found = document.get("issuer") if isinstance(document, dict) else None
+            raise FetchError(f"{url}: is about {found!r:.200}, not about this issuer (RFC 8414 §3.3)")
         jwks_url = document.get("jwks_uri")
-        if not isinstance(jwks_url, str) or urlsplit(jwks_url).scheme not in {"https", urlsplit(url).scheme}:
+        if not isinstance(jwks_url, str) or not _is_safe(jwks_url):
             raise FetchError(f"{url}: names no jwks_uri that is as safe as the issuer's own address")
         return jwks_url
 
@@ -233,3 +235,15 @@ class KeySource:
 def _public_part(text: str) -> str:
     keys = [key for key in json.loads(text)["keys"] if isinstance(key, dict) and not _PRIVATE_MEMBERS & key.keys()]
     return json.dumps({"keys": [{name: key[name] for name in _PUBLIC_MEMBERS if name in key} for key in keys]})
+
+
+def _is_safe(url: str) -> bool:
+    """As a configured one has to be: with TLS, or on this host."""
+    try:
+        place = urlsplit(url)
+        host = place.hostname or ""
+        return place.scheme == "https" or (
+            place.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
+        )
+    except ValueError:
+        return False

@@ -18,7 +18,9 @@ from authz_service.http_client import Response
 DEFAULT_LIFETIME = 60.0
 LONGEST_LIFETIME = 86_400.0
 LONGEST_TOKEN = 16_384
-_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1; so neither CR, LF nor a comma can get into a header
+# RFC 6749 A.12, but for what parts a header's value: space, comma, semicolon, quote. No control can get into it.
+_TOKEN = re.compile(r"[!#-+\x2d-:<-~]+")
+_GOOD = (200, 201)  # some write Created; some write 200 for a refusal, too
 _SCOPES = re.compile(r"[\x20-\x7e]{1,2000}")
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 _REMEDIES = {
@@ -70,7 +72,7 @@ async def fetch_token(post_form: PostForm, request: TokenRequest, now: Callable[
     """Raises FetchError for whatever is not a usable bearer token. No text of the answer gets into the error."""
     asked_at = now()
     response = await ask(post_form, request, {"grant_type": "client_credentials"}, asked_at)
-    if response.status != 200:
+    if response.status not in _GOOD or error_code(response):
         raise FetchError(refusal(request, response), retry_after=response.retry_after)
     return read_token(response.body, request.scopes, asked_at)
 
@@ -96,10 +98,11 @@ def read_token(body: bytes, requested: tuple[str, ...], now: float) -> Token:
     if not isinstance(value, str) or len(value) > LONGEST_TOKEN or not _TOKEN.fullmatch(value):
         raise FetchError("the token endpoint's answer has no usable access_token")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":
-        raise FetchError("the token endpoint's answer has a token_type other than Bearer")
+        found = "no token_type" if token_type is None else f"a token_type other than Bearer: {token_type!r:.40}"
+        raise FetchError(f"the token endpoint's answer has {found}")
     expires_in = answer.get("expires_in")
     if expires_in is not None:
-        lifetime = _seconds(expires_in)
+        lifetime = min(_seconds(expires_in), _life_of(value, now))
     else:
         lifetime = DEFAULT_LIFETIME if (said := lifetime_in_token(value, now)) is None else said
     granted = answer.get("scope")
@@ -148,6 +151,8 @@ def refusal(request: TokenRequest, response: Response) -> str:
     if not code:
         return f"{request.token_url}: answers HTTP {response.status}"
     remedy = _REMEDIES.get(code, "the provider refuses the request")
+    if response.status == 401:  # RFC 6749 §5.2: credentials, whatever else it says (Keycloak: unauthorized_client)
+        remedy = _REMEDIES["invalid_client"]
     return f"{request.token_url}: {remedy} (HTTP {response.status}, {code}, client_id {request.client_id})"
 
 
@@ -163,8 +168,8 @@ def json_object(body: bytes) -> dict[str, object]:
 
 def _seconds(value: object) -> float:
     """Above zero, at most a day. Some providers send the number as a string."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value):
-        value = int(value)
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FetchError("the token endpoint's answer has an expires_in that is not a number")
     if not value > 0:  # NaN is not above zero either
@@ -174,11 +179,28 @@ def _seconds(value: object) -> float:
 
 def lifetime_in_token(value: str, now: float) -> float | None:
     """By the token's own `exp`, unverified (we are its bearer, not its judge); None where it says nothing."""
+    expires_at = _time_in(_claims_in(value), "exp")
+    return None if expires_at is None else _seconds(max(0, min(expires_at, 1e12)) - now)
+
+
+def _life_of(value: str, now: float) -> float:
+    """What the token itself says, beside an `expires_in`: by the provider's clock, and by ours where the two agree."""
+    claims = _claims_in(value)
+    expires_at, issued_at = _time_in(claims, "exp"), _time_in(claims, "iat")
+    if expires_at is None or not 0 < expires_at < 1e12:
+        return LONGEST_LIFETIME
+    lives = [expires_at - issued_at] if issued_at is not None else []
+    return min((life for life in (*lives, expires_at - now) if life > 0), default=LONGEST_LIFETIME)
+
+
+def _claims_in(token: str) -> object:
     try:
-        _, payload, _ = value.split(".")
-        expires_at = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("exp")
-    except (ValueError, AttributeError, RecursionError):
+        _, payload, _ = token.split(".")
+        return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, RecursionError):
         return None
-    if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
-        return None
-    return _seconds(max(0, min(expires_at, 1e12)) - now)
+
+
+def _time_in(claims: object, name: str) -> float | None:
+    value = claims.get(name) if isinstance(claims, dict) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from authz_service.errors import CertificateProblems, Problem
+from authz_service.pem import what_is_torn
 
 LARGEST_FILE = 1 << 20
 # Warn in the last fifth of a life, but of a long life not before its last month.
@@ -17,21 +18,31 @@ _LAST_MONTH = 30 * 86_400.0
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
-def read_file(file: Path, what: str) -> bytes:
+def read_file(file: Path, what: str, *, largest: int = LARGEST_FILE) -> bytes:
     """Raises CertificateProblems."""
     try:
         with file.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
+            content = stream.read(largest + 1)
     except OSError as error:
         fix = "check the path, and that the sidecar's user may read it"
         raise CertificateProblems([Problem(what, error.strerror or "cannot be read", fix, str(file))]) from error
-    if len(content) > LARGEST_FILE:
-        raise CertificateProblems([Problem(what, "larger than 1 MiB", "give a PEM file", str(file))])
+    if len(content) > largest:
+        found = f"larger than {largest >> 20} MiB"
+        raise CertificateProblems([Problem(what, found, "give a PEM file", str(file))])
     return content
 
 
+def require_whole(pem: bytes, what: str, file: str) -> None:
+    """Raises CertificateProblems for a file of which a part is missing."""
+    torn = what_is_torn(pem)
+    if torn:
+        fix = "write it under another name in the same folder, then rename it"
+        raise CertificateProblems([Problem(what, torn, fix, file)])
+
+
 def read_certificates(pem: bytes, what: str, file: str) -> list[x509.Certificate]:
-    """At least one. Raises CertificateProblems."""
+    """At least one, and all that are in it. Raises CertificateProblems."""
+    require_whole(pem, what, file)
     try:
         certificates = x509.load_pem_x509_certificates(pem)
         for certificate in certificates:  # these are parsed late, and raise when they are garbage

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from redis.asyncio import Redis
+from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, parse_url
 from redis.exceptions import LockError, RedisError
 
 from authz_service.clock import Clock
 from authz_service.credentials.oauth2 import Token, TokenRequest, cache_key
 from authz_service.domain.secret import Secret
+from authz_service.tls_context import strict_context
 
 LEASE = 15.0  # seconds; longer than a request to the provider takes. A replica that dies holds the others up this long
 PATIENCE = 10.0  # seconds that a replica waits for another one's answer before it asks the provider itself
@@ -55,11 +59,9 @@ class SharedTokens:
         self._fetch = fetch
         self._clock = clock
         self._seal = Seal(settings.encryption_key)
-        tls: dict[str, Any] = {"ssl_ca_certs": str(settings.ca_file)} if settings.ca_file else {}
-        self._redis = Redis.from_url(
-            settings.url.reveal(), socket_timeout=_ANSWER, socket_connect_timeout=_ANSWER, **tls
-        )
+        self._redis = Redis(connection_pool=connection_pool(settings))
         self._alone_until = 0.0
+        self._not_before = float("-inf")
         self.problem = ""  # why tokens are not shared at the moment
 
     async def fetch(self, request: TokenRequest) -> Token:
@@ -70,6 +72,10 @@ class SharedTokens:
             except (RedisError, OSError, TimeoutError) as error:
                 self._failed(error)
         return await self._fetch(request)
+
+    def pass_over_older(self) -> None:
+        """What lies in Redis from before this moment is no longer good enough: a target refused it."""
+        self._not_before = self._clock.steady()
 
     async def close(self) -> None:
         with suppress(RedisError, OSError):
@@ -114,6 +120,8 @@ class SharedTokens:
         token = self._seal.open(name, sealed)
         if token is None or left <= _DUE * min(request.refresh_before_expiry, token.lifetime / 2):
             return None
+        if self._clock.steady() - (token.lifetime - left) < self._not_before:
+            return None
         return Token(token.value, left, token.scopes)
 
     def _worked(self) -> None:
@@ -127,6 +135,26 @@ class SharedTokens:
             _log.warning("token_store_unavailable", extra={"fields": {"error": type(error).__name__}})
         self.problem = type(error).__name__
         self._alone_until = self._clock.steady() + _LEAVE_ALONE
+
+
+def connection_pool(settings: StoreSettings) -> ConnectionPool:
+    """Where the URL says, and with our rules of TLS whatever it says about them. Raises CertificateProblems."""
+    found = parse_url(settings.url.reveal())
+    options: dict[str, Any] = {name: value for name, value in found.items() if not name.startswith("ssl_")}
+    if options.get("connection_class") is SSLConnection:
+        options["connection_class"] = partial(_StrictConnection, tls=strict_context(settings.ca_file))
+    return ConnectionPool(**{**options, "socket_timeout": _ANSWER, "socket_connect_timeout": _ANSWER})
+
+
+class _StrictConnection(Connection):
+    """The library's own adds a CA file to the system's authorities, and switches checking off where a URL says so."""
+
+    def __init__(self, *, tls: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(**options)
+        self._tls = tls
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        return {**super()._connection_arguments(), "ssl": self._tls}
 
 
 class _Entry(msgspec.Struct):

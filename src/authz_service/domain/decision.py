@@ -60,6 +60,8 @@ class Claims(NamedTuple):
     issuer: str
     expires_at: float  # `exp` plus leeway, seconds since the epoch
     certificate: str = ""  # the only one it may be used with (RFC 8705 §3): SHA-256, lower-case hex; "" = any
+    is_service: bool = True  # a service's own token, or one that could be
+    client: str = ""  # whom it was issued to; "" = it does not say, or says two
 
 
 NO_CLAIMS = Claims({}, "", float("inf"))

@@ -28,6 +28,10 @@ class PeerRules(Struct, frozen=True):
     # A connection outlives its handshake: what has been revoked or withdrawn since is refused on its next request.
     revoked: tuple[tuple[str, str], ...] = ()  # (issuer as in Peer.issuer, serial in lower-case hex)
     revoked_fingerprints: tuple[str, ...] = ()  # as Peer.fingerprint
+    # Where Envoy cannot look at the revocation lists: (authority as in Peer.issuer, the distribution points that its
+    # lists are for; none: all of its clients), and their end in seconds since the epoch. None: Envoy looks.
+    listed: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    listed_until: float | None = None
     withdrawn: tuple[str, ...] = ()  # PEM of the authorities that we trusted since the start, and no longer do
 
 
@@ -43,6 +47,9 @@ class IssuerRules(Struct, frozen=True):
     require_binding: bool = False  # a token without `cnf.x5t#S256` is refused
     binding_grace: float = 0.0  # seconds; see identity.token_binding
     introspection_cache: float = 0.0  # seconds for which its answer about a token holds
+    service_tokens: str = "auto"  # how a service's own token is known; see identity.service_tokens
+    service_claims: tuple[tuple[str, str], ...] = ()  # (claim, value): with "claim", one of them is enough
+    client_claim: str = ""  # where the token's client is; "": wherever providers write it
 
 
 class TokenDenials(Struct, frozen=True):

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from authz_service.clock import Clock, jittered, retry_delay, sleep_until
-from authz_service.credentials.oauth2 import CacheKey, Token, TokenRequest, cache_key
+from authz_service.credentials.oauth2 import Token, TokenRequest
 from authz_service.errors import AuthzServiceError, FetchError
 
 SHORTEST_PAUSE = 1.0  # between a success and the next attempt, however short the token lives
@@ -15,20 +15,15 @@ FIRST_RETRY = 0.5
 LONGEST_RETRY = 30.0
 LONGEST_RETRY_URGENT = 5.0  # without a token, or soon without, every request waits for us
 URGENT = 10.0
+# A target that refuses our token may be right: it was taken back. Or it refuses every one: then less and less often.
+FIRST_DOUBT = 5.0
+LONGEST_DOUBT = 300.0
+DOUBT_FORGOTTEN = 600.0
 LAST_CALL = 5.0  # a failing provider is asked once more, this long before the token in hand runs out
 _log = logging.getLogger(__name__)
 
 Fetch = Callable[[TokenRequest], Awaitable[Token]]
 Publish = Callable[[str | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A target wants the token of `request`; `publish` gets it at once and at every change, None when there is none."""
-
-    target: str
-    request: TokenRequest
-    publish: Publish
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +57,8 @@ class TokenKeeper:
         self._expires = 0.0
         self._next = clock.steady()
         self._failures = 0
+        self._doubted = -DOUBT_FORGOTTEN
+        self._next_doubt = FIRST_DOUBT
         self._last_error = ""
         self._refreshing: asyncio.Task[None] | None = None
         self._expiring: asyncio.Task[None] | None = None
@@ -71,7 +68,7 @@ class TokenKeeper:
         self._refreshing = asyncio.create_task(self._keep_fresh())
 
     async def stop(self) -> None:
-        await _stop(self._refreshing, self._expiring, self._redelivering)
+        await stop_tasks(self._refreshing, self._expiring, self._redelivering)
 
     async def ask_with(self, request: TokenRequest) -> None:
         """From now on ask in this way (a new secret, say). The token in hand stays; a failing keeper tries at once."""
@@ -79,9 +76,30 @@ class TokenKeeper:
             return
         self._request = request
         if self._failures:
-            await _stop(self._refreshing)
+            await stop_tasks(self._refreshing)
             self._next = self._clock.steady()
             self.start()
+
+    @property
+    def targets(self) -> frozenset[str]:
+        return frozenset(self._subscribers)
+
+    async def doubt(self) -> None:
+        """A target has answered 401 to the token in hand: ask for another one, if that was not done just now."""
+        now = self._clock.steady()
+        if self._token is None or self._failures or now < max(self._obtained, self._doubted) + self._next_doubt:
+            return
+        forgotten = now - self._doubted > DOUBT_FORGOTTEN
+        self._next_doubt = FIRST_DOUBT if forgotten else min(2 * self._next_doubt, LONGEST_DOUBT)
+        self._doubted = now
+        _log.warning("token_refused_by_target", extra={"fields": self._fields()})
+        await self.ask_anew()
+
+    async def ask_anew(self) -> None:
+        """Now. The token in hand serves until another one is there."""
+        await stop_tasks(self._refreshing)
+        self._next = self._clock.steady()
+        self.start()
 
     def serve(self, subscribers: dict[str, Publish]) -> None:
         """From now on these, and no others. Who is new here hears the present token, or its absence, at once."""
@@ -184,7 +202,7 @@ class TokenKeeper:
             if target in self._delivered and self._delivered[target] == value:
                 continue
             self._delivered.pop(target, None)
-            if _hand_over(publish, value, self._fields() | {"target": target}):
+            if hand_over(publish, value, self._fields() | {"target": target}):
                 self._delivered[target] = value
         return self._delivered.keys() == self._subscribers.keys()
 
@@ -198,72 +216,14 @@ class TokenKeeper:
         }
 
 
-class TokenKeepers:
-    """All keepers of one egress, as the configuration of the moment wants them."""
-
-    def __init__(self, fetch: Fetch, clock: Clock) -> None:
-        self._fetch = fetch
-        self._clock = clock
-        self._keepers: dict[CacheKey, TokenKeeper] = {}
-        self._publishers: dict[str, Publish] = {}
-        self._changing = asyncio.Lock()
-
-    async def update(self, subscriptions: Iterable[Subscription]) -> None:
-        """Serve these targets, and no others. Tokens whose cache key stays are kept.
-
-        A target that moves to another key keeps its old token until the new one was asked for once: make before break.
-        """
-        async with self._changing:
-            wanted: dict[CacheKey, dict[str, Subscription]] = {}
-            for subscription in subscriptions:
-                wanted.setdefault(cache_key(subscription.request), {})[subscription.target] = subscription
-            for key, by_target in wanted.items():
-                await self._require(key, next(iter(by_target.values())).request)
-            if self._publishers:  # nothing is in use at the first start, so there is nothing to wait for
-                await asyncio.gather(*(self._keepers[key].attempted.wait() for key in wanted))
-            await self._switch({key: {name: one.publish for name, one in wanted[key].items()} for key in wanted})
-
-    def states(self) -> list[TokenState]:
-        return [keeper.state() for keeper in self._keepers.values()]
-
-    async def stop(self) -> None:
-        """Stop refreshing. What was published stays: the proxy may still be finishing requests."""
-        async with self._changing:
-            for keeper in self._keepers.values():
-                await keeper.stop()
-            self._keepers.clear()
-
-    async def _require(self, key: CacheKey, request: TokenRequest) -> None:
-        if key in self._keepers:
-            await self._keepers[key].ask_with(request)
-        else:
-            self._keepers[key] = TokenKeeper(request, self._fetch, self._clock)
-            self._keepers[key].start()
-
-    async def _switch(self, wanted: dict[CacheKey, dict[str, Publish]]) -> None:
-        unwanted = [self._keepers.pop(key) for key in self._keepers.keys() - wanted.keys()]
-        for keeper in unwanted:
-            keeper.serve({})  # silent from here on: its targets hear the new keeper
-        for key, subscribers in wanted.items():
-            self._keepers[key].serve(subscribers)
-        before, self._publishers = (
-            self._publishers,
-            {t: publish for each in wanted.values() for t, publish in each.items()},
-        )
-        for target in before.keys() - self._publishers.keys():
-            _hand_over(before[target], None, {"target": target})
-        for keeper in unwanted:
-            await keeper.stop()
-
-
-async def _stop(*tasks: asyncio.Task[None] | None) -> None:
+async def stop_tasks(*tasks: asyncio.Task[None] | None) -> None:
     running = [task for task in tasks if task]
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
 
 
-def _hand_over(publish: Publish, value: str | None, fields: dict[str, object]) -> bool:
+def hand_over(publish: Publish, value: str | None, fields: dict[str, object]) -> bool:
     try:
         publish(value)
     except Exception as error:  # noqa: BLE001 - one target's trouble must not cost the others their token

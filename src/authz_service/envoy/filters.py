@@ -76,6 +76,18 @@ def correlation() -> list[Message]:
     return [make, show]
 
 
+def no_trailers() -> Message:
+    """A caller's `x-user-id` in a trailer would reach a gRPC service, which may read it as a header. gRPC's own clients
+    send none: its status is the service's.
+    """
+    everything: Message = {"safe_regex": {"regex": ".*"}}
+    return extension(
+        "no_trailers",
+        _HEADER_MUTATION,
+        mutations={"request_trailers_mutations": [{"remove_on_match": {"key_matcher": everything}}]},
+    )
+
+
 def body_limit(max_bytes: int) -> Message:
     """413 while the body passes, without keeping it; by Content-Length before the gate is asked."""
     return extension(

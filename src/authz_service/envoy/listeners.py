@@ -6,18 +6,26 @@ from authz_service import headers
 from authz_service.config.model import Address, Config, Egress, Tracing, UnixAddress
 from authz_service.envoy import access_log, filters, limits, local_replies, tls
 from authz_service.envoy.clusters import TRACES_CLUSTER
+from authz_service.envoy.cors import cors_filter
 from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.routes import exchanges
 
 _BUFFER = 32768
 _HANDSHAKE = "5s"
+_IGNORED_UPGRADES: list[Json] = [
+    {"prefix": "TLS/", "ignore_case": True},
+    {"prefix": "HTTP/", "ignore_case": True},
+    {"exact": "h2c", "ignore_case": True},
+]
 _HTTP2: Message = {
     "max_concurrent_streams": 100,
     "initial_stream_window_size": 256 << 10,
     "initial_connection_window_size": 1 << 20,
     "allow_connect": True,  # WebSocket over HTTP/2 (RFC 8441)
     "connection_keepalive": {"interval": "30s", "timeout": "10s", "connection_idle_interval": "10s"},
+    # What is wrong with one stream ends that one, not its neighbours.
+    "override_stream_error_on_invalid_http_message": True,
 }
 
 
@@ -39,6 +47,8 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
         name="ingress",
         http_filters=[
             *filters.correlation(),
+            filters.no_trailers(),
+            *cors_filter(config),
             *limits.per_peer(config),
             filters.body_limit(config.http.max_body_bytes),
             filters.ask_the_gate(config),
@@ -121,7 +131,7 @@ def _connections(
         local_reply_config=local_replies.local_replies(),
         use_remote_address=True,
         normalize_path=True,
-        merge_slashes=True,
+        merge_slashes=False,  # `/a//b` is another resource than `/a/b` (SECURITY T31): the gate refuses it
         path_with_escaped_slashes_action="REJECT_REQUEST",
         strip_any_host_port=True,
         strip_trailing_host_dot=True,
@@ -141,7 +151,12 @@ def _connections(
             "max_headers_count": 100,
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
-        http_protocol_options={"accept_http_10": False, "enable_trailers": False},
+        http_protocol_options={
+            "accept_http_10": False,
+            "enable_trailers": False,
+            # Else 400: Apache's HttpClient 5.4 and newer offers TLS/1.2 (RFC 9110 §7.8: it may be ignored).
+            "ignore_http_11_upgrade": _IGNORED_UPGRADES,
+        },
         http2_protocol_options=_HTTP2,
         http1_safe_max_connection_duration=True,
         proxy_100_continue=True,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from authz_service import headers, request_form
 from authz_service.config.model import Address, Config
 from authz_service.envoy import upstreams
+from authz_service.envoy.cors import cors_policy
 from authz_service.envoy.filters import not_asked, previous_hosts
 from authz_service.envoy.messages import Json, Message, message, seconds, set_header
 from authz_service.envoy.upstreams import Upstream
@@ -49,7 +50,7 @@ def ingress_routes(config: Config) -> Message:
         found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
     else:
         found += _forward(APP_ROUTE, {"prefix": "/"}, upstreams.of_ingress(config, None), {}, None, config)
-    return _configuration("ingress", [{"name": "all", "domains": ["*"], "routes": found}])
+    return _configuration("ingress", [{"name": "all", "domains": ["*"], "routes": found, **cors_policy(config)}])
 
 
 def exchanges(config: Config) -> bool:
@@ -122,7 +123,9 @@ def egress_routes(config: Config) -> Message:
 def _forward(
     name: str, match: Message, upstream: Upstream, rewrite: Message, timeout: float | None, config: Config
 ) -> list[Message]:
-    """First gRPC, on HTTP/2 and timed by its own header; then safe methods if they may be repeated; then all others."""
+    """First gRPC, where HTTP/2 is spoken, timed by its own header; then safe methods if they may be repeated; then all
+    others.
+    """
     to: Message = {"timeout": "0s", **rewrite}
     attempts, default_timeout = 0, config.http.timeouts.request
     if upstream.target is not None:
@@ -130,14 +133,15 @@ def _forward(
         attempts, default_timeout = upstream.target.retries.attempts, upstream.target.timeout
     if timeout is None:
         timeout = default_timeout
-    grpc: Message = {
-        **to,
-        "cluster": upstream.grpc_cluster,
-        "max_stream_duration": {"grpc_timeout_header_max": "0s"},
-        **_retry(_RETRY_ANY, attempts, 0),
-    }
-    found: list[Message] = [{"name": name, "match": {**match, "grpc": {}}, "route": grpc}]
     to["cluster"] = upstream.cluster
+    found: list[Message] = []
+    if upstream.speaks_http2:
+        grpc: Message = {
+            **to,
+            "max_stream_duration": {"grpc_timeout_header_max": "0s"},
+            **_retry(_RETRY_ANY, attempts, 0),
+        }
+        found.append({"name": name, "match": {**match, "grpc": {}}, "route": grpc})
     if attempts:
         safe = {**to, **_retry(_RETRY_SAFE, attempts, timeout)}
         found.append(
@@ -168,7 +172,7 @@ def _rewrite(base: str, strip_prefix: str | None) -> Message:
     if strip_prefix is None:
         return {}
     if base == strip_prefix:  # prefix_rewrite "/" would give "//x"
-        return {"regex_rewrite": {"pattern": {"regex": f"^{re.escape(base)}/*"}, "substitution": "/"}}
+        return {"regex_rewrite": {"pattern": {"regex": f"^{re.escape(base)}/?"}, "substitution": "/"}}
     if not base.startswith(f"{strip_prefix}/"):
         raise RenderError(f"strip_prefix {strip_prefix} is not the beginning of {base}")
     return {"prefix_rewrite": base.removeprefix(strip_prefix)}

@@ -3,6 +3,7 @@
 import ipaddress
 
 from authz_service.config.model import HttpTls, Target
+from authz_service.domain.strong_keys import GROUPS, SIGNATURES
 from authz_service.envoy import secrets
 from authz_service.envoy.messages import Json, Message, extension, file_source
 from authz_service.envoy.paths import StatePaths
@@ -110,6 +111,8 @@ def _parameters(minimum: str) -> Message:
         "tls_minimum_protocol_version": f"TLSv{minimum.replace('.', '_')}",
         "tls_maximum_protocol_version": "TLSv1_3",
         "cipher_suites": _TLS12_CIPHERS,
+        "ecdh_curves": GROUPS,
+        "signature_algorithms": SIGNATURES,
     }
 
 

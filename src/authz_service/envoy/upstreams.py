@@ -10,7 +10,7 @@ APP = "app"
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """One place, known to Envoy as one or two clusters. `target` None: a plain neighbour that gets no credentials."""
+    """One place, known to Envoy as one cluster. `target` None: a plain neighbour that gets no credentials."""
 
     cluster: str
     endpoint: Endpoint
@@ -23,8 +23,9 @@ class Upstream:
         return self.endpoint.scheme == "https"
 
     @property
-    def grpc_cluster(self) -> str:
-        return self.cluster if self.speaks_by_agreement else f"{self.cluster}_h2"
+    def speaks_http2(self) -> bool:
+        """Never because of what a caller sends: gRPC's content type would choose it (SECURITY T30)."""
+        return self.speaks_by_agreement or self.endpoint.http2
 
 
 def of_target(name: str, target: Target) -> Upstream:

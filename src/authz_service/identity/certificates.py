@@ -9,23 +9,18 @@ from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from authz_service.domain.decision import NO_PEER, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import ClientRule, PeerRules
 from authz_service.domain.spiffe import is_spiffe_id
+from authz_service.domain.strong_keys import is_strong_key, is_strong_signature
 from authz_service.identity.token_binding import Renewals
 
 MAX_CACHED = 1024
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
-_MIN_RSA_BITS = 2048
-_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 # Attributes that people write by name, beside those of RFC 4514 §3, which cryptography knows.
 _MORE_NAMES = {
     "emailAddress": NameOID.EMAIL_ADDRESS,
@@ -57,6 +52,8 @@ class Peers:
         self.renewals = Renewals(now)
         self._revoked = frozenset(rules.revoked)
         self._revoked_fingerprints = frozenset(rules.revoked_fingerprints)
+        self._listed = None if rules.listed is None else {issuer: frozenset(urls) for issuer, urls in rules.listed}
+        self._listed_until = float("inf") if rules.listed_until is None else rules.listed_until
         self._withdrawn = [x509.load_pem_x509_certificate(pem.encode("ascii")) for pem in rules.withdrawn]
 
     def require_allowed(self, pem: bytes) -> Peer:
@@ -70,6 +67,8 @@ class Peers:
             peer = self._introduce(pem)
         if not peer.not_before <= self._now() <= peer.not_after:
             raise Rejected(Reason.CLIENT_CERT_EXPIRED, f"valid from {peer.not_before:.0f} to {peer.not_after:.0f}")
+        if self._now() >= self._listed_until:
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "the revocation lists have expired")
         return peer
 
     def _introduce(self, pem: bytes) -> Peer:
@@ -89,10 +88,24 @@ class Peers:
             raise Rejected(Reason.CLIENT_CERT_REVOKED, "its serial is on a revocation list or on the denylist")
         if peer.fingerprint in self._revoked_fingerprints:
             raise Rejected(Reason.CLIENT_CERT_REVOKED, "its fingerprint is on the denylist")
-        if self._withdrawn:
-            certificate = x509.load_pem_x509_certificate(unquote_to_bytes(pem))
-            if any(_is_signed_by(certificate, authority) for authority in self._withdrawn):
-                raise Rejected(Reason.CLIENT_CERT_REVOKED, "its authority is no longer trusted")
+        if not self._withdrawn and self._listed is None:
+            return
+        certificate = x509.load_pem_x509_certificate(unquote_to_bytes(pem))
+        if self._listed is not None and not _is_covered(certificate, self._listed.get(peer.issuer)):
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "no revocation list covers it, or its authority is revoked")
+        if any(_is_signed_by(certificate, authority) for authority in self._withdrawn):
+            raise Rejected(Reason.CLIENT_CERT_REVOKED, "its authority is no longer trusted")
+
+
+def _is_covered(certificate: x509.Certificate, urls: frozenset[str] | None) -> bool:
+    """By a list of its authority (None: it has none): one for all of its clients, or for the place that it names."""
+    if not urls:
+        return urls is not None
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return True  # it names no place: the lists at hand are its
+    return any(name.value in urls for point in points for name in point.full_name or ())
 
 
 def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
@@ -148,22 +161,9 @@ def read_peer(pem: bytes) -> Peer:
 
 
 def _require_strong(certificate: x509.Certificate) -> None:
-    match certificate.public_key():
-        case RSAPublicKey() as rsa if rsa.key_size >= _MIN_RSA_BITS:
-            pass
-        case EllipticCurvePublicKey() as ec if ec.curve.name in _CURVES:
-            pass
-        case Ed25519PublicKey():
-            pass
-        case _:
-            raise _invalid("a weak or unusual key")
-    digest = certificate.signature_hash_algorithm
-    is_strong = (
-        certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519
-        if digest is None
-        else digest.name in _DIGESTS
-    )
-    if not is_strong:
+    if not is_strong_key(certificate.public_key()):
+        raise _invalid("a weak or unusual key")
+    if not is_strong_signature(certificate):
         raise _invalid("signed with a weak or unusual digest")
 
 

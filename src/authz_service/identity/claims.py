@@ -13,12 +13,15 @@ from authz_rego.values.value import Value
 from authz_service.domain.decision import Claims
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerRules
+from authz_service.identity.service_tokens import CLIENT_CLAIMS, client_of, is_service, require_subject
 from authz_service.identity.token_binding import bound_certificate
 
 _MAX_NAME_LENGTH = 255  # OpenID Connect Core §2 on `sub`
 _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z; what lies beyond is milliseconds taken for seconds
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NAMES = ("azp", "client_id", "preferred_username", "email")  # optional, but what they must be when present
+_NAMES = ("sub", *CLIENT_CLAIMS, "preferred_username", "email")  # optional, but what they must be when present
+# Null or empty, they are as good as absent: nobody is let in for them, and their headers are removed.
+_OPTIONAL = (*_NAMES, "scope", "realm_access", "resource_access")
 
 
 class TimedClaims(NamedTuple):
@@ -32,16 +35,18 @@ def require_claims(payload: dict[str, Value], rules: IssuerRules, now: float) ->
     """Raises Rejected. `payload` must carry the issuer's signature and its `iss` must be the issuer's."""
     _require_bearer_token(payload)
     _require_text(payload)
+    payload = _without_empty(payload)
     certificate = bound_certificate(payload, required=rules.require_binding)
     for name in rules.required_claims:
         if payload.get(name) is None:
             raise _invalid(f"{name} is missing, and jwt.required_claims names it")
-    _require_name("sub", payload.get("sub"))
     for name in _NAMES:
         if name in payload:
             _require_name(name, payload[name])
-    if not isinstance(payload.get("scope", ""), str):
-        raise _invalid("scope is not a string")
+    service = is_service(payload, rules)
+    require_subject(payload, service=service)
+    if "scope" in payload:
+        payload["scope"] = _scope_text(payload["scope"])
     _require_roles(payload)
     _require_audience(payload.get("aud"), rules.audiences)
     expires_at = _require_time(payload, "exp") + rules.leeway
@@ -50,7 +55,8 @@ def require_claims(payload: dict[str, Value], rules: IssuerRules, now: float) ->
     not_before = max(_require_time(payload, "nbf", 0), _require_time(payload, "iat", 0)) - rules.leeway
     if now < not_before:
         raise Rejected(Reason.TOKEN_NOT_YET_VALID, f"valid in {not_before - now:.0f} s")
-    return TimedClaims(Claims(payload, rules.issuer, expires_at, certificate), not_before)
+    client = client_of(payload, rules)
+    return TimedClaims(Claims(payload, rules.issuer, expires_at, certificate, service, client), not_before)
 
 
 def _require_bearer_token(payload: dict[str, Value]) -> None:
@@ -58,6 +64,19 @@ def _require_bearer_token(payload: dict[str, Value]) -> None:
         payload.get("typ", "Bearer") != "Bearer"
     ):  # Keycloak writes ID, Refresh, Offline, Logout, DPoP into its other tokens
         raise Rejected(Reason.TOKEN_TYPE_REFUSED, "the claim typ is not Bearer")
+
+
+def _without_empty(payload: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in payload.items() if name not in _OPTIONAL or value not in (None, "")}
+
+
+def _scope_text(scope: object) -> str:
+    """A list is what a string would be (RFC 8693 §4.2): policies and headers see one form."""
+    if isinstance(scope, str):
+        return scope
+    if not _is_list_of_strings(scope) or not all(name and not any(map(str.isspace, name)) for name in scope):
+        raise _invalid("scope is neither a string nor a list of words")
+    return " ".join(scope)
 
 
 def _require_name(claim: str, value: object) -> None:
@@ -78,7 +97,9 @@ def _require_roles(payload: dict[str, Value]) -> None:
 
 def _require_role_lists(claim: str, holders: Iterable[object]) -> None:
     for holder in holders:
-        if not isinstance(holder, dict) or not _is_list_of_strings(holder.get("roles", [])):
+        if holder is None:
+            continue
+        if not isinstance(holder, dict) or not _is_list_of_strings(holder.get("roles") or []):
             raise _invalid(f"{claim} has roles that are not a list of strings")
 
 

@@ -9,17 +9,17 @@ from authz_service.domain.rules import PeerRules
 
 _CN_SUFFIX = "-client"
 _SPIFFE = "spiffe://"
+_WHAT_TO_SET = "jwt.service_tokens, jwt.client_claim"
 
 
 def require_same_client(peer: Peer, claims: Claims, rules: PeerRules) -> None:
     """Raises Rejected when anybody but the service presents a service account's token (no certificate is nobody)."""
-    if not rules.bind_service_tokens or not is_service_token(claims):
+    if not rules.bind_service_tokens or not claims.is_service:
         return
-    azp = claims.values.get("azp")
-    if claims.values.get("client_id", azp) != azp:
-        raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, "azp and client_id differ")
-    if azp not in _clients_of(peer, rules):
-        raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, f"issued to {azp}")
+    if not claims.client:
+        raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, f"whose token it is cannot be told ({_WHAT_TO_SET})")
+    if claims.client not in _clients_of(peer, rules):
+        raise Rejected(Reason.TOKEN_CLIENT_MISMATCH, f"issued to {claims.client}")
 
 
 def sharing(rules: PeerRules) -> dict[str, list[str]]:
@@ -32,12 +32,6 @@ def sharing(rules: PeerRules) -> dict[str, list[str]]:
         if rule.uri and rule.uri not in bound:
             found.setdefault(_last_segment(rule.uri), []).append(rule.uri)
     return {client: uris for client, uris in found.items() if len(set(uris)) > 1}
-
-
-def is_service_token(claims: Claims) -> bool:
-    """Keycloak adds `client_id` to a service account's token, and names the account after the client."""
-    values = claims.values
-    return "client_id" in values or str(values.get("preferred_username")).startswith("service-account-")
 
 
 def _clients_of(peer: Peer, rules: PeerRules) -> list[str]:

@@ -4,33 +4,32 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, S
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
+from authz_service.domain.strong_keys import RSA_BITS, RSA_EXPONENTS
 from authz_service.identity.signatures import Key, PublicKey, algorithms_for
 from authz_service.identity.strict_json import decode_object
 from authz_service.identity.strict_jwt import base64url, is_kid
 
-_RSA_BITS = range(2048, 8192 + 1)  # below is weak (RFC 7518 §3.3), above only costs time
-_RSA_EXPONENTS = range(65537, 1 << 32, 2)
 _CURVES = {"P-256": SECP256R1(), "P-384": SECP384R1(), "P-521": SECP521R1()}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
-def usable_keys(jwks_text: str) -> dict[str, Key]:
-    """The keys to verify with, by kid ("" for one without). Raises ValueError when the document itself is no key set.
+def usable_keys(jwks_text: str) -> dict[str, tuple[Key, ...]]:
+    """The keys to verify with, by kid ("" for those without). Raises ValueError when the document itself is no key set.
 
     A key that cannot be used is left out, so that one odd key does not lock out an issuer: one that is not for
-    signatures, of another type, weak, malformed, or with its private half in public. Two keys of one kid are both left
-    out: which one is meant would depend on their order.
+    signatures, of another type, weak, malformed, or with its private half in public. One key that stands there twice is
+    one; different ones of one name are all there, for whoever can to try those that fit.
     """
     entries = decode_object(jwks_text).get("keys")
     if not isinstance(entries, list):
         raise ValueError("a key set has a list `keys`")  # noqa: TRY004 - the document's fault, not the caller's
-    keys: dict[str, Key] = {}
-    repeated: set[str] = set()
+    keys: dict[str, tuple[Key, ...]] = {}
     for key in filter(None, map(_usable_key, entries)):
-        if key.kid in keys:
-            repeated.add(key.kid)
-        keys[key.kid] = key
-    return {kid: key for kid, key in keys.items() if kid not in repeated}
+        same = [one for one in keys.get(key.kid, ()) if one.public == key.public]
+        others = tuple(one for one in keys.get(key.kid, ()) if one not in same)
+        algorithms = key.algorithms.union(*(one.algorithms for one in same))
+        keys[key.kid] = (*others, Key(key.kid, algorithms, key.public))
+    return keys
 
 
 def _usable_key(entry: object) -> Key | None:
@@ -63,7 +62,7 @@ def _public_key(entry: dict[str, object]) -> PublicKey:
     match entry.get("kty"), entry.get("crv"):
         case "RSA", _:
             modulus, exponent = int.from_bytes(_octets(entry, "n")), int.from_bytes(_octets(entry, "e"))
-            if modulus.bit_length() not in _RSA_BITS or exponent not in _RSA_EXPONENTS:
+            if modulus.bit_length() not in RSA_BITS or exponent not in RSA_EXPONENTS:
                 raise ValueError("a weak or unreasonable RSA key")
             return RSAPublicNumbers(exponent, modulus).public_key()
         case "EC", str(name) if name in _CURVES:

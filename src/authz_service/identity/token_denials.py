@@ -4,9 +4,10 @@ from authz_service.domain.decision import Claims
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import TokenDenials
 from authz_service.identity.claims import seconds_of
+from authz_service.identity.service_tokens import CLIENT_CLAIMS
 
-# `client_id` is what RFC 9068 calls the client that Keycloak calls `azp`.
-_CLAIMS = (("jti", "jti"), ("sub", "sub"), ("sid", "sid"), ("azp", "azp"), ("client_id", "azp"))
+# The client that Keycloak calls `azp` has other names elsewhere.
+_CLAIMS = (("jti", "jti"), ("sub", "sub"), ("sid", "sid"), *((name, "azp") for name in CLIENT_CLAIMS))
 
 
 class DeniedTokens:

@@ -15,6 +15,7 @@ from authz_service.identity.strict_jwt import UnverifiedToken
 from authz_service.identity.token_denials import DeniedTokens
 
 MAX_CACHED = 4096
+MAX_TRIED = 4  # keys; each costs as much as a good token
 
 
 class _Verified(NamedTuple):
@@ -40,7 +41,7 @@ class TokenVerifier:
         if len(self._issuers) != len(issuers):
             raise ValueError("an issuer occurs twice")
         self._types = {rules.issuer: frozenset(map(strict_jwt.plain_media_type, rules.types)) for rules in issuers}
-        self._keys: dict[str, dict[str, Key]] = {}
+        self._keys: dict[str, dict[str, tuple[Key, ...]]] = {}
         self._verified: dict[str, _Verified] = {}
         self._denials = TokenDenials()
         self._denied = DeniedTokens(self._denials)
@@ -51,7 +52,7 @@ class TokenVerifier:
         usable = usable_keys(keys.jwks) if keys.jwks else {}
         self._keys[keys.issuer] = usable
         for token, (claims, _, key) in list(self._verified.items()):
-            if claims.issuer == keys.issuer and usable.get(key.kid) != key:
+            if claims.issuer == keys.issuer and key not in usable.get(key.kid, ()):
                 del self._verified[token]
 
     def deny(self, denials: TokenDenials) -> None:
@@ -79,8 +80,9 @@ class TokenVerifier:
     def _require_verified(self, token: str, *, final: bool) -> _Verified:
         unverified = strict_jwt.decode(token)
         rules = self._require_issuer(unverified)
-        key = self._require_key(rules, unverified, final=final)
-        if not is_signed_by(key, unverified.algorithm, unverified.signing_input, unverified.signature):
+        keys = self._require_keys(rules, unverified, final=final)
+        key = next((one for one in keys if _is_signed_by(one, unverified)), None)
+        if key is None:
             raise Rejected(Reason.TOKEN_SIGNATURE_INVALID)
         claims, not_before = require_claims(unverified.payload, rules, self._now())
         self._denied.require_not_denied(claims)
@@ -98,20 +100,28 @@ class TokenVerifier:
             raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"alg is {token.algorithm!r:.120}")
         return rules
 
-    def _require_key(self, rules: IssuerRules, token: UnverifiedToken, *, final: bool) -> Key:
+    def _require_keys(self, rules: IssuerRules, token: UnverifiedToken, *, final: bool) -> list[Key]:
+        """Those that the token may be signed with, a few at most: by its name, or where it names none, by what fits."""
         keys = self._keys.get(rules.issuer)
         if not keys:
             raise KeysUnavailable(f"no usable key of {rules.issuer}")
         if token.kid is None:
-            fitting = [key for key in keys.values() if token.algorithm in key.algorithms]
-            if len(fitting) != 1:
-                raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"no kid, and {len(fitting)} keys for {token.algorithm}")
-            return fitting[0]
-        key = keys.get(token.kid)
-        if key is None:
-            if final:
-                raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"kid is {token.kid!r:.120}")
+            named = [key for those in keys.values() for key in those]
+        elif token.kid in keys:
+            named = [*keys[token.kid]]
+        elif final:
+            raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"kid is {token.kid!r:.120}")
+        else:
             raise KeyMissing(rules.issuer, token.kid)
-        if token.algorithm not in key.algorithms:
+        fitting = [key for key in named if token.algorithm in key.algorithms]
+        if len(fitting) > MAX_TRIED:
+            raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"{len(fitting)} keys for {token.algorithm}, and no name for one")
+        if not fitting and token.kid is None:
+            raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"no kid, and no key for {token.algorithm}")
+        if not fitting:
             raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"{token.algorithm} does not go with the key")
-        return key
+        return fitting
+
+
+def _is_signed_by(key: Key, token: UnverifiedToken) -> bool:
+    return is_signed_by(key, token.algorithm, token.signing_input, token.signature)

@@ -83,7 +83,9 @@ def without(block: bytes, names: frozenset[str]) -> bytes:
 
 def user_key(claims: Claims) -> bytes:
     """One short word for one user: a `sub` is unique within its issuer only (OpenID Connect Core §2)."""
-    return sha256(f"{claims.issuer}\0{claims.values.get('sub')}".encode()).hexdigest()[:32].encode()
+    subject = claims.values.get("sub")
+    who = f"\0{claims.client}" if subject is None else f"{subject}"  # a service may have none; no `sub` begins with NUL
+    return sha256(f"{claims.issuer}\0{who}".encode()).hexdigest()[:32].encode()
 
 
 def claim_at(values: dict[str, Value], path: str) -> Value:

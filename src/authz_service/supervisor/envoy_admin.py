@@ -14,6 +14,7 @@ import httpcore
 from authz_service.envoy.secrets import AgentSecret
 from authz_service.envoy.tls import AGENT_CLUSTER
 from authz_service.supervisor.agent_secrets import NO_AGENT, AgentSecrets, read_dump
+from authz_service.supervisor.envoy_updates import EnvoyUpdates
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,20 @@ class EnvoyState:
     live: bool
     listeners: frozenset[str]
     versions: dict[str, str]  # file below the state directory -> the version of it that Envoy accepted last
-    rejected: dict[str, int]  # stat name -> count of `update_rejected` and `update_failure`
+    failing: dict[str, int]  # source of updates -> how often it failed in a row (envoy_updates)
     agent: AgentSecrets = NO_AGENT
+    unauthorized: frozenset[str] = frozenset()  # targets that answered 401 since the last look
 
 
-GONE = EnvoyState(live=False, listeners=frozenset(), versions={}, rejected={})
+GONE = EnvoyState(live=False, listeners=frozenset(), versions={}, failing={})
 
 
 _GONE_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
 _TIMEOUTS = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}  # seconds
 _AGENT_LINE = f"cluster.{AGENT_CLUSTER}.upstream_cx_active"
-_UPDATES = f"/stats?format=text&filter=(version_text|update_rejected|update_failure)$|^{_AGENT_LINE}$"
+_UNAUTHORIZED = ".upstream_rq_401"
+_TARGETS_401 = r"^cluster\.target_[a-z0-9-]%2B\.upstream_rq_401$"
+_UPDATES = f"/stats?format=text&filter=(version_text|update_(rejected|failure|success))$|^{_AGENT_LINE}$|{_TARGETS_401}"
 _SECRETS = "/config_dump?resource=dynamic_active_secrets"
 _ACTIVE = "/stats?filter=^http\\.(ingress|egress)\\.downstream_rq_active$"
 
@@ -42,6 +46,8 @@ class EnvoyAdmin:
     """One client on the socket at `path`."""
 
     def __init__(self, path: Path) -> None:
+        self._updates = EnvoyUpdates()
+        self._refusals: dict[str, int] = {}  # by target: answers with 401
         self._pool = httpcore.AsyncConnectionPool(uds=str(path), max_connections=4)
 
     async def close(self) -> None:
@@ -57,21 +63,30 @@ class EnvoyAdmin:
         except _GONE_ERRORS:
             return GONE
         versions: dict[str, str] = {}
-        rejected: dict[str, int] = {}
+        counters: dict[str, int] = {}
         tries = {f"sds.{re.sub(':/{0,2}', '_', one.name)}.update_failure" for one in wanted}  # how often it was away
+        refusals: dict[str, int] = {}
         connected = False
         for line in stats.content.decode().splitlines():
             name, _, value = line.partition(": ")
             if name.endswith(".version_text"):
                 versions[_file_of(name)] = value.strip('"')
+            elif name.endswith(_UNAUTHORIZED):
+                refusals[name.removeprefix("cluster.target_").removesuffix(_UNAUTHORIZED)] = int(value)
             elif name == _AGENT_LINE:
                 connected = value != "0"
-            elif value != "0" and name not in tries:
-                rejected[name] = int(value)
+            elif name not in tries:
+                counters[name] = int(value)
         statuses = json.loads(listeners.content).get("listener_statuses", [])
         names = frozenset(str(entry["name"]) for entry in statuses)
         agent = read_dump(secrets.content, wanted, connected=connected) if secrets is not None else NO_AGENT
-        return EnvoyState(ready.status == 200, names, versions, rejected, agent)
+        return EnvoyState(
+            ready.status == 200, names, versions, self._updates.failing(counters), agent, self._grown(refusals)
+        )
+
+    def _grown(self, refusals: dict[str, int]) -> frozenset[str]:
+        before, self._refusals = self._refusals, refusals
+        return frozenset(target for target, count in refusals.items() if count > before.get(target, 0))
 
     async def taken_over(self, file: str, version: str, patience: float) -> None:
         """Wait until Envoy shows `version` for `file`, at most `patience` seconds; readiness tells if it never does."""

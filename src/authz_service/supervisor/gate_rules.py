@@ -67,7 +67,7 @@ def _peers(config: Config) -> PeerRules:
     if problems:
         raise ConfigProblems(problems)
     return PeerRules(
-        required=config.http.tls.client_auth == "require",
+        required=config.http.tls.client_auth == "require" or not mtls.allow_anonymous,
         allowed=tuple(rules),
         bind_service_tokens=mtls.bind_service_tokens,
         bindings=tuple(sorted(mtls.bindings.items())),
@@ -86,6 +86,9 @@ def _issuers(config: Config) -> tuple[IssuerRules, ...]:
             require_binding=issuer.require_binding,
             binding_grace=issuer.binding_grace,
             introspection_cache=0.0 if issuer.introspection is None else issuer.introspection.cache,
+            service_tokens=issuer.service_tokens,
+            service_claims=tuple(sorted(issuer.service_claims.items())),
+            client_claim=issuer.client_claim or "",
         )
         for issuer in config.issuers
     )

@@ -7,22 +7,21 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authz_service.clock import Clock
-from authz_service.config.model import Config, Target, TokenStore
-from authz_service.credentials.client_assertion import load_assertion_key
-from authz_service.credentials.introspection import IntrospectionEndpoint, Introspector
+from authz_service.config.model import Config, TokenStore
+from authz_service.credentials.introspection import Introspector
 from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeyState
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
 from authz_service.credentials.token_exchange import Exchanger, Refusal
 from authz_service.domain.rules import IssuerKeys
-from authz_service.domain.secret import Secret
-from authz_service.egress.token_keeper import Subscription, TokenKeepers, TokenState
+from authz_service.egress.token_keeper import TokenState
+from authz_service.egress.token_keepers import Subscription, TokenKeepers
 from authz_service.http_client import HttpClient
 from authz_service.identity.key_set import usable_keys
+from authz_service.supervisor.provider_requests import endpoints, exchange_requests, token_request
 
 if TYPE_CHECKING:  # Redis' client is imported by those who share
     from authz_service.credentials.shared_tokens import SharedTokens
@@ -33,19 +32,6 @@ _Place = tuple[Path | None, tuple[Path, Path] | None, bool]
 _Wanted = tuple[KeySettings, Path | None]  # and the CA file of the issuer's server
 PublishKeys = Callable[[IssuerKeys], None]
 PublishToken = Callable[[str, str | None], None]  # (target, token; None = there is none)
-
-
-def require_usable_authorities(config: Config) -> None:
-    """Read every CA file that our own calls trust, and every key and certificate by which they prove who we are.
-    Raises CertificateProblems.
-    """
-    requests = [_token_request(target) for target in config.egress.targets.values() if target.auth.type != "none"]
-    places = {(issuer.ca_file, None) for issuer in config.issuers}
-    for ca_file, client_pair in places | {(request.ca_file, request.client_pair) for request in requests}:
-        HttpClient(config.hosts, ca_file, client_pair=client_pair)
-    for request in requests:
-        if request.assertion_key_file is not None:
-            load_assertion_key(request.assertion_key_file, request.assertion_key_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +97,7 @@ class Outbound:
         await self._follow_store(config)
         self._update_introspectors(config)
         self.exchange_for(config)
-        self._stop_exchangers(self._exchangers.keys() - _exchange_requests(config).keys())
+        self._stop_exchangers(self._exchangers.keys() - exchange_requests(config).keys())
         await self._tokens.update(self._subscriptions(config))
 
     async def refetch(self, issuer: str, kid: str) -> None:
@@ -127,7 +113,7 @@ class Outbound:
 
     def exchange_for(self, config: Config) -> None:
         """For the targets of this configuration too, until `update` leaves those of one configuration."""
-        for key, (target, request) in _exchange_requests(config).items():
+        for key, (target, request) in exchange_requests(config).items():
             post_form = self._client(request.ca_file, request.client_pair, exchanges=True).post_form
             known = self._exchangers.setdefault(key, Exchanger(target, request, post_form, time.time, self._exchanges))
             known.request, known.post_form = request, post_form  # a new secret; what is in flight goes on
@@ -155,6 +141,17 @@ class Outbound:
 
     def token_states(self) -> list[TokenState]:
         return self._tokens.states()
+
+    async def doubt_token(self, target: str) -> None:
+        """It answered 401: the token was taken back, maybe, and Redis may still have it for all of us."""
+        if self._shared is not None:
+            self._shared.pass_over_older()
+        await self._tokens.doubt(target)
+
+    async def ask_for_tokens_anew(self) -> None:
+        if self._shared is not None:
+            self._shared.pass_over_older()
+        await self._tokens.ask_anew()
 
     def token_store_problem(self) -> str:
         """Why tokens are not shared at the moment, although they should be."""
@@ -187,7 +184,7 @@ class Outbound:
 
     def _update_introspectors(self, config: Config) -> None:
         """What did not change keeps its questions in flight."""
-        wanted = _endpoints(config) if config.proxy.enabled and config.proxy.auth.enabled else {}
+        wanted = endpoints(config) if config.proxy.enabled and config.proxy.auth.enabled else {}
         same = {issuer for issuer, one in self._introspectors.items() if wanted.get(issuer) == one.endpoint}
         self._stop_introspectors(self._introspectors.keys() - same)
         for issuer in wanted.keys() - same:
@@ -207,7 +204,7 @@ class Outbound:
         if not config.egress.enabled:
             return []
         return [
-            Subscription(name, _token_request(target), partial(self._publish_token, name))
+            Subscription(name, token_request(target), partial(self._publish_token, name))
             for name, target in config.egress.targets.items()
             if target.auth.has_own_token
         ]
@@ -250,55 +247,3 @@ class Outbound:
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.aclose()
-
-
-def _token_request(target: Target) -> TokenRequest:
-    auth, tls = target.auth, target.tls
-    client_pair, bound_to = None, ""
-    if auth.client_auth == "tls_client_auth":
-        assert tls.client_cert is not None  # the loader requires both
-        assert tls.client_key is not None
-        client_pair, bound_to = (tls.client_cert, tls.client_key), _digest(tls.client_cert)
-    assert auth.token_url is not None  # the loader requires it
-    assert auth.client_id is not None
-    return TokenRequest(
-        token_url=auth.token_url,
-        client_id=auth.client_id,
-        client_secret=auth.client_secret or Secret(""),
-        scopes=auth.scopes,
-        audience=auth.audience or "",
-        client_auth=auth.client_auth,
-        assertion_key_file=auth.client_key_file,
-        assertion_key_id=auth.client_key_id or "",
-        assertion_audience=auth.client_assertion_audience or "",
-        client_pair=client_pair,
-        bound_to=bound_to,
-        ca_file=auth.ca_file,
-        refresh_before_expiry=auth.refresh_before_expiry,
-    )
-
-
-def _exchange_requests(config: Config) -> dict[str, tuple[str, TokenRequest]]:
-    """By ExchangeRules.key: the target's name, and how to ask."""
-    targets = config.egress.targets.items() if config.egress.enabled else ()
-    return {target.tag: (name, _token_request(target)) for name, target in targets if target.auth.exchanges}
-
-
-def _endpoints(config: Config) -> dict[str, IntrospectionEndpoint]:
-    """By issuer."""
-    found = {}
-    for issuer in config.issuers:
-        if issuer.introspection is not None:
-            asked = issuer.introspection
-            assert asked.client_secret is not None  # the loader has read client_secret_file into it
-            found[issuer.issuer] = IntrospectionEndpoint(
-                issuer.issuer, asked.url, asked.client_id, asked.client_secret, asked.client_auth, issuer.ca_file
-            )
-    return found
-
-
-def _digest(file: Path) -> str:
-    try:
-        return sha256(file.read_bytes()).hexdigest()
-    except OSError:  # between a removal and its replacement
-        return ""

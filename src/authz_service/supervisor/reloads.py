@@ -19,6 +19,7 @@ from authz_service.supervisor.status import Status
 log = logging.getLogger(__name__)
 
 _WATCH_BEGINS = 1.0  # seconds
+SIGHUP = "SIGHUP"  # the cause that is a person's: tokens are asked for anew, too
 
 
 class Reloads:
@@ -76,6 +77,8 @@ class Reloads:
             except Exception as error:
                 log.exception("certificates_not_written")
                 self._status.certificate_problem = str(error)
+            if cause == SIGHUP:
+                await self._serving.outbound.ask_for_tokens_anew()
             self._look_now()
 
     def _read_changed(self) -> Desired | None:

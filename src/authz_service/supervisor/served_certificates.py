@@ -6,6 +6,7 @@ What is broken never replaces what is good; it is remembered as a problem until 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +24,14 @@ from authz_service.credentials.certificates import (
     load_key_pair,
     require_own_authority_kept,
 )
-from authz_service.credentials.revocation_lists import ExpiredPolicy, load_crl
+from authz_service.credentials.revocation_lists import ExpiredPolicy, RevocationList, RevocationLists
 from authz_service.domain.rules import GateRules
 from authz_service.envoy import secrets
 from authz_service.errors import CertificateProblems
 
 log = logging.getLogger(__name__)
+
+_Crl = tuple[Path, ExpiredPolicy, bool]  # the file, what an expired list means, whether the gate looks at certificates
 
 REVOCATION_LIST = "client_ca_crl"  # its name in the metrics and in /readyz
 
@@ -47,7 +50,8 @@ class ServedCertificates:
     _bundles: dict[str, CaBundle] = field(default_factory=dict)
     _failures: dict[str, CertificateProblems] = field(default_factory=dict)
     _once_trusted: set[x509.Certificate] = field(default_factory=set)  # client CAs since the start
-    _revoked: frozenset[tuple[str, int]] = frozenset()
+    _lists: RevocationList | None = None
+    _list_file: RevocationLists = field(default_factory=RevocationLists)
 
     def refresh(self, config: Config) -> list[str]:
         """Read every file anew and publish what changed; returns the names.
@@ -59,7 +63,7 @@ class ServedCertificates:
         if config.proxy.enabled and tls.enabled and tls.cert_file and tls.key_file:
             own = self._pair(secrets.SERVER_CERTIFICATE, tls.cert_file, tls.key_file, "server", changed)
             if tls.client_auth != "none" and tls.client_ca_file is not None:
-                crl = (tls.crl_file, tls.crl_expired) if tls.crl_file is not None else None
+                crl = (tls.crl_file, tls.crl_expired, config.proxy.mtls.enabled) if tls.crl_file else None
                 self._bundle(secrets.CLIENT_CA, tls.client_ca_file, own, crl, changed)
         if config.egress.enabled:
             for name, target in config.egress.targets.items():
@@ -77,8 +81,12 @@ class ServedCertificates:
         trusted = {_who(authority) for authority in present.authorities} if present is not None else set()
         gone = [authority for authority in self._once_trusted if _who(authority) not in trusted]
         withdrawn = tuple(sorted(pem_files.to_pem([authority]) for authority in gone))
-        revoked = tuple(sorted((issuer, f"{serial:x}") for issuer, serial in self._revoked))
-        return replace(rules, peers=replace(rules.peers, revoked=revoked, withdrawn=withdrawn))
+        peers = replace(rules.peers, withdrawn=withdrawn)
+        if (lists := self._lists) is not None:
+            revoked = tuple(sorted((issuer, f"{serial:x}") for issuer, serial in lists.revoked))
+            until = None if lists.listed is None or math.isinf(lists.next_update) else lists.next_update
+            peers = replace(peers, revoked=revoked, listed=lists.listed, listed_until=until)
+        return replace(rules, peers=peers)
 
     def require_complete(self) -> None:
         """At start nothing stands in for a file that cannot be used. Raises CertificateProblems with all of them."""
@@ -105,22 +113,23 @@ class ServedCertificates:
         self._accept(name, text, pair.not_after, pair.warnings, changed)
         return pair
 
-    def _bundle(
-        self, name: str, file: Path, own: KeyPair | None, crl: tuple[Path, ExpiredPolicy] | None, changed: list[str]
-    ) -> None:
+    def _bundle(self, name: str, file: Path, own: KeyPair | None, crl: _Crl | None, changed: list[str]) -> None:
         try:
             bundle = load_ca_bundle(file, self.now())
             before = self._bundles.get(name)
             if before is not None and own is not None:
                 require_own_authority_kept(before, bundle, own)
-            lists = None if crl is None else load_crl(crl[0], bundle, crl[1], self.now())
+            lists = None
+            if crl is not None:
+                crl_file, expired, gate = crl
+                lists = self._list_file.load(crl_file, bundle, expired, self.now(), gate=gate)
         except CertificateProblems as problems:
             self._refuse(name, problems)
             return
         self._bundles[name] = bundle
         if name == secrets.CLIENT_CA:
             self._once_trusted.update(bundle.authorities)
-            self._revoked = lists.revoked if lists is not None else frozenset()
+            self._lists = lists
         text = secrets.validation_context_secret(name, bundle.pem, None if lists is None else lists.pem)
         warnings = bundle.warnings if lists is None else (*bundle.warnings, *lists.warnings)
         self._accept(name, text, bundle.not_after, warnings, changed)

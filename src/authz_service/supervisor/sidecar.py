@@ -33,7 +33,7 @@ from authz_service.supervisor.egress_socket import handed_over, require_own_sock
 from authz_service.supervisor.envoy_admin import GONE
 from authz_service.supervisor.metrics import Figure
 from authz_service.supervisor.processes import Child, clean_environment
-from authz_service.supervisor.reloads import Reloads
+from authz_service.supervisor.reloads import SIGHUP, Reloads
 from authz_service.supervisor.serving import Serving
 from authz_service.supervisor.state_dir import StateDirectory
 from authz_service.supervisor.status import Status
@@ -112,7 +112,7 @@ class Sidecar:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reloads.soon, "SIGHUP")
+        loop.add_signal_handler(signal.SIGHUP, self._reloads.soon, SIGHUP)
         pages = self._status.pages(self._serving.envoy, loop)
         servers = start_admin(self._serving.current.config.admin, pages, self._status.network_pages(pages))
         tasks: list[asyncio.Task[None]] = []
@@ -191,6 +191,8 @@ class Sidecar:
             current = self._serving.current
             running = bool(self._children[-1].pid)
             self._status.envoy = await self._serving.envoy.state(current.resources.agent_secrets) if running else GONE
+            for target in self._status.envoy.unauthorized:
+                await self._serving.outbound.doubt_token(target)
             await self._look_at_policies()
             self._status.socket_problem = handed_over(self._serving.current.config)
             ready = not self._status.missing()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -129,7 +129,7 @@ class Status:
         if copies_problem := self.copies_problem():
             troubles.append(f"the OPA decision log is not delivered: {copies_problem}")
         troubles += [f"a worker could not use the rules: {error}" for error in self.hub.errors()]
-        troubles += [f"envoy refused an update: {name}={count}" for name, count in self.envoy.rejected.items()]
+        troubles += failing_updates(self.envoy.failing)
         if desired := self.desired:
             troubles += filter(None, [shortage(self.descriptors, desired.config)])
         return troubles
@@ -233,6 +233,18 @@ class Status:
 
     def _active_workers(self) -> int:
         return self.hub.active(self.desired.revision) if self.desired else 0
+
+
+def failing_updates(failing: Mapping[str, int]) -> list[str]:
+    """In words: what Envoy asks DNS for; what it got from us or from the agent."""
+    told = []
+    for source, times in failing.items():
+        kind, _, name = source.partition(".")
+        if kind == "cluster":
+            told.append(f"the name behind {name} is not resolved (DNS): requests to it get 503")
+        else:
+            told.append(f"envoy refused an update: {source}, {times} times in a row")
+    return told
 
 
 def _plain(state: Any) -> dict[str, Any]:

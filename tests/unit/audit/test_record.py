@@ -1,11 +1,14 @@
 """One decision, one line of JSON, below 4,096 bytes, whatever is in it (DESIGN §5, SECURITY T5, T24)."""
 
 import json
+from hashlib import sha256
 
 import msgspec
 import pytest
+from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.client_certificates import CN, O, certificate, in_envoys_form
 from tests.support.decisions import request, rules
 
 from authz_service.audit.record import MAX_LINE, AuditRecord, Recorder
@@ -85,7 +88,7 @@ def test_a_client_without_a_common_name_is_recorded_by_its_uri() -> None:
     spiffe = PEER._replace(common_name="", uris=("spiffe://mesh/a", "spiffe://mesh/b"))
 
     assert record(ALLOW._replace(peer=spiffe))["mtls_client"] == "spiffe://mesh/a"
-    assert record(ALLOW._replace(peer=NO_PEER))["mtls_client"] == ""
+    assert record(ALLOW._replace(peer=NO_PEER), request(peer=b""))["mtls_client"] == ""
 
 
 def test_a_user_context_goes_before_the_tokens_subject() -> None:
@@ -217,3 +220,42 @@ def test_the_worst_texts_fit() -> None:
     assert fields["truncated"]
     assert fields["reasons"] == ["\x00" * 16] * 4
     assert fields["correlation_id"] == "c" * 128
+
+
+REFUSED = Decision(False, Reason.CLIENT_NOT_ALLOWED, "", NO_PEER, NO_CLAIMS, None)
+MALLORY = certificate([(CN, "mallory"), (O, "MyOrg")])
+
+
+@pytest.mark.parametrize(
+    ("shown", "client"),
+    [
+        (MALLORY, "mallory"),
+        (certificate([(CN, "one"), (CN, "two")]), "one two"),
+        (certificate([], names=[x509.UniformResourceIdentifier("spiffe://mesh/a")]), "spiffe://mesh/a"),
+        (certificate([]), ""),
+        (certificate([(CN, "mallory")], valid=(1.0, 2.0)), "mallory"),
+    ],
+)
+def test_a_refused_certificate_is_told(shown: bytes, client: str) -> None:
+    """Else nobody could put it on the denylist. So is one that nobody looks at (`proxy.mtls` off)."""
+    fingerprint = sha256(shown).hexdigest()
+    for decision in (REFUSED, ALLOW._replace(peer=NO_PEER)):
+        told = record(decision, request(peer=in_envoys_form(shown)))
+        assert (told["mtls_client"], told["mtls_fingerprint"]) == (client, fingerprint)
+
+    none = record(REFUSED, request(peer=b""))
+    assert (none["mtls_client"], none["mtls_fingerprint"]) == ("", "")
+
+
+@pytest.mark.parametrize("garbage", [b"x", b"%", b"-----BEGIN CERTIFICATE-----", in_envoys_form(MALLORY)[:200]])
+def test_what_is_no_certificate_is_recorded_too(garbage: bytes) -> None:
+    told = record(REFUSED, request(peer=garbage))
+
+    assert (told["decision"], told["mtls_client"], told["mtls_fingerprint"]) == ("deny", "", "")
+
+
+def test_the_peer_that_the_gate_knows_comes_first() -> None:
+    """What is only shown stands in for nobody."""
+    told = record(ALLOW, request(peer=in_envoys_form(MALLORY)))
+
+    assert (told["mtls_client"], told["mtls_fingerprint"]) == ("api-gateway-client", "ab" * 32)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.config_files import REMOVED, TARGET, changed, load_tree, problems_of
+from tests.support.config_files import GOOD, REMOVED, TARGET, changed, load_tree, problems_of
 
 from authz_service import headers
 
@@ -17,6 +17,7 @@ DATA = "https://data-service.zone3.local:8443"
 
 Changes = dict[str, Any]
 OTHER = "https://payment-service.zone2.local:8443"
+CLIENT = {**GOOD["egress"]["targets"]["data-service"]["auth"], "client_secret": "another"}
 PLAIN = {"http.tls": {"enabled": "false"}, "proxy.mtls": REMOVED}
 
 
@@ -94,6 +95,19 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         "same socket",
     ),
     ("proxy.mtls.allowed_clients", {}, {"proxy.mtls.allowed_clients": []}, "list who may call"),
+    (
+        "proxy.mtls.allow_anonymous",
+        {"http.tls.client_auth": "request", "proxy.mtls.allow_anonymous": "true"},
+        {"proxy.mtls.allow_anonymous": "true"},
+        "client_auth: request",
+    ),
+    (
+        "jwt.service_tokens",
+        {"jwt.service_tokens": "claim", "jwt.service_claims": {"idtyp": "app"}},
+        {"jwt.service_tokens": "claim"},
+        "service_claims",
+    ),
+    ("jwt.service_claims", {}, {"jwt.service_claims": {"idtyp": "app"}}, "service_tokens: claim"),
     ("jwt", {"jwt": REMOVED, "proxy.auth": {"enabled": "false"}}, {"jwt": REMOVED}, "jwt.issuer"),
     (
         "jwt.issuers[1].issuer",
@@ -215,8 +229,20 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
     ),
     ("egress.addr", {"egress.addr": "127.0.0.2:8080"}, {"egress.addr": ":8080"}, "loopback"),
     ("egress.addr", {"egress.addr": "[::1]:8080"}, {"egress.addr": "10.0.0.1:8080"}, "loopback"),
+    (
+        "egress.targets.second.auth",
+        {"egress.targets.second": {"url": "http://b", "auth": {**CLIENT, "scopes": ["b"]}}},
+        {"egress.targets.second": {"url": "http://b", "auth": CLIENT}},
+        "the same client_auth and secret",
+    ),
     ("egress.token_store.url", shared(), shared(url="tokens:6379"), "rediss://"),
     ("egress.token_store.url", shared(), shared(url=REMOVED), "rediss://"),
+    (
+        "egress.token_store.url",
+        shared(url="rediss://tokens/0?db=1"),
+        shared(url="rediss://tokens/0?ssl_cert_reqs=none"),
+        "rediss:// and ca_file",
+    ),
     ("egress.token_store.ca_file", shared(url="rediss://tokens", ca_file="/ca"), shared(ca_file="/ca"), "rediss"),
     ("egress.token_store.encryption_key", shared(), shared(encryption_key=REMOVED), "encryption_key_file"),
     ("egress.token_store.encryption_key", shared(), shared(encryption_key="k" * 31), "openssl"),

@@ -1,10 +1,13 @@
 """Single values: what each kind accepts, and next to it what it refuses."""
 
 from pathlib import Path
+from types import FunctionType
 
 import pytest
+from pydantic import PlainSerializer
 from tests.support.config_files import SECRET, TARGET, changed, load_text, load_tree, problems_of
 
+from authz_service.config import values
 from authz_service.config.addresses import Address, Endpoint, parse_address, parse_endpoint
 from authz_service.durations import format_duration, format_size, parse_duration, parse_size
 
@@ -56,6 +59,11 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
         "proxy.upstream",
         ["http://app:9000", "unix:///run/a.sock"],
         ["app:9000", "unix://a", "http://a/b", "http://a?b", ""],
+    ),
+    (
+        "proxy.cors.allow_origins",
+        [["https://app.example.com"], ["http://localhost:3000", "https://[::1]:8443"]],
+        [["*"], ["https://a/"], ["app"], ["null"], ["https://A"], ["https://a:443"], ["https://a.*"], "https://a"],
     ),
     ("proxy.auth.header", ["X-Token"], ["X Token", "X:Token", ":path", "", "Ä"]),
     ("proxy.auth.scheme", ["Bearer"], ["", "Be arer"]),
@@ -218,3 +226,31 @@ def test_a_duration_is_printed_as_one_writes_it(seconds: float, text: str) -> No
 def test_a_size_is_printed_as_one_writes_it(size: int, text: str) -> None:
     assert format_size(size) == text
     assert parse_size(text) == size
+
+
+def test_what_prints_a_value_has_a_signature() -> None:
+    """A builtin's is `(*args, **kwargs)` from Python 3.13 on: pydantic then takes it for another kind of function, and
+    nothing starts.
+    """
+    printers = [
+        part.func
+        for kind in vars(values).values()
+        for part in getattr(kind, "__metadata__", ())
+        if isinstance(part, PlainSerializer)
+    ]
+
+    assert len(printers) > 5
+    assert [one for one in printers if not isinstance(one, FunctionType | type)] == []
+
+
+@pytest.mark.parametrize("text", ["h2c://app:9000", "h2c+unix:///run/app.sock"])
+def test_http2_without_tls_is_said_by_the_scheme(text: str) -> None:
+    """And by nothing else: the same place without it is another one."""
+    found = parse_endpoint(text)
+
+    assert found.http2
+    assert str(found) == text
+    assert parse_endpoint(text.replace("h2c+", "").replace("h2c:", "http:")) != found
+    for wrong in ("h2c://", "h2c:///x", "h2c://a/b", "h2c+unix://a", "h2c+http://a"):
+        with pytest.raises(ValueError, match="write"):
+            parse_endpoint(wrong)

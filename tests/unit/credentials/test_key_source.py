@@ -222,6 +222,8 @@ async def test_discovery_finds_the_keys() -> None:
         {"issuer": "https://evil.example", "jwks_uri": JWKS_URL},
         {"jwks_uri": JWKS_URL},
         {"issuer": ISSUER, "jwks_uri": JWKS_URL.replace("https", "http")},
+        {"issuer": ISSUER, "jwks_uri": "http://10.1.2.3:8080/jwks"},
+        {"issuer": ISSUER, "jwks_uri": "http://127.0.0.1.evil.example/jwks"},
         {"issuer": ISSUER, "jwks_uri": "file:///etc/passwd"},
         {"issuer": ISSUER, "jwks_uri": "/certs"},
         {"issuer": ISSUER, "jwks_uri": "https://[bad"},

@@ -56,6 +56,8 @@ def test_a_good_answer_is_a_token() -> None:
         {"token_type": ...},
         {"token_type": None},
         {"token_type": "mac"},
+        {"expires_in": "3600.0.0"},
+        {"access_token": "a b"},
         {"token_type": "DPoP"},
         {"expires_in": 0},
         {"expires_in": -1},
@@ -85,6 +87,14 @@ def test_one_wrong_member_is_enough_to_refuse_the_answer(change: dict[str, objec
         ({"expires_in": 1}, 1.0),
         ({"expires_in": 0.5}, 0.5),
         ({"expires_in": "300"}, 300.0),
+        ({"expires_in": "300.0"}, 300.0),
+        ({"access_token": a_jwt({"exp": EPOCH + 100})}, 100.0),
+        ({"access_token": a_jwt({"exp": EPOCH + 1000, "iat": EPOCH + 800})}, 200.0),
+        ({"access_token": a_jwt({"exp": EPOCH - 100, "iat": EPOCH - 220})}, 120.0),
+        ({"access_token": a_jwt({"exp": EPOCH + 1000})}, 300.0),
+        ({"access_token": a_jwt({"exp": EPOCH - 100})}, 300.0),
+        ({"access_token": a_jwt({"exp": "x", "iat": []})}, 300.0),
+        ({"access_token": a_jwt({"exp": 10**400})}, 300.0),
         ({"expires_in": 10**9}, LONGEST_LIFETIME),
         ({"expires_in": 10**400}, LONGEST_LIFETIME),
         ({"expires_in": float("inf")}, LONGEST_LIFETIME),
@@ -145,6 +155,15 @@ def test_whatever_is_accepted_fits_into_a_header_and_ends(changes: dict[str, obj
     assert 0 < token.lifetime <= LONGEST_LIFETIME
 
 
+@pytest.mark.parametrize("value", ["00Dxx0000000000!AQ0AQExample.K3xY", "Atza|IwEBExampleOnly", "a:b@c", "~", "a=b=="])
+def test_a_token_of_any_visible_letters_is_taken(value: str) -> None:
+    """RFC 6749 A.12: salesforce's have `!`, amazon's `|`. What would part a header's value is refused."""
+    assert read(access_token=value).value.reveal() == value
+    for wrong in (f"{value} x", f"{value},x", f"{value};x", f'{value}"', f"{value}\n", f"{value}\x7f", f"{value}é"):
+        with pytest.raises(FetchError):
+            read(access_token=wrong)
+
+
 class Endpoint:
     """Remembers what it was asked, gives one answer."""
 
@@ -195,6 +214,9 @@ async def test_the_secret_travels_in_the_form_when_told_so() -> None:
     [
         (401, b'{"error": "invalid_client", "error_description": "DESCRIPTION"}', "does not accept this client_id"),
         (400, b'{"error": "unauthorized_client"}', "allow service accounts"),
+        (401, b'{"error": "unauthorized_client"}', "does not accept this client_id"),
+        (200, b'{"error": "invalid_client", "access_token": "a", "token_type": "Bearer"}', "invalid_client"),
+        (201, b'{"error": "invalid_scope"}', "scopes"),
         (400, b'{"error": "invalid_scope"}', "scopes"),
         (400, b'{"error": "new_thing"}', "new_thing"),
         (400, b'{"error": "DESCRIPTION\\n forged"}', "HTTP 400"),
@@ -217,3 +239,8 @@ def test_neither_request_nor_token_prints_its_secret() -> None:
     assert REQUEST.client_secret.reveal() not in repr(REQUEST)
     assert "abc.def.ghi" not in repr(read())
     assert "abc.def.ghi" not in repr(Response(200, json.dumps(GOOD).encode()))
+
+
+@async_test
+async def test_created_is_as_good_as_ok() -> None:
+    assert (await fetch(Endpoint(Response(201, json.dumps(GOOD).encode())))).value.reveal() == "abc.def.ghi"

@@ -2,10 +2,13 @@
 
 import base64
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +31,16 @@ DAY = 86_400.0
 ROOT = Authority.living("zone2-ca", NOW)
 OTHER = Authority.living("zone1-ca", NOW)
 MIDDLE = Authority("zone2-issuing", ROOT.life, ROOT)
+AS_LEAF = Leaf(MIDDLE.pem, private_pem(MIDDLE.private), 0)
+
+
+def below_weak(**odd: Any) -> Leaf:
+    """A good leaf below an issuing authority that is odd in one thing."""
+    middle = Authority("odd-issuing", ROOT.life, ROOT, **odd)
+    leaf = middle.issue("x", dns=("x",))
+    return leaf._replace(certificate=leaf.certificate + middle.pem)
+
+
 GOOD = ROOT.issue("order-service", dns=("order-service.zone2.local",), usages=(SERVER,))
 
 
@@ -64,14 +77,19 @@ def test_the_key_is_not_printed() -> None:
         (ROOT.issue("x", dns=("x",), usages=(CLIENT,)), "not made for a TLS server"),
         (ROOT.issue("x", dns=("x",), key=rsa.generate_private_key(65537, 1024)), "TLS peers refuse"),
         (ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP256K1())), "TLS peers refuse"),
-        (ROOT.issue("x", dns=("x",), key=ed25519.Ed25519PrivateKey.generate()), "TLS peers refuse"),
+        (ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP224R1())), "TLS peers refuse"),
+        (ROOT.issue("x", dns=("x",), key=rsa.generate_private_key(3, 2048)), "TLS peers refuse"),
+        (AS_LEAF, "is an authority, and no peer"),
+        (below_weak(key=rsa.generate_private_key(65537, 1024)), "has a weak or unusual key"),
+        (below_weak(key=ec.generate_private_key(ec.SECP224R1())), "has a weak or unusual key"),
+        (below_weak(digest=hashes.SHA224()), "is signed with a weak or unusual digest"),
         (GOOD._replace(key=ROOT.issue("y").key), "does not belong to the certificate"),
         (GOOD._replace(key=b""), "not a PEM private key"),
         (GOOD._replace(key=GOOD.certificate), "not a PEM private key"),
         (GOOD._replace(key=private_pem(ec.generate_private_key(ec.SECP256R1()), b"pass")), "it is encrypted"),
         (GOOD._replace(certificate=b""), "no certificate"),
         (GOOD._replace(certificate=GOOD.key), "no certificate"),
-        (GOOD._replace(certificate=GOOD.certificate[:-40]), "no certificate"),
+        (GOOD._replace(certificate=GOOD.certificate[:-40]), "0 whole blocks"),
         (GOOD._replace(certificate=GOOD.certificate + OTHER.pem), "not issued by the next"),
         (GOOD._replace(certificate=ROOT.pem + GOOD.certificate), "does not belong"),
     ],
@@ -92,6 +110,9 @@ def test_one_wrong_thing_is_enough_to_refuse_a_pair(leaf: Leaf, found: str) -> N
         ROOT.issue("x", addresses=("127.0.0.1",)),
         ROOT.issue("x", dns=("x",), key=rsa.generate_private_key(65537, 2048)),
         ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP384R1())),
+        ROOT.issue("x", dns=("x",), key=ec.generate_private_key(ec.SECP521R1())),
+        ROOT.issue("x", dns=("x",), key=ed25519.Ed25519PrivateKey.generate()),
+        below_weak(),
         GOOD._replace(certificate=GOOD.certificate + ROOT.pem),
     ],
 )
@@ -143,7 +164,7 @@ def test_an_open_key_file_is_a_warning(tmp_path: Path) -> None:
     cert_file, key_file = GOOD.write(tmp_path, "server")
     assert load_key_pair(cert_file, key_file, "server", NOW).warnings == ()
 
-    key_file.chmod(0o640)
+    key_file.chmod(0o644)
     assert "chmod 600" in load_key_pair(cert_file, key_file, "server", NOW).warnings[0]
 
 
@@ -184,9 +205,12 @@ def test_a_bundle_of_authorities_is_taken_once_each() -> None:
     [
         (b"", "no certificate"),
         (b"garbage", "no certificate"),
-        (ROOT.pem[:-40], "no certificate"),
+        (ROOT.pem[:-40], "0 whole blocks"),
         (GOOD.certificate, "is not an authority"),
         (ROOT.pem + GOOD.certificate, "is not an authority"),
+        (ROOT.pem + Authority("weak", ROOT.life, key=rsa.generate_private_key(65537, 1024)).pem, "weak or unusual key"),
+        (Authority("weak", ROOT.life, key=rsa.generate_private_key(3, 2048)).pem, "weak or unusual key"),
+        (ROOT.pem + Authority("old", ROOT.life, ROOT, digest=hashes.SHA224()).pem, "weak or unusual digest"),
         (Authority("old", Life(NOW - DAY, NOW - 1)).pem, "no authority in it is valid"),
         (Authority("new", Life(NOW + 1, NOW + DAY)).pem, "no authority in it is valid"),
     ],
@@ -207,6 +231,11 @@ def test_a_dead_authority_beside_a_live_one_is_a_warning() -> None:
 
     assert len(bundle.warnings) == 1
     assert bundle.seconds_to_expiry(NOW) == 365 * DAY
+
+
+def test_a_roots_signature_of_itself_does_not_matter() -> None:
+    """Nobody relies on it (RFC 5280 §6.1.1 d); its key does."""
+    assert bundle_of(Authority("old-root", ROOT.life, digest=hashes.SHA224())).warnings == ()
 
 
 def test_a_bundle_that_drops_the_authority_of_our_own_live_leaf_is_refused() -> None:
@@ -278,3 +307,20 @@ def test_garbage_is_a_problem_and_never_a_crash(noise: bytes, place: int, pem: b
         parse_key_pair(GOOD.certificate, spoilt, "server", NOW)
     with contextlib.suppress(CertificateProblems):
         parse_ca_bundle(spoilt, NOW)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o440, 0o640])
+def test_a_key_that_our_own_group_may_read_is_no_alarm(tmp_path: Path, mode: int) -> None:
+    """What Kubernetes' `fsGroup` makes of every secret; more than that, or another's group, is told."""
+    cert_file, key_file = GOOD.write(tmp_path, "server")
+    os.chown(key_file, -1, os.getegid())
+    key_file.chmod(mode)
+    assert load_key_pair(cert_file, key_file, "server", NOW).warnings == ()
+
+    for wrong in (mode | 0o020, mode | 0o004):
+        key_file.chmod(wrong)
+        assert "chmod" in load_key_pair(cert_file, key_file, "server", NOW).warnings[0]
+    if os.geteuid() == 0 and mode & 0o040:
+        key_file.chmod(mode)
+        os.chown(key_file, -1, 54_321)
+        assert "chmod" in load_key_pair(cert_file, key_file, "server", NOW).warnings[0]

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.certificates import Authority, Life
+from tests.support.revocations import OTHER_URL, URL, Scope, revocations
 
 from authz_service.credentials.certificates import CaBundle, parse_ca_bundle
-from authz_service.credentials.revocation_lists import ExpiredPolicy, RevocationList, load_crl, parse_crl
+from authz_service.credentials.revocation_lists import ExpiredPolicy, RevocationList, RevocationLists, parse_crl
 from authz_service.errors import CertificateProblems
 
 NOW = 1_800_000_000.0
@@ -87,7 +88,7 @@ def test_a_dead_authority_needs_no_list() -> None:
     assert read(ROOT.revoke(life=WEEK), ROOT, DEAD).warnings == ()
 
 
-def test_a_list_of_a_stranger_is_left_out_with_a_warning() -> None:
+def test_an_expired_list_of_a_stranger_is_left_out_with_a_warning() -> None:
     """An old authority has left the bundle, its list is still in the file: it revokes nothing, and harms nobody."""
     crl = read(ROOT.revoke(1, life=WEEK) + OTHER.revoke(2, life=PAST))
 
@@ -121,11 +122,113 @@ def test_the_end_of_a_list_is_announced() -> None:
 def test_lists_are_loaded_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "crl.pem"
     file.write_bytes(ROOT.revoke(7, life=WEEK))
-    assert load_crl(file, bundle_of(ROOT), "deny", NOW).revoked
+    lists = RevocationLists()
+    assert lists.load(file, bundle_of(ROOT), "deny", NOW).revoked
+    assert lists.load(file, bundle_of(ROOT), "deny", NOW).revoked
 
-    file.unlink()
-    with pytest.raises(CertificateProblems, match=r"crl\.pem"):
-        load_crl(file, bundle_of(ROOT), "deny", NOW)
+    file.write_bytes(ROOT.revoke(life=WEEK))
+    assert not lists.load(file, bundle_of(ROOT), "deny", NOW).revoked
+    for broken in (ROOT.revoke(7, life=WEEK) + b"-----BEGIN X509 CRL-----\nMII", b"", None):
+        if broken is None:
+            file.unlink()
+        else:
+            file.write_bytes(broken)
+        with pytest.raises(CertificateProblems, match=r"crl\.pem"):
+            lists.load(file, bundle_of(ROOT), "deny", NOW)
+
+
+def test_a_long_list_is_read() -> None:
+    """30,000 entries are 870 KiB; what was larger than 1 MiB was refused."""
+    crl = read(revocations(ROOT, *range(1_000_000, 1_040_000), life=WEEK))
+
+    assert len(crl.revoked) == 40_000
+    assert len(crl.pem or "") > 1 << 20
+
+
+ISSUING = Authority("issuing-ca", ROOT.life, ROOT)
+NAME = {one: parse_ca_bundle(one.pem, NOW).authorities[0].subject.rfc4514_string() for one in (ROOT, ISSUING)}
+AT_URL, USERS, CAS = Scope(url=URL), Scope(only_user=True), Scope(only_ca=True)
+
+
+def listed(authority: Authority, *serials: int, scope: Scope | None = None, **more: bool) -> bytes:
+    return revocations(authority, *serials, life=WEEK, scope=scope, **more)
+
+
+@pytest.mark.parametrize(
+    ("lists", "authorities"),
+    [
+        (listed(ROOT), (ROOT,)),
+        (listed(ROOT, version_1=True), (ROOT,)),
+        (listed(ROOT) + listed(ISSUING), (ROOT, ISSUING)),
+        (listed(ROOT) + listed(ISSUING), (ROOT,)),
+        (listed(ROOT, scope=CAS) + listed(ROOT, scope=USERS), (ROOT,)),
+        (listed(ROOT, scope=AT_URL) + listed(ROOT), (ROOT,)),
+    ],
+    ids=[
+        "plain",
+        "version 1",
+        "root and issuing",
+        "issuing not in the bundle",
+        "for CAs and for users",
+        "one is plain",
+    ],
+)
+def test_what_envoy_processes_goes_to_envoy(lists: bytes, authorities: tuple[Authority, ...]) -> None:
+    """All of it: a list of an authority below a root of the bundle is looked for when its clients come."""
+    crl = read(lists, *authorities)
+
+    assert (crl.pem or "").count("BEGIN") == lists.count(b"BEGIN")
+    assert crl.listed is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "authorities", "expected"),
+    [
+        (listed(ROOT, scope=AT_URL), (ROOT,), ((NAME[ROOT], (URL,)),)),
+        (listed(ROOT, scope=AT_URL, critical=False), (ROOT,), ((NAME[ROOT], (URL,)),)),
+        (listed(ROOT, scope=USERS), (ROOT,), ((NAME[ROOT], ()),)),
+        (listed(ISSUING), (ISSUING,), ((NAME[ISSUING], ()),)),
+        (listed(ROOT) + listed(ISSUING, scope=AT_URL), (ROOT, ISSUING), ((NAME[ISSUING], (URL,)), (NAME[ROOT], ()))),
+        (
+            listed(ROOT, scope=AT_URL) + listed(ROOT, scope=Scope(url=OTHER_URL)),
+            (ROOT,),
+            ((NAME[ROOT], (URL, OTHER_URL)),),
+        ),
+        (
+            listed(ROOT, ISSUING.certificate.serial_number, scope=AT_URL) + listed(ISSUING),
+            (ROOT, ISSUING),
+            ((NAME[ROOT], (URL,)),),
+        ),
+    ],
+    ids=["place", "place, not critical", "for users", "no root", "one of two", "two places", "issuing is revoked"],
+)
+def test_what_envoy_does_not_process_is_for_the_gate(
+    lists: bytes, authorities: tuple[Authority, ...], expected: object
+) -> None:
+    """Envoy would refuse every client, and say nothing. Without a gate that looks at certificates they are refused."""
+    crl = read(lists, *authorities)
+
+    assert crl.pem is None
+    assert crl.listed == expected
+    with pytest.raises(CertificateProblems, match=r"proxy\.mtls|Envoy would refuse all"):
+        parse_crl(lists, bundle_of(*authorities), "deny", NOW, gate=False)
+
+
+@pytest.mark.parametrize(
+    ("lists", "found"),
+    [
+        (listed(ROOT, scope=Scope(indirect=True)), "indirect"),
+        (listed(ROOT, scope=Scope(reasons=True)), "some reasons"),
+        (listed(ROOT, scope=Scope(only_attribute=True)), "attribute"),
+        (listed(ROOT, unknown=True), r"critical extension that is not known here \(1\.2\.3\.4\.5\)"),
+        (listed(ROOT, scope=CAS), "no list of"),
+        (listed(ROOT, scope=AT_URL) + listed(OTHER), "no authority of the bundle, and the gate"),
+    ],
+)
+def test_what_nobody_processes_is_refused(lists: bytes, found: str) -> None:
+    """The last good one stays, and check says so."""
+    with pytest.raises(CertificateProblems, match=found):
+        read(lists)
 
 
 @settings(deadline=None)

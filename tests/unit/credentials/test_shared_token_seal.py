@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.fake_clock import FakeClock, async_test
 
 from authz_service.credentials.oauth2 import Token, TokenRequest
-from authz_service.credentials.shared_tokens import Seal, entry_name
+from authz_service.credentials.shared_tokens import Seal, SharedTokens, StoreSettings, entry_name
 from authz_service.domain.secret import Secret
 
 KEY = Secret("k" * 32)
@@ -50,3 +51,39 @@ def test_requests_for_different_tokens_have_different_names(change: dict[str, ob
     assert entry_name(REQUEST) == entry_name(replace(REQUEST, scopes=("a", "b"), client_secret=Secret("t")))
     assert entry_name(REQUEST) != entry_name(replace(REQUEST, **change))  # type: ignore[arg-type]
     assert "order-service" not in entry_name(REQUEST)
+
+
+class OneEntry:
+    """Redis with one token in it, put there so many seconds ago."""
+
+    def __init__(self, age: float) -> None:
+        self._left = TOKEN.lifetime - age
+
+    async def get(self, name: str) -> bytes:
+        return Seal(KEY).close(name, TOKEN)
+
+    async def pttl(self, name: str) -> float:
+        del name
+        return self._left * 1000
+
+
+@async_test
+async def test_what_a_target_refused_is_passed_over() -> None:
+    """Whatever was put there before; what another replica fetched since is good, and so is all while nobody refuses."""
+    clock = FakeClock()
+    store = SharedTokens(StoreSettings(Secret("redis://nowhere"), KEY), _nobody_asks, clock)
+
+    async def found(age: float) -> bool:
+        store._redis = OneEntry(age)  # type: ignore[assignment]
+        return await store._find("name", REQUEST) is not None
+
+    assert await found(age=10)
+    store.pass_over_older()
+    assert not await found(age=10)
+    await clock.advance(20)
+    assert await found(age=10)
+    assert not await found(age=25)
+
+
+async def _nobody_asks(request: TokenRequest) -> Token:
+    raise AssertionError(request)

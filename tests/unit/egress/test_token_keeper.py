@@ -9,7 +9,7 @@ from tests.support.fake_clock import FakeClock, async_test
 
 from authz_service.credentials.oauth2 import Token, TokenRequest
 from authz_service.domain.secret import Secret
-from authz_service.egress.token_keeper import SHORTEST_PAUSE, TokenKeeper
+from authz_service.egress.token_keeper import FIRST_DOUBT, SHORTEST_PAUSE, TokenKeeper
 from authz_service.errors import CertificateProblems, FetchError, Problem
 
 REQUEST = TokenRequest("https://idp.example/token", "order-service", Secret("s3cret"), ("read",))
@@ -393,3 +393,56 @@ async def test_a_wall_clock_that_jumps_neither_lengthens_nor_shortens_a_life() -
         assert proxy.now_has is None
         assert proxy.heard_at(None) == pytest.approx(obtained + 300.0)
         await keeper.stop()
+
+
+@async_test
+async def test_a_token_that_the_target_refuses_is_asked_for_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """Once in some seconds, and less and less often: a target that refuses every token is no reason to ask for ever."""
+    clock = FakeClock()
+    provider = Provider(clock, [86_400.0])
+    keeper, proxy = await begin(clock, provider)
+    await clock.advance(100)
+
+    await keeper.doubt()
+    await clock.advance(1)
+    assert (provider.pauses, proxy.now_has) == ([100.0], "token-2")
+
+    for _ in range(3600):
+        await keeper.doubt()
+        await clock.advance(1)
+    pauses = provider.pauses[1:]
+    assert min(pauses) >= FIRST_DOUBT
+    assert pauses[:4] == sorted(pauses[:4])
+    assert len(pauses) < 20
+    assert "token_refused_by_target" in caplog.text
+    await keeper.stop()
+
+
+@async_test
+async def test_who_is_not_refused_is_not_asked_again() -> None:
+    """The no beside it; and a token that just came is not doubted at once."""
+    clock = FakeClock()
+    provider = Provider(clock, [86_400.0])
+    keeper, _ = await begin(clock, provider)
+    await keeper.doubt()
+    await clock.advance(100)
+
+    assert len(provider.asked) == 1
+    await keeper.stop()
+
+
+@async_test
+async def test_the_token_in_hand_serves_while_another_one_is_fetched() -> None:
+    """Also when that fails: whether it is good is the target's to say."""
+    clock = FakeClock()
+    provider = Provider(clock, [86_400.0, DOWN])
+    keeper, proxy = await begin(clock, provider)
+    await clock.advance(100)
+
+    await keeper.ask_anew()
+    await clock.advance(1)
+
+    assert len(provider.asked) > 1
+    assert proxy.tokens[-1] == "token-1"
+    assert keeper.state().state == "stale"
+    await keeper.stop()

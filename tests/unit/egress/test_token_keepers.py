@@ -8,7 +8,7 @@ from tests.support.fake_clock import FakeClock, async_test
 
 from authz_service.credentials.oauth2 import Token, TokenRequest
 from authz_service.domain.secret import Secret
-from authz_service.egress.token_keeper import Subscription, TokenKeepers
+from authz_service.egress.token_keepers import Subscription, TokenKeepers
 from authz_service.errors import FetchError
 
 REQUEST = TokenRequest("https://idp.example/token", "order-service", Secret("s3cret"), ("read", "write"))

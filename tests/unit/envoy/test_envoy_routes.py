@@ -44,13 +44,19 @@ def test_the_most_specific_path_comes_first_and_the_404_last() -> None:
 
 
 def test_without_routes_everything_goes_to_the_service() -> None:
-    """DESIGN §4; one route, with its gRPC twin before it."""
-    grpc, other = _routes([])
+    """DESIGN §4; whatever a caller says about its content."""
+    (only,) = _routes([])
 
-    assert [grpc["name"], other["name"]] == [APP_ROUTE, APP_ROUTE]
-    assert grpc["match"] == {"prefix": "/", "grpc": {}}
-    assert other["match"] == {"prefix": "/"}
-    assert (grpc["route"]["cluster"], other["route"]["cluster"]) == ("app_h2", "app")
+    assert (only["name"], only["match"], only["route"]["cluster"]) == (APP_ROUTE, {"prefix": "/"}, "app")
+
+
+@pytest.mark.parametrize(("upstream", "speaks"), [("h2c://127.0.0.1:9000", True), ("http://127.0.0.1:9000", False)])
+def test_grpc_has_a_route_where_the_configuration_says_http2(upstream: str, speaks: bool) -> None:
+    """SECURITY T30: timed by its own header. No content type of a caller's chooses the protocol."""
+    routes = _routes([{"path": "/a/**", "upstream": upstream}])[:-1]
+
+    assert [route for route in routes if "grpc" in route["match"]] == routes[: int(speaks)]
+    assert {route["route"]["cluster"] for route in routes} == {"app" if not speaks else upstream}
 
 
 def test_methods_are_the_gates_business() -> None:
@@ -61,8 +67,8 @@ def test_methods_are_the_gates_business() -> None:
 @pytest.mark.parametrize(
     ("path", "strip", "rewrite"),
     [
-        ("/data/**", "/data", {"regex_rewrite": {"pattern": {"regex": "^/data/*"}, "substitution": "/"}}),
-        ("/v1.0/**", "/v1.0", {"regex_rewrite": {"pattern": {"regex": r"^/v1\.0/*"}, "substitution": "/"}}),
+        ("/data/**", "/data", {"regex_rewrite": {"pattern": {"regex": "^/data/?"}, "substitution": "/"}}),
+        ("/v1.0/**", "/v1.0", {"regex_rewrite": {"pattern": {"regex": r"^/v1\.0/?"}, "substitution": "/"}}),
         ("/api/v1/orders/**", "/api/v1", {"prefix_rewrite": "/orders"}),
         ("/api/orders", "/api", {"prefix_rewrite": "/orders"}),
         ("/api/**", None, {}),

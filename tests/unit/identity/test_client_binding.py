@@ -5,8 +5,9 @@ from tests.support.tokens import ISSUER, changed, good_claims, service_claims
 
 from authz_service.domain.decision import NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.domain.rules import ClientRule, PeerRules
+from authz_service.domain.rules import ClientRule, IssuerRules, PeerRules
 from authz_service.identity.client_binding import require_same_client, sharing
+from authz_service.identity.service_tokens import client_of, is_service
 
 RULES = PeerRules(required=True, allowed=())
 BOUND = PeerRules(required=True, allowed=(), bindings=(("legacy-7", "order-service"), ("spiffe://mesh/x", "payment")))
@@ -17,7 +18,8 @@ def a_peer(common_name: str = "", *uris: str) -> Peer:
 
 
 def the_claims(values: dict[str, object]) -> Claims:
-    return Claims(values, ISSUER, 0.0)
+    rules = IssuerRules(ISSUER, ("order-service",), ("RS256",), 30.0)
+    return Claims(values, ISSUER, 0.0, is_service=is_service(values, rules), client=client_of(values, rules))
 
 
 def assert_mismatch(peer: Peer, claims: dict[str, object], rules: PeerRules = RULES) -> None:
@@ -31,11 +33,16 @@ ORDER = service_claims("order-service")
 
 @pytest.mark.parametrize(
     "claims",
-    [ORDER, changed(ORDER, {"client_id": ...}), changed(ORDER, {"preferred_username": ...})],
-    ids=["both", "name", "id"],
+    [
+        ORDER,
+        changed(ORDER, {"client_id": ...}),
+        changed(ORDER, {"preferred_username": ...}),
+        changed(ORDER, {"preferred_username": ..., "client_id": ...}),
+    ],
+    ids=["both", "name", "id", "neither"],
 )
 def test_a_services_token_comes_from_its_certificate(claims: dict[str, object]) -> None:
-    """Either sign is enough to know a service's token; any other certificate is refused, and none as well."""
+    """Whichever of Keycloak's optional marks it has; any other certificate is refused, and none as well."""
     require_same_client(a_peer("order-service-client"), the_claims(claims), RULES)
 
     for thief in ("payment-service-client", "order-service", "order-service-client-client", "-client", "x", ""):
@@ -49,10 +56,11 @@ def test_a_users_token_comes_from_anybody_who_may_connect() -> None:
 
 
 def test_a_service_token_names_one_client() -> None:
-    """Without azp, or with another client_id, nobody may present it."""
+    """Without any, or with another client_id, nobody may present it."""
     peer = a_peer("order-service-client")
 
-    assert_mismatch(peer, changed(ORDER, {"azp": ...}))
+    require_same_client(peer, the_claims(changed(ORDER, {"azp": ...})), RULES)
+    assert_mismatch(peer, changed(ORDER, {"azp": ..., "client_id": ...}))
     assert_mismatch(peer, changed(ORDER, {"client_id": "payment-service"}))
 
 

@@ -16,7 +16,7 @@ def test_a_key_permits_what_its_type_and_its_alg_permit() -> None:
     """Without `alg`, all of the type; the curve decides for EC."""
     keys = usable_keys(jwks(jwk(RSA), jwk(RSA, kid="any", alg=...), jwk(EC, alg=...), jwk(ED, alg=...)))
 
-    assert {kid: set(key.algorithms) for kid, key in keys.items()} == {
+    assert {kid: set(key.algorithms) for kid, (key,) in keys.items()} == {
         "rsa-1": {"RS256"},
         "any": {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"},
         "ec-1": {"ES256"},
@@ -43,15 +43,26 @@ def test_a_strong_key_is_usable(changes: dict[str, object]) -> None:
 
 
 def test_a_key_may_have_no_name() -> None:
-    """It is kept under the empty one, which no token can name; two such keys are two of one name."""
+    """It is kept under the empty one, which no token can name, with others that have none."""
     assert list(usable_keys(jwks(jwk(RSA, kid=...)))) == [""]
-    assert usable_keys(jwks(jwk(RSA, kid=...), jwk(EC, kid=...))) == {}
+    assert [len(usable_keys(jwks(jwk(RSA, kid=...), jwk(EC, kid=...)))[""])] == [2]
+
+
+def test_one_key_that_stands_there_twice_is_one() -> None:
+    """For all that either entry permits; another key of its name is another one, whatever the order."""
+    twice = usable_keys(jwks(jwk(RSA), jwk(RSA)))["rsa-1"]
+    assert [set(key.algorithms) for key in twice] == [{"RS256"}]
+    both = usable_keys(jwks(jwk(RSA), jwk(RSA, alg="RS512")))["rsa-1"]
+    assert [set(key.algorithms) for key in both] == [{"RS256", "RS512"}]
+    other = jwk(Signer("rsa-1", "RS256", tokens.rsa_key("another")))
+    assert len(usable_keys(jwks(jwk(RSA), other))["rsa-1"]) == 2
+    assert len(usable_keys(jwks(other, jwk(RSA)))["rsa-1"]) == 2
 
 
 def test_an_unusable_key_does_not_spoil_the_name_of_a_good_one() -> None:
     """Keycloak lists its encryption key too; only keys that could be meant are in each other's way."""
     assert list(usable_keys(jwks(jwk(RSA, use="enc"), jwk(RSA)))) == ["rsa-1"]
-    assert usable_keys(jwks(jwk(EC, kid="rsa-1"), jwk(RSA))) == {}
+    assert len(usable_keys(jwks(jwk(EC, kid="rsa-1"), jwk(RSA)))["rsa-1"]) == 2
 
 
 @pytest.mark.parametrize(

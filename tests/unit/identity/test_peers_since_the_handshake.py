@@ -7,6 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from tests.support.certificates import Authority as AnyAuthority
+from tests.support.certificates import Life
+from tests.support.revocations import below
 
 from authz_devkit.certs.authority import Authority, KeyPair, client_request
 from authz_service.domain.refusals import Reason, Rejected
@@ -75,4 +78,57 @@ def test_a_fingerprint_names_one_certificate() -> None:
     assert gate.require_allowed(envoys_form(sister)).common_name == "api-gateway-client"
     with pytest.raises(Rejected) as refusal:
         gate.require_allowed(envoys_form(LEAF))
+    assert refusal.value.reason is Reason.CLIENT_CERT_REVOKED
+
+
+URL = "http://crl.example.com/1.crl"
+ROOT = AnyAuthority("root-ca", Life(NOW.timestamp() - 1, NOW.timestamp() + 86_400))
+
+
+def known(url: str | None = None) -> bytes:
+    return quote(below(ROOT, url=url, name="api-gateway-client").certificate.decode(), safe="").encode()
+
+
+def issuer() -> str:
+    return read_peer(known()).issuer
+
+
+@pytest.mark.parametrize(
+    ("listed", "url", "covered"),
+    [
+        (((issuer(), ()),), None, True),
+        (((issuer(), ()),), URL, True),
+        (((issuer(), (URL,)),), URL, True),
+        (((issuer(), (URL,)),), None, True),
+        (((issuer(), ("http://crl.example.com/2.crl",)),), URL, False),
+        ((), None, False),
+        ((("CN=another", ()),), None, False),
+    ],
+)
+def test_where_the_gate_looks_at_the_lists_they_must_cover_the_certificate(
+    listed: tuple[tuple[str, tuple[str, ...]], ...], url: str | None, covered: bool
+) -> None:
+    """By a list of its own authority, for the place that the certificate names, if it names one."""
+    gate = peers(listed=listed)
+
+    if covered:
+        assert gate.require_allowed(known(url)).common_name == "api-gateway-client"
+        return
+    with pytest.raises(Rejected) as refusal:
+        gate.require_allowed(known(url))
+    assert refusal.value.reason is Reason.CLIENT_CERT_REVOKED
+
+
+def test_lists_at_which_the_gate_looks_end() -> None:
+    """As Envoy refuses everybody then: on open connections too."""
+    end = NOW.timestamp() + 60
+    clock = [NOW.timestamp()]
+    rules = PeerRules(True, (RULE,), listed=((issuer(), ()),), listed_until=end)
+    gate = Peers(rules, lambda: clock[0])
+
+    leaf = known()
+    assert gate.require_allowed(leaf).common_name == "api-gateway-client"
+    clock[0] = end
+    with pytest.raises(Rejected) as refusal:
+        gate.require_allowed(leaf)
     assert refusal.value.reason is Reason.CLIENT_CERT_REVOKED

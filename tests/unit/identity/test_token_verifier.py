@@ -239,21 +239,44 @@ def test_a_broken_key_set_changes_nothing(verifier: TokenVerifier) -> None:
     assert verifier.verify(mint())
 
 
-def test_a_token_without_kid_needs_one_key_that_fits(clock: Clock) -> None:
-    """With two, which is meant would be a guess; a key without a name can be that one."""
+STRANGER = Signer("rsa-1", "RS256", tokens.rsa_key("stranger"))
+
+
+@pytest.mark.parametrize("kid", ["rsa-1", ...])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [jwk(RSA), jwk(EC)],
+        [jwk(RSA), jwk(RSA)],
+        [jwk(RSA), jwk(RSA, alg="RS512")],
+        [jwk(STRANGER), jwk(RSA)],
+        [jwk(RSA), jwk(STRANGER)],
+        [jwk(EC, kid="rsa-1"), jwk(RSA)],
+    ],
+    ids=["two names", "twice", "for two algorithms", "another first", "another last", "of another type"],
+)
+def test_the_few_keys_that_fit_are_tried(clock: Clock, keys: list[dict[str, object]], kid: object) -> None:
+    """By name, or without one as in each rotation; what none of them signed is refused, whatever the order."""
     verifier = TokenVerifier((rules(),), clock)
-    token = mint(header={"kid": ...})
-    for keys, accepted in (
-        ([jwk(RSA), jwk(EC)], True),
-        ([jwk(RSA, kid=...), jwk(EC)], True),
-        ([jwk(RSA), jwk(RSA, kid="b")], False),
-        ([jwk(EC)], False),
-    ):
-        verifier.set_keys(IssuerKeys(ISSUER, jwks(*keys)))
-        if accepted:
-            assert verifier.verify(token)
-        else:
-            assert reason_of(verifier, token) is Reason.TOKEN_KEY_UNKNOWN
+    verifier.set_keys(IssuerKeys(ISSUER, jwks(*keys)))
+
+    assert verifier.verify(mint(header={"kid": kid}))
+    nobodys = mint(signer=Signer("rsa-1", "RS256", tokens.rsa_key("nobody")), header={"kid": kid})
+    assert reason_of(verifier, nobodys) is Reason.TOKEN_SIGNATURE_INVALID
+
+
+def test_more_keys_than_a_few_are_not_tried(clock: Clock) -> None:
+    """Each costs as much as a good token; nor is a key that does not fit."""
+    verifier = TokenVerifier((rules(),), clock)
+    nameless = mint(header={"kid": ...})
+    many = [jwk(Signer(f"k{n}", "RS256", tokens.rsa_key(f"k{n}"))) for n in range(product.MAX_TRIED)]
+
+    verifier.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA), *many[1:])))
+    assert verifier.verify(nameless)
+    for keys in ([jwk(RSA), *many], [jwk(EC)]):
+        other = TokenVerifier((rules(),), clock)
+        other.set_keys(IssuerKeys(ISSUER, jwks(*keys)))
+        assert reason_of(other, nameless) is Reason.TOKEN_KEY_UNKNOWN
 
 
 def test_the_memory_is_bounded(verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch) -> None:

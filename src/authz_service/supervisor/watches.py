@@ -1,0 +1,48 @@
+"""Whether Envoy can watch its files: an inotify instance for each, of 128 that a user has on most hosts (inotify(7)).
+
+Looked at before it starts: when they are used up, Envoy ends, and says nothing of the sort.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Callable
+
+from authz_service.envoy.resources import Resources
+from authz_service.errors import ConfigProblems, Problem
+
+_BESIDE = 2  # listeners, clusters
+_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC})
+
+
+def watches(resources: Resources) -> int:
+    """How many Envoy opens for these: one for each file that it is to follow."""
+    return len(resources.secrets) + len(resources.routes) + _BESIDE
+
+
+def open_instance() -> int:
+    """A descriptor. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = int(libc.inotify_init1(os.O_CLOEXEC))
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return descriptor
+
+
+def require_watches(needed: int, open_one: Callable[[], int] = open_instance) -> None:
+    """Raises ConfigProblems when the system has fewer left, for this user."""
+    held: list[int] = []
+    try:
+        while len(held) < needed:
+            held.append(open_one())
+    except OSError as error:
+        if error.errno not in _LIMITS:
+            return  # whatever it is, Envoy will say
+        found = f"Envoy needs {needed} inotify instances, and {len(held)} are left to this user: {error.strerror}"
+        fix = "raise fs.inotify.max_user_instances (sysctl), or run fewer sidecars per host and user"
+        raise ConfigProblems([Problem("(this host)", found, fix)]) from error
+    finally:
+        for descriptor in held:
+            os.close(descriptor)

@@ -1,0 +1,99 @@
+"""A web page of another origin: its preflight is answered, a refusal can be read by it, and nobody else gets either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.envoy_pair import BLOCK
+from tests.support.neighbours import Address, Answer, Neighbour, Reply, ask
+from tests.support.real_envoy import RealEnvoy
+
+from authz_service.config.model import Config
+
+INGRESS: Address = (f"{BLOCK}.8.1", 21443)
+APP: Address = (f"{BLOCK}.8.1", 21900)
+PAGE, STRANGER = "https://app.example.com", "https://evil.example"
+CONFIG = Config.model_validate(
+    {
+        "http": {"addr": f"{INGRESS[0]}:{INGRESS[1]}", "tls": {"enabled": False}},
+        "proxy": {
+            "upstream": f"http://{APP[0]}:{APP[1]}",
+            "cors": {"allow_origins": [PAGE], "allow_methods": ["GET", "PUT"], "max_age": "1m"},
+        },
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Neighbour, Neighbour]]:
+    """Its gate and its service."""
+    envoy = RealEnvoy(CONFIG, tmp_path_factory.mktemp("c"), {})
+    with (
+        Neighbour(envoy.paths.worker_socket(0)) as gate,
+        Neighbour(envoy.paths.worker_socket(1)),
+        Neighbour(APP) as app,
+        envoy,
+    ):
+        yield gate, app
+
+
+@pytest.fixture(autouse=True)
+def _fresh(envoy: tuple[Neighbour, Neighbour]) -> None:
+    for neighbour in envoy:
+        neighbour.reset()
+
+
+def preflight(origin: str) -> Answer:
+    asked = [("origin", origin), ("access-control-request-method", "PUT")]
+    return ask(INGRESS, "OPTIONS", "/items/1", headers=asked)
+
+
+def test_a_pages_preflight_is_answered_without_the_gate(envoy: tuple[Neighbour, Neighbour]) -> None:
+    gate, app = envoy
+
+    answer = preflight(PAGE)
+
+    assert answer.status == 200
+    assert answer.values("access-control-allow-origin") == [PAGE]
+    assert answer.values("access-control-allow-methods") == ["GET,PUT"]
+    assert answer.values("access-control-allow-headers") == ["Authorization,Content-Type"]
+    assert answer.values("access-control-max-age") == ["60"]
+    assert answer.values("access-control-allow-credentials") == []
+    assert gate.seen == app.seen == []
+
+
+@pytest.mark.parametrize("origin", [STRANGER, "null", f"{PAGE}.evil.example", PAGE.upper(), f"{PAGE}:8443"])
+def test_a_strangers_preflight_is_the_gates(envoy: tuple[Neighbour, Neighbour], origin: str) -> None:
+    gate, app = envoy
+    gate.answer = lambda _: Reply(401, (), b"{}")
+
+    answer = preflight(origin)
+
+    assert answer.status == 401
+    assert answer.values("access-control-allow-origin") == []
+    assert len(gate.seen) == 1
+    assert app.seen == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_can_be_read_by_the_page_only(envoy: tuple[Neighbour, Neighbour], status: int) -> None:
+    """Else it would see a network error, and never ask its user to sign in."""
+    gate, app = envoy
+    gate.answer = lambda _: Reply(status, (), b"{}")
+
+    for origin, readable in ((PAGE, [PAGE]), (STRANGER, [])):
+        refused = ask(INGRESS, "GET", "/items/1", headers=[("origin", origin)])
+        assert (refused.status, refused.values("access-control-allow-origin")) == (status, readable)
+    assert app.seen == []
+
+
+def test_who_is_no_page_is_asked_as_before(envoy: tuple[Neighbour, Neighbour]) -> None:
+    """An origin is no identity: the gate decides, with it and without."""
+    gate, app = envoy
+
+    for more in ([], [("origin", PAGE)]):
+        assert ask(INGRESS, "GET", "/items/1", headers=more).status == 200
+    assert len(gate.seen) == len(app.seen) == 2
+    assert ask(INGRESS, "OPTIONS", "/items/1", headers=[("origin", PAGE)]).status == 200
+    assert len(gate.seen) == 3  # not a preflight without the method that it asks for

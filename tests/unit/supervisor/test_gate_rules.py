@@ -1,0 +1,43 @@
+"""From configuration to the workers' rules: what keeps somebody out keeps him out there."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.config_files import changed, load_tree
+
+from authz_service.domain.rules import GateRules
+from authz_service.supervisor.gate_rules import gate_rules
+
+
+def rules(folder: Path, changes: dict[str, object]) -> GateRules:
+    return gate_rules(load_tree(folder, changed(changes)), None, "r1")
+
+
+@pytest.mark.parametrize(
+    ("client_auth", "anonymous", "required"),
+    [("require", None, True), ("request", None, True), ("request", "false", True), ("request", "true", False)],
+)
+def test_only_a_key_of_its_own_lets_callers_without_a_certificate_by(
+    tmp_path: Path, client_auth: str, anonymous: str | None, required: bool
+) -> None:
+    changes: dict[str, object] = {"http.tls.client_auth": client_auth}
+    if anonymous is not None:
+        changes["proxy.mtls.allow_anonymous"] = anonymous
+
+    peers = rules(tmp_path, changes).peers
+
+    assert peers is not None
+    assert peers.required is required
+
+
+def test_how_service_tokens_are_told_reaches_the_workers(tmp_path: Path) -> None:
+    told = {"service_tokens": "claim", "service_claims": {"idtyp": "app"}, "client_claim": "appid"}
+    (issuer,) = rules(tmp_path, {f"jwt.{name}": value for name, value in told.items()}).issuers
+    (default,) = rules(tmp_path, {}).issuers
+
+    assert (issuer.service_tokens, issuer.service_claims, issuer.client_claim) == (
+        "claim",
+        (("idtyp", "app"),),
+        "appid",
+    )
+    assert (default.service_tokens, default.service_claims, default.client_claim) == ("auto", (), "")

@@ -1,0 +1,65 @@
+"""Used-up inotify instances are said in one line, before Envoy ends without one."""
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+from tests.support.rendering import CASES, rendered
+
+from authz_service.errors import ConfigProblems
+from authz_service.supervisor.watches import require_watches, watches
+
+
+def a_host_with(left: int, number: int = errno.EMFILE) -> tuple[Callable[[], int], list[int]]:
+    """So many instances, and the descriptors that were given. The host's own are for everybody on it."""
+    given: list[int] = []
+
+    def open_one() -> int:
+        if len(given) == left:
+            raise OSError(number, os.strerror(number))
+        given.append(os.open("/dev/null", os.O_RDONLY))
+        return given[-1]
+
+    return open_one, given
+
+
+@pytest.mark.parametrize(("needed", "left"), [(5, 5), (5, 6), (0, 0)])
+def test_enough_are_enough_and_given_back(needed: int, left: int) -> None:
+    open_one, given = a_host_with(left)
+
+    require_watches(needed, open_one)
+
+    assert len(given) == needed
+    for descriptor in given:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOSPC])
+def test_too_few_are_told_with_what_to_do(number: int) -> None:
+    open_one, given = a_host_with(4, number)
+
+    with pytest.raises(ConfigProblems, match=r"needs 5 inotify instances, and 4 are left.*max_user_instances"):
+        require_watches(5, open_one)
+
+    assert len(given) == 4
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(given[0])
+
+
+def test_what_is_no_limit_is_not_our_business() -> None:
+    """A kernel without inotify, say."""
+    require_watches(5, a_host_with(0, errno.ENOSYS)[0])
+
+
+def test_the_real_ones_can_be_opened() -> None:
+    """One, for a moment."""
+    require_watches(1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_file_that_envoy_follows_counts(name: str) -> None:
+    resources = rendered(name)
+
+    assert watches(resources) == len(resources.secrets) + len(resources.routes) + 2
