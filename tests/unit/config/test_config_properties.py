@@ -70,7 +70,9 @@ def test_any_value_at_any_place_is_accepted_or_is_a_problem_without_the_secret(
         return  # one change took away the place of another
     found = outcome(folder, json.dumps(tree))
 
-    assert isinstance(found, Config) or found.problems
+    if isinstance(found, Config):
+        return  # a name that is no secret shows what it was given
+    assert found.problems
     assert SECRET not in str(found)
     assert SECRET not in repr(found)
 
