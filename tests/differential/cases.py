@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -65,18 +65,36 @@ class Ours:
 
     def answer(self, path: Path, asked: Value) -> Value | Failed:
         """A value, UNDEFINED, or a failure."""
-        assert self._policy is not None
-        query = self._queries.get(repr(path)) or Query(self._policy, path)
-        self._queries[repr(path)] = query
         try:
             with _limited():
-                return query.evaluate(asked, now_ns=NOW)
+                return self._query(path).evaluate(asked, now_ns=NOW)
         except EvaluationError as error:
             return Failed(error.code, error.message)
+        except RegoProblems as found:
+            return Failed("no query", str(found))
         except _TooSlow:
             return Failed("slow", "")
         except Exception as error:  # noqa: BLE001
             return Failed("crash", _told(error))
+
+    def explained(self, path: Path, asked: Value) -> Value | Failed:
+        """What `explain` says of the same question; of an error its text."""
+        try:
+            with _limited():
+                told = self._query(path).explain(asked, now_ns=NOW)
+        except _TooSlow:
+            return Failed("slow", "")
+        except Exception as error:  # noqa: BLE001
+            return Failed("crash", _told(error))
+        return Failed("explained", told.error) if told.error else told.value
+
+    def _query(self, path: Path) -> Query:
+        assert self._policy is not None
+        name = repr(path)
+        if name not in self._queries:
+            plain = all(type(step) is str and step.isidentifier() for step in path)
+            self._queries[name] = self._policy.query(".".join(("data", *path))) if plain else Query(self._policy, path)
+        return self._queries[name]
 
 
 def _place(place: Any) -> tuple[str, int, int]:
@@ -101,11 +119,3 @@ def _limited() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def is_value(answer: Value | Failed) -> bool:
-    return answer is not UNDEFINED and type(answer) is not Failed
-
-
-def all_texts(case: Case) -> Sequence[str]:
-    return [text for _, text in case.modules]

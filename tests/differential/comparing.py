@@ -104,6 +104,19 @@ def _compared_answers(case: Case, answer: Answer, ours: Ours, tally: Tally) -> I
                 differed = True
                 one = case._replace(inputs=(asked,))
                 yield Difference(_kind(theirs, mine), one, path, shown(theirs), shown(mine))
+        yield from _explained_otherwise(case, path, ours)
+
+
+def _explained_otherwise(case: Case, path: Path, ours: Ours) -> Iterator[Difference]:
+    """`explain` evaluates other code; it must come to the same."""
+    for asked in case.inputs[:1]:
+        mine, told = ours.answer(path, asked), ours.explained(path, asked)
+        alike = mine.code in told.message if type(mine) is Failed and type(told) is Failed else same(mine, told)
+        if not alike:
+            one = case._replace(inputs=(asked,))
+            yield Difference(
+                f"explained: {_sort(mine)} | {_sort(told)}", one, path, f"(ours) {shown(mine)}", shown(told)
+            )
 
 
 def answer_told(told: Answer) -> Value | Failed:

@@ -25,7 +25,7 @@ POLICY = policy("""package order
 default allow := false
 allow if input.request.path == "/orders"
 allow if { startswith(input.request.path, "/loop"); searched(100000) }
-allow if { input.request.path == "/slow"; not searched(3000) }
+allow if { input.request.path == "/slow"; not searched(2200) }
 allow if { input.request.path == "/bomb"; bomb }
 bomb if { count([t | some i in numbers.range(1, 9999); t := sprintf("%9000000d", [i])]) == 0 }
 searched(n) if { some i in numbers.range(1, n); some j in numbers.range(1, n); i * j == -1 }

@@ -81,11 +81,14 @@ def attacks_on_json(now: float = NOW) -> Iterator[Attack]:
     yield row("5,000 open brackets", raw(b'{"x":' + b"[" * 5000))
     yield row("NaN", raw(b'{"x":NaN,' + body + b"}"), raw(b'{"x":1,' + body + b"}"))
     yield row("Infinity", raw(b'{"x":-Infinity,' + body + b"}"), raw(b'{"x":-1,' + body + b"}"))
-    yield row("1e999", raw(b'{"x":1e999,' + body + b"}"), raw(b'{"x":1e99,' + body + b"}"))
+    yield row("1e400000", raw(b'{"x":1e400000,' + body + b"}"), raw(b'{"x":1e999,' + body + b"}"))
+    yield row("1e-400000", raw(b'{"x":1e-400000,' + body + b"}"), raw(b'{"x":1e-999,' + body + b"}"))
+    many = b"9" * 5000
     yield row(
-        "20 digits", raw(b'{"x":1' + b"0" * 19 + b"," + body + b"}"), raw(b'{"x":1' + b"0" * 18 + b"," + body + b"}")
+        "5,000 digits after a zero",
+        raw(b'{"x":0' + many + b"," + body + b"}"),
+        raw(b'{"x":' + many + b"," + body + b"}"),
     )
-    yield row("5,000 digits", raw(b'{"x":' + b"9" * 5000 + b"," + body + b"}"))
     yield row("two documents", raw(text.encode() + b"{}"), raw(text.encode() + b"\n"))
     yield row("a comment", raw(b"{/**/" + body + b"}"))
     yield row("single quotes", raw(text.replace('"', "'").encode()))

@@ -23,7 +23,11 @@ def is_member(value: Value, collection: Value) -> bool:
         return key_of(value) in collection
     if kind is dict:
         return any(equal(value, each) for each in collection.values())
-    return kind is list and any(equal(value, each) for each in collection)
+    if kind is not list:
+        return False
+    if type(value) is str:  # a string equals strings alone: Python may search
+        return value in collection
+    return any(equal(value, each) for each in collection)
 
 
 def is_member_at(key: Value, value: Value, collection: Value) -> bool:

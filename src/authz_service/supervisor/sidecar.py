@@ -213,4 +213,6 @@ class Sidecar:
         else:
             why = self._serving.bundles.problem
             status.policy_problem = f"no new policy bundle: {why}" if why else ""
-            status.policy_missing = f"no policy bundle yet: {why or 'asking'}" if rules.policy_awaited else ""
+            # Until the workers have taken it over: they compile it first.
+            awaited = status.desired is not None and status.desired.rules.policy_awaited
+            status.policy_missing = f"no policy bundle yet: {why or 'asking'}" if awaited else ""
