@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from tests.differential.judge import NOW
 
 from authz_rego import EvaluationError, Policy, Query, RegoProblems
-from authz_rego.values.value import UNDEFINED, Value
+from authz_rego.values.value import Value
 
 PATIENCE: Final = 20.0  # seconds, of ours for one policy: what takes longer is a difference
 Path: TypeAlias = tuple[Value, ...]

@@ -87,10 +87,10 @@ def _only_needed(difference: Difference) -> Case:
 
 def _parts(text: str) -> list[str]:
     """The head of a module, and its definitions."""
-    head = re.match(r"(?:\s*(?:#[^\n]*|package [^\n]*|import [^\n]*)?\n)*(?<=\n)", text)
-    end = text.rfind("\nimport ", 0, head.end() if head else 0)
-    end = text.find("\n", max(end, text.find("package ")) + 1)
-    return [text[:end], *(part for part in re.split(r"\n\n+", text[end:]) if part.strip())]
+    lines = text.split("\n")
+    heads = [at for at, line in enumerate(lines) if line.startswith(("package ", "import "))]
+    end = heads[-1] + 1 if heads else 0
+    return ["\n".join(lines[:end]), *(part for part in re.split(r"\n\n+", "\n".join(lines[end:])) if part.strip())]
 
 
 def _defined(chunk: str) -> str:

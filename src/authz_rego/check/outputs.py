@@ -82,12 +82,14 @@ def _outputs_of_call(call: Call, taken: int, safe: set[str]) -> set[str]:
     if taken >= len(call.args):
         return known
     needed: set[str] = set(variables(call.operator, skip))
+    hidden: set[str] = set()  # in members of sets and keys of objects, where OPA does not look: it cannot answer then
     for arg in call.args[:taken]:
         needed |= variables(arg, skip)
+        hidden |= variables(arg, Skip(ref_heads=True, closures=True))
     if needed - known - safe:
         return set()
     for arg in call.args[taken:]:
-        known |= variables(arg, skip)
+        known |= variables(arg, skip) - hidden
     return known
 
 
