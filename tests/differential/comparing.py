@@ -16,6 +16,7 @@ from authz_rego.values.value import UNDEFINED, Value
 _NAMES: Final = re.compile(r"`[^`]*`|\"[^\"]*\"|\b(?:data|input)[.\[][\w.\[\]\"]*|(?<=var )\w+|\d+|(?<=rule )\S+|/\S+")
 _NO_TEXT: Final = re.compile(r"no UTF-8|tear characters apart")
 _LONGEST: Final = 600
+_LONGEST_INTEGER: Final = 10_000  # bits; it takes minutes to write those that OPA computes
 
 
 class Difference(NamedTuple):
@@ -168,4 +169,6 @@ def _problems_text(answer: Answer) -> str:
 def shown(answer: Value | Failed) -> str:
     if type(answer) is Failed:
         return f"{answer.code}: {answer.message}"
+    if type(answer) is int and answer.bit_length() > _LONGEST_INTEGER:
+        return f"an integer of {answer.bit_length():,} bits"
     return "undefined" if answer is UNDEFINED else term_text(answer)[:_LONGEST]

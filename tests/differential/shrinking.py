@@ -100,7 +100,7 @@ def _defined(chunk: str) -> str:
 
 
 def _nothing_beside(case: Case, tried: int) -> Iterator[Case]:
-    if not tried:
+    if case.data and not tried:
         yield case._replace(data={})
 
 
