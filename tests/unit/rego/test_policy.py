@@ -175,6 +175,6 @@ def test_what_is_read_of_the_input_is_known() -> None:
 
 
 def test_a_call_cannot_take_what_it_gives_within_a_set() -> None:
-    Policy.compile({"p.rego": "package p\np := x if intersection({{1}, {2}}, x)\n"})
+    Policy.compile([("p.rego", "package p\np := x if intersection({{1}, {2}}, x)\n")])
     with pytest.raises(RegoProblems, match="var x is unsafe"):
-        Policy.compile({"p.rego": "package p\np := x if intersection({x, {2}}, x)\n"})
+        Policy.compile([("p.rego", "package p\np := x if intersection({x, {2}}, x)\n")])
