@@ -59,7 +59,7 @@ class SharedTokens:
         self._fetch = fetch
         self._clock = clock
         self._seal = Seal(settings.encryption_key)
-        self._redis = Redis(connection_pool=connection_pool(settings))
+        self._redis = Redis.from_pool(connection_pool(settings))  # whose connections `close` ends
         self._alone_until = 0.0
         self._not_before = float("-inf")
         self.problem = ""  # why tokens are not shared at the moment
