@@ -20,7 +20,13 @@ class PublishedKeys:
     """`issuers` is issuer name to the text of its key set; `changes` makes a LoneSidecar trust them."""
 
     def __init__(
-        self, live: Live, issuers: Mapping[str, str], *, audience: str, algorithms: Iterable[str] = ALGORITHMS
+        self,
+        live: Live,
+        issuers: Mapping[str, str],
+        *,
+        audience: str,
+        algorithms: Iterable[str] = ALGORITHMS,
+        service_tokens: str = "auto",
     ) -> None:
         address = live.free_address()
         folder = live.mesh.folder / f"keys-{short_name(address)}"
@@ -40,6 +46,7 @@ class PublishedKeys:
                     "audience": audience,
                     "ca_file": str(ca_file),
                     "algorithms": list(algorithms),
+                    "service_tokens": service_tokens,
                 }
             )
         self.changes: dict[str, object] = {"jwt": {"issuers": trusted}, "hosts": {NAME: address}}
