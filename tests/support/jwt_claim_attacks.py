@@ -54,7 +54,8 @@ def attacks_on_claims(now: float = NOW) -> Iterator[Attack]:
     yield from rows("cnf", _INVALID, [{"x5t#S256": "abc"}, {"x5t#S256": None}])
     names: list[object] = [
         "", " ", " admin", "admin ", "admin\r\nx-user-id: root", "admin\n", "a\0b", "a\tb", "\u202eadmin", "a\u00a0b",
-        "a\u200bb", "a\u0085b", "a\u2028b", "\ufeffadmin", "\u2066admin", "a\x7fb", "\ud800", "x" * 256, {}, [], ["admin"], 1, True, None,
+        "a\u200bb", "a\u0085b", "a\u2028b", "\ufeffadmin", "\u2066admin", "a\x7fb", "\ud800", "x" * 256,
+        {}, [], ["admin"], 1, True, None,
     ]  # fmt: skip
     yield from rows("sub", _INVALID, [*names, ...], "Ünï cödé" + "x" * 247)
     for claim, absent in (("azp", ""), ("client_id", None), ("preferred_username", ...), ("email", None)):
