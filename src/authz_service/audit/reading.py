@@ -51,4 +51,5 @@ def read_line(line: bytes) -> Line:
             start = line.find(_START, start + 1)
             continue
         return Line(said, find_sealed(whole), torn) if said.event in _OURS else Line()
-    return Line(torn=torn)
+    rest = line.rstrip(b"\r\n")
+    return Line(torn=torn or (rest != b"" and _START.startswith(rest)))
