@@ -59,12 +59,14 @@ class RenderError(AuthzServiceError):
 class FetchError(AuthzServiceError):
     """An HTTP call of the control plane (keys, tokens, discovery) failed.
 
-    `retry_after` is in seconds, if the peer named it.
+    `retry_after` is in seconds, if the peer named it. `permanent`: the same question gets the same answer until
+    somebody mends something.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, permanent: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.permanent = permanent
 
 
 class AuditUnavailable(AuthzServiceError):  # noqa: N818 - it names the state, as the answer's reason does

@@ -1,29 +1,32 @@
-"""A target that answers 401 to our own token is shown another one soon, and so is one after a SIGHUP."""
+"""Tokens that somebody refuses: the target ours (401), or the provider us. What mends it acts at once."""
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.faulty_server import Answer, FaultyServer, Seen, json_answer
-from tests.support.lone_sidecar import until
-from tests.support.neighbours import ask
-from tests.support.ports import free_port
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.support.certificates import private_pem
+from tests.support.faulty_server import Answer, Seen, json_answer
+from tests.support.lone_egress import LoneEgress
+from tests.support.lone_sidecar import replace, until
 
 
 class Provider:
-    """Gives tok-1, tok-2, …, each for a day."""
+    """Gives tok-1, tok-2, …, each for a day, or says that it does not know who asks."""
 
     def __init__(self) -> None:
         self.given = 0
+        self.refused = 0
+        self.refuses = False
 
     def __call__(self, seen: Seen) -> Answer:
         del seen
+        if self.refuses:
+            self.refused += 1
+            return json_answer({"error": "invalid_client"}, 401, headers={"Retry-After": "250"})
         self.given += 1
         return json_answer({"access_token": f"tok-{self.given}", "token_type": "Bearer", "expires_in": 86_400})
 
@@ -52,67 +55,63 @@ def target() -> Target:
 
 
 @pytest.fixture
-def egress(
-    tmp_path: Path, provider: Provider, target: Target
-) -> Iterator[tuple[tuple[str, int], subprocess.Popen[bytes]]]:
-    """Where it listens, and its process."""
-    door, admin = free_port(), free_port()
-    with FaultyServer() as idp, FaultyServer() as behind:
-        idp.script_with("/token", provider)
-        behind.script_with("/x", target)
-        auth = {"type": "oauth2_client_credentials", "token_url": idp.url("/token"), "client_id": "x"}
-        config = {
-            "service": {"name": "orders"},
-            "admin": {"addr": f"127.0.0.1:{admin}"},
-            "egress": {
-                "addr": f"127.0.0.1:{door}",
-                "targets": {"a": {"url": behind.url("").rstrip("/"), "auth": {**auth, "client_secret": "s"}}},
-                "routes": [{"path_prefix": "/a", "target": "a", "strip_prefix": "/a"}],
-            },
-            "runtime": {"state_dir": str(tmp_path / "state"), "drain": "1s"},
-        }
-        file = tmp_path / "config.yaml"
-        file.write_text(json.dumps(config))
-        with (tmp_path / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "authz_service.cli.main", "run", "--config", str(file)], stdout=log, stderr=log
-            )
-        try:
-            until(lambda: _is_ready(admin), state=(tmp_path / "log").read_text)
-            yield ("127.0.0.1", door), process
-        finally:
-            process.terminate()
-            process.wait(30)
+def egress(tmp_path: Path, provider: Provider, target: Target) -> Iterator[LoneEgress]:
+    egress = LoneEgress(tmp_path, {"client_secret": "s"})
+    egress.idp.script_with("/token", provider)
+    egress.target.script_with("/x", target)
+    with egress:
+        egress.wait_ready()
+        yield egress
 
 
-def _is_ready(admin: int) -> bool:
-    try:
-        return ask(("127.0.0.1", admin), "GET", "/readyz").status == 200
-    except ConnectionRefusedError:
-        return False
-
-
-def test_a_token_that_was_taken_back_is_replaced(
-    egress: tuple[tuple[str, int], subprocess.Popen[bytes]], provider: Provider, target: Target
-) -> None:
+def test_a_token_that_was_taken_back_is_replaced(egress: LoneEgress, provider: Provider, target: Target) -> None:
     """And nobody asks the provider while the target is content."""
-    door, _ = egress
-    assert ask(door, "GET", "/a/x").body == b'{"token": "tok-1"}'
+    assert egress.call().body == b'{"token": "tok-1"}'
     assert provider.given == 1
 
     target.taken_back.add("tok-1")
-    until(lambda: ask(door, "GET", "/a/x").status == 200)
+    until(lambda: egress.call().status == 200)
 
     assert provider.given == 2
-    assert ask(door, "GET", "/a/x").body == b'{"token": "tok-2"}'
+    assert egress.call().body == b'{"token": "tok-2"}'
 
 
-def test_sighup_asks_anew(egress: tuple[tuple[str, int], subprocess.Popen[bytes]], provider: Provider) -> None:
+def test_sighup_asks_anew(egress: LoneEgress, provider: Provider) -> None:
     """A person knows more than the token says."""
-    door, process = egress
-    assert ask(door, "GET", "/a/x").body == b'{"token": "tok-1"}'
+    assert egress.call().body == b'{"token": "tok-1"}'
 
-    process.send_signal(signal.SIGHUP)
+    assert egress.process is not None
+    egress.process.send_signal(signal.SIGHUP)
 
-    until(lambda: ask(door, "GET", "/a/x").body == b'{"token": "tok-2"}')
+    until(lambda: egress.call().body == b'{"token": "tok-2"}')
     assert provider.given == 2
+
+
+@pytest.mark.parametrize("by", ["client_secret_file", "client_key_file"])
+def test_a_changed_proof_is_tried_at_once(tmp_path: Path, provider: Provider, target: Target, by: str) -> None:
+    """However long the pause after a refusal (they grow to minutes)."""
+    proof, provider.refuses = tmp_path / "proof", True
+    auth: dict[str, object] = {by: str(proof)}
+    if by == "client_key_file":
+        auth["client_auth"] = "private_key_jwt"
+    first, second = ("${UNSET}\n", "right\n")
+    if by == "client_key_file":
+        first, second = (private_pem(ec.generate_private_key(ec.SECP256R1())).decode() for _ in range(2))
+    replace(proof, first)
+    proof.chmod(0o600)
+    egress = LoneEgress(tmp_path, auth)
+    egress.idp.script_with("/token", provider)
+    egress.target.script_with("/x", target)
+    with egress:
+        until(lambda: egress.events("token_refresh_failed"), state=egress.log_file.read_text)
+        assert egress.events("token_refresh_failed")[0]["retry_in"] > 200
+        egress.wait_open()
+        assert egress.call().status == 503
+        placeholders = [event["warning"].split(":")[0] for event in egress.events("placeholder_in_secret")]
+        assert placeholders == ["egress.targets.a.auth.client_secret_file"] * (by == "client_secret_file")
+        refused, provider.refuses = provider.refused, False
+
+        replace(proof, second)
+
+        until(lambda: egress.call().status == 200, state=egress.log_file.read_text)
+    assert (provider.given, provider.refused) == (1, refused)

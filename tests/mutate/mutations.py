@@ -337,6 +337,8 @@ def _outbound() -> list[Mutation]:
     return [
         Mutation("an expired token stays in use", f"{_SRC}/egress/token_keeper.py",
                  "        self._token = None\n        _log.error(", "        _log.error(", _TOKEN_KEEPER),
+        Mutation("a refused client asks for ever", f"{_SRC}/egress/token_keeper.py",
+                 "if answer is not None and answer.permanent:", "if False:", _TOKEN_KEEPER),
         Mutation("whatever token_type", f"{_SRC}/credentials/oauth2.py",
                  'if not isinstance(token_type, str) or token_type.lower() != "bearer":', "if False:", _OAUTH2),
         Mutation("somebody else's key", f"{_SRC}/credentials/certificates.py",

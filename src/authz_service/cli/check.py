@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config
+from authz_service.config.placeholders import placeholders_left
 from authz_service.envoy.binary import envoy_version, find_envoy, version_warning
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
@@ -38,6 +39,8 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
     report = _Report(console)
     config = report.part("configuration", lambda: load_config(config_path, environment))
     if config is not None:
+        for warning in placeholders_left(config):
+            console.print(f"[yellow]![/] {escape(warning)}")
         report.part("allowed clients", lambda: _allowed_clients(config, console))
         report.part("certificates", lambda: _certificates(config, console))
         report.part("keys and authorities of our own calls", lambda: require_usable_authorities(config))

@@ -29,6 +29,9 @@ _REMEDIES = {
     "invalid_scope": "the provider does not grant these scopes to the client",
 }
 
+# RFC 6749 §5.2, RFC 8707 §2: nothing that passes by itself, as `temporarily_unavailable` or a 5xx does.
+_PERMANENT = frozenset({*_REMEDIES, "invalid_grant", "invalid_request", "invalid_target", "unsupported_grant_type"})
+
 PostForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Awaitable[Response]]  # as HttpClient.post_form
 CacheKey = tuple[str, str, tuple[str, ...], str, str]
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"]
@@ -46,6 +49,7 @@ class TokenRequest:
     client_auth: ClientAuth = "client_secret_basic"
     assertion_key_file: Path | None = None  # of private_key_jwt
     assertion_key_id: str = ""
+    assertion_key_digest: str = ""  # of the file's content: another key is worth another try
     assertion_audience: str = ""
     client_pair: tuple[Path, Path] | None = None  # certificate and key to show to the provider: tls_client_auth
     bound_to: str = ""  # digest of that certificate: the token may be bound to it
@@ -73,7 +77,8 @@ async def fetch_token(post_form: PostForm, request: TokenRequest, now: Callable[
     asked_at = now()
     response = await ask(post_form, request, {"grant_type": "client_credentials"}, asked_at)
     if response.status not in _GOOD or error_code(response):
-        raise FetchError(refusal(request, response), retry_after=response.retry_after)
+        permanent = response.status < 500 and error_code(response) in _PERMANENT
+        raise FetchError(refusal(request, response), retry_after=response.retry_after, permanent=permanent)
     return read_token(response.body, request.scopes, asked_at)
 
 

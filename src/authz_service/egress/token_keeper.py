@@ -14,6 +14,7 @@ SHORTEST_PAUSE = 1.0  # between a success and the next attempt, however short th
 FIRST_RETRY = 0.5
 LONGEST_RETRY = 30.0
 LONGEST_RETRY_URGENT = 5.0  # without a token, or soon without, every request waits for us
+LONGEST_RETRY_REFUSED = 300.0  # a wrong secret stays wrong until somebody mends it, and a new one is tried at once
 URGENT = 10.0
 # A target that refuses our token may be right: it was taken back. Or it refuses every one: then less and less often.
 FIRST_DOUBT = 5.0
@@ -57,6 +58,7 @@ class TokenKeeper:
         self._expires = 0.0
         self._next = clock.steady()
         self._failures = 0
+        self._asked_in_vain = 0  # the same, of the present request
         self._doubted = -DOUBT_FORGOTTEN
         self._next_doubt = FIRST_DOUBT
         self._last_error = ""
@@ -74,7 +76,7 @@ class TokenKeeper:
         """From now on ask in this way (a new secret, say). The token in hand stays; a failing keeper tries at once."""
         if request == self._request:
             return
-        self._request = request
+        self._request, self._asked_in_vain = request, 0
         if self._failures:
             await stop_tasks(self._refreshing)
             self._next = self._clock.steady()
@@ -135,7 +137,7 @@ class TokenKeeper:
         try:
             token = await self._fetch(self._request)
         except AuthzServiceError as error:  # the provider, or our own CA file for it
-            self._failed(str(error), asked_at, error.retry_after if isinstance(error, FetchError) else None)
+            self._failed(str(error), asked_at, error if isinstance(error, FetchError) else None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper must live to try again
             _log.error("token_refresh_broken", exc_info=error, extra={"fields": self._fields()})
             self._failed(f"internal error: {type(error).__name__}", asked_at)
@@ -149,7 +151,7 @@ class TokenKeeper:
         self._token, self._obtained, self._expires = token, asked_at, asked_at + token.lifetime
         before = jittered(self._clock, min(self._request.refresh_before_expiry, token.lifetime / 2))
         self._next = max(self._expires - before, self._clock.steady() + SHORTEST_PAUSE)
-        self._failures, self._last_error = 0, ""
+        self._failures, self._asked_in_vain, self._last_error = 0, 0, ""
         if self._expiring:
             self._expiring.cancel()
         self._expiring = asyncio.create_task(self._withdraw_when_expired())
@@ -157,19 +159,22 @@ class TokenKeeper:
         _log.info("token_refreshed", extra={"fields": fields})
         self._publish()
 
-    def _failed(self, error: str, asked_at: float, retry_after: float | None = None) -> None:
+    def _failed(self, error: str, asked_at: float, answer: FetchError | None = None) -> None:
         self._failures += 1
+        self._asked_in_vain += 1
         self._last_error = error
         now = self._clock.steady()
         left = self._expires - now if self._token else 0.0
         urgent = left <= URGENT
         longest = LONGEST_RETRY_URGENT if urgent else LONGEST_RETRY
+        if answer is not None and answer.permanent:
+            longest = LONGEST_RETRY_REFUSED
         pause = retry_delay(
             self._clock,
-            self._failures,
+            self._asked_in_vain,
             first=FIRST_RETRY,
             longest=longest,
-            retry_after=retry_after,
+            retry_after=None if answer is None else answer.retry_after,
             spent=now - asked_at,
         )
         if not urgent:

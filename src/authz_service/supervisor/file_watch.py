@@ -27,8 +27,10 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
     files += [config.revocation.path] if config.revocation is not None else []
     files += [issuer.introspection.client_secret_file for issuer in config.issuers if issuer.introspection is not None]
     files += [config.audit.opa_decision_log.token_file] if config.audit.opa_decision_log is not None else []
+    files.append(config.egress.token_store.encryption_key_file)
     for target in config.egress.targets.values():
-        files += [target.tls.client_cert, target.tls.client_key, target.tls.ca_cert, target.auth.client_secret_file]
+        files += [target.tls.client_cert, target.tls.client_key, target.tls.ca_cert]
+        files += [target.auth.client_secret_file, target.auth.client_key_file]
     folders = {file.parent for file in files if file is not None}
     if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
         folders.add(config.policy.path)

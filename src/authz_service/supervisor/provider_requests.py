@@ -56,6 +56,7 @@ def token_request(target: Target) -> TokenRequest:
         client_auth=auth.client_auth,
         assertion_key_file=auth.client_key_file,
         assertion_key_id=auth.client_key_id or "",
+        assertion_key_digest=_digest(auth.client_key_file) if auth.client_key_file is not None else "",
         assertion_audience=auth.client_assertion_audience or "",
         client_pair=client_pair,
         bound_to=bound_to,

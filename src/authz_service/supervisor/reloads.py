@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from authz_service.config.model import Config
+from authz_service.config.placeholders import placeholders_left
 from authz_service.config.restart import restart_needed
 from authz_service.errors import ConfigProblems, Problem
 from authz_service.supervisor.audit_destination import require_writable_audit
@@ -104,6 +106,7 @@ class Reloads:
         self._status.desired = desired
         self._status.figure.reloads["configuration", "ok"] += 1
         log.info("reloaded", extra={"fields": {"cause": cause, "revision": desired.revision, "before": before}})
+        warn_of_placeholders(desired.config)
 
     def _refuse(self, cause: str, error: Exception) -> None:
         text = str(error)
@@ -120,3 +123,8 @@ class Reloads:
         if changed:
             self._status.figure.reloads["certificates", "ok"] += 1
             log.info("certificates_reloaded", extra={"fields": {"names": changed}})
+
+
+def warn_of_placeholders(config: Config) -> None:
+    for warning in placeholders_left(config):
+        log.warning("placeholder_in_secret", extra={"fields": {"warning": warning}})

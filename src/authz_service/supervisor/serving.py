@@ -119,8 +119,9 @@ class Serving:
         changed = self.certificates.refresh(self.current.config)
         self._send_rules()
         await self._connect_anew()
-        if changed:
-            await self.outbound.update(self.current.config)  # a token may be bound to the certificate before
+        # A token may be bound to the certificate before, or refused for the key that signs for it.
+        if changed or any(target.auth.client_key_file for target in self.current.config.egress.targets.values()):
+            await self.outbound.update(self.current.config)
         return changed
 
     async def stop(self) -> None:

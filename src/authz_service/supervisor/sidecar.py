@@ -33,7 +33,7 @@ from authz_service.supervisor.egress_socket import handed_over, require_own_sock
 from authz_service.supervisor.envoy_admin import GONE
 from authz_service.supervisor.metrics import Figure
 from authz_service.supervisor.processes import Child, clean_environment
-from authz_service.supervisor.reloads import SIGHUP, Reloads
+from authz_service.supervisor.reloads import SIGHUP, Reloads, warn_of_placeholders
 from authz_service.supervisor.serving import Serving
 from authz_service.supervisor.state_dir import StateDirectory
 from authz_service.supervisor.status import Status
@@ -50,6 +50,7 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     started = time.monotonic()
     desired = read_desired(config_path, environment)
     logs.configure(desired.config.service.name)
+    warn_of_placeholders(desired.config)
     _append_only(sys.stdout.fileno(), sys.stderr.fileno())
     directory = StateDirectory(desired.config.runtime.state_dir)
     directory.acquire()

@@ -22,6 +22,7 @@ from tests.support.config_files import (
 
 from authz_service.config.loader import MAX_BYTES, load_config
 from authz_service.config.model import Config, Endpoint, Service
+from authz_service.config.placeholders import placeholders_left
 from authz_service.domain.secret import Secret
 from authz_service.errors import ConfigProblems, Problem
 
@@ -45,6 +46,29 @@ def test_the_configurations_of_the_specification_load_as_written(file: str, name
     assert config.service.name == name
     assert config.issuers[0].algorithms == ("RS256", "ES256")
     assert config.proxy.upstream == Endpoint("http", "127.0.0.1", 9000)
+
+
+@pytest.mark.parametrize(
+    ("secret", "warned"),
+    [
+        ("${ORDER_SECRET}", True),
+        ("x${env:A}y", True),
+        ("{{ .Values.secret }}", True),
+        ("s3cret", False),
+        ("a$b{c}", False),
+        ("${", False),
+    ],
+)
+def test_a_placeholder_that_is_left_in_a_secret_is_warned_of(tmp_path: Path, secret: str, *, warned: bool) -> None:
+    """In a file, where no variable is looked up, or in a variable; said by its place, without the secret."""
+    (tmp_path / "secret").write_text(secret)
+    in_file = {f"{AUTH}.client_secret": REMOVED, f"{AUTH}.client_secret_file": str(tmp_path / "secret")}
+    written = secret.replace("${", "$${")
+
+    for changes, key in ((in_file, "client_secret_file"), ({f"{AUTH}.client_secret": written}, "client_secret")):
+        found = placeholders_left(load_tree(tmp_path, changed(changes)))
+        assert [line.split(":")[0] for line in found] == [f"{AUTH}.{key}"] * warned
+        assert secret not in " ".join(found)
 
 
 @pytest.mark.parametrize("file", ["order-service.yaml", "payment-service.yaml"])

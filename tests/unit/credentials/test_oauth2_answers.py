@@ -235,6 +235,31 @@ async def test_a_refusal_says_what_to_do_and_quotes_nothing(status: int, body: b
     assert REQUEST.client_secret.reveal() not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "permanent"),
+    [
+        (401, "invalid_client", True),
+        (400, "unauthorized_client", True),
+        (400, "invalid_scope", True),
+        (200, "invalid_client", True),
+        (400, "temporarily_unavailable", False),
+        (400, "new_thing", False),
+        (503, "invalid_client", False),
+        (429, "", False),
+        (500, "server_error", False),
+        (404, "", False),
+    ],
+)
+@async_test
+async def test_a_refusal_that_does_not_pass_by_itself_is_told_apart(status: int, code: str, *, permanent: bool) -> None:
+    """What does not say so may be an outage, and is asked again soon."""
+    body = json.dumps({"error": code} if code else {}).encode()
+    with pytest.raises(FetchError) as refused:
+        await fetch(Endpoint(Response(status, body)))
+
+    assert refused.value.permanent is permanent
+
+
 def test_neither_request_nor_token_prints_its_secret() -> None:
     assert REQUEST.client_secret.reveal() not in repr(REQUEST)
     assert "abc.def.ghi" not in repr(read())

@@ -359,6 +359,43 @@ async def test_a_new_secret_is_tried_at_once_when_the_old_one_is_refused() -> No
     await keeper.stop()
 
 
+@pytest.mark.parametrize("lifetime", [None, 3600.0])
+@async_test
+async def test_who_is_refused_for_good_asks_less_and_less(lifetime: float | None) -> None:
+    """With a token in hand and without: a wrong secret was asked with 23,000 times a day. An outage is no refusal."""
+    for answer, longest in ((FetchError("invalid_client", permanent=True), 300.0), (DOWN, 30.0)):
+        clock = FakeClock(chance=0.999999)
+        provider = Provider(clock, [answer] if lifetime is None else [lifetime, answer])
+        keeper, _ = await begin(clock, provider)
+        await clock.advance(7200)
+
+        assert max(provider.pauses[1:]) <= longest + 1
+        assert (len(provider.asked) < 40) == (answer is not DOWN)
+        await keeper.stop()
+
+
+@async_test
+async def test_after_a_refusal_another_key_is_tried_at_once_and_soon_again() -> None:
+    """The provider may hear of it a moment later than we do; the same key is no news."""
+    clock = FakeClock(chance=0.999999)
+    provider = Provider(clock, [FetchError("invalid_client", permanent=True)])
+    keeper, proxy = await begin(clock, provider)
+    await clock.advance(7200)
+    before = len(provider.asked)
+
+    await keeper.ask_with(replace(REQUEST, refresh_before_expiry=60.0))
+    await clock.advance(1)
+    assert len(provider.asked) == before
+
+    await keeper.ask_with(replace(REQUEST, assertion_key_digest="another"))
+    await clock.advance(0)
+    assert len(provider.asked) == before + 1
+    provider.answers = [300.0]
+    await clock.advance(1)
+    assert proxy.now_has is not None
+    await keeper.stop()
+
+
 @async_test
 async def test_the_state_and_the_log_tell_everything_but_the_token(caplog: pytest.LogCaptureFixture) -> None:
     """Times are of the wall clock."""
