@@ -110,8 +110,16 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "what cannot be told is a user's", f"{folder}/service_tokens.py",
-            "        return _is_rfc9068_service(payload)\n    return True\n",
-            "        return _is_rfc9068_service(payload)\n    return False\n", _SERVICE_TOKENS,
+            "        return _is_rfc9068_service(payload, rules)\n    return True\n",
+            "        return _is_rfc9068_service(payload, rules)\n    return False\n", _SERVICE_TOKENS,
+        ),
+        Mutation(
+            "a client of nobody's is users'", f"{folder}/service_tokens.py",
+            "client_of(payload, rules) not in rules.user_clients or", "False or", _SERVICE_TOKENS,
+        ),
+        Mutation(
+            "aud is not looked at where another claim is the audience", f"{folder}/claims.py",
+            "{rules.audience_claim, *_AUDIENCE.intersection(payload)}", "{rules.audience_claim}", _SERVICE_TOKENS,
         ),
         Mutation(
             "a service of Keycloak's hangs on its name", f"{folder}/service_tokens.py",
@@ -163,7 +171,7 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "a header may bring its key", f"{folder}/strict_jwt.py",
-            'frozenset({"crit", "zip", "b64", "jwk", "jku", "x5u", "x5c"})', 'frozenset({"crit"})', _TOKENS,
+            'frozenset({"crit", "zip", "b64", "jwk"})', 'frozenset({"crit"})', _TOKENS,
         ),
         Mutation(
             "two ways to write one token", f"{folder}/strict_jwt.py",

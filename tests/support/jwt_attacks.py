@@ -59,14 +59,18 @@ def attacks_on_header(now: float = NOW) -> Iterator[Attack]:
         ("b64", False),
         ("b64", True),
         ("jwk", jwk(RSA)),
-        ("jku", "https://idp.example/realms/users/certs"),
-        ("x5u", "https://idp.example/cert.pem"),
-        ("x5c", ["MIIB"]),
     ):
         token = mint(claims, header={member: value})
         yield row(f"{member}: {json.dumps(value)[:12]}", Reason.TOKEN_MALFORMED, token, twin_of_extension)
     own_key = mint(claims, signer=STRANGER, header={"jwk": jwk(STRANGER)})
     yield row("signed by the embedded key", Reason.TOKEN_MALFORMED, own_key)
+    for member, value in (  # where a key would be, which is not looked at
+        ("jku", "https://idp.example/realms/users/certs"),
+        ("x5u", "https://idp.example/cert.pem"),
+        ("x5c", ["MIIB"]),
+    ):
+        token, twin = (mint(claims, signer=signer, header={member: value}) for signer in (STRANGER, RSA))
+        yield row(f"signed by the key at {member}", Reason.TOKEN_SIGNATURE_INVALID, token, twin)
     for kid in (7, "", "k" * 257, "rsa-1\0", "rsa-1\r\nx: y", ["rsa-1"], None, {"a": 1}, "\ud800"):
         token = mint(claims, signer=LONG_KID, header={"kid": kid})
         yield row(f"kid: {kid!r:.20}", Reason.TOKEN_MALFORMED, token, mint(claims, signer=LONG_KID))

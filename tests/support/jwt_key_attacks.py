@@ -54,8 +54,8 @@ def shared_secrets(now: float) -> Iterator[Attack]:
 
 
 def brought_keys(now: float, mischief: str) -> Iterator[Attack]:
-    """The attacker signs with his key and says where it is to be found."""
-    claims, twin = good_claims(now), mint(good_claims(now))
+    """The attacker signs with his key and says where it is to be found; the issuer may say that too, for nothing."""
+    claims = good_claims(now)
     own = jwk(STRANGER)
     for member, values in {
         "jku": (f"{mischief}/jwks", f"{mischief}/jwks#/realms/users", f"{tokens.ISSUER}@{mischief}/jwks", "file:///etc/jwks"),
@@ -64,10 +64,13 @@ def brought_keys(now: float, mischief: str) -> Iterator[Attack]:
         "jwk": (own, {**own, "kid": "rsa-1"}, {"kty": "oct", "k": "AAAA", "kid": "rsa-1"}),
     }.items():  # fmt: skip
         for number, value in enumerate(values):
+            twin = mint(claims, header={} if member == "jwk" else {member: value})
             for kid in ("rsa-1", "unknown", ...):
                 token = mint(claims, signer=STRANGER, header={member: value, "kid": kid})
                 said = "no kid" if kid is ... else f"kid {kid}"
-                yield Attack(f"{member} {number}, {said}", Reason.TOKEN_MALFORMED, token, twin)
+                reason = Reason.TOKEN_KEY_UNKNOWN if kid == "unknown" else Reason.TOKEN_SIGNATURE_INVALID
+                reason = Reason.TOKEN_MALFORMED if member == "jwk" else reason
+                yield Attack(f"{member} {number}, {said}", reason, token, twin)
 
 
 def named_keys(now: float, mischief: str) -> Iterator[Attack]:

@@ -9,6 +9,7 @@ from authz_service.config.header_checks import header_findings
 from authz_service.config.model import Config, Endpoint, HttpTls, Introspection, JwtIssuer, PolicyConfig
 from authz_service.config.places import Finding, Place
 from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
+from authz_service.config.values import http_url
 
 _LONGEST_POLICY_TIMEOUT = 0.3  # seconds
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
@@ -145,8 +146,15 @@ def _fetched_keys(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:
     """Keys fetched without TLS could be anybody's (RFC 8725 §3.10, ASVS 12.3)."""
     if issuer.jwks_url is not None:
         yield from plain_http((*place, "jwks_url"), issuer.jwks_url)
+        return
+    seen: tuple[Place, ...] = ((*place, "jwks_url"),)
+    try:
+        http_url(issuer.issuer)
+    except ValueError:
+        fix = "say where its keys are, jwks_url; or write the issuer as the URL of its discovery document's folder"
+        yield Finding((*place, "issuer"), "is no URL, so its keys cannot be found", fix, seen)
     else:
-        yield from plain_http((*place, "issuer"), issuer.issuer, ((*place, "jwks_url"),))
+        yield from plain_http((*place, "issuer"), issuer.issuer, seen)
 
 
 def _service_tokens(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:
@@ -157,6 +165,12 @@ def _service_tokens(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:
     if issuer.service_tokens != "claim" and issuer.service_claims:
         fix = "write service_tokens: claim, or remove service_claims"
         yield Finding((*place, "service_claims"), "would not be looked at", fix, seen)
+    if issuer.service_tokens == "by_client" and not issuer.user_clients:
+        fix = "name the clients through which users sign in, such as user_clients: [web-app]; or write all"
+        yield Finding((*place, "service_tokens"), "no user_clients: no token would be a user's", fix, seen)
+    if issuer.service_tokens != "by_client" and issuer.user_clients:
+        fix = "write service_tokens: by_client, or remove user_clients"
+        yield Finding((*place, "user_clients"), "would not be looked at", fix, seen)
 
 
 def _introspection(place: Place, asked: Introspection | None) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from authz_service.config.values import (
     ServiceUrl,
     Size,
     StripPrefix,
+    Texts,
     UnixSocket,
     Word,
 )
@@ -170,10 +171,10 @@ class ProxyMtls(Section):
         "certificate: the CN is the token's client + `-client`, or the last segment of the SPIFFE ID is the "
         "client. Where IDs end alike, set `bindings`.",
     )
-    bindings: dict[str, Word] = Field(
+    bindings: dict[str, Texts] = Field(
         default={},
-        description="CN or SPIFFE ID → the token's client (`azp`), for services whose certificate is not named after "
-        "the client, in place of what the name itself says.",
+        description="CN or SPIFFE ID → the token's client (`azp`), or clients (of several issuers), for services whose "
+        "certificate is not named after the client, in place of what the name itself says.",
         examples=[{"legacy-orders": "order-service", "spiffe://mesh/zone2/orders": "order-service"}],
     )
 

@@ -56,12 +56,18 @@ class Introspection(Section):
 class JwtIssuer(Section):
     """One issuer of access tokens, and which of its tokens are accepted (RFC 7519, RFC 8725)."""
 
-    issuer: HttpUrl = Field(
-        description="The claim `iss`, compared character by character.",
+    issuer: Word = Field(
+        description="The claim `iss`, compared character by character. One that is no URL needs `jwks_url`.",
         examples=["https://keycloak.example.com/realms/users"],
     )
     audience: Texts = Field(
         description="A token's `aud` must name at least one of these. One text or a list.", examples=["order-service"]
+    )
+    audience_claim: Word = Field(
+        default="aud",
+        description="The claim that names the audience, for an issuer that writes no `aud` (Cognito: `client_id`). A "
+        "token that has an `aud` all the same is held to it, too (RFC 7519 §4.1.3).",
+        examples=["client_id"],
     )
     jwks_url: HttpUrl | None = Field(
         default=None,
@@ -97,11 +103,12 @@ class JwtIssuer(Section):
         "to the one before; at most 1h. Off by default.",
         examples=["60s"],
     )
-    service_tokens: Literal["auto", "keycloak", "rfc9068", "claim", "all", "none"] = Field(
+    service_tokens: Literal["auto", "keycloak", "rfc9068", "claim", "by_client", "all", "none"] = Field(
         default="auto",
         description="How a service's own token is told from a user's, for `proxy.mtls.bind_service_tokens`: `keycloak` "
-        "by `preferred_username`; `rfc9068`, its `sub` is its client; `claim`, by `service_claims`; `all` or `none` of "
-        "this issuer's. `auto` knows the marks of many providers, and binds what it cannot tell.",
+        "by `preferred_username`; `rfc9068`, its `sub` is its client; `claim`, by `service_claims`; `by_client`, by "
+        "`user_clients`; `all` or `none` of this issuer's. `auto` knows the marks of many providers, and binds what it "
+        "cannot tell.",
         examples=["all"],
     )
     service_claims: dict[Word, Word] = Field(
@@ -110,13 +117,23 @@ class JwtIssuer(Section):
         "user's.",
         examples=[{"idtyp": "app"}],
     )
+    user_clients: tuple[Word, ...] = Field(
+        default=(),
+        description="The clients through which users sign in, for `service_tokens: by_client`: a token that was issued "
+        "to any other is a service's.",
+        examples=[["web-app", "mobile-app"]],
+    )
     client_claim: Word | None = Field(
         default=None,
         description="The claim that says which client a token was issued to. By default `azp`, `client_id`, `cid` and "
         "`appid`; where two of them differ, nobody may present it.",
         examples=["appid"],
     )
-    leeway: Leeway = Field(default=30.0, description="How far the issuer's clock may be off; at most 30 s.")
+    leeway: Leeway = Field(
+        default=30.0,
+        description="How far the issuer's clock may be off; at most 5m. More than 30s "
+        "keeps expired tokens alive for long.",
+    )
     introspection: Introspection | None = Field(
         default=None, description="How to ask the issuer about a token. Needed for routes with `introspect`."
     )

@@ -75,10 +75,11 @@ def _row(key: str, value: dict[str, Any], required: bool) -> str:  # noqa: FBT00
 def _kind(value: dict[str, Any]) -> str:
     if "$ref" in value:
         return "section"
-    if "enum" in value:
-        return " or ".join(f"`{choice}`" for choice in value["enum"])
     if "title" in value:
         return str(value["title"])
+    if "enum" in value or "anyOf" in value:
+        named = [f"`{choice}`" for choice in value.get("enum", ())]
+        return " or ".join(named or map(_kind, value["anyOf"]))
     if value["type"] == "array":
         plural = "" if "enum" in value["items"] else "s"
         return f"list of {_kind(value['items'])}{plural}"

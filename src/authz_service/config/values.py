@@ -30,7 +30,8 @@ _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~!$&'()+,=:@-]+")
 _T = TypeVar("_T")
 
 
-def _http_url(text: str) -> str:
+def http_url(text: str) -> str:
+    """The same text. Raises ValueError for what is no URL of ours to ask."""
     *_, rest = split_url(text)
     if "#" in rest:
         raise ValueError("write the URL without '#'")
@@ -210,7 +211,7 @@ Duration = Annotated[
 DurationOrZero = Annotated[
     float, _duration(0, _TEN_YEARS, "write a duration such as 30s, or 0s"), _AS_DURATION, _IS_DURATION
 ]
-Leeway = Annotated[float, _duration(0, 30, "write a duration from 0s to 30s"), _AS_DURATION, _IS_DURATION]
+Leeway = Annotated[float, _duration(0, 300, "write a duration from 0s to 5m"), _AS_DURATION, _IS_DURATION]
 BindingGrace = Annotated[float, _duration(0, 3600, "write a duration from 0s to 1h"), _AS_DURATION, _IS_DURATION]
 IntrospectionCache = Annotated[
     float, _duration(1, 60, "write a duration from 1s to 1m, such as 5s"), _AS_DURATION, _IS_DURATION
@@ -241,7 +242,7 @@ ServiceUrl = Annotated[
     _PRINTED,
     _described("service URL", r"^((https?|h2c)://[^/]+/?|(h2c\+)?unix:///.+)$"),
 ]
-HttpUrl = Annotated[str, AfterValidator(_http_url), _described("URL", r"^https?://")]
+HttpUrl = Annotated[str, AfterValidator(http_url), _described("URL", r"^https?://")]
 File = Annotated[Path, _parsed_by(_path, Path), _PRINTED, _described("path", minLength=1)]
 FileOrDash = Annotated[str, AfterValidator(_file_or_dash), _described("path or -", minLength=1)]
 IpAddress = Annotated[str, AfterValidator(_ip), _described("IP address", r"^[0-9a-fA-F.:]+$")]

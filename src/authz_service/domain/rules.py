@@ -42,6 +42,7 @@ class IssuerRules(Struct, frozen=True):
     audiences: tuple[str, ...]
     algorithms: tuple[str, ...]
     leeway: float  # seconds
+    audience_claim: str = "aud"  # where the audience is; an `aud` that is there is judged in any case
     types: tuple[str, ...] = ("JWT", "at+jwt")  # header `typ`, compared without case; absent counts as JWT
     required_claims: tuple[str, ...] = ()  # top-level names that must be there, beside those that we check anyway
     require_binding: bool = False  # a token without `cnf.x5t#S256` is refused
@@ -49,6 +50,7 @@ class IssuerRules(Struct, frozen=True):
     introspection_cache: float = 0.0  # seconds for which its answer about a token holds
     service_tokens: str = "auto"  # how a service's own token is known; see identity.service_tokens
     service_claims: tuple[tuple[str, str], ...] = ()  # (claim, value): with "claim", one of them is enough
+    user_clients: tuple[str, ...] = ()  # with "by_client", those whose tokens are users'
     client_claim: str = ""  # where the token's client is; "": wherever providers write it
 
 

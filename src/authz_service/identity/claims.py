@@ -21,6 +21,7 @@ _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z; what lies beyond is millise
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NAMES = ("sub", *CLIENT_CLAIMS, "preferred_username", "email")  # optional, but what they must be when present
 # Null or empty, they are as good as absent: nobody is let in for them, and their headers are removed.
+_AUDIENCE = frozenset({"aud"})
 _OPTIONAL = (*_NAMES, "scope", "realm_access", "resource_access")
 
 
@@ -48,7 +49,8 @@ def require_claims(payload: dict[str, Value], rules: IssuerRules, now: float) ->
     if "scope" in payload:
         payload["scope"] = _scope_text(payload["scope"])
     _require_roles(payload)
-    _require_audience(payload.get("aud"), rules.audiences)
+    for claim in {rules.audience_claim, *_AUDIENCE.intersection(payload)}:
+        _require_audience(claim, payload.get(claim), rules.audiences)
     expires_at = _require_time(payload, "exp") + rules.leeway
     if now >= expires_at:
         raise Rejected(Reason.TOKEN_EXPIRED, f"expired {now - expires_at:.0f} s ago")
@@ -103,14 +105,14 @@ def _require_role_lists(claim: str, holders: Iterable[object]) -> None:
             raise _invalid(f"{claim} has roles that are not a list of strings")
 
 
-def _require_audience(audience: object, accepted: tuple[str, ...]) -> None:
+def _require_audience(claim: str, audience: object, accepted: tuple[str, ...]) -> None:
     found = [audience] if isinstance(audience, str) else audience
     if found is None:
-        raise Rejected(Reason.TOKEN_AUDIENCE_REFUSED, "aud is missing")
+        raise Rejected(Reason.TOKEN_AUDIENCE_REFUSED, f"{claim} is missing")
     if not _is_list_of_strings(found):
-        raise _invalid("aud is neither a string nor a list of strings")
+        raise _invalid(f"{claim} is neither a string nor a list of strings")
     if not any(name in accepted for name in found):
-        raise Rejected(Reason.TOKEN_AUDIENCE_REFUSED, "aud does not name this service")
+        raise Rejected(Reason.TOKEN_AUDIENCE_REFUSED, f"{claim} does not name this service")
 
 
 def _require_time(payload: dict[str, Value], claim: str, default: int | None = None) -> float:

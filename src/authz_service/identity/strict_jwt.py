@@ -10,8 +10,9 @@ from authz_service.identity.strict_json import decode_object
 
 MAX_TOKEN_LENGTH = 16 * 1024
 _MAX_KID_LENGTH = 256
-# Keys brought along by the token itself, and extensions that change what is signed or how it is read.
-_REFUSED_MEMBERS = frozenset({"crit", "zip", "b64", "jwk", "jku", "x5u", "x5c"})
+# A key brought along by the token itself, and extensions that change what is signed or how it is read. `jku`, `x5u`,
+# `x5c` and `x5t` only say where a key would be: some issuers write them (UAA), and nobody here looks at them.
+_REFUSED_MEMBERS = frozenset({"crit", "zip", "b64", "jwk"})
 
 
 class UnverifiedToken(NamedTuple):

@@ -70,7 +70,7 @@ def _peers(config: Config) -> PeerRules:
         required=config.http.tls.client_auth == "require" or not mtls.allow_anonymous,
         allowed=tuple(rules),
         bind_service_tokens=mtls.bind_service_tokens,
-        bindings=tuple(sorted(mtls.bindings.items())),
+        bindings=tuple((name, client) for name, clients in sorted(mtls.bindings.items()) for client in clients),
     )
 
 
@@ -79,6 +79,7 @@ def _issuers(config: Config) -> tuple[IssuerRules, ...]:
         IssuerRules(
             issuer=issuer.issuer,
             audiences=issuer.audience,
+            audience_claim=issuer.audience_claim,
             algorithms=issuer.algorithms,
             leeway=issuer.leeway,
             types=issuer.types,
@@ -88,6 +89,7 @@ def _issuers(config: Config) -> tuple[IssuerRules, ...]:
             introspection_cache=0.0 if issuer.introspection is None else issuer.introspection.cache,
             service_tokens=issuer.service_tokens,
             service_claims=tuple(sorted(issuer.service_claims.items())),
+            user_clients=issuer.user_clients,
             client_claim=issuer.client_claim or "",
         )
         for issuer in config.issuers

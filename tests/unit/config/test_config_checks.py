@@ -108,6 +108,19 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         "service_claims",
     ),
     ("jwt.service_claims", {}, {"jwt.service_claims": {"idtyp": "app"}}, "service_tokens: claim"),
+    (
+        "jwt.service_tokens",
+        {"jwt.service_tokens": "by_client", "jwt.user_clients": ["web-app"]},
+        {"jwt.service_tokens": "by_client"},
+        "user_clients",
+    ),
+    ("jwt.user_clients", {}, {"jwt.user_clients": ["web-app"]}, "service_tokens: by_client"),
+    (
+        "jwt.issuer",
+        {"jwt.issuer": "kubernetes/serviceaccount", "jwt.jwks_url": "https://idp/certs"},
+        {"jwt.issuer": "kubernetes/serviceaccount"},
+        "jwks_url",
+    ),
     ("jwt", {"jwt": REMOVED, "proxy.auth": {"enabled": "false"}}, {"jwt": REMOVED}, "jwt.issuer"),
     (
         "jwt.issuers[1].issuer",

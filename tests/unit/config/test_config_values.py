@@ -53,7 +53,7 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
         [["RS256"], ["EdDSA", "PS512"]],
         [[], ["none"], ["None"], ["HS256"], ["hs512"], ["RS1"], "RS256"],
     ),
-    ("jwt.leeway", ["0s", "30s"], ["31s"]),
+    ("jwt.leeway", ["0s", "30s", "5m"], ["301s"]),
     ("jwt.jwks_refresh_interval", ["1s"], ["0s"]),
     (
         "proxy.upstream",
@@ -74,7 +74,7 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
     ),
     ("proxy.authz.mode", ["shadow"], ["off"]),
     ("proxy.mtls.allowed_clients", [["CN=a,O=b", "spiffe://mesh/a"]], [["a"], ["spiffe:a=b"], [""], "CN=a"]),
-    ("proxy.mtls.bindings", [{"a": "b"}], [{"a": ""}, ["a"], {"a": ["b"]}]),
+    ("proxy.mtls.bindings", [{"a": "b"}, {"a": ["b", "c"]}], [{"a": ""}, ["a"], {"a": []}, {"a": ["b c"]}]),
     (
         "proxy.routes.0.path",
         ["/", "/**", "/a", "/a/**", "/a-b/_c/~d"],

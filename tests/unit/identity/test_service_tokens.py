@@ -91,6 +91,20 @@ MACHINE, PERSON = {"sub": "m1", "azp": "shop", "kind": "robot"}, {"sub": "u1", "
         ({"service_tokens": "rfc9068"}, {"sub": "shop", "azp": "shop"}, {"sub": "u1", "azp": "shop"}),
         ({"service_tokens": "rfc9068"}, {"sub": "u1"}, {"sub": "u1", "appid": "shop"}),
         ({"service_tokens": "keycloak"}, {"sub": "u1", "client_id": "x"}, {"sub": "u1", "preferred_username": "jo"}),
+        (
+            {"service_tokens": "rfc9068", "client_claim": "aud"},
+            {"sub": "shop", "aud": ["shop"]},
+            {"sub": "jo", "aud": ["shop"]},
+        ),
+        ({"service_tokens": "rfc9068", "client_claim": "aud"}, {"sub": "jo", "aud": ["shop", "till"]}, None),
+        (
+            {"service_tokens": "by_client", "user_clients": ("web", "app")},
+            {"sub": "2890", "client_id": "robot"},
+            {"sub": "2891", "client_id": "web"},
+        ),
+        ({"service_tokens": "by_client", "user_clients": ("web",)}, {"sub": "2890"}, {"sub": "2891", "azp": "web"}),
+        ({"service_tokens": "by_client", "user_clients": ("web",)}, {"sub": "web", "azp": "web"}, None),
+        ({"service_tokens": "by_client", "user_clients": ("web",)}, {"sub": "1", "azp": "web", "client_id": "x"}, None),
         ({"service_tokens": "all"}, {"preferred_username": "jo", "typ": "Bearer"}, None),
         ({"service_tokens": "none"}, None, {"sub": "shop", "azp": "shop", "gty": "client-credentials"}),
     ],
@@ -110,7 +124,8 @@ def test_the_configuration_may_say_where_the_client_is() -> None:
 
     assert client_of({"sub": "system:serviceaccount:shop:orders", "azp": "other"}, rules) != "other"
     assert client_of({"azp": "other"}, rules) == ""
-    assert client_of({"sub": ["x"]}, rules) == ""
+    assert client_of({"sub": ["x"]}, rules) == "x"
+    assert client_of({"sub": ["x", "y"]}, rules) == ""
 
 
 def test_only_a_user_needs_a_sub() -> None:
@@ -164,3 +179,19 @@ def test_a_scope_may_be_a_list() -> None:
         with pytest.raises(Rejected) as refusal:
             require_claims({**COMMON, "sub": "u1", "scope": wrong}, RULES, NOW)
         assert refusal.value.reason is Reason.TOKEN_CLAIMS_INVALID
+
+
+def test_the_audience_may_be_in_another_claim() -> None:
+    """Cognito writes none but `client_id`; an `aud` that is there all the same must be ours, too (RFC 7519 §4.1.3)."""
+    rules = msgspec.structs.replace(RULES, audiences=("shop",), audience_claim="client_id")
+    good = changed(COMMON, {"aud": ..., "sub": "7f", "client_id": "shop"})
+
+    require_claims(good, rules, NOW)
+    require_claims({**good, "aud": ["shop", "x"]}, rules, NOW)
+    for wrong in ({"client_id": "till"}, {"client_id": ...}, {"client_id": ..., "aud": "shop"}, {"aud": "till"}):
+        with pytest.raises(Rejected) as refusal:
+            require_claims(changed(good, wrong), rules, NOW)
+        assert refusal.value.reason is Reason.TOKEN_AUDIENCE_REFUSED
+    with pytest.raises(Rejected) as refusal:
+        require_claims(good, RULES, NOW)
+    assert (refusal.value.reason, refusal.value.detail) == (Reason.TOKEN_AUDIENCE_REFUSED, "aud is missing")

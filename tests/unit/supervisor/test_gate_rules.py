@@ -30,6 +30,23 @@ def test_only_a_key_of_its_own_lets_callers_without_a_certificate_by(
     assert peers.required is required
 
 
+def test_whose_tokens_they_are_reaches_the_workers(tmp_path: Path) -> None:
+    """Another claim for the audience, the clients of users, and several clients of one certificate."""
+    changes: dict[str, object] = {
+        "jwt.audience_claim": "client_id",
+        "jwt.service_tokens": "by_client",
+        "jwt.user_clients": ["web", "app"],
+        "proxy.mtls.bindings": {"orders": ["a", "b"], "data": "c"},
+    }
+    found = rules(tmp_path, changes)
+    (issuer,), (default,) = found.issuers, rules(tmp_path, {}).issuers
+
+    assert (issuer.audience_claim, issuer.user_clients) == ("client_id", ("web", "app"))
+    assert (default.audience_claim, default.user_clients) == ("aud", ())
+    assert found.peers is not None
+    assert found.peers.bindings == (("data", "c"), ("orders", "a"), ("orders", "b"))
+
+
 def test_how_service_tokens_are_told_reaches_the_workers(tmp_path: Path) -> None:
     told = {"service_tokens": "claim", "service_claims": {"idtyp": "app"}, "client_claim": "appid"}
     (issuer,) = rules(tmp_path, {f"jwt.{name}": value for name, value in told.items()}).issuers
