@@ -114,6 +114,6 @@ ROW = Row(
     promise="0 accepted, 0 answers of 5xx, 0 restarts",
     full=100_000,
     sample=2_000,
-    budget=240,
+    budget=210,
     run=run,
 )
