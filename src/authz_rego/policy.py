@@ -94,10 +94,7 @@ class Policy:
     ) -> Policy:
         """The same, of modules that are parsed already; the texts are for explanations."""
         try:
-            compiled = compile_modules(modules)
-            problems = () if allow_overlap else tuple(data_problems(compiled.tree, dict(data)))
-            if problems:
-                raise RegoProblems(problems)
+            compiled = compile_modules(modules, lambda tree: () if allow_overlap else data_problems(tree, dict(data)))
             return cls(compiled, data, texts)
         except (RecursionError, MemoryError, SyntaxError):  # the last two: Python's own compiler, of its own depth
             found = "the policy is nested too deeply"

@@ -70,7 +70,15 @@ def refused_problems(rule: Rule) -> Iterator[RegoProblem]:
             name = ref_text(node)
             if name in REFUSED:
                 yield RegoProblem(_TYPE, node.place, f"`{name}` is not there", REFUSED[name])
-            elif (known := declarations().get(name)) is not None and known.deprecated:
+
+
+def deprecated_problems(rule: Rule) -> Iterator[RegoProblem]:
+    """Builtins that policies of today may not call."""
+    for node in walk(rule):
+        if isinstance(node, Call):
+            name = ref_text(node.operator)
+            known = declarations().get(name)
+            if known is not None and known.deprecated:
                 text = f"deprecated built-in function calls in expression: {name}"
                 yield RegoProblem(_TYPE, node.place, text, _INSTEAD.get(name, "write it with the operators of today"))
 

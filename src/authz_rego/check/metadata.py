@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from authz_rego.check.expand import equality
 from authz_rego.check.locals import LocalNames
 from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.rules import full_ref
+from authz_rego.check.type_replacing import ground_prefix
 from authz_rego.check.walk import walk
+from authz_rego.errors import RegoProblem
 from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import (
     Annotation,
@@ -45,6 +47,30 @@ def with_metadata(rule: Rule, number: int, modules: Sequence[Module], names: Loc
             before.append(equality(known[name], _chain(rule, number, modules) if name == CHAIN else _own(rule)))
     new = replace(new, body=(*before, *new.body) if before else new.body)
     return _Answers(known).rule_itself(new)
+
+
+def redeclared_problems(modules: Sequence[Module]) -> Iterator[RegoProblem]:
+    """A second `package` annotation of one package; a second `document` or `subpackages` annotation of one path."""
+    packages: list[tuple[tuple[Term, ...], Annotation]] = []
+    paths: list[tuple[tuple[Term, ...], Annotation]] = []
+    for module in modules:
+        for each in module.annotations:
+            if each.scope == "rule":
+                continue
+            ref, known = module.package, packages if each.scope == "package" else paths
+            if each.scope == "document":
+                ref = next(full_ref(module, rule) for rule in module.rules if _has(rule, each))
+            path = ground_prefix(ref)
+            first = next((other for place, other in known if place == path), None)
+            if first is None:
+                known.append((path, each))
+                continue
+            found = f"{each.scope} annotation redeclared: {first.place.file}:{first.place.row}"
+            yield RegoProblem("rego_type_error", each.place, found, "keep one of the two blocks")
+
+
+def _has(rule: Rule, annotation: Annotation) -> bool:
+    return any(each is annotation for each in rule.annotations)
 
 
 def _asked(node: object) -> str:

@@ -45,18 +45,26 @@ def outputs_of_body(body: Body, arity: Arity, safe: set[str]) -> set[str]:
     return known - safe
 
 
-def outputs_of(expr: Expr, arity: Arity, safe: set[str]) -> set[str]:
-    """What the statement gives values to when `safe` have theirs."""
+def outputs_of(expr: Expr, arity: Arity, safe: set[str], before: set[str] | None = None) -> set[str]:
+    """What the statement gives values to when `safe` have theirs.
+
+    OPA gathers outputs in one set for all statements of a body that it orders. It empties it for a call and an
+    equality, but not for an `every`, which so has the outputs of the call before it as well. Where that can be seen,
+    `before` is this set; it is changed.
+    """
     if expr.negated or any(variables(each, SAFETY) - safe for each in expr.with_):
         return set()
+    gathered = set() if before is None else before
     match expr.terms:
         case Call() if is_equality(expr.terms):
+            gathered.clear()
             return outputs_of_equality(expr, safe)
         case Call():
             taken = arity(expr.terms.operator)
-            return set() if taken < 0 else _outputs_of_call(expr.terms, taken, safe)
+            return set() if taken < 0 else _outputs_of_call(expr.terms, taken, safe, gathered)
         case Every():
-            return _outputs_of_terms(expr.terms.domain, safe)
+            gathered |= _outputs_of_terms(expr.terms.domain, safe)
+            return set(gathered)
         case Not() | Logical() | TemplateString():
             return set()
     return _outputs_of_terms(expr, safe)
@@ -76,21 +84,22 @@ def outputs_of_equality(expr: Expr, safe: set[str]) -> set[str]:
     return (known | unifier.unified) - safe
 
 
-def _outputs_of_call(call: Call, taken: int, safe: set[str]) -> set[str]:
+def _outputs_of_call(call: Call, taken: int, safe: set[str], gathered: set[str]) -> set[str]:
     skip = Skip(ref_heads=True, object_keys=True, closures=True, sets=True)
-    known = _outputs_of_terms(call, safe)
+    gathered.clear()
+    gathered |= _outputs_of_terms(call, safe)
     if taken >= len(call.args):
-        return known
+        return set(gathered)
     needed: set[str] = set(variables(call.operator, skip))
     hidden: set[str] = set()  # in members of sets and keys of objects, where OPA does not look: it cannot answer then
     for arg in call.args[:taken]:
         needed |= variables(arg, skip)
         hidden |= variables(arg, Skip(ref_heads=True, closures=True))
-    if needed - known - safe:
+    if needed - gathered - safe:
         return set()
     for arg in call.args[taken:]:
-        known |= variables(arg, skip) - hidden
-    return known
+        gathered |= variables(arg, skip) - hidden
+    return set(gathered)
 
 
 def _outputs_of_terms(node: Node, safe: set[str]) -> set[str]:

@@ -77,10 +77,12 @@ class _Order:
     def _ordered(self, body: Body, known: set[str], names: set[str], safe: set[str], unsafe: Unsafe) -> list[Expr]:
         done: list[Expr] = []
         left = list(body)
+        gathered: set[str] = set()
         while True:
             waiting: list[Expr] = []
             for expr in left:
-                if self._can_stand(expr, done, known, names, safe, unsafe):
+                outputs = outputs_of(expr, self._arity, safe, gathered)
+                if self._can_stand(expr, outputs, done=done, known=known, names=names, safe=safe, unsafe=unsafe):
                     done.append(expr)
                 else:
                     waiting.append(expr)
@@ -88,10 +90,17 @@ class _Order:
                 return done
             left = waiting
 
-    def _can_stand(
-        self, expr: Expr, done: list[Expr], known: set[str], names: set[str], safe: set[str], unsafe: Unsafe
+    def _can_stand(  # noqa: PLR0913 - all that is known about one statement
+        self,
+        expr: Expr,
+        outputs: set[str],
+        *,
+        done: list[Expr],
+        known: set[str],
+        names: set[str],
+        safe: set[str],
+        unsafe: Unsafe,
     ) -> bool:
-        outputs = outputs_of(expr, self._arity, safe)
         closed = (_variables_in_closures(expr) & names) - known
         if closed:
             missing = closed - outputs_of_body(tuple(done), self._arity, safe)

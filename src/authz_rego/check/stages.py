@@ -20,13 +20,14 @@ from authz_rego.check.expand import (
 )
 from authz_rego.check.functions import (
     call_problems,
+    deprecated_problems,
     every_with_function_problems,
     refused_problems,
     void_problems,
 )
 from authz_rego.check.imports import import_problems, override_problems
 from authz_rego.check.locals import LocalNames, renamed, rewrite_rule
-from authz_rego.check.metadata import with_metadata
+from authz_rego.check.metadata import redeclared_problems, with_metadata
 from authz_rego.check.names import resolve_modules
 from authz_rego.check.outputs import Arity
 from authz_rego.check.prints import WithoutPrints
@@ -56,14 +57,17 @@ class Compiled:
         return list(branches(self.modules[node.module].rules[node.rule]))[node.branch]
 
 
-def compile_modules(modules: Iterable[Module]) -> Compiled:
-    """Raises RegoProblems: all that one stage found."""
-    return _Stages(sorted(modules, key=lambda module: module.file)).run()
+def compile_modules(
+    modules: Iterable[Module], data_problems: Callable[[RuleNode], Iterable[RegoProblem]] = lambda _: ()
+) -> Compiled:
+    """Raises RegoProblems: all that one stage found. `data_problems` tells which rules stand where data stands."""
+    return _Stages(sorted(modules, key=lambda module: module.file), data_problems).run()
 
 
 class _Stages:
-    def __init__(self, modules: list[Module]) -> None:
+    def __init__(self, modules: list[Module], data_problems: Callable[[RuleNode], Iterable[RegoProblem]]) -> None:
         self._modules = modules
+        self._data_problems = data_problems
         self._names = LocalNames(_all_names(modules))
         self._problems: list[RegoProblem] = []
         self._tree = RuleNode()
@@ -100,6 +104,7 @@ class _Stages:
     def _expand(self) -> None:
         self._each(lambda rule: expanded_rule(rule, self._names))
         modules = list(self._modules)
+        self._stop_at(redeclared_problems(modules))
         for number, module in enumerate(modules):
             rules = tuple(with_metadata(rule, number, modules, self._names) for rule in module.rules)
             self._modules[number] = replace(module, rules=rules)
@@ -112,16 +117,18 @@ class _Stages:
 
     def _check(self, found: Dependencies) -> None:
         self._tree = rule_tree(self._modules)
-        self._stop_at(conflict_problems(self._tree, self._modules, self._shown))
+        conflicts = conflict_problems(self._tree, self._modules, self._shown)
+        self._stop_at([*conflicts, *self._data_problems(self._tree)])
         self._stop_at(problem for rule in self._rules() for problem in refused_problems(rule))
         self._stop_at(problem for rule in self._rules() for problem in call_problems(rule, self._arity, self._shown))
         self._safe()
         self._each(Equals().rule)
         self._each(lambda rule: dynamic_rule(rule, self._names))
         self._stop_at(recursion_problems(found, self._shown))
-        self._types(found)
+        types = self._type_problems(found)
+        self._stop_at([*types, *(problem for rule in self._rules() for problem in deprecated_problems(rule))])
 
-    def _types(self, found: Dependencies) -> None:
+    def _type_problems(self, found: Dependencies) -> list[RegoProblem]:
         order = found.order()
         position = {node: index for index, node in enumerate(order)}
         used_by: dict[int, list[int]] = {}
@@ -138,7 +145,7 @@ class _Stages:
         _, problems = check_types(
             checked, written=written, subjects=subjects, used_by=lambda index: used_by.get(index, ())
         )
-        self._stop_at(problems)
+        return problems
 
     def _branch(self, node: RuleId) -> Branch:
         module = self._modules[node.module]
@@ -152,6 +159,7 @@ class _Stages:
             for rule in module.rules:
                 for branch in branches(rule):
                     problems += self._unsafe_head(branch, scopes.of(branch))
+        self._stop_at(problems)
         for number, module in enumerate(self._modules):
             scopes = _Scopes(module)
             rules = tuple(self._ordered(rule, scopes, problems) for rule in module.rules)
@@ -163,8 +171,9 @@ class _Stages:
         for arg in rule.head.args or ():
             known |= variables(arg)
         missing = variables(rule.head) - known
-        shown = sorted({self._names.shown(name) for name in missing})
-        return [unsafe_variable(name, rule.head.place, scope) for name in shown if not self._names.is_made(name)]
+        places = {node.name: node.place for node in walk(rule.head) if isinstance(node, Var) and node.name in missing}
+        shown = [(self._names.shown(name), place) for name, place in sorted(places.items())]
+        return [unsafe_variable(name, place, scope) for name, place in shown if not self._names.is_made(name)]
 
     def _ordered(self, rule: Rule, scopes: _Scopes, problems: list[RegoProblem]) -> Rule:
         known: set[str] = set()

@@ -9,7 +9,7 @@ from authz_rego.check.expand import equality, needs_evaluation
 from authz_rego.check.locals import LocalNames
 from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.rules import RuleNode, constant_prefix
-from authz_rego.errors import Place, RegoProblem
+from authz_rego.errors import RegoProblem
 from authz_rego.syntax.text import ref_text, term_text
 from authz_rego.syntax.tree import Body, Expr, Ref, Rule, Term, Var, With
 
@@ -30,18 +30,20 @@ class _Withs(Rebuild):
 
     def body(self, body: Body) -> Body:
         new: list[Expr] = []
-        known: dict[Place, Var] = {}  # statements that were one have one `with`: its value is looked up once
+        known: list[tuple[With, Var]] = []  # statements that were one have one `with`: its value is looked up once
         for expr in body:
             inside = self.expr(expr)
             withs: list[With] = []
             for each in inside.with_:
                 target, value, is_bound = self._judged(each)
-                if is_bound and each.place in known:
-                    value = known[each.place]
-                elif is_bound:
-                    name = self._names.new()
-                    new.append(equality(name, value))
-                    value = known[each.place] = Var(name, value.place)
+                if is_bound:
+                    # Several can have one place: that of the `else` in which they stand.
+                    local = next((var for one, var in known if one == each and one.place == each.place), None)
+                    if local is None:
+                        local = Var(self._names.new(), value.place)
+                        new.append(equality(local.name, value))
+                        known.append((each, local))
+                    value = local
                 withs.append(replace(each, target=target, value=value))
             new.append(replace(inside, with_=tuple(withs)))
         return tuple(new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from authz_rego.builtins.declarations import declarations
@@ -91,9 +91,11 @@ class BodyWriter:
         self.lines.open(head)
         self.loops += 1
 
-    def body(self, body: Body, success: Callable[[BodyWriter], None]) -> None:
-        """The statements, and in the middle of them what is to be done when all hold."""
+    def body(self, body: Body, success: Callable[[BodyWriter], None], given: Iterable[tuple[Term, str]] = ()) -> None:
+        """The statements, and in the middle of them what is to be done when all hold; `given` are terms of the head."""
         try:
+            for term, value in given:
+                self.match(term, value)
             for index, expr in enumerate(body):
                 if self.loops >= _MOST_LOOPS:
                     self._rest(body[index:], success)
@@ -199,10 +201,10 @@ class BodyWriter:
         self.lines.depth = 1
         self.lines.add("return found")
 
-    def explores(self, body: Body) -> bool:
+    def explores(self, body: Body, given: Iterable[str] = ()) -> bool:
         """Whether all ways have to be tried because one of them may be an error, although one that holds is enough."""
         is_in_loop = False
-        known = set(self.scope.bound)
+        known = {*self.scope.bound, *given}
         for expr in body:
             if is_in_loop and raising_documents(expr, self.generator.plan):
                 return True
@@ -224,7 +226,8 @@ class BodyWriter:
             if root == "input":
                 inputs.append(f"({path}, {self.evaluated(each.value)})")
             elif root == "data" and not self.generator.is_function(target):
-                data.append(f"({path}, {self.evaluated(each.value)})")
+                is_function = isinstance(each.value, Ref) and self.generator.is_function(ref_text(each.value))
+                data.append(f"({path}, {'U' if is_function else self.evaluated(each.value)})")
             else:
                 mocks.append(f"{target!r}: {self._mock(each)}")
         name = self.source.name("c")

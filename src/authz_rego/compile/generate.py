@@ -9,7 +9,7 @@ from typing import Any
 from authz_rego.builtins.table import functions
 from authz_rego.check.dependencies import branches, is_constant
 from authz_rego.check.rules import PlacedRule
-from authz_rego.check.walk import walk
+from authz_rego.check.walk import variables, walk
 from authz_rego.compile.bodies import BodyWriter, Scope
 from authz_rego.compile.index import index_of
 from authz_rego.compile.plan import Document, Kind, Plan, may_repeat
@@ -114,8 +114,8 @@ class _DocumentWriter:
             case Kind.SET | Kind.OBJECT:
                 self._members()
                 self._remembered()
-        if self._document.by_key:
-            self._member_at()
+        for count in range(1, self._document.keys + 1):
+            self._at(count)
 
     def _remembered(self) -> None:
         """The document, made once for each question."""
@@ -214,18 +214,18 @@ class _DocumentWriter:
         writer = self._writer(rule, "return U")
         head = self._source.name("body")
         self._enter(writer, rule)
-        for pattern, arg in zip(rule.head.args or (), args, strict=False):
-            writer.match(pattern, arg)
         value = rule.head.value
-        if len(args) > len(rule.head.args or ()):
-            writer.match(value, "gives")
+        given = [*zip(rule.head.args or (), args, strict=False)]
+        if len(args) > len(given):
+            given.append((value, "gives"))
         is_constant_value = is_constant(value)
-        explores = writer.explores(rule.body) if self._document.early else self._document.raises
+        names = set().union(*(variables(term) for term, _ in given))
+        explores = writer.explores(rule.body, names) if self._document.early else self._document.raises
         mine = list(args) if is_only else [*args, "found"]
         if is_constant_value and (not explores or not self._may_repeat(rule)) and is_only:
-            writer.body(rule.body, lambda each: each.lines.add(f"return {each.evaluated(value)}"))
+            writer.body(rule.body, lambda each: each.lines.add(f"return {each.evaluated(value)}"), given)
         else:
-            self._all_ways(writer, rule, value, is_only=is_only)
+            self._all_ways(writer, rule, value, given, is_only=is_only)
         if writer.loops:
             writer.lines.depth = 1
             writer.lines.add("return " + ("mine" if self._counts_ways(writer) else "U"))
@@ -236,7 +236,9 @@ class _DocumentWriter:
     def _counts_ways(writer: BodyWriter) -> bool:
         return any(line.strip() == "mine = U" for line in writer.lines.lines)
 
-    def _all_ways(self, writer: BodyWriter, rule: Rule, value: Term, *, is_only: bool) -> None:
+    def _all_ways(
+        self, writer: BodyWriter, rule: Rule, value: Term, given: list[tuple[Term, str]], *, is_only: bool
+    ) -> None:
         """Each way in which the body holds gives the same value, and the one that others gave."""
         place = self._source.constant((self._document.kind is Kind.FUNCTION, rule.place))
         if self._may_repeat(rule):
@@ -263,7 +265,7 @@ class _DocumentWriter:
             each.lines.close()
             each.lines.add("mine = v")
 
-        writer.body(rule.body, success)
+        writer.body(rule.body, success, given)
 
     @staticmethod
     def _may_repeat(rule: Rule) -> bool:
@@ -313,25 +315,48 @@ class _DocumentWriter:
 
         return add
 
-    def _member_at(self) -> None:
-        """One member, without the others."""
+    def _at(self, count: int) -> None:
+        """What is at so many keys, one below the other; rules that have other keys are not tried."""
         number, is_set = self._document.number, self._document.kind is Kind.SET
+        is_flat = is_set or self._document.keys == 1
+        keys = [f"key{index}" for index in range(count)]
         lines = Lines()
         lines.add(f"whole = c.memory.get({number}, MISSING)")
         lines.open("if whole is not MISSING:")
-        lines.add("return lookup(whole, key)")
+        lines.add(f"return {self._looked_up('whole', keys)}")
         lines.close()
-        lines.add(f"name = ({number}, key_of(key))")
+        lines.add(f"name = ({number}, {', '.join(f'key_of({each})' for each in keys)})")
         lines.add("found = c.memory.get(name, MISSING)")
         lines.open("if found is not MISSING:")
         lines.add("return found")
         lines.close()
-        lines.add("found = U" if not is_set else "found = set()")
-        for placed in self._document.rules:
-            lines.add(f"found = {self._one_member(placed, is_set=is_set)}(c, key, found)")
-        lines.add("found = c.memory[name] = " + ("key if found else U" if is_set else "found"))
+        if is_flat:
+            lines.add("found = U" if not is_set else "found = set()")
+            for placed in self._document.rules:
+                lines.add(f"found = {self._one_member(placed, is_set=is_set)}(c, key0, found)")
+            lines.add("found = c.memory[name] = " + ("key0 if found else U" if is_set else "found"))
+        else:
+            lines.add("out = PartialObject()")
+            for placed in self._document.rules:
+                lines.add(f"{self._members_below(placed, keys)}({', '.join(['c', 'out', *keys])})")
+            lines.add(f"found = c.memory[name] = {self._looked_up('out.value()', keys)}")
         lines.add("return found")
-        self._source.function(f"{self._name}_at(c, key)", lines)
+        self._source.function(f"{self._name}_at{count}({', '.join(['c', *keys])})", lines)
+
+    @staticmethod
+    def _looked_up(value: str, keys: list[str]) -> str:
+        for key in keys:
+            value = f"lookup({value}, {key})"
+        return value
+
+    def _members_below(self, placed: PlacedRule, keys: list[str]) -> str:
+        writer = self._writer(placed.rule, "return")
+        self._enter(writer, placed.rule)
+        given = zip(self._document.suffix(placed), keys, strict=False)
+        writer.body(placed.rule.body, self._adding(placed, is_set=False, is_flat=False), given)
+        name = self._source.name("body")
+        self._source.function(f"{name}({', '.join(['c', 'out', *keys])})", writer.lines)
+        return name
 
     def _one_member(self, placed: PlacedRule, *, is_set: bool) -> str:
         writer = self._writer(placed.rule, "return found")
@@ -339,7 +364,6 @@ class _DocumentWriter:
         key = head.key if is_set else self._document.suffix(placed)[0]
         assert key is not None
         self._enter(writer, placed.rule)
-        writer.match(key, "key")
         is_inner_set = placed.is_set and not is_set
         place = self._source.constant(head.place)
 
@@ -359,7 +383,7 @@ class _DocumentWriter:
                 each.lines.add(f"raise object_conflict({place})")
                 each.lines.close()
 
-        writer.body(placed.rule.body, success)
+        writer.body(placed.rule.body, success, [(key, "key")])
         writer.lines.depth = 1
         writer.lines.add("return found")
         name = self._source.name("body")

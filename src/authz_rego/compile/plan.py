@@ -10,9 +10,21 @@ from enum import Enum
 from authz_rego.check.dependencies import branches, is_constant, rules_of
 from authz_rego.check.rules import PlacedRule, RuleNode
 from authz_rego.check.stages import Compiled
-from authz_rego.check.walk import walk
+from authz_rego.check.walk import variables, walk
 from authz_rego.syntax.text import ref_text
-from authz_rego.syntax.tree import Call, Expr, ObjectComprehension, Ref, Rule, Scalar, Term, Var, With
+from authz_rego.syntax.tree import (
+    Call,
+    Expr,
+    ObjectComprehension,
+    ObjectTerm,
+    Ref,
+    Rule,
+    Scalar,
+    SetTerm,
+    Term,
+    Var,
+    With,
+)
 from authz_rego.values.value import Key, value_of
 
 
@@ -53,15 +65,27 @@ class Document:
         return ref_text(Ref(Var("data"), tuple(Scalar(value_of(each)) for each in self.path)))
 
     @property
-    def by_key(self) -> bool:
-        """Whether a member can be asked for without all the others."""
+    def keys(self) -> int:
+        """How many keys in a row can be asked for without all that stands beside them."""
         if self.kind is Kind.SET:
-            return self.raises
-        return self.kind is Kind.OBJECT and all(len(each.ref.path) == self.depth + 1 for each in self.rules)
+            return int(self.raises or any(map(_hides_variables, self.rules)))
+        return max(len(self.suffix(each)) for each in self.rules) if self.kind is Kind.OBJECT else 0
 
     def suffix(self, placed: PlacedRule) -> tuple[Term, ...]:
         """What a rule's head has below the document's path."""
         return placed.ref.path[self.depth :]
+
+
+def _hides_variables(placed: PlacedRule) -> bool:
+    """Whether a member has variables where they are not found: OPA finds it only in the whole set."""
+    assert placed.rule.head.key is not None
+    for term in walk(placed.rule.head.key):
+        hidden = term.items if isinstance(term, SetTerm) else ()
+        if isinstance(term, ObjectTerm):
+            hidden = tuple(key for key, _ in term.pairs)
+        if any(map(variables, hidden)):
+            return True
+    return False
 
 
 @dataclass(slots=True)
@@ -81,10 +105,12 @@ class Plan:
         return list(self.documents.values())
 
     def may_be_replaced(self, path: Sequence[Term]) -> bool:
-        """Whether a `with` could put something at, above or below this path of constants."""
-        return any(
-            all(left == right for left, right in zip(target, path, strict=False)) for target in self.replaced_data
-        )
+        """Whether a `with` could put something at, above or below this path."""
+        return any(all(map(_may_be_same, target, path)) for target in self.replaced_data)
+
+
+def _may_be_same(one: Term, other: Term) -> bool:
+    return one == other or not (isinstance(one, Scalar) and isinstance(other, Scalar))
 
 
 def plan(compiled: Compiled) -> Plan:

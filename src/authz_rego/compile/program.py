@@ -64,6 +64,7 @@ def _places(node: RuleNode, made: Plan, namespace: dict[str, Any]) -> DataPlace:
     place = DataPlace(hidden=node.hidden)
     if document is not None:
         place.document = _undefined if document.kind is Kind.FUNCTION else namespace[document.name]
+        place.members = tuple(namespace[f"{document.name}_at{count + 1}"] for count in range(document.keys))
         return place
     place.children = {key: _places(child, made, namespace) for key, child in node.children.items()}
     return place

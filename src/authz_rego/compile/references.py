@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from authz_rego.compile.plan import Document, Kind
@@ -113,11 +114,12 @@ def _document(writer: BodyWriter, document: Document, path: Sequence[Term]) -> s
     if document.kind is Kind.FUNCTION:
         writer.never()
     known = (writer.context, document.name)
-    if path and document.by_key and writer.is_ground(path[0]):
-        text = writer.evaluated(path[0])
-        value = writer.named(f"{document.name}_at({writer.context}, {text})")
+    keys = [*takewhile(writer.is_ground, path[: document.keys])]
+    if keys:
+        arguments = ", ".join([writer.context, *map(writer.evaluated, keys)])
+        value = writer.named(f"{document.name}_at{len(keys)}({arguments})")
         writer.fail_if(f"{value} is U")
-        return _steps(writer, value, path[1:], (value,))
+        return _steps(writer, value, path[len(keys) :], (value,))
     value = writer.scope.paths.get(known, "")
     if not value:
         value = writer.named(f"{document.name}({writer.context})")

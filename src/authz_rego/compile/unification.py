@@ -9,6 +9,7 @@ from authz_rego.syntax.tree import (
     ObjectTerm,
     Ref,
     Scalar,
+    SetTerm,
     Term,
     Var,
 )
@@ -108,8 +109,10 @@ def match(writer: BodyWriter, pattern: Term, value: str) -> None:
             for index, item in enumerate(pattern.items):
                 if not writer.is_unused(item):
                     match(writer, item, writer.named(f"{value}[{index}]"))
-        case ObjectTerm():
+        case ObjectTerm() if all(writer.is_ground(key) for key, _ in pattern.pairs):
             _match_object(writer, pattern, value)
+        case SetTerm() | ObjectTerm():
+            writer.never()  # variables in sets and keys are not looked for, as in OPA
         case _:
             _match_value(writer, pattern, value)
 

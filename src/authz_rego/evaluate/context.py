@@ -85,15 +85,21 @@ def value_mock(value: Value) -> Mock:
 
 
 def merged(value: Value, pairs: Iterable[tuple[Path, Value]]) -> Value:
-    """The document with other values at the paths; what stands in the way is replaced by objects."""
+    """The document with other values at the paths; what stands in the way is replaced by objects.
+
+    The value UNDEFINED, which a function gives that stands for a document, takes away what was there.
+    """
     for path, new in pairs:
-        value = _put(value, path, new) if path else new
+        value = _put(value, path, new)
     return value
 
 
 def _put(value: Value, path: Path, new: Value) -> Value:
+    if not path:
+        return new
+    members = value if type(value) is dict else {}
     key = key_of(path[0])
-    if type(value) is not dict:
-        return {key: _put(UNDEFINED, path[1:], new) if len(path) > 1 else new}
-    below = value.get(key, UNDEFINED)
-    return {**value, key: _put(below, path[1:], new) if len(path) > 1 else new}
+    member = _put(members.get(key, UNDEFINED), path[1:], new)
+    if member is UNDEFINED:
+        return {each: other for each, other in members.items() if each != key}
+    return {**members, key: member}

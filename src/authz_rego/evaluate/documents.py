@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from authz_rego.evaluate.context import Context, Path
+from authz_rego.evaluate.context import Context, Path, merged
 from authz_rego.evaluate.lookups import COLLECTIONS, base_lookup, find, items, lookup
 from authz_rego.values.order import sorted_keys
 from authz_rego.values.value import UNDEFINED, Key, Value, key_of, value_of
@@ -17,6 +17,7 @@ class Place:
     """One path below `data`: a document that rules give, or what is below."""
 
     document: Callable[[Context], Value] | None = None  # None: no rules here; a function is UNDEFINED
+    members: Sequence[Callable[..., Value]] = ()  # what is at one key of the document, at two, …; without all of it
     children: dict[str | Key, Place] = field(default_factory=dict)
     hidden: bool = False
 
@@ -33,6 +34,15 @@ class Cursor:
 
     path: Path
     place: Place | None
+    keys: Path = ()  # below the place, where it has a document that has not been asked yet
+
+    def value(self, context: Context) -> Value:
+        """Of the document."""
+        assert self.place is not None
+        assert self.place.document is not None
+        return (
+            self.place.members[len(self.keys) - 1](context, *self.keys) if self.keys else self.place.document(context)
+        )
 
 
 class Documents:
@@ -59,7 +69,13 @@ class Documents:
         over = find(context.overlay, path) if context.overlay is not UNDEFINED else UNDEFINED
         if context.is_replaced(path):
             return over
-        return _merge(over, self.stored(path))
+        value = _merge(over, self.stored(path))
+        taken = [
+            each
+            for each in context.replaced
+            if each[: len(path)] == path and find(over, each[len(path) :]) is UNDEFINED
+        ]
+        return merged(value, [(each[len(path) :], UNDEFINED) for each in taken]) if taken else value
 
     def stored(self, path: Path) -> Value:
         """What is at a path of the data that was loaded."""
@@ -80,11 +96,16 @@ class Documents:
         """One step further; UNDEFINED when there is nothing."""
         if type(cursor) is not Cursor:
             return lookup(cursor, key)
+        if cursor.place is not None and cursor.place.document is not None:
+            keys = (*cursor.keys, key)
+            if len(keys) <= len(cursor.place.members):
+                return Cursor(cursor.path, cursor.place, keys)
+            return lookup(cursor.value(context), key)
         path = (*cursor.path, key)
         place = cursor.place.children.get(key_of(key)) if cursor.place is not None else None
         if place is not None and context.is_replaced(path):
             place = None
-        if place is not None and place.document is not None:
+        if place is not None and place.document is not None and not place.members:
             return place.document(context)
         return Cursor(path, place)
 
@@ -92,6 +113,9 @@ class Documents:
         """One step further, wherever it leads."""
         if type(cursor) is not Cursor:
             yield from items(cursor)
+            return
+        if cursor.place is not None and cursor.place.document is not None:
+            yield from items(cursor.value(context))
             return
         base = self.base(context, cursor.path)
         seen: set[str | Key] = set()
@@ -112,6 +136,8 @@ class Documents:
         """The value at the end of a reference."""
         if type(cursor) is not Cursor:
             return cursor
+        if cursor.place is not None and cursor.place.document is not None:
+            return cursor.value(context)
         base = self.base(context, cursor.path)
         if cursor.place is None:
             return base
