@@ -44,18 +44,24 @@ REMOVE = "x-envoy-auth-headers-to-remove"
 # Removed from every inbound request, before any filter, whatever their case, form or number.
 STRIPPED_PREFIXES = ("x-authz-", "x-audit-", "x-envoy-")
 STRIPPED = (
-    "forwarded",
+    # another method, or another URL
+    "x-http-method", "x-http-method-override", "x-method-override",
+    "x-host", "x-original-host", "x-original-method", "x-original-uri", "x-original-url", "x-rewrite-url",
+    "front-end-https", "x-scheme", "x-url-scheme",
+    # another address of the caller
+    "cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip", "forwarded", "true-client-ip", "x-client-ip",
+    "x-cluster-client-ip", "x-original-forwarded-for", "x-real-ip",
+    # another caller
+    "client-cert", "client-cert-chain", "remote-user", "x-client-cert", "x-remote-user",
+    # what a CGI program takes for its configuration (CVE-2016-5385)
     "proxy",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
+)  # fmt: skip
+# What proxies tell each other, or the service: x-forwarded- and anything but `for` and `proto`, which Envoy writes.
+FORWARDED_STRIPPED = (
+    "x-forwarded-(?:[^fp].*|f(?:[^o].*|o(?:[^r].*|r.+)?)?|p(?:[^r].*|r(?:[^o].*|o(?:[^t].*|t(?:[^o].*|o.+)?)?)?)?)?"
 )
+# nginx and its like name a client certificate's parts so.
+CERTIFICATE_PREFIXES = ("ssl-client-", "x-ssl-client-")
 
 # Framing and routing (RFC 9110 §7, RFC 9112 §6): whoever may write these may change what the request is.
 FRAMING = frozenset({
@@ -75,7 +81,9 @@ def spelled(name: str) -> str:
 
 def is_stripped(name: str) -> bool:
     """Whether a client's value never arrives, whatever the configuration."""
-    return spelled(name) in STRIPPED or spelled(name).startswith(STRIPPED_PREFIXES)
+    name = spelled(name)
+    known = name in STRIPPED or name.startswith((*STRIPPED_PREFIXES, *CERTIFICATE_PREFIXES))
+    return known or re.fullmatch(FORWARDED_STRIPPED, name) is not None
 
 
 def is_correlation_id(text: str) -> bool:

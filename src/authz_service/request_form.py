@@ -11,6 +11,7 @@ something else than the policy saw.
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from typing import Literal, get_args
 from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -23,7 +24,10 @@ METHODS: tuple[Method, ...] = get_args(Method)
 SAFE_METHODS: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")  # RFC 9110 §9.2.1, those of the above
 MAX_PATH = 8192
 _MAX_QUERY_FIELDS = 256
-_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+# A name, or an address, and perhaps a port (RFC 9110 §7.2, RFC 3986 §3.2.2).
+_HOST = re.compile(r"(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{1,5}))?")
+_MAX_HOST = 255
+_PORTS = range(1, 65536)
 # Segments of unreserved characters that do not begin with a dot: there is nothing to decode and nothing to misread.
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")  # RFC 3986 §3.3, pchar
@@ -67,9 +71,17 @@ DOT_SEGMENT = rf".*/(?:{_SPACE}*(?:\.|%2[Ee]){{1,2}}{_SPACE}*(?:{_PARAMETERS})?|
 
 
 def require_host(host: str) -> None:
-    """One host name or address (RFC 9110 §7.2); no user part, no list (SECURITY T14)."""
-    if _HOST.fullmatch(host) is None:
+    """One host name or address, with the port that the caller wrote; no user part, no list (SECURITY T14)."""
+    found = _HOST.fullmatch(host)
+    if found is None or len(host) > _MAX_HOST or not _is_address(found[1]) or int(found[2] or 1) not in _PORTS:
         raise Rejected(Reason.REQUEST_INVALID, "the Host header is not one name or address")
+
+
+def _is_address(brackets: str | None) -> bool:
+    try:
+        return brackets is None or IPv6Address(brackets) is not None
+    except ValueError:
+        return False
 
 
 def require_method(method: str, allowed: tuple[str, ...]) -> None:
@@ -90,7 +102,7 @@ def require_segments(path: str) -> list[str]:
     "/orders/a%20b" -> ["orders", "a b"]; "/" -> []; "/orders/" -> ["orders", ""].
     """
     if len(path) > MAX_PATH:
-        raise Rejected(Reason.PATH_REFUSED, "the path is too long")
+        raise Rejected(Reason.PATH_TOO_LONG)
     if _PLAIN_PATH.fullmatch(path) is not None:
         return path[1:].split("/")
     if path == "/":

@@ -85,10 +85,11 @@ class _Ground:
         wrong += [
             f"another's token, or none: {seen.target}" for seen in arrived if not _is_rightly_called(seen, self.target)
         ]
-        if [seen.target for seen in arrived] != ([] if escape.arrives is None else [escape.arrives]):
-            wrong.append(f"expected {escape.arrives}, arrived {[seen.target for seen in arrived]}")
+        expected = (escape.by_socket if door == "unix" else None) or escape.arrives
+        if [seen.target for seen in arrived] != ([] if expected is None else [expected]):
+            wrong.append(f"expected {expected}, arrived {[seen.target for seen in arrived]}")
         status = answer[9:12].decode("latin-1")
-        if escape.arrives is None and escape.elsewhere is None and not re.fullmatch("4..", status):
+        if expected is None and escape.elsewhere is None and not re.fullmatch("4..", status):
             wrong.append(f"answered {status or 'nothing'}")
         return [f"{escape.name} ({door}): {what}" for what in wrong]
 

@@ -365,7 +365,9 @@ def _outbound() -> list[Mutation]:
         Mutation("without a token, but it goes", f"{_SRC}/envoy/filters.py",
                  "allow_request_without_credential=False,", "allow_request_without_credential=True,", _EGRESS_DOOR),
         Mutation("a web page may call", f"{_SRC}/envoy/routes.py",
-                 'for name in ("origin", "sec-fetch-site")', 'for name in ("sec-fetch-mode",)', _EGRESS_DOOR),
+                 "for matched in (page, fetched)]", "for matched in (fetched,)]", _EGRESS_DOOR),
+        Mutation("a page of any program on this host may call", f"{_SRC}/envoy/routes.py",
+                 'f"http://(?:{own}){port}"', 'f"http://(?:{own})(:[0-9]+)?"', _EGRESS_DOOR),
     ]  # fmt: skip
 
 
@@ -379,6 +381,10 @@ def _envoy() -> list[Mutation]:
                  "removed = [*headers.STRIPPED, *filters.owned_headers(config)]", "removed = [*headers.STRIPPED]", _HYGIENE),
         Mutation("a client writes about its own certificate", f"{_SRC}/headers.py",
                  'STRIPPED_PREFIXES = ("x-authz-", ', 'STRIPPED_PREFIXES = ("x-nothing-", ', _HYGIENE),
+        Mutation("an identity that another proxy would tell passes", f"{_SRC}/envoy/listeners.py",
+                 "headers.CERTIFICATE_PREFIXES), headers.FORWARDED_STRIPPED", "headers.CERTIFICATE_PREFIXES)", _HYGIENE),
+        Mutation("one malformed stream ends its neighbours", f"{_SRC}/envoy/listeners.py",
+                 '    "override_stream_error_on_invalid_http_message": True,\n', "", ("tests/integration/envoy/test_odd_requests.py",)),
         Mutation("a client certificate is a matter of taste", f"{_SRC}/envoy/tls.py",
                  'require_client_certificate=tls.client_auth == "require",', "require_client_certificate=False,",
                  _HANDSHAKES),

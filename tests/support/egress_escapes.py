@@ -13,12 +13,15 @@ DECOY = "decoy.example"  # another target, to which `/other/**` leads, without a
 
 
 class Escape(NamedTuple):
-    """`arrives`: the path that the target gets, `elsewhere`: that the decoy gets; None: nothing leaves."""
+    """`arrives`: the path that the target gets, `elsewhere`: that the decoy gets; None: nothing leaves. `by_socket`:
+    what the target gets by a Unix socket, which no browser opens.
+    """
 
     name: str
     request: bytes
     arrives: str | None = None
     elsewhere: str | None = None
+    by_socket: str | None = None
 
 
 def _get(path: str, *more: str, host: str = "localhost", method: str = "GET", body: str = "") -> bytes:
@@ -61,7 +64,8 @@ _OTHER_HOSTS = [
 ]  # fmt: skip
 
 _BROWSERS = [
-    "origin: https://evil.example", "origin: null", "origin:", "origin: http://localhost:8080", "ORIGIN: x",
+    "origin: https://evil.example", "origin: null", "origin:", "origin: http://localhost:3000", "origin: https://localhost:8080",
+    "ORIGIN: x", "origin: http://localhost:8080\r\norigin: x",
     "sec-fetch-site: cross-site", "sec-fetch-site: same-site", "sec-fetch-site: same-origin", "sec-fetch-site: none",
     "Sec-Fetch-Site:",
 ]  # fmt: skip
@@ -107,6 +111,7 @@ _HEADERS = [
     ("Envoy's original destination", "x-envoy-original-dst-host: 127.0.0.1:80"),
     ("Envoy's decorator", "x-envoy-decorator-operation: x"),
     ("another method", "x-http-method-override: TRACE"),
+    ("the egress' own origin", "origin: http://localhost:8080"),
     ("another token", "authorization: Bearer evil"),
     ("two other tokens", "authorization: Bearer evil\r\nauthorization: Bearer evil2"),
     ("a token that the hop may drop", "authorization: Bearer evil\r\nconnection: authorization"),
@@ -136,7 +141,7 @@ ESCAPES = [
     *(Escape(f"another route {path}", _get(ROUTE + path), elsewhere="/other/x") for path in _TO_ANOTHER_ROUTE),
     *(Escape(f"path {path}", _get(ROUTE + path)) for path in _LEAVING_PATHS),
     *(Escape(f"host {host or '(none)'}", _get(f"{ROUTE}/x", host=host)) for host in _OTHER_HOSTS),
-    *(Escape(f"browser {line}", _get(f"{ROUTE}/x", line)) for line in _BROWSERS),
+    *(Escape(f"browser {line}", _get(f"{ROUTE}/x", line), by_socket="/data/x") for line in _BROWSERS),
     *(Escape(name, request, arrives) for name, request, arrives in _TARGETS),
     *(Escape(name, _get(f"{ROUTE}/x", line), "/data/x") for name, line in _HEADERS),
 ]

@@ -21,7 +21,8 @@ _ENVOYS = (
 
 def owned_names(injected: Iterable[str]) -> list[str]:
     """Injected, told by the proxy to the gate, and those that pretend to be another proxy."""
-    prefixed = [f"{prefix}anything" for prefix in headers.STRIPPED_PREFIXES]
+    prefixed = [f"{prefix}anything" for prefix in (*headers.STRIPPED_PREFIXES, *headers.CERTIFICATE_PREFIXES)]
+    prefixed += ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-user", "x-forwarded-uri"]
     told = [headers.PEER_CERT, headers.REMOTE, headers.ROUTE, "x-authz-decision-id", "x-audit-id"]
     envoys = [f"x-envoy-{name}" for name in _ENVOYS]
     return [*injected, *told, *prefixed, *envoys, *headers.STRIPPED, "x-forwarded-client-cert", headers.USER_CONTEXT]

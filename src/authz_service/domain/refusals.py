@@ -45,6 +45,7 @@ class Reason(StrEnum):
 
     REQUEST_INVALID = "request_invalid"
     PATH_REFUSED = "path_refused"
+    PATH_TOO_LONG = "path_too_long"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BROWSER_REFUSED = "browser_refused"
     ROUTE_NOT_FOUND = "route_not_found"
@@ -106,6 +107,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.INSUFFICIENT_USER_AUTHENTICATION: Answer(401, "A stronger or more recent sign-in is required"),
     Reason.REQUEST_INVALID: Answer(400, "The request is malformed"),
     Reason.PATH_REFUSED: Answer(400, "The request path is ambiguous"),
+    Reason.PATH_TOO_LONG: Answer(414, "The request path is too long"),
     Reason.METHOD_NOT_ALLOWED: Answer(405, "The method is not allowed"),
     Reason.BROWSER_REFUSED: Answer(403, "Browsers may not use this address"),
     Reason.ROUTE_NOT_FOUND: Answer(404, "Nothing is served at this path"),

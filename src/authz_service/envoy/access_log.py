@@ -31,7 +31,9 @@ _REQUEST = {
 
 def request_log(destination: str, service: str, event: str) -> Message:
     """One line for each request of a listener. `destination` is a path, or "-" for standard output."""
-    return _log(destination, service, event, {**_REQUEST, **_CONNECTION})
+    # What the service beside us says in X-Forwarded-For is not where it is.
+    direct = {"remote": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"} if event == "egress" else {}
+    return _log(destination, service, event, {**_REQUEST, **_CONNECTION, **direct})
 
 
 def connection_log(destination: str, service: str) -> Message:

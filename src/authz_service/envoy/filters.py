@@ -16,10 +16,13 @@ _BEYOND_THE_BUDGET = 0.15  # seconds
 _ATTEMPTS = 3
 _EXCHANGE_ATTEMPT = 2.5  # seconds; supervisor.answering.EXCHANGE_PATIENCE and somewhat more
 _HEADER_MUTATION = "extensions.filters.http.header_mutation.v3.HeaderMutation"
+_WEBSOCKET_KEY = "YXV0aHotc2VydmljZSAgIA=="  # 16 bytes
 # What the gate may say to a caller whom it refuses.
 _ANSWER_HEADERS = ("allow", "cache-control", "content-type", "retry-after", "www-authenticate")
 
 _REMOTE: Message = {"key": headers.REMOTE, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}
+# Of the egress: there the other one is what the service says in X-Forwarded-For.
+_DIRECT: Message = {"key": headers.REMOTE, "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}
 _ROUTE: Message = {"key": headers.ROUTE, "value": "%ROUTE_NAME%"}
 
 
@@ -30,17 +33,16 @@ def owned_headers(config: Config) -> tuple[str, ...]:
     return tuple(sorted(names | ({wanted.inject_user_id.lower()} if wanted.inject_user_id else set())))
 
 
-def early_removal(names: Collection[str]) -> Message:
+def early_removal(names: Collection[str], prefixes: Iterable[str], *patterns: str) -> Message:
     """Before anything else looks at the request: our own names, in whatever case, number or form (SECURITY T1, T4).
 
     `_` counts as `-`, as many services read it; a client's name with `_` is refused anyway.
     """
     spellings = {*names, *map(headers.spelled, names)}
     removals: list[Json] = [{"remove": name} for name in sorted(spellings)]
-    removals += [
-        {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}}
-        for prefix in headers.STRIPPED_PREFIXES
-    ]
+    matchers: list[Message] = [{"prefix": prefix, "ignore_case": True} for prefix in prefixes]
+    matchers += [{"safe_regex": {"regex": pattern}} for pattern in patterns]
+    removals += [{"remove_on_match": {"key_matcher": matcher}} for matcher in matchers]
     return extension(
         "envoy.http.early_header_mutation.header_mutation",
         "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
@@ -88,6 +90,27 @@ def no_trailers() -> Message:
     )
 
 
+def websocket_key() -> Message:
+    """WebSocket over HTTP/2 has no key (RFC 8441 §5), and a service that speaks HTTP/1.1 wants one. It keeps caches in
+    between from answering (RFC 6455 §10.8), and there is none: any does.
+    """
+    add = set_header("sec-websocket-key", _WEBSOCKET_KEY) | {"append_action": "ADD_IF_ABSENT"}
+    is_websocket: Message = {
+        "single_predicate": {
+            "input": extension("upgrade", "type.matcher.v3.HttpRequestHeaderMatchInput", header_name="upgrade"),
+            "value_match": {"exact": "websocket", "ignore_case": True},
+        }
+    }
+    return extension(
+        "websocket_key",
+        "extensions.common.matching.v3.ExtensionWithMatcher",
+        extension_config=extension(
+            "envoy.filters.http.header_mutation", _HEADER_MUTATION, mutations={"request_mutations": [{"append": add}]}
+        ),
+        xds_matcher={"matcher_list": {"matchers": [{"predicate": {"not_matcher": is_websocket}, "on_match": _skip()}]}},
+    )
+
+
 def body_limit(max_bytes: int) -> Message:
     """413 while the body passes, without keeping it; by Content-Length before the gate is asked."""
     return extension(
@@ -122,7 +145,7 @@ def ask_for_exchange() -> Message:
         EXCHANGE_CLUSTER,
         path_prefix=headers.EXCHANGE_PATH,
         asked={headers.AUTHORIZATION, headers.CORRELATION_ID},
-        facts=[_REMOTE, _ROUTE],
+        facts=[_DIRECT, _ROUTE],
         answers={"allowed_upstream_headers": _exactly([headers.EGRESS_AUTHORIZATION])},
         attempt=_EXCHANGE_ATTEMPT,
     )

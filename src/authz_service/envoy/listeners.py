@@ -48,6 +48,7 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
         http_filters=[
             *filters.correlation(),
             filters.no_trailers(),
+            filters.websocket_key(),
             *cors_filter(config),
             *limits.per_peer(config),
             filters.body_limit(config.http.max_body_bytes),
@@ -55,7 +56,12 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
             *limits.per_user(config),
             filters.router(),
         ],
-        early_header_mutation_extensions=[filters.early_removal(removed)],
+        use_remote_address=True,
+        early_header_mutation_extensions=[
+            filters.early_removal(
+                removed, (*headers.STRIPPED_PREFIXES, *headers.CERTIFICATE_PREFIXES), headers.FORWARDED_STRIPPED
+            )
+        ],
     )
     chain: dict[str, Json] = {"filters": [connections]}
     if config.http.tls.enabled:
@@ -76,8 +82,10 @@ def egress_listener(config: Config, paths: StatePaths) -> Message:
         paths,
         name="egress",
         http_filters=[*filters.correlation(), *exchange, filters.router()],
-        early_header_mutation_extensions=[filters.early_removal(())],
+        early_header_mutation_extensions=[filters.early_removal((), headers.STRIPPED_PREFIXES)],
+        use_remote_address=False,  # else it would write X-Forwarded-Proto anew: these are the service's own to say
         skip_xff_append=True,
+        strip_any_host_port=True,
     )
     return _listener("egress", _egress_address(config.egress), {"filters": [connections]}, {})
 
@@ -127,13 +135,11 @@ def _connections(
         codec_type="AUTO",
         rds={"route_config_name": name, "config_source": file_source(str(paths.routes(name)))},
         http_filters=http_filters,
-        upgrade_configs=[{"upgrade_type": "websocket"}],
         local_reply_config=local_replies.local_replies(),
-        use_remote_address=True,
+        upgrade_configs=[{"upgrade_type": "websocket"}],
         normalize_path=True,
         merge_slashes=False,  # `/a//b` is another resource than `/a/b` (SECURITY T31): the gate refuses it
         path_with_escaped_slashes_action="REJECT_REQUEST",
-        strip_any_host_port=True,
         strip_trailing_host_dot=True,
         server_header_transformation="PASS_THROUGH",
         forward_client_cert_details="SANITIZE",

@@ -38,6 +38,8 @@ def local_replies() -> Message:
         _problem(_status("EQ", 431), Reason.HEADERS_TOO_LARGE),
         _problem(_both(_status("EQ", 400), _because("path_normalization_failed")), Reason.PATH_REFUSED),
         _problem(_both(_status("EQ", 400), _because("direct_response")), Reason.PATH_REFUSED),
+        # A service may answer what it likes to an offer (RFC 9110 §7.8). Passed on, the caller had a tunnel to it.
+        _problem(_because("websocket_handshake_unsuccessful"), Reason.UPSTREAM_ERROR),
         _problem(_status("LE", 499), Reason.REQUEST_INVALID),
         _problem(_status("EQ", 501), Reason.REQUEST_INVALID),  # a Transfer-Encoding that Envoy does not know
         _problem(_because("overload"), Reason.OVERLOADED),

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from authz_service import headers, request_form
-from authz_service.config.model import Address, Config
+from authz_service.config.addresses import DEFAULT_PORTS
+from authz_service.config.model import Address, Config, UnixAddress
 from authz_service.envoy import upstreams
 from authz_service.envoy.cors import cors_policy
 from authz_service.envoy.filters import not_asked, previous_hosts
@@ -61,10 +62,8 @@ def exchanges(config: Config) -> bool:
 def egress_routes(config: Config) -> Message:
     """Only for programs on this host that call us by our own address: never for a browser (SECURITY T12)."""
     asked: list[Message] = []
-    found = [
-        _answer("browser", {"prefix": "/", "headers": [{"name": name, "present_match": True}]}, 403)
-        for name in ("origin", "sec-fetch-site")
-    ]
+    door = config.egress.addr
+    found = _no_browser(door) if isinstance(door, Address) else []
     badly_encoded: Message = {
         "name": ":path",
         "string_match": {"safe_regex": {"regex": request_form.WELL_ENCODED}},
@@ -96,28 +95,42 @@ def egress_routes(config: Config) -> Message:
             asked += forward
         found += forward
     found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
-    own_names = {"localhost", "127.0.0.1", "[::1]"}
-    if isinstance(config.egress.addr, Address):
-        host = config.egress.addr.host
-        own_names.add(f"[{host}]" if ":" in host else host)
-    # A name that somebody's DNS points at us (rebinding) makes a browser's request look like the page's own.
-    others = _answer("browser", {"prefix": "/"}, 403)
     # Whatever else leaves, or is answered at once, costs no question. It says so even where nothing is exchanged: an
     # older listener, which drains, may still ask.
     found = [route if route in asked else _unasked(route) for route in found]
-    others = _unasked(others)
+    # A name that somebody's DNS points at us (rebinding) makes a browser's request look like the page's own.
+    others = _unasked(_answer("browser", {"prefix": "/"}, 403))
     return _configuration(
         "egress",
         [
             {
                 "name": "own",
-                "domains": sorted(own_names),
+                "domains": sorted(_own_names(door)),
                 "routes": found,
                 "request_headers_to_remove": [headers.EGRESS_AUTHORIZATION],  # after the route's own changes
             },
             {"name": "others", "domains": ["*"], "routes": [others]},
         ],
     )
+
+
+def _own_names(door: Address | UnixAddress) -> set[str]:
+    names = {"localhost", "127.0.0.1", "[::1]"}
+    if isinstance(door, Address):
+        names.add(f"[{door.host}]" if ":" in door.host else door.host)
+    return names
+
+
+def _no_browser(door: Address) -> list[Message]:
+    """No page of another origin. Clients of WebSocket that are no browsers name the place that they call themselves."""
+    port = "" if door.port == DEFAULT_PORTS["http"] else f":{door.port}"
+    own = "|".join(sorted(map(re.escape, _own_names(door))))
+    page: list[Json] = [
+        {"name": "origin", "present_match": True},
+        {"name": "origin", "string_match": {"safe_regex": {"regex": f"http://(?:{own}){port}"}}, "invert_match": True},
+    ]
+    fetched: list[Json] = [{"name": "sec-fetch-site", "present_match": True}]
+    return [_answer("browser", {"prefix": "/", "headers": matched}, 403) for matched in (page, fetched)]
 
 
 def _forward(

@@ -128,6 +128,11 @@ def test_an_unusual_but_clear_path_passes(pair: EnvoyPair, path: str) -> None:
     [
         [("origin", "https://evil.example")],
         [("origin", "null")],
+        [("origin", "http://localhost:3000")],  # another program's page on this host
+        [("origin", f"https://localhost:{EGRESS[1]}")],
+        [("origin", f"http://localhost:{EGRESS[1]}.evil.example")],
+        [("origin", f"http://localhost:{EGRESS[1]}"), ("sec-fetch-site", "same-origin")],
+        [("origin", f"http://localhost:{EGRESS[1]}"), ("origin", "https://evil.example")],
         [("sec-fetch-site", "cross-site")],
         [("sec-fetch-site", "same-site")],
         [("host", "rebound.example:21080")],
@@ -145,6 +150,12 @@ def test_a_browser_is_refused(pair: EnvoyPair, sent: list[tuple[str, str]]) -> N
 def test_our_own_names_are_accepted(pair: EnvoyPair, host: str | None) -> None:
     """The no of the test above; the last one is the address on which it listens."""
     assert pair.call_egress("/open/x", host=host or EGRESS[0]).status == 200
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", EGRESS[0]])
+def test_an_origin_that_is_the_egress_itself_is_no_page(pair: EnvoyPair, name: str) -> None:
+    """websocket-client names the place that it calls."""
+    assert pair.call_egress("/open/x", headers=[("origin", f"http://{name}:{EGRESS[1]}")]).status == 200
 
 
 def test_an_unknown_path_is_404(pair: EnvoyPair) -> None:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tests.support.envoy_pair import EnvoyPair
+from tests.support.envoy_pair import ORDERS, EnvoyPair
 from tests.support.neighbours import Reply, Seen
 
 from authz_service import headers
@@ -150,7 +150,7 @@ def test_a_route_to_a_target_uses_its_name_its_certificate_and_its_token(pair: E
 
     (seen,) = pair.orders_app.seen
     assert seen.target == "/orders/7?x=1"
-    assert seen.value("host") == "orders.test"
+    assert seen.value("host") == f"orders.test:{ORDERS[1]}"
     assert seen.values("authorization") == ["Bearer orders-token"]
     assert "edge-client" in _decoded_subject(pair.orders_gate.seen + pair.orders_gate_2.seen)
 

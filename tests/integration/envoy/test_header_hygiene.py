@@ -12,7 +12,8 @@ OWNED = ("x-user-id", "x-user-email", "x-user-roles")
 FORGED = (
     *OWNED,
     *headers.STRIPPED,
-    *(prefix + "anything" for prefix in headers.STRIPPED_PREFIXES),
+    *(prefix + "anything" for prefix in (*headers.STRIPPED_PREFIXES, *headers.CERTIFICATE_PREFIXES)),
+    *(f"x-forwarded-{name}" for name in ("host", "port", "user", "email", "uri", "method", "scheme", "fo", "protocol")),
     *("x-envoy-original-path", "x-forwarded-client-cert", headers.PEER_CERT),
 )
 

@@ -11,11 +11,9 @@ from authz_service.envoy.messages import Message
 from authz_service.envoy.resources import render
 
 HARDENING: dict[str, object] = {
-    "use_remote_address": True,
     "normalize_path": True,
     "merge_slashes": False,
     "path_with_escaped_slashes_action": "REJECT_REQUEST",
-    "strip_any_host_port": True,
     "strip_trailing_host_dot": True,
     "forward_client_cert_details": "SANITIZE",
     "headers_with_underscores_action": "REJECT_REQUEST",
@@ -35,6 +33,13 @@ def test_every_door_is_hardened(name: str, key: str) -> None:
     """ENVOY.md §5, §6: none may be lost in a refactoring."""
     for listener in rendered(name).listeners:
         assert list(anything(listener, key)) == [HARDENING[key]]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_only_the_ingress_says_where_a_request_came_from(name: str) -> None:
+    """A caller's `X-Forwarded-For` is no address of his; the service's own is left alone."""
+    for listener in rendered(name).listeners:
+        assert list(anything(listener, "use_remote_address")) == [listener["name"] == "ingress"]
 
 
 def test_the_egress_may_be_a_private_unix_socket() -> None:
@@ -77,7 +82,28 @@ def test_the_prefixes_are_removed_at_every_door(name: str) -> None:
     """The egress too: what it forwards arrives at somebody's ingress."""
     for listener in rendered(name).listeners:
         prefixes = [matcher["prefix"] for matcher in anything(listener, "key_matcher") if "prefix" in matcher]
-        assert prefixes == list(headers.STRIPPED_PREFIXES)
+        of_certificates = headers.CERTIFICATE_PREFIXES if listener["name"] == "ingress" else ()
+        assert prefixes == [*headers.STRIPPED_PREFIXES, *of_certificates]
+
+
+@pytest.mark.parametrize(
+    ("name", "stripped"),
+    [
+        *((name, True) for name in ("X-Forwarded-Host", "x_forwarded_port", "x-forwarded-user", "x-forwarded-")),
+        *(
+            (f"x-forwarded-{name}", True)
+            for name in ("f", "fo", "fork", "p", "prot", "protocol", "client-cert", "xfor")
+        ),
+        *((name, True) for name in ("client-cert", "ssl-client-verify", "x-ssl-client-s-dn", "true-client-ip")),
+        *(
+            (name, False)
+            for name in ("x-forwarded-for", "X-Forwarded-Proto", "x-forwarded", "x-forward-host", "x-other")
+        ),
+    ],
+)
+def test_a_name_is_known_to_be_stripped(name: str, stripped: bool) -> None:
+    """What the configuration is told, and what Envoy does, is of one list."""
+    assert headers.is_stripped(name) is stripped
 
 
 @pytest.mark.parametrize(("client_auth", "removed"), [("none", True), ("request", True), ("require", False)])
