@@ -78,6 +78,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = chosen
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    """A test with the mark `own_network` is run by another pytest in namespaces of its own."""
+    if pyfuncitem.get_closest_marker("own_network") is None:
+        return None
+    from tests.support import own_network
+
+    if not own_network.is_inside():
+        own_network.run_inside(pyfuncitem)
+        return True
+    own_network.settle()
+    return None
+
+
 def _fixtures(item: pytest.Item) -> set[str]:
     return set(getattr(item, "fixturenames", ()))
 

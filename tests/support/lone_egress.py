@@ -27,22 +27,32 @@ class LoneEgress:
     Nothing is started before it is entered, and then it is not waited for: `wait_ready` does.
     """
 
-    def __init__(self, folder: Path, auth: Mapping[str, object], changes: Mapping[str, object] | None = None) -> None:
-        self.idp, self.target = FaultyServer(), FaultyServer()
-        self._folder, self._auth, self._changes = folder, auth, changes or {}
+    def __init__(
+        self,
+        folder: Path,
+        auth: Mapping[str, object],
+        changes: Mapping[str, object] | None = None,
+        *,
+        idp: FaultyServer | None = None,
+    ) -> None:
+        self.idp, self.target = idp or FaultyServer(), FaultyServer()
+        self.folder, self._auth, self._changes = folder, auth, changes or {}
         self.door, self.admin = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
         self.process: subprocess.Popen[bytes] | None = None
         self.log_file = folder / "log"
+        self.config_file = folder / "etc" / "config.yaml"  # its folder is watched, and the log would be news in it
+        self.config_file.parent.mkdir(exist_ok=True)
+        self.environment: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self.idp.__enter__()
         self.target.__enter__()
-        config = self._folder / "config.yaml"
+        config = self.config_file
         replace(config, json.dumps(self.config()))
         launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
         with self.log_file.open("wb") as log:
             command = [*launcher, sys.executable, "-m", "authz_service.cli.main", "run", "--config", str(config)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
         return self
 
     def __exit__(
@@ -65,7 +75,7 @@ class LoneEgress:
                 "targets": {"a": target},
                 "routes": [{"path_prefix": "/a", "target": "a", "strip_prefix": "/a"}],
             },
-            "runtime": {"state_dir": str(self._folder / "state"), "drain": "1s"},
+            "runtime": {"state_dir": str(self.folder / "state"), "drain": "1s"},
             **self._changes,
         }
 

@@ -10,20 +10,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-Mood = Literal["silent", "failing", "unknown", "good"]
-_RCODES = {"failing": 2, "unknown": 3, "good": 0}  # RFC 1035 §4.1.1
+Mood = Literal["silent", "failing", "unknown", "slow", "good"]
+_RCODES = {"failing": 2, "unknown": 3, "slow": 0, "good": 0}  # RFC 1035 §4.1.1
+_SLOW = 2.0  # seconds
 _A = 1
 
 
 class NameServer:
     """Serves from a thread; `mood` may be changed at any time."""
 
-    def __init__(self, host: str, address: str, mood: Mood = "silent") -> None:
+    def __init__(self, host: str, address: str, mood: Mood = "silent", port: int = 0) -> None:
         self.mood: Mood = mood
         self.asked = 0
         self._answer = socket.inet_aton(address)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((host, 0))
+        self._socket.bind((host, port))
         self.host, self.port = self._socket.getsockname()
 
     def __enter__(self) -> Self:
@@ -64,12 +65,17 @@ class NameServer:
                 question, asker = self._socket.recvfrom(2048)
                 self.asked += 1
                 if self.mood != "silent":
-                    self._socket.sendto(self._said(question), asker)
+                    delay = _SLOW if self.mood == "slow" else 0.0
+                    threading.Timer(delay, self._say, (self._said(question), asker)).start()
+
+    def _say(self, answer: bytes, asker: tuple[str, int]) -> None:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            self._socket.sendto(answer, asker)
 
     def _said(self, question: bytes) -> bytes:
         end = question.index(b"\0", 12) + 5  # the name, its type and class
         kind = int.from_bytes(question[end - 4 : end - 2], "big")
-        found = self.mood == "good" and kind == _A
+        found = self.mood in {"slow", "good"} and kind == _A
         header = question[:2] + bytes([0x81, 0x80 | _RCODES[self.mood]]) + b"\0\1" + bytes([0, found]) + b"\0\0\0\0"
         record = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + self._answer if found else b""
         return header + question[12:end] + record

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.lone_sidecar import LoneSidecar
 
-_SHIM = Path(__file__).with_name("clock_shim") / "sitecustomize.py"
+SHIM = Path(__file__).with_name("clock_shim") / "sitecustomize.py"
 
 
 class ShiftedClock:
@@ -20,7 +20,7 @@ class ShiftedClock:
     def prepare(self, sidecar: LoneSidecar) -> None:
         folder = sidecar.folder / "clock"
         folder.mkdir()
-        shutil.copy(_SHIM, folder)
+        shutil.copy(SHIM, folder)
         self._file = folder / "offset"
         self._file.write_bytes(struct.pack("d", 0.0))
         sidecar.environment["PYTHONPATH"] = str(folder)

@@ -26,7 +26,7 @@ from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.bundle_keeper import bundle_folder
 from authz_service.supervisor.gate_rules import gate_rules
 from authz_service.supervisor.provider_requests import require_usable_authorities
-from authz_service.supervisor.watches import require_watches, watches
+from authz_service.supervisor.watches import more_watches, require_watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def require_usable(desired: Desired, environment: Mapping[str, str], last: Desir
     Blocks for up to seconds.
     """
     require_usable_authorities(desired.config)
-    require_watches(watches(desired.resources) - (0 if last is None else watches(last.resources)))
+    require_watches(more_watches(desired.resources, None if last is None else last.resources))
     checks: list[Callable[[], None]] = []
     policy = desired.rules.policy
     if policy is not None and (last is None or _tried(last.rules) != _tried(desired.rules)):

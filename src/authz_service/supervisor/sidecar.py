@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -31,11 +32,12 @@ from authz_service.supervisor.audit_destination import require_writable_audit
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
 from authz_service.supervisor.egress_socket import handed_over, require_own_socket
 from authz_service.supervisor.envoy_admin import GONE
+from authz_service.supervisor.event_loop import ControlLoop
 from authz_service.supervisor.metrics import Figure
 from authz_service.supervisor.processes import Child, clean_environment
 from authz_service.supervisor.reloads import SIGHUP, Reloads, warn_of_placeholders
 from authz_service.supervisor.serving import Serving
-from authz_service.supervisor.state_dir import StateDirectory
+from authz_service.supervisor.state_dir import StateDirectory, StateDirectoryUnusable
 from authz_service.supervisor.status import Status
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,8 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     ports.require_free(ports.listen_addresses(desired.config))
     require_own_socket(desired.config, None)
     require_writable_audit(desired.config, config_path)
-    asyncio.run(_serve(config_path, environment, desired, directory, started))
+    with asyncio.Runner(loop_factory=ControlLoop) as runner:
+        runner.run(_serve(config_path, environment, desired, directory, started))
 
 
 def _append_only(*descriptors: int) -> None:
@@ -118,7 +121,7 @@ class Sidecar:
         servers = start_admin(self._serving.current.config.admin, pages, self._status.network_pages(pages))
         tasks: list[asyncio.Task[None]] = []
         try:
-            await self._start()
+            await self._start_or_say_why()
             tasks = [asyncio.create_task(self._reloads.watch(self._stop)), asyncio.create_task(self._look())]
             await self._stop.wait()
         finally:
@@ -128,6 +131,16 @@ class Sidecar:
             await self._end()
             for server in servers:
                 server.stop()
+
+    async def _start_or_say_why(self) -> None:
+        try:
+            await self._start()
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            raise StateDirectoryUnusable(
+                f"runtime.state_dir {self._paths.root} is full; make room there, or name another folder, best on tmpfs"
+            ) from error
 
     async def _start(self) -> None:
         desired = self._serving.current

@@ -74,13 +74,19 @@ class Status:
         missing += [f"no certificate yet from tls.sds: {name}" for name in self.envoy.agent.missing(for_ingress=True)]
         if desired.ingress and not self._has_workers(desired.revision):
             missing.append("no decision worker has the present rules")
-        missing += [f"no keys yet of {state.issuer}" for state in self.outbound.key_states() if not state.ready]
+        missing += [
+            f"no keys yet of {state.issuer}: {state.last_error or 'asking'}"
+            for state in self.outbound.key_states()
+            if not state.ready
+        ]
         if self.policy_missing:
             missing.append(self.policy_missing)
         if not self.were_ready:  # later on, requests to one target get 503; the others and the ingress go on
             missing += self._missing_for_targets()
             missing += [
-                f"no token yet for {', '.join(s.targets)}" for s in self.outbound.token_states() if s.state == "missing"
+                f"no token yet for {', '.join(s.targets)}: {s.last_error or 'asking'}"
+                for s in self.outbound.token_states()
+                if s.state == "missing"
             ]
         return missing
 

@@ -1,4 +1,5 @@
-"""Whether Envoy can watch its files: an inotify instance for each, of 128 that a user has on most hosts (inotify(7)).
+"""Whether the files can be watched: an inotify instance for each of Envoy's, of 128 that a user has on most hosts
+(inotify(7)), and one for ours, lest we take Envoy's last.
 
 Looked at before it starts: when they are used up, Envoy ends, and says nothing of the sort.
 """
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from authz_service.envoy.resources import Resources
 from authz_service.errors import ConfigProblems, Problem
 
+_OURS = 1  # file_watch
 _BESIDE = 2  # listeners, clusters
 _LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC})
 
@@ -20,6 +22,13 @@ _LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC})
 def watches(resources: Resources) -> int:
     """How many Envoy opens for these: one for each file that it is to follow."""
     return len(resources.secrets) + len(resources.routes) + _BESIDE
+
+
+def more_watches(resources: Resources, last: Resources | None) -> int:
+    """How many must be free to go on from `last` to these; the Envoy that checks them takes one for each secret."""
+    if last is None:
+        return watches(resources) + _OURS
+    return max(len(resources.secrets), watches(resources) - watches(last)) if resources != last else 0
 
 
 def open_instance() -> int:
@@ -40,7 +49,7 @@ def require_watches(needed: int, open_one: Callable[[], int] = open_instance) ->
     except OSError as error:
         if error.errno not in _LIMITS:
             return  # whatever it is, Envoy will say
-        found = f"Envoy needs {needed} inotify instances, and {len(held)} are left to this user: {error.strerror}"
+        found = f"{needed} inotify instances are needed, and {len(held)} are left to this user: {error.strerror}"
         fix = "raise fs.inotify.max_user_instances (sysctl), or run fewer sidecars per host and user"
         raise ConfigProblems([Problem("(this host)", found, fix)]) from error
     finally:

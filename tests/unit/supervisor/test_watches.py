@@ -8,7 +8,7 @@ import pytest
 from tests.support.rendering import CASES, rendered
 
 from authz_service.errors import ConfigProblems
-from authz_service.supervisor.watches import require_watches, watches
+from authz_service.supervisor.watches import more_watches, require_watches, watches
 
 
 def a_host_with(left: int, number: int = errno.EMFILE) -> tuple[Callable[[], int], list[int]]:
@@ -40,7 +40,7 @@ def test_enough_are_enough_and_given_back(needed: int, left: int) -> None:
 def test_too_few_are_told_with_what_to_do(number: int) -> None:
     open_one, given = a_host_with(4, number)
 
-    with pytest.raises(ConfigProblems, match=r"needs 5 inotify instances, and 4 are left.*max_user_instances"):
+    with pytest.raises(ConfigProblems, match=r"5 inotify instances are needed, and 4 are left.*max_user_instances"):
         require_watches(5, open_one)
 
     assert len(given) == 4
@@ -63,3 +63,13 @@ def test_each_file_that_envoy_follows_counts(name: str) -> None:
     resources = rendered(name)
 
     assert watches(resources) == len(resources.secrets) + len(resources.routes) + 2
+
+
+def test_a_start_counts_ours_and_a_reload_the_envoy_that_checks() -> None:
+    """Or we took Envoy's last one, and it could never start; nothing is needed where nothing changes."""
+    small, large = sorted((rendered(case) for case in CASES), key=watches)[:: len(CASES) - 1]
+
+    assert more_watches(small, None) == watches(small) + 1
+    assert more_watches(small, small) == 0
+    assert more_watches(large, small) == max(watches(large) - watches(small), len(large.secrets))
+    assert more_watches(small, large) == len(small.secrets)
