@@ -64,7 +64,7 @@ CASES = (
     _both("hangs up", Answer(close=True)),
     _both("a redirect", Answer(status=302, headers={"Location": "https://elsewhere.example/"})),
     Case("expires_in -1", token=_token(expires_in=-1)),
-    Case("no usable content", keys=json_answer({"keys": []}), token=json_answer({"token_type": "Bearer"})),
+    Case("no usable content", keys=json_answer({"keys": None}), token=json_answer({"token_type": "Bearer"})),
     Case(
         "expires_in missing",
         token=json_answer({"access_token": "without-a-lifetime", "token_type": "Bearer"}),

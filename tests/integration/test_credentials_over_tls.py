@@ -83,8 +83,11 @@ def key_set(*kids: str) -> dict[str, object]:
     return {"keys": [{"kty": "EC", "kid": kid, "crv": "P-256", "x": "AA", "y": "BB"} for kid in kids]}
 
 
-def usable(text: str) -> dict[str, object]:
-    return {key["kid"]: key for key in json.loads(text)["keys"]}
+def judged(text: str) -> tuple[dict[str, object], list[str]]:
+    keys = json.loads(text)["keys"]
+    if keys is None:
+        raise ValueError("no key set")
+    return {key["kid"]: key for key in keys}, []
 
 
 async def until(condition: Callable[[], bool], *, within: float) -> None:
@@ -379,11 +382,11 @@ async def kept_keys(
     published: list[list[str]] = []
 
     def publish(keys: IssuerKeys) -> None:
-        published.append(sorted(usable(keys.jwks)))
+        published.append(sorted(judged(keys.jwks)[0]))
 
     async with client(ca_file) as http:
         settings = KeySettings(server.url("/realm", host=NAME), None, 5.0, file)
-        source = KeySource(settings, http.get, parse=usable, publish=publish, clock=HurriedClock())
+        source = KeySource(settings, http.get, parse=judged, publish=publish, clock=HurriedClock())
         source.start()
         try:
             yield source, published
@@ -407,7 +410,7 @@ def serve_discovery(server: FaultyServer) -> None:
         Answer(body=b"x" * (1 << 20), repeat=50),
         Answer(status=429, headers={"Retry-After": "1"}),
         Answer(close=True),
-        json_answer({"keys": []}),
+        json_answer({"keys": None}),
     ],
 )
 @async_test
@@ -435,7 +438,7 @@ async def test_rotated_keys_are_found_by_asking_and_unknown_ones_cost_one_reques
     server.script("/certs", json_answer(key_set("k1")))
     async with client(ca_file) as http:
         settings = KeySettings(server.url("/realm", host=NAME), None, 3600.0, None)
-        source = KeySource(settings, http.get, parse=usable, publish=lambda _: None, clock=HurriedClock())
+        source = KeySource(settings, http.get, parse=judged, publish=lambda _: None, clock=HurriedClock())
         source.start()
         await until(lambda: source.state().ready, within=2)
         server.script("/certs", json_answer(key_set("k2")))

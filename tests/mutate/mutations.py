@@ -17,6 +17,8 @@ _PEERS = (
     "tests/attacks/test_peer_attacks.py",
 )
 _KEYS = ("tests/unit/identity/test_key_set.py", *_TOKENS)
+_STRONG_KEYS = ("tests/unit/test_strong_keys.py",)
+_KEY_SOURCE = ("tests/unit/credentials/test_key_source.py",)
 _BINDING = ("tests/unit/identity/test_client_binding.py",)
 _SERVICE_TOKENS = ("tests/unit/identity/test_service_tokens.py", *_BINDING)
 _GATE = ("tests/unit/ingress/test_gate.py",)
@@ -69,7 +71,22 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "a weak link above the leaf", f"{_SRC}/credentials/certificates.py",
-            "        if not is_strong_key(one.public_key()):", "        if False:", _OWN_CERTIFICATES,
+            "        if weakness := weakness_of(one.public_key()):", "        if False:", _OWN_CERTIFICATES,
+        ),
+        Mutation(
+            "a point of small order is a key", f"{_SRC}/domain/strong_keys.py",
+            'return "an Ed25519 point of small order" if small else ""', 'return ""', _STRONG_KEYS,
+        ),
+        Mutation(
+            "a key of ROCA is a key", f"{_SRC}/domain/strong_keys.py", "if _is_of_roca(modulus):", "if False:", _STRONG_KEYS,
+        ),
+        Mutation(
+            "keys outlive the issuer's word", f"{_SRC}/credentials/key_fetcher.py",
+            "            self._withdraw(why)\n", "", _KEY_SOURCE,
+        ),
+        Mutation(
+            "keys live for ever", f"{_SRC}/credentials/key_fetcher.py",
+            "> self._settings.max_age:", '> float("inf"):', _KEY_SOURCE,
         ),
         Mutation(
             "a small exponent", f"{_SRC}/domain/strong_keys.py",

@@ -134,6 +134,9 @@ def _tokens(config: Config) -> Iterator[Finding]:
     for index, issuer in enumerate(issuers):
         place: Place = ("jwt", "issuers", index)
         yield from _fetched_keys(place, issuer)
+        if issuer.jwks_max_age < issuer.jwks_refresh_interval:
+            found, fix = "is shorter than jwks_refresh_interval", "write a longer time, such as 1d"
+            yield Finding((*place, "jwks_max_age"), found, fix, ((*place, "jwks_refresh_interval"),))
         yield from _introspection((*place, "introspection"), issuer.introspection)
         yield from _service_tokens(place, issuer)
         if issuer.require_binding and config.proxy.auth.enabled and not config.proxy.mtls.enabled:

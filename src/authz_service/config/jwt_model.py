@@ -79,6 +79,11 @@ class JwtIssuer(Section):
         default=3600.0,
         description="How often the keys are fetched again. An unknown key is looked for at once, whatever this says.",
     )
+    jwks_max_age: Duration = Field(
+        default=86400.0,
+        description="Keys that could not be renewed for so long are withdrawn: nobody comes in by them, 503 "
+        "`keys_unavailable`.",
+    )
     algorithms: tuple[Algorithm, ...] = Field(
         default=("RS256", "ES256"),
         min_length=1,

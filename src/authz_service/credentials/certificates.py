@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authz_service.credentials import pem_files
 from authz_service.domain.secret import Secret
-from authz_service.domain.strong_keys import KINDS, is_strong_key, is_strong_signature
+from authz_service.domain.strong_keys import KINDS, is_strong_key, is_strong_signature, weakness_of
 from authz_service.errors import CertificateProblems, Problem
 
 _USAGES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
@@ -217,8 +217,9 @@ def weak_links(certificates: Sequence[x509.Certificate], what: str, file: str) -
     """Keys that can be broken, and signatures that can be forged. Nobody relies on a root's signature of itself."""
     problems = []
     for one in certificates:
-        if not is_strong_key(one.public_key()):
-            problems.append(Problem(what, f"{pem_files.name(one)} has a weak or unusual key", f"use {KINDS}", file))
+        if weakness := weakness_of(one.public_key()):
+            found = f"{pem_files.name(one)} has a weak or unusual key: {weakness}"
+            problems.append(Problem(what, found, f"use {KINDS}", file))
         if one.subject != one.issuer and not _is_well_signed(one):
             found = f"{pem_files.name(one)} is signed with a weak or unusual digest"
             problems.append(Problem(what, found, "have it signed with SHA-256 or better", file))

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,6 +34,7 @@ class KeySettings:
     jwks_url: str | None  # None: the issuer's discovery document says it
     refresh_interval: float
     saved_file: Path | None  # in the private state directory
+    max_age: float = 86_400.0  # seconds after which keys that could not be renewed are withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,14 @@ class KeyState:
     failures: int  # in a row
 
 
-class KeySource:
-    """The last good key set of one issuer. A failed or unusable fetch never replaces it.
+Parse = Callable[[str], tuple[Mapping[str, object], Sequence[str]]]
 
-    `parse` judges a key set: the usable keys by `kid`, or ValueError.
+
+class KeySource:
+    """The last good key set of one issuer. A failed fetch never replaces it, until it is too old.
+
+    `parse` judges a key set: the usable keys by `kid` and what was left out, or ValueError for what is no key set. One
+    without a usable key is the issuer's word: the keys before it are withdrawn.
     """
 
     def __init__(
@@ -61,7 +66,7 @@ class KeySource:
         settings: KeySettings,
         get: Callable[[str], Awaitable[Response]],
         *,
-        parse: Callable[[str], Mapping[str, object]],
+        parse: Parse,
         publish: Callable[[IssuerKeys], None],
         clock: Clock,
     ) -> None:
@@ -131,6 +136,8 @@ class KeySource:
         """Only under the lock. True if a good key set arrived."""
         asked_at = self._clock.steady()
         try:
+            if self._clock.now() - self._fetched_at > self._settings.max_age:
+                self._withdraw("they could not be renewed for longer than jwks_max_age")
             text = await self._fetch()
             self._accept(text, self._clock.now())
         except (FetchError, ValueError, RecursionError) as error:
@@ -169,14 +176,29 @@ class KeySource:
         return jwks_url
 
     def _accept(self, text: str, fetched_at: float) -> None:
-        """Take this key set and tell the others, or raise ValueError and change nothing."""
-        usable = self._parse(text)
+        """Take this key set and tell the others. Raises ValueError: one without keys takes those before it back."""
+        usable, left_out = self._parse(text)
         if not usable:
-            raise ValueError("the key set has no usable key")
+            why = "; ".join(["the key set has no usable key", *left_out])
+            self._withdraw(why)
+            raise ValueError(why)
         jwks = _public_part(text)
         if jwks != self._jwks:
             self._publish(IssuerKeys(self._settings.issuer, jwks))
+            if left_out:
+                fields = {"issuer": self._settings.issuer, "keys": list(left_out)}
+                _log.warning("keys_left_out", extra={"fields": fields})
         self._jwks, self._kids, self._fetched_at = jwks, frozenset(usable), fetched_at
+
+    def _withdraw(self, why: str) -> None:
+        """Nobody may come by these keys any more, not after a restart either."""
+        if not self._jwks:
+            return
+        self._publish(IssuerKeys(self._settings.issuer, ""))
+        self._jwks, self._kids = "", frozenset()
+        _log.error("keys_withdrawn", extra={"fields": {"issuer": self._settings.issuer, "error": why}})
+        if self._settings.saved_file is not None:
+            self._settings.saved_file.unlink(missing_ok=True)
 
     def _failed(self, error: str, asked_at: float, retry_after: float | None = None) -> None:
         self._failures += 1
@@ -212,7 +234,9 @@ class KeySource:
         if settings.saved_file is None or not settings.saved_file.exists():
             return
         try:
-            saved = saved_keys.load(settings.saved_file, settings.issuer, settings.jwks_url or "", self._clock.now())
+            saved = saved_keys.load(
+                settings.saved_file, settings.issuer, settings.jwks_url or "", self._clock.now(), settings.max_age
+            )
             self._accept(saved.jwks, saved.fetched_at)
         except (OSError, ValueError, RecursionError) as error:
             fields = {"file": str(settings.saved_file), "error": str(error)}

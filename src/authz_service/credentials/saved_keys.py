@@ -5,8 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-OLDEST = 86_400.0  # a key that was withdrawn while we were off must not come back for ever
-
 
 class SavedKeys(msgspec.Struct, frozen=True):
     issuer: str
@@ -15,8 +13,11 @@ class SavedKeys(msgspec.Struct, frozen=True):
     jwks: str
 
 
-def load(file: Path, issuer: str, jwks_url: str, now: float) -> SavedKeys:
-    """Raises OSError or ValueError for anything but a recent file about this issuer that only we can have written."""
+def load(file: Path, issuer: str, jwks_url: str, now: float, max_age: float) -> SavedKeys:
+    """Raises OSError or ValueError for anything but a recent file about this issuer that only we can have written.
+
+    A key that was withdrawn while we were off must not come back for ever.
+    """
     with file.open("rb") as stream:
         status = os.fstat(stream.fileno())
         if status.st_uid != os.geteuid() or status.st_mode & 0o077:
@@ -28,7 +29,7 @@ def load(file: Path, issuer: str, jwks_url: str, now: float) -> SavedKeys:
         raise ValueError("it is not one of ours") from error
     if (saved.issuer, saved.jwks_url) != (issuer, jwks_url):
         raise ValueError("it is about another issuer")
-    if not 0 <= now - saved.fetched_at <= OLDEST:
+    if not 0 <= now - saved.fetched_at <= max_age:
         raise ValueError("it is too old, or from the future")
     return saved
 

@@ -1,4 +1,7 @@
-"""Which keys and signatures of certificates are taken: one rule for ours, for callers', and for what Envoy offers."""
+"""Which keys and signatures are taken: one rule for certificates, ours and callers', for issuers, and for Envoy."""
+
+import math
+from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -21,11 +24,67 @@ GROUPS = ("X25519MLKEM768", "X25519", "P-256", "P-384", "P-521")  # with P-521, 
 
 def is_strong_key(key: object) -> bool:
     """Of a public key."""
+    return not weakness_of(key)
+
+
+def weakness_of(key: object) -> str:
+    """Why a public key is not taken; "" for one that is."""
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size in RSA_BITS and key.public_numbers().e in RSA_EXPONENTS
+        numbers = key.public_numbers()
+        return rsa_weakness(numbers.n, numbers.e)
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return isinstance(key.curve, _CURVES)
-    return isinstance(key, ed25519.Ed25519PublicKey)
+        return "" if isinstance(key.curve, _CURVES) else f"a key on the curve {key.curve.name}"
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return _ed25519_weakness(key.public_bytes_raw())
+    return "a key of a kind that is not taken"
+
+
+def rsa_weakness(modulus: int, exponent: int) -> str:
+    """Of the numbers of an RSA key that somebody else made."""
+    if modulus.bit_length() not in RSA_BITS:
+        return f"RSA of {modulus.bit_length()} bits, which must be {RSA_BITS.start} to {RSA_BITS.stop - 1}"
+    if exponent not in RSA_EXPONENTS:
+        return "an RSA exponent that is even, or not from 65537 on"
+    if math.gcd(modulus, _product_of_small_primes()) != 1:
+        return "an RSA modulus with a small factor"
+    if _is_of_roca(modulus):
+        return "an RSA key of a generator whose keys can be factored (ROCA, CVE-2017-15361)"
+    return ""
+
+
+@cache
+def _small_primes() -> tuple[int, ...]:
+    below = 752  # NIST SP 800-89 §5.3.3
+    return tuple(n for n in range(2, below) if all(n % d for d in range(2, math.isqrt(n) + 1)))
+
+
+@cache
+def _product_of_small_primes() -> int:
+    return math.prod(_small_primes())
+
+
+def _is_of_roca(modulus: int) -> bool:
+    """A power of 65537 modulo each small prime (Nemec et al., CCS 2017), as one in 2^27 others is by chance."""
+    return all(modulus % prime in powers for prime, powers in _powers_of_65537())
+
+
+@cache
+def _powers_of_65537() -> tuple[tuple[int, frozenset[int]], ...]:
+    odd_primes = [prime for prime in _small_primes() if 2 < prime <= 167]
+    return tuple((prime, frozenset(pow(65537, power, prime) for power in range(prime - 1))) for prime in odd_primes)
+
+
+_P25519 = 2**255 - 19
+_Y_OF_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+
+
+def _ed25519_weakness(encoded: bytes) -> str:
+    """Under a point of small order, one signature is good for one message of eight or for all (RFC 8032 §5.1)."""
+    y = int.from_bytes(encoded, "little") & (1 << 255) - 1
+    if y >= _P25519:
+        return "an Ed25519 key that is not in its canonical form"
+    small = y in {0, 1, _P25519 - 1, _Y_OF_ORDER_8, _P25519 - _Y_OF_ORDER_8}
+    return "an Ed25519 point of small order" if small else ""
 
 
 def is_strong_signature(certificate: x509.Certificate) -> bool:

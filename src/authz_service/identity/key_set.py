@@ -1,10 +1,12 @@
 """An issuer's JWKS (RFC 7517) reduced to the keys that may verify a token. Not where it comes from."""
 
+from typing import NamedTuple
+
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, EllipticCurvePublicNumbers
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-from authz_service.domain.strong_keys import RSA_BITS, RSA_EXPONENTS
+from authz_service.domain.strong_keys import rsa_weakness, weakness_of
 from authz_service.identity.signatures import Key, PublicKey, algorithms_for
 from authz_service.identity.strict_json import decode_object
 from authz_service.identity.strict_jwt import base64url, is_kid
@@ -13,8 +15,15 @@ _CURVES = {"P-256": SECP256R1(), "P-384": SECP384R1(), "P-521": SECP521R1()}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
-def usable_keys(jwks_text: str) -> dict[str, tuple[Key, ...]]:
-    """The keys to verify with, by kid ("" for those without). Raises ValueError when the document itself is no key set.
+class KeySet(NamedTuple):
+    """What a document has."""
+
+    usable: dict[str, tuple[Key, ...]]  # by kid ("" for those without)
+    left_out: tuple[str, ...]  # which others there are that might have been meant, and why they are not taken
+
+
+def read_key_set(jwks_text: str) -> KeySet:
+    """The keys to verify with. Raises ValueError when the document itself is no key set.
 
     A key that cannot be used is left out, so that one odd key does not lock out an issuer: one that is not for
     signatures, of another type, weak, malformed, or with its private half in public. One key that stands there twice is
@@ -24,46 +33,65 @@ def usable_keys(jwks_text: str) -> dict[str, tuple[Key, ...]]:
     if not isinstance(entries, list):
         raise ValueError("a key set has a list `keys`")  # noqa: TRY004 - the document's fault, not the caller's
     keys: dict[str, tuple[Key, ...]] = {}
-    for key in filter(None, map(_usable_key, entries)):
+    left_out: list[str] = []
+    for number, entry in enumerate(entries):
+        try:
+            key = _usable_key(entry)
+        except ValueError as error:
+            left_out.append(f"{_name_of(entry, number)}: {error}")
+            continue
+        if key is None:
+            continue
         same = [one for one in keys.get(key.kid, ()) if one.public == key.public]
         others = tuple(one for one in keys.get(key.kid, ()) if one not in same)
         algorithms = key.algorithms.union(*(one.algorithms for one in same))
         keys[key.kid] = (*others, Key(key.kid, algorithms, key.public))
-    return keys
+    return KeySet(keys, tuple(left_out))
+
+
+def usable_keys(jwks_text: str) -> dict[str, tuple[Key, ...]]:
+    """Of `read_key_set`."""
+    return read_key_set(jwks_text).usable
 
 
 def _usable_key(entry: object) -> Key | None:
-    if not isinstance(entry, dict) or not _is_for_signatures(entry):
+    """None for one that is for something else; raises ValueError, which says why, for one that is not fit for it."""
+    if not isinstance(entry, dict):
+        raise ValueError("is not an object")  # noqa: TRY004 - the document's fault, not the caller's
+    if not _is_for_signatures(entry):
         return None
+    if shown := _PRIVATE_MEMBERS.intersection(entry):
+        raise ValueError(f"shows what must stay secret ({', '.join(sorted(shown))})")
     kid = entry.get("kid", "")
     if "kid" in entry and not is_kid(kid):
-        return None
-    try:
-        public = _public_key(entry)
-    except ValueError:
-        return None
+        raise ValueError("its kid is not a printable string of 1 to 256 characters")
+    public = _public_key(entry)
+    if weakness := weakness_of(public):
+        raise ValueError(weakness)
     algorithms = algorithms_for(public)
     if "alg" in entry:
         algorithms = algorithms.intersection([entry["alg"]] if isinstance(entry["alg"], str) else [])
-    return Key(kid, algorithms, public) if algorithms else None
+    if not algorithms:
+        raise ValueError(f"its alg {entry.get('alg')!r:.40} does not go with its type")
+    return Key(kid, algorithms, public)
+
+
+def _name_of(entry: object, number: int) -> str:
+    kid = entry.get("kid") if isinstance(entry, dict) else None
+    return f"key {number + 1}" if kid is None else f"key {number + 1}, kid {kid!r:.80}"
 
 
 def _is_for_signatures(entry: dict[str, object]) -> bool:
     operations = entry.get("key_ops", ["verify"])
-    return (
-        entry.get("use", "sig") == "sig"
-        and isinstance(operations, list)
-        and "verify" in operations
-        and _PRIVATE_MEMBERS.isdisjoint(entry)
-    )
+    return entry.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
 def _public_key(entry: dict[str, object]) -> PublicKey:
     match entry.get("kty"), entry.get("crv"):
         case "RSA", _:
             modulus, exponent = int.from_bytes(_octets(entry, "n")), int.from_bytes(_octets(entry, "e"))
-            if modulus.bit_length() not in RSA_BITS or exponent not in RSA_EXPONENTS:
-                raise ValueError("a weak or unreasonable RSA key")
+            if weakness := rsa_weakness(modulus, exponent):
+                raise ValueError(weakness)
             return RSAPublicNumbers(exponent, modulus).public_key()
         case "EC", str(name) if name in _CURVES:
             curve = _CURVES[name]

@@ -20,7 +20,7 @@ from authz_service.domain.rules import IssuerKeys
 from authz_service.egress.token_keeper import TokenState
 from authz_service.egress.token_keepers import Subscription, TokenKeepers
 from authz_service.http_client import HttpClient
-from authz_service.identity.key_set import usable_keys
+from authz_service.identity.key_set import read_key_set
 from authz_service.supervisor.provider_requests import endpoints, exchange_requests, token_request
 
 if TYPE_CHECKING:  # Redis' client is imported by those who share
@@ -90,7 +90,7 @@ class Outbound:
             if (settings, ca_file) not in self._sources:
                 client = self._client(ca_file)
                 source = KeySource(
-                    settings, client.get, parse=usable_keys, publish=self._publish_keys, clock=self._clock
+                    settings, client.get, parse=read_key_set, publish=self._publish_keys, clock=self._clock
                 )
                 self._sources[settings, ca_file] = source
                 source.start()
@@ -175,6 +175,7 @@ class Outbound:
                     issuer=issuer.issuer,
                     jwks_url=issuer.jwks_url,
                     refresh_interval=issuer.jwks_refresh_interval,
+                    max_age=issuer.jwks_max_age,
                     saved_file=self._saved_keys / f"{index}.json",
                 ),
                 issuer.ca_file,

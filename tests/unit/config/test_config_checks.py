@@ -114,6 +114,7 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         {"jwt.service_tokens": "by_client"},
         "user_clients",
     ),
+    ("jwt.jwks_max_age", {"jwt.jwks_max_age": "2h"}, {"jwt.jwks_max_age": "59m"}, "longer"),
     ("jwt.user_clients", {}, {"jwt.user_clients": ["web-app"]}, "service_tokens: by_client"),
     (
         "jwt.issuer",

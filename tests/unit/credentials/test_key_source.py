@@ -13,6 +13,7 @@ from authz_service.credentials.key_fetcher import (
     ABSENT_FOR,
     COOL_DOWN,
     LONGEST_KID,
+    LONGEST_RETRY,
     MOST_ABSENT,
     KeySettings,
     KeySource,
@@ -32,9 +33,13 @@ def key_set(*kids: str) -> bytes:
     ).encode()
 
 
-def usable(text: str) -> Mapping[str, object]:
-    """Stands for the verifier's own judgement: keys of kind EC, by kid."""
-    return {key["kid"]: key for key in json.loads(text)["keys"] if key["kty"] == "EC"}
+def judged(text: str) -> tuple[Mapping[str, object], list[str]]:
+    """Stands for the verifier's own judgement: keys of kind EC, by kid, and what else is there."""
+    keys = json.loads(text)["keys"]
+    if not isinstance(keys, list):
+        raise ValueError("no key set")  # noqa: TRY004 - as the real one
+    good = {key["kid"]: key for key in keys if isinstance(key, dict) and key["kty"] == "EC"}
+    return good, [f"{key}: no EC key" for key in keys if not isinstance(key, dict) or key["kty"] != "EC"]
 
 
 class Provider:
@@ -63,13 +68,20 @@ class Provider:
 class Setup:
     """One source with all its neighbours."""
 
-    def __init__(self, *, jwks_url: str | None = JWKS_URL, file: Path | None = None, chance: float = 0.5) -> None:
+    def __init__(
+        self,
+        *,
+        jwks_url: str | None = JWKS_URL,
+        file: Path | None = None,
+        chance: float = 0.5,
+        max_age: float = 86_400.0,
+    ) -> None:
         self.clock = FakeClock(chance)
         self.provider = Provider(self.clock)
         self.published: list[IssuerKeys] = []
-        settings = KeySettings(ISSUER, jwks_url, 3600.0, file)
+        settings = KeySettings(ISSUER, jwks_url, 3600.0, file, max_age)
         self.source = KeySource(
-            settings, self.provider.get, parse=usable, publish=self.published.append, clock=self.clock
+            settings, self.provider.get, parse=judged, publish=self.published.append, clock=self.clock
         )
 
     async def start(self) -> None:
@@ -123,9 +135,6 @@ WRONG_ANSWERS: list[bytes | Exception | Response] = [
     b"[]",
     b"null",
     b'{"keys": {}}',
-    b'{"keys": []}',
-    b'{"keys": [7]}',
-    b'{"keys": [{"kty": "oct", "kid": "evil", "k": "AA"}]}',
     key_set("k2")[:-5],
     b"\xff\xfe\x00",
     b"[" * 100_000,
@@ -156,7 +165,70 @@ async def test_a_failed_or_useless_fetch_never_replaces_good_keys(wrong: bytes |
     await setup.source.stop()
 
 
-@pytest.mark.parametrize("wrong", WRONG_ANSWERS)
+NO_KEYS: list[bytes | Exception | Response] = [
+    b'{"keys": []}',
+    b'{"keys": [7]}',
+    b'{"keys": [{"kty": "oct", "kid": "evil", "k": "AA"}]}',
+]
+
+
+@pytest.mark.parametrize("empty", NO_KEYS)
+@async_test
+async def test_a_key_set_without_a_usable_key_takes_the_keys_back(
+    empty: bytes | Exception | Response, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is the issuer's word, unlike an answer that is no key set: also after a restart. It heals by itself."""
+    file = tmp_path / "keys.json"
+    setup = Setup(file=file)
+    await setup.start()
+    assert file.exists()
+    setup.provider.pages[JWKS_URL] = empty
+    await setup.clock.advance(4000)
+
+    state = setup.source.state()
+    assert (state.ready, state.count) == (False, 0)
+    assert "no usable key" in state.last_error
+    assert [keys.jwks for keys in setup.published[1:]] == [""]
+    assert not file.exists()
+    assert [record.message for record in caplog.records].count("keys_withdrawn") == 1
+
+    setup.provider.pages[JWKS_URL] = key_set("k1")
+    await setup.clock.advance(5)
+    assert setup.source.state().ready
+    assert setup.published[-1] == setup.published[0]
+    await setup.source.stop()
+
+
+@async_test
+async def test_keys_that_cannot_be_renewed_end_with_their_greatest_age() -> None:
+    """A second before, they serve."""
+    setup = Setup(max_age=7200.0)
+    await setup.start()
+    setup.provider.pages[JWKS_URL] = FetchError("connection refused")
+    await setup.clock.advance(7200 - 60)
+    assert setup.source.state().ready
+    await setup.clock.advance(60 + LONGEST_RETRY)
+
+    assert not setup.source.state().ready
+    assert [keys.jwks for keys in setup.published[1:]] == [""]
+    await setup.source.stop()
+
+
+@async_test
+async def test_a_key_that_is_left_out_is_named_with_why(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, with the others in use."""
+    setup = Setup()
+    setup.provider.pages[JWKS_URL] = json.dumps({"keys": [*json.loads(key_set("k1"))["keys"], {"kty": "oct"}]}).encode()
+    await setup.start()
+    await setup.clock.advance(8000)
+
+    (record,) = [one for one in caplog.records if one.message == "keys_left_out"]
+    assert record.fields == {"issuer": ISSUER, "keys": ["{'kty': 'oct'}: no EC key"]}  # type: ignore[attr-defined]
+    assert setup.source.state().ready
+    await setup.source.stop()
+
+
+@pytest.mark.parametrize("wrong", WRONG_ANSWERS + NO_KEYS)
 @async_test
 async def test_without_keys_it_is_not_ready_and_heals_within_five_seconds(wrong: bytes | Exception | Response) -> None:
     """Tries grow from 0.2 s to 5 s apart, for as long as it takes."""
@@ -461,7 +533,7 @@ async def test_a_publisher_that_fails_is_tried_again(caplog: pytest.LogCaptureFi
         published.append(keys)
 
     source = KeySource(
-        KeySettings(ISSUER, JWKS_URL, 3600.0, None), provider.get, parse=usable, publish=publish, clock=clock
+        KeySettings(ISSUER, JWKS_URL, 3600.0, None), provider.get, parse=judged, publish=publish, clock=clock
     )
     source.start()
     await clock.advance(0)

@@ -6,7 +6,7 @@ import pytest
 from tests.support import tokens
 from tests.support.tokens import Signer, b64, jwk, jwks
 
-from authz_service.identity.key_set import usable_keys
+from authz_service.identity.key_set import read_key_set, usable_keys
 
 RSA, EC = tokens.an_rsa_signer(), tokens.an_ec_signer()
 ED = Signer("ed-1", "EdDSA", tokens.ed_key())
@@ -34,7 +34,7 @@ def test_what_a_key_need_not_say(changes: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"e": b64((2**32 - 1).to_bytes(4))}, {"e": "AQAD"}, {"n": b64((2**8192 - 1).to_bytes(1024))}, {"alg": ...}],
+    [{"e": b64((2**32 - 1).to_bytes(4))}, {"e": "AQAD"}, {"n": b64((2**8192 - 5).to_bytes(1024))}, {"alg": ...}],
     ids=["largest exponent", "another exponent", "8192 bits", "no alg"],
 )
 def test_a_strong_key_is_usable(changes: dict[str, object]) -> None:
@@ -90,3 +90,40 @@ def test_a_document_that_is_no_key_set_is_refused(text: str) -> None:
 def test_an_empty_key_set_is_a_key_set() -> None:
     """The caller decides what it means."""
     assert usable_keys(json.dumps({"keys": []})) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"n": b64((tokens.rsa_key().public_key().public_numbers().n // 3 * 3).to_bytes(256))}, "small factor"),
+        ({"e": "Aw"}, "exponent"),
+        ({"d": "AA"}, "must stay secret (d)"),
+        ({"kid": ""}, "its kid is not"),
+        ({"alg": "HS256"}, "'HS256' does not go with its type"),
+        ({"n": 5}, "n is not a string"),
+        ({"kty": "oct"}, "another type or curve"),
+    ],
+)
+def test_a_key_that_is_left_out_is_named_with_why(changes: dict[str, object], why: str) -> None:
+    """The others are used."""
+    keys = read_key_set(jwks(jwk(EC), jwk(RSA, **changes)))
+
+    assert list(keys.usable) == ["ec-1"]
+    (said,) = keys.left_out
+    assert said.startswith("key 2")
+    assert why in said
+
+
+def test_of_a_key_for_something_else_nothing_is_said() -> None:
+    """Keycloak lists its encryption key too."""
+    keys = read_key_set(jwks(jwk(EC), jwk(RSA, use="enc"), jwk(RSA, key_ops=["encrypt"])))
+
+    assert (list(keys.usable), keys.left_out) == (["ec-1"], ())
+
+
+def test_a_point_of_small_order_verifies_nothing() -> None:
+    """Under the neutral element any message has the same signature, which everybody can write down."""
+    neutral = (1).to_bytes(32, "little")
+
+    assert usable_keys(jwks(jwk(ED, x=b64(neutral)))) == {}
+    assert list(usable_keys(jwks(jwk(ED)))) == ["ed-1"]
