@@ -21,7 +21,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
   for found in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
-.PHONY: demo up test unlinted-test test-newest test-rego bench-rego lint format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.PHONY: demo up test unlinted-test test-newest test-rego bench-rego lint audit format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
 	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
@@ -50,11 +50,20 @@ else
 	$(MAKE) demo VENV=.venv-newest
 endif
 
-lint: $(INSTALLED)
+lint: $(INSTALLED)  ## style, static security check, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: .venv-audit/.installed  ## known vulnerabilities of what is pinned, by PyPI's own list (needs pypi.org; not part of lint)
+	.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+	  -r requirements/runtime.txt -r requirements/devkit.txt -r requirements/dev.txt
+
+.venv-audit/.installed: requirements/audit.txt
+	@test -x .venv-audit/bin/python || $(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/audit.txt
+	@touch $@
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix-only --quiet .
@@ -131,6 +140,8 @@ requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	  --extra redis --extra devkit --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
 	  --extra devkit --constraint requirements/dev.txt --output-file requirements/devkit.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
+	  --output-file requirements/audit.txt requirements/audit.in
 
 clean:
-	rm -rf $(VENV) .venv-newest $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-newest .venv-audit $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
