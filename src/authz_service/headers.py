@@ -20,6 +20,8 @@ REMOTE = "x-authz-remote"
 ROUTE = "x-authz-route"  # "<tag of the configuration>|<path of the route>", or "-" where there is no route
 ROUTE_SEPARATOR = "|"
 
+NOWHERE = "x-authz-nowhere"  # never there: routes that lead to no cluster name it
+
 # The gate tells Envoy in this whose request it allowed, for the limit of each user. Only Envoy sees it.
 USER_KEY = "x-authz-user"
 

@@ -14,7 +14,7 @@ import re
 from ipaddress import IPv6Address
 from typing import Literal, get_args
 from unicodedata import normalize
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.headers import has_control
@@ -24,6 +24,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 SAFE_METHODS: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")  # RFC 9110 §9.2.1, those of the above
 MAX_PATH = 8192
 _MAX_QUERY_FIELDS = 256
+_MOST_DECODED = 3  # times that a path is decoded to see what it may become
 # A name, or an address, and perhaps a port (RFC 9110 §7.2, RFC 3986 §3.2.2).
 _HOST = re.compile(r"(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{1,5}))?")
 _MAX_HOST = 255
@@ -96,10 +97,11 @@ def require_query(query: str) -> None:
         raise Rejected(Reason.REQUEST_INVALID, "the query has too many fields")
 
 
-def require_segments(path: str) -> list[str]:
-    """The decoded path segments. Raises Rejected for every form that could be read in two ways (RFC 3986 §3.3, T13).
+def require_segments(path: str, *, encoded_slashes: bool = False) -> list[str]:
+    """The decoded path segments. Raises Rejected for every form that could be read in two ways (RFC 3986 §3.3, T13),
+    but `%2F` and `%25` where `encoded_slashes`.
 
-    "/orders/a%20b" -> ["orders", "a b"]; "/" -> []; "/orders/" -> ["orders", ""].
+    "/orders/a%20b" -> ["orders", "a b"]; "/" -> []; "/orders/" -> ["orders", ""]; "/orders/a%2Fb" -> ["orders", "a/b"].
     """
     if len(path) > MAX_PATH:
         raise Rejected(Reason.PATH_TOO_LONG)
@@ -109,10 +111,34 @@ def require_segments(path: str) -> list[str]:
         return []
     if not path.startswith("/") or "//" in path:
         raise Rejected(Reason.PATH_REFUSED, "the path does not start with one slash, or has an empty segment")
-    return [_decoded(segment) for segment in path[1:].split("/")]
+    segments = [_decoded(segment, encoded_slashes=encoded_slashes) for segment in path[1:].split("/")]
+    if encoded_slashes:
+        for reading in split_readings(segments):
+            _require_plain(reading)
+    return segments
 
 
-def _decoded(segment: str) -> str:
+def split_readings(segments: list[str]) -> list[list[str]]:
+    """What a service may take these for that splits at escaped slashes, decodes twice, or leaves out empty segments."""
+    found = []
+    path = "/".join(segments)
+    for _ in range(_MOST_DECODED):
+        plain = normalize("NFKC", path).split("/")
+        found += [plain, [segment for segment in plain if segment]]
+        path = unquote(path)
+    return found
+
+
+def _require_plain(segments: list[str]) -> None:
+    """However often it is decoded: it goes nowhere else, and says nothing that it did not say before."""
+    for segment in segments:
+        if "\\" in segment or has_control(segment) or "\ufffd" in segment:
+            raise Rejected(Reason.PATH_REFUSED, "the path decodes to a backslash or a control character")
+        if segment.partition(";")[0].strip() in _DOT_SEGMENTS or segment.startswith(";"):
+            raise Rejected(Reason.PATH_REFUSED, "the path has a dot segment in disguise")
+
+
+def _decoded(segment: str, *, encoded_slashes: bool) -> str:
     if _SEGMENT.fullmatch(segment) is None:
         raise Rejected(Reason.PATH_REFUSED, "the path has a character that must be escaped, or a broken percent-escape")
     try:
@@ -120,7 +146,7 @@ def _decoded(segment: str) -> str:
     except UnicodeDecodeError:
         raise Rejected(Reason.PATH_REFUSED, "the path is not UTF-8") from None
     plain = normalize("NFKC", text)  # a full-width slash or dot becomes a real one in services that fold such forms
-    if has_control(text) or _DELIMITER.search(plain) is not None:
+    if has_control(text) or (_DELIMITER.search(plain) is not None and not encoded_slashes):
         raise Rejected(Reason.PATH_REFUSED, "the path decodes to a delimiter, an escape or a control character")
     if plain.partition(";")[0].strip() in _DOT_SEGMENTS or plain.startswith(";"):
         raise Rejected(Reason.PATH_REFUSED, "the path has a dot segment in disguise")

@@ -228,6 +228,11 @@ def _ingress() -> list[Mutation]:
     folder = f"{_SRC}/ingress"
     return [
         Mutation("a token may be left out", f"{folder}/gate.py", "if route.auth_required:", "if False:", _GATE),
+        Mutation("a wrong token is none", f"{folder}/gate.py", "or route.ignore_tokens", "or not route.auth_required", _GATE),
+        Mutation("an escaped slash leads past another route", f"{folder}/gate.py",
+                 "for reading in (segments, *readings))", "for reading in (segments,))", _GATE),
+        Mutation("a method without a route has another one's rules", f"{folder}/route_table.py",
+                 "self._by_method.get((name, method)) or self._by_name.get(name)", "self._by_name.get(name)", _GATE),
         Mutation("the policy's no is a yes", f"{folder}/gate.py",
                  "if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:", "if False:", _GATE),
         Mutation("no policy is no obstacle", f"{folder}/gate.py",

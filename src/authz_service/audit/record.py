@@ -13,6 +13,7 @@ from authz_service.domain.decision import Decision, Request
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules
 from authz_service.identity.shown_certificates import ShownCertificates
+from authz_service.request_form import METHODS
 
 # A pipe takes up to PIPE_BUF (4,096) bytes in one piece, so that lines of several workers never interleave (pipe(7)).
 MAX_LINE = 4095
@@ -100,7 +101,9 @@ class Recorder:
 
     def __init__(self, rules: GateRules) -> None:
         self._rules = rules
-        self._downstream = {route.name: route.downstream for route in rules.routes}
+        self._downstream = {
+            (route.name, method): route.downstream for route in rules.routes for method in route.methods or METHODS
+        }
         self._shown = ShownCertificates()
         self._second = -1
         self._second_text = ""
@@ -148,7 +151,7 @@ class Recorder:
             _text(values.get("preferred_username")),
             _text(values.get("azp")) or decision.claims.client,
             user_context or subject,
-            left_for or self._downstream.get(request.route, ""),
+            left_for or self._downstream.get((request.route, request.method), ""),
             request.remote,
             rules.revision,
             duration_us,

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from authz_service.config.addresses import EVERY_ADDRESS, Address
 from authz_service.config.egress_checks import egress_findings, exchange_findings
 from authz_service.config.header_checks import header_findings
-from authz_service.config.model import Config, Endpoint, HttpTls, Introspection, JwtIssuer, PolicyConfig
+from authz_service.config.model import Config, Endpoint, HttpTls, Introspection, JwtIssuer, PolicyConfig, Route
 from authz_service.config.places import Finding, Place
 from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 from authz_service.config.values import http_url
+from authz_service.request_form import METHODS
 
 _LONGEST_POLICY_TIMEOUT = 0.3  # seconds
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
@@ -237,14 +238,35 @@ def _policy_engine(policy: PolicyConfig) -> Iterator[Finding]:
 def _routes(config: Config) -> Iterator[Finding]:
     yield from _upstream(config, ("proxy", "upstream"), config.proxy.upstream)
     routes = config.proxy.routes
-    for index, first in repeated(route.path for route in routes):
-        found = f"the same path as proxy.routes[{first}]"
-        yield Finding(("proxy", "routes", index, "path"), found, "keep one", (("proxy", "routes", first, "path"),))
     for index, route in enumerate(routes):
         place: Place = ("proxy", "routes", index)
+        yield from _one_route_for_a_method(place, route, routes[:index])
+        yield from _ignored_tokens(place, route)
         if route.upstream is not None:
             yield from _upstream(config, (*place, "upstream"), route.upstream)
         yield from not_below(place, "path", route.path.removesuffix("/**"), route.strip_prefix)
+
+
+def _one_route_for_a_method(place: Place, route: Route, before: tuple[Route, ...]) -> Iterator[Finding]:
+    for index, other in enumerate(before):
+        both = [method for method in route.methods if method in other.methods]
+        if both and route.path == other.path:
+            shared = "" if both == list(METHODS) else f", and both have {', '.join(both)}"
+            found = f"the same path as proxy.routes[{index}]{shared}"
+            fix = "keep one, or give each its own methods"
+            yield Finding((*place, "path"), found, fix, (("proxy", "routes", index, "path"),))
+            return
+
+
+def _ignored_tokens(place: Place, route: Route) -> Iterator[Finding]:
+    if not route.ignore_tokens:
+        return
+    if route.auth_required:
+        fix = "write auth_required: false, or remove ignore_tokens"
+        yield Finding((*place, "ignore_tokens"), "but a token is required", fix, ((*place, "auth_required"),))
+    if route.introspect:
+        fix = "remove introspect, or ignore_tokens"
+        yield Finding((*place, "introspect"), "no token is looked at: ignore_tokens", fix, ((*place, "ignore_tokens"),))
 
 
 def _upstream(config: Config, place: Place, upstream: Endpoint) -> Iterator[Finding]:

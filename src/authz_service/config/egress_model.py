@@ -273,6 +273,12 @@ class Egress(Section):
         examples=["127.0.0.1:8080"],
     )
     socket: EgressSocket = EgressSocket()
+    strict: bool = Field(
+        default=True,
+        description="Whether a request is refused that can be read in two ways, as on the way in: a path with `%2F`, "
+        "`%25`, `..;` and their like, a header name with `_`, HTTP/1.0. `false`: the service's bytes leave as they "
+        "are. Dot segments are resolved first in any case, and the route is found by what is left.",
+    )
     token_store: TokenStore = TokenStore()
     targets: dict[TargetName, Target] = Field(
         default={}, description="The services that this one calls, by a name of your choice."

@@ -183,7 +183,8 @@ class Route(Section):
     """One path of the ingress."""
 
     path: RoutePath = Field(
-        description="An exact path, or `/path/**` for the path and all below it. The longest that fits is taken.",
+        description="An exact path, or `/path/**` for the path and all below it. The longest that fits is taken. "
+        "Several routes may have one path, each with other `methods`.",
         examples=["/api/v1/orders/**"],
     )
     upstream: ServiceUrl | None = Field(
@@ -199,10 +200,22 @@ class Route(Section):
     )
     auth_required: bool = Field(
         default=True,
-        description="`false` lets requests without a token pass to the policy. A wrong token is refused all the same.",
+        description="`false` lets requests without a token pass to the policy. A wrong token is refused all the same; "
+        "another scheme than `proxy.auth.scheme` is no token.",
+    )
+    ignore_tokens: bool = Field(
+        default=False,
+        description="Whether no token is looked at, not even a wrong one: for `/metrics` with a password of its own. "
+        "The policy sees nobody. Needs `auth_required: false`.",
     )
     methods: tuple[Method, ...] = Field(
-        METHODS, min_length=1, description="Accepted methods; others are answered with 405."
+        METHODS, min_length=1, description="Accepted methods; those of no route of this path are answered with 405."
+    )
+    encoded_slashes: bool = Field(
+        default=False,
+        description="Whether a segment may have an escaped `/` or `%` in it (`%2F`, `%25`), as GitLab, npm and "
+        "RabbitMQ want. The service gets the same bytes, the policy such a segment decoded: `a/b` in "
+        "`input.request.segments`.",
     )
     introspect: bool = Field(
         default=False,

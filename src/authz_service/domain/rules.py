@@ -82,13 +82,15 @@ class PolicyServer(Struct, frozen=True):
 
 
 class RouteRules(Struct, frozen=True):
-    """One route of the ingress, by the name that Envoy reports."""
+    """One route of the ingress, by the name that Envoy reports; those of one path have one name, and other methods."""
 
     name: str
     auth_required: bool
     methods: tuple[str, ...]
     downstream: str  # the audit record's `downstream`: the target's name, or the service itself
     introspect: bool = False  # the token's issuer is asked whether it is still active
+    ignore_tokens: bool = False
+    encoded_slashes: bool = False  # `%2F` and `%25` are part of a segment
 
 
 class ExchangeRules(Struct, frozen=True):

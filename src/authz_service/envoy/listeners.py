@@ -57,6 +57,7 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
             filters.router(),
         ],
         use_remote_address=True,
+        escaped_slashes_pass=any(route.encoded_slashes for route in config.proxy.routes),  # the gate knows where
         early_header_mutation_extensions=[
             filters.early_removal(
                 removed, (*headers.STRIPPED_PREFIXES, *headers.CERTIFICATE_PREFIXES), headers.FORWARDED_STRIPPED
@@ -85,6 +86,8 @@ def egress_listener(config: Config, paths: StatePaths) -> Message:
         early_header_mutation_extensions=[filters.early_removal((), headers.STRIPPED_PREFIXES)],
         use_remote_address=False,  # else it would write X-Forwarded-Proto anew: these are the service's own to say
         skip_xff_append=True,
+        escaped_slashes_pass=not config.egress.strict,
+        trusting=not config.egress.strict,
         strip_any_host_port=True,
     )
     return _listener("egress", _egress_address(config.egress), {"filters": [connections]}, {})
@@ -120,6 +123,8 @@ def _connections(
     *,
     name: str,
     http_filters: Sequence[Message],
+    escaped_slashes_pass: bool,
+    trusting: bool = False,
     **fields: Json,
 ) -> Message:
     """Every setting was measured (tests/integration/envoy): slow, large, old, odd and forged requests end here."""
@@ -139,7 +144,7 @@ def _connections(
         upgrade_configs=[{"upgrade_type": "websocket"}],
         normalize_path=True,
         merge_slashes=False,  # `/a//b` is another resource than `/a/b` (SECURITY T31): the gate refuses it
-        path_with_escaped_slashes_action="REJECT_REQUEST",
+        path_with_escaped_slashes_action="KEEP_UNCHANGED" if escaped_slashes_pass else "REJECT_REQUEST",
         strip_trailing_host_dot=True,
         server_header_transformation="PASS_THROUGH",
         forward_client_cert_details="SANITIZE",
@@ -155,10 +160,11 @@ def _connections(
             "idle_timeout": "300s",
             "max_connection_duration": "900s",
             "max_headers_count": 100,
-            "headers_with_underscores_action": "REJECT_REQUEST",
+            "headers_with_underscores_action": "ALLOW" if trusting else "REJECT_REQUEST",
         },
         http_protocol_options={
-            "accept_http_10": False,
+            "accept_http_10": trusting,
+            **({"default_host_for_http_10": "localhost"} if trusting else {}),
             "enable_trailers": False,
             # Else 400: Apache's HttpClient 5.4 and newer offers TLS/1.2 (RFC 9110 §7.8: it may be ignored).
             "ignore_http_11_upgrade": _IGNORED_UPGRADES,

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
+from typing import cast
 
 from authz_service import headers, request_form
 from authz_service.config.addresses import DEFAULT_PORTS
-from authz_service.config.model import Address, Config, UnixAddress
+from authz_service.config.model import Address, Config, Route, UnixAddress
 from authz_service.envoy import upstreams
 from authz_service.envoy.cors import cors_policy
 from authz_service.envoy.filters import not_asked, previous_hosts
@@ -35,20 +37,25 @@ _SHOW_EXCHANGED: Message = {
 def ingress_routes(config: Config) -> Message:
     """The longest path wins, wherever it stands. What matches nothing is shown to the gate too, then answered 404."""
     found: list[Message] = []
-    for route in sorted(config.proxy.routes, key=lambda route: (route.path.endswith("/**"), -len(route.path))):
-        base = _base(route.path)
-        match: Message = _below(base) if route.path.endswith("/**") else {"path": base}
-        found += _forward(
-            # Judged by the rules of the revision that routed it: a reload changes routes and rules one after the other.
-            f"{config.tag}{headers.ROUTE_SEPARATOR}{route.path}",
-            match,
-            upstreams.of_ingress(config, route.upstream),
-            _rewrite(base, route.strip_prefix),
-            route.timeout,
-            config,
-        )
+    by_path = groupby(sorted(config.proxy.routes, key=_specific_first), key=lambda route: route.path)
+    for path, routes in ((path, list(routes)) for path, routes in by_path):
+        base = _base(path)
+        match: Message = _below(base) if path.endswith("/**") else {"path": base}
+        # Judged by the rules of the revision that routed it: a reload changes routes and rules one after the other.
+        name = f"{config.tag}{headers.ROUTE_SEPARATOR}{path}"
+        for route in routes:
+            found += _forward(
+                name,
+                match if len(routes) == 1 else {**match, "headers": [_method_is(route.methods)]},
+                upstreams.of_ingress(config, route.upstream),
+                _rewrite(base, route.strip_prefix),
+                route.timeout,
+                config,
+            )
+        if len(routes) > 1:
+            found.append(_nowhere(name, match))
     if config.proxy.routes:
-        found.append(_answer(NOT_FOUND_ROUTE, {"prefix": "/"}, 404))
+        found.append(_nowhere(NOT_FOUND_ROUTE, {"prefix": "/"}))
     else:
         found += _forward(APP_ROUTE, {"prefix": "/"}, upstreams.of_ingress(config, None), {}, None, config)
     return _configuration("ingress", [{"name": "all", "domains": ["*"], "routes": found, **cors_policy(config)}])
@@ -64,20 +71,12 @@ def egress_routes(config: Config) -> Message:
     asked: list[Message] = []
     door = config.egress.addr
     found = _no_browser(door) if isinstance(door, Address) else []
-    badly_encoded: Message = {
-        "name": ":path",
-        "string_match": {"safe_regex": {"regex": request_form.WELL_ENCODED}},
-        "invert_match": True,
-    }
     # TRACE would show the service the token that it is not given (RFC 9110 §9.3.8).
     found.append(
         _answer("method", {"prefix": "/", "headers": [{**_method_is(request_form.METHODS), "invert_match": True}]}, 405)
     )
-    found.append(_answer("path", {"prefix": "/", "headers": [badly_encoded]}, 400))
-    found += [
-        _answer("path", {"safe_regex": {"regex": ambiguous}}, 400)
-        for ambiguous in (request_form.HIDDEN_DELIMITER, request_form.DOT_SEGMENT)
-    ]
+    if config.egress.strict:
+        found += _no_two_readings()
     for route in sorted(config.egress.routes, key=lambda route: -len(route.path_prefix)):
         target = config.egress.targets[route.target]
         exchanged = target.auth.exchanges
@@ -133,6 +132,18 @@ def _no_browser(door: Address) -> list[Message]:
     return [_answer("browser", {"prefix": "/", "headers": matched}, 403) for matched in (page, fetched)]
 
 
+def _no_two_readings() -> list[Message]:
+    """SECURITY T13, where no Python is asked."""
+    badly_encoded: Message = {
+        "name": ":path",
+        "string_match": {"safe_regex": {"regex": request_form.WELL_ENCODED}},
+        "invert_match": True,
+    }
+    ambiguous: list[Message] = [{"prefix": "/", "headers": [badly_encoded]}]
+    ambiguous += [{"safe_regex": {"regex": one}} for one in (request_form.HIDDEN_DELIMITER, request_form.DOT_SEGMENT)]
+    return [_answer("path", match, 400) for match in ambiguous]
+
+
 def _forward(
     name: str, match: Message, upstream: Upstream, rewrite: Message, timeout: float | None, config: Config
 ) -> list[Message]:
@@ -157,9 +168,8 @@ def _forward(
         found.append({"name": name, "match": {**match, "grpc": {}}, "route": grpc})
     if attempts:
         safe = {**to, **_retry(_RETRY_SAFE, attempts, timeout)}
-        found.append(
-            {"name": name, "match": {**match, "headers": [_method_is(request_form.SAFE_METHODS)]}, "route": safe}
-        )
+        matched = [*cast("list[Json]", match.get("headers", [])), _method_is(request_form.SAFE_METHODS)]
+        found.append({"name": name, "match": {**match, "headers": matched}, "route": safe})
     found.append({"name": name, "match": match, "route": {**to, **_retry(_RETRY_ANY, attempts, timeout)}})
     return found
 
@@ -195,6 +205,10 @@ def _method_is(methods: Sequence[str]) -> Message:
     return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(methods)}}}
 
 
+def _specific_first(route: Route) -> tuple[bool, int, str]:
+    return route.path.endswith("/**"), -len(route.path), route.path
+
+
 def _below(base: str) -> Message:
     return {"prefix": "/"} if base == "/" else {"path_separated_prefix": base}
 
@@ -205,6 +219,16 @@ def _base(path: str) -> str:
 
 def _unasked(route: Message) -> Message:
     return {**route, "typed_per_filter_config": not_asked()}
+
+
+def _nowhere(name: str, match: Message) -> Message:
+    """For what the gate refuses: to the cluster that a header names which nobody can send, so to none.
+
+    An answer of the route's own (`_answer`) would do, but then Envoy answers no preflight there, and lets no page read
+    the refusal.
+    """
+    route: Message = {"cluster_header": headers.NOWHERE, "cluster_not_found_response_code": "NOT_FOUND"}
+    return {"name": name, "match": match, "route": route}
 
 
 def _answer(name: str, match: Message, status: int) -> Message:

@@ -4,17 +4,21 @@ from authz_service.domain.refusals import Reason, Rejected
 
 
 def bearer_token(authorization: str | None, scheme: str) -> str | None:
-    """The token, or None when there is no header. Raises Rejected for anything but `<scheme> <token>`.
+    """The token, or None when there is no header, or one of another scheme, which has no token of ours (RFC 9110
+    §11.6.2). Raises Rejected for anything else but `<scheme> <token>`.
 
     Which characters a token may have is the strict decoder's business: a token it has not read is never accepted.
     """
     if authorization is None:
         return None
-    if "," in authorization:  # two headers, joined by a proxy on the way (SECURITY T14)
-        raise Rejected(Reason.TOKEN_MALFORMED, "more than one value")
+    scheme = scheme.lower()
+    if "," in authorization and any(part.split()[:1] == [scheme] for part in authorization.lower().split(",")):
+        raise Rejected(Reason.TOKEN_MALFORMED, "more than one value")  # joined by a proxy on the way (SECURITY T14)
     found, _, token = authorization.partition(" ")
-    if found.lower() != scheme.lower():
-        raise Rejected(Reason.TOKEN_MALFORMED, "another authentication scheme")
+    if found.lower() != scheme:
+        if authorization.lower().split()[:1] == [scheme]:
+            raise Rejected(Reason.TOKEN_MALFORMED, "not one space between scheme and token")
+        return None
     token = token.lstrip(" ")
     if not token:
         raise Rejected(Reason.TOKEN_MALFORMED, "no token after the scheme")

@@ -31,7 +31,7 @@ def decode(token: str) -> UnverifiedToken:
     if len(token) > MAX_TOKEN_LENGTH:
         raise Rejected(Reason.TOKEN_MALFORMED, f"longer than {MAX_TOKEN_LENGTH} bytes")
     try:
-        encoded_header, encoded_payload, encoded_signature = token.encode("ascii").split(b".")
+        encoded_header, encoded_payload, encoded_signature = _require_three_parts(token.encode("ascii"))
         header = decode_object(base64url(encoded_header).decode())
         payload = decode_object(base64url(encoded_payload).decode())
         signature = base64url(encoded_signature)
@@ -41,6 +41,13 @@ def decode(token: str) -> UnverifiedToken:
         raise Rejected(Reason.TOKEN_MALFORMED, str(error)) from None
     algorithm, kid, media_type = _require_header(header)
     return UnverifiedToken(algorithm, kid, media_type, payload, encoded_header + b"." + encoded_payload, signature)
+
+
+def _require_three_parts(token: bytes) -> list[bytes]:
+    parts = token.split(b".")
+    if len(parts) != 3:
+        raise ValueError("not a JWT: it has not three parts with dots between them")
+    return parts
 
 
 def base64url(segment: bytes) -> bytes:

@@ -115,20 +115,24 @@ class Gate:
 
     def require_form(self, request: Request) -> tuple[RouteRules, list[str]]:
         """The route and the decoded path segments of an unambiguous request."""
-        route = self.routes.named(request.route)
+        route = self.routes.find_rules(request.route, request.method)
         if route is None:
             raise Rejected(Reason.ROUTE_NOT_FOUND)
         request_form.require_host(request.host)
         request_form.require_method(request.method, route.methods)
         request_form.require_query(request.query)
-        segments = request_form.require_segments(request.path)
-        if ("%" in request.path or ";" in request.path) and not self.routes.agrees(route.name, segments):
+        segments = request_form.require_segments(request.path, encoded_slashes=route.encoded_slashes)
+        if ("%" in request.path or ";" in request.path) and not self._is_of(route, segments):
             raise Rejected(Reason.PATH_REFUSED, "the path decodes into another route")
         return route, segments
 
+    def _is_of(self, route: RouteRules, segments: list[str]) -> bool:
+        readings = request_form.split_readings(segments) if route.encoded_slashes else []
+        return all(self.routes.agrees(route.name, reading) for reading in (segments, *readings))
+
     def require_claims(self, request: Request, peer: Peer, route: RouteRules, *, final: bool) -> Claims:
-        """The verified claims; NO_CLAIMS only where no token is required and none was sent."""
-        if self._tokens is None:
+        """The verified claims; NO_CLAIMS only where no token is required and none was sent, or none is looked at."""
+        if self._tokens is None or route.ignore_tokens:
             return NO_CLAIMS
         token = bearer_token(request.authorization, self.rules.headers.auth_scheme)
         if token is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from authz_service.domain.rules import RouteRules
+from authz_service.request_form import METHODS
 
 
 class _Pattern(NamedTuple):
@@ -22,12 +23,18 @@ class RouteTable:
     """The routes by name, as Envoy reports it, and by path, the most specific first, as Envoy tries them."""
 
     def __init__(self, routes: Iterable[RouteRules]) -> None:
-        self._by_name = {route.name: route for route in routes}
+        self._by_name: dict[str, RouteRules] = {}
+        self._by_method: dict[tuple[str, str], RouteRules] = {}
+        for route in routes:
+            self._by_name.setdefault(route.name, route)
+            for method in route.methods or METHODS:
+                self._by_method[route.name, method] = route
         patterns = [_pattern(name) for name in self._by_name if name]
         self._patterns = sorted(patterns, key=lambda pattern: (pattern.below, -len(pattern.name)))
 
-    def named(self, name: str) -> RouteRules | None:
-        return self._by_name.get(name)
+    def find_rules(self, name: str, method: str) -> RouteRules | None:
+        """Of the route of this name that has the method; of one that has not, where none has; None without the name."""
+        return self._by_method.get((name, method)) or self._by_name.get(name)
 
     def find(self, segments: Sequence[str]) -> str:
         """The name of the route of these segments; "-" when there is none, as Envoy calls it."""

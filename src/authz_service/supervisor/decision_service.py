@@ -103,7 +103,9 @@ class DecisionService:
         self._audit_required = rules.audit_required
         self._extract = tuple((name.lower().encode(), name.lower()) for name in rules.headers.extract)
         self._auth_header = rules.headers.auth_header.lower().encode()
-        self._methods = {route.name: route.methods or METHODS for route in rules.routes}
+        self._methods: dict[str, tuple[str, ...]] = {}
+        for route in rules.routes:
+            self._methods[route.name] = self._methods.get(route.name, ()) + (route.methods or METHODS)
 
     def copy_to(self, copies: DecisionCopies | None) -> None:
         """What is recorded from now on."""

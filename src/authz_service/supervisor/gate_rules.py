@@ -133,6 +133,8 @@ def _routes(config: Config) -> tuple[RouteRules, ...]:
             methods=route.methods,
             downstream="" if route.upstream is None else targets.get(route.upstream, str(route.upstream)),
             introspect=route.introspect,
+            ignore_tokens=route.ignore_tokens,
+            encoded_slashes=route.encoded_slashes,
         )
         for route in config.proxy.routes
     )

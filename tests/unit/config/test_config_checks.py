@@ -205,7 +205,29 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         "at most 300ms",
     ),
     ("proxy.mode", {"proxy.mode": "reverse_proxy"}, {"proxy.mode": "decision_only"}, "reverse_proxy"),
-    ("proxy.routes[1].path", {}, {"proxy.routes.1.path": "/orders/**"}, "keep one"),
+    ("proxy.routes[1].path", {}, {"proxy.routes.1.path": "/orders/**"}, "keep one, or give each its own methods"),
+    (
+        "proxy.routes[1].path",
+        {"proxy.routes.1.path": "/orders/**", "proxy.routes.0.methods": ["GET"], "proxy.routes.1.methods": ["POST"]},
+        {
+            "proxy.routes.1.path": "/orders/**",
+            "proxy.routes.0.methods": ["GET"],
+            "proxy.routes.1.methods": ["POST", "GET"],
+        },
+        "keep one, or give each its own methods",
+    ),
+    (
+        "proxy.routes[0].ignore_tokens",
+        {"proxy.routes.0.auth_required": "false", "proxy.routes.0.ignore_tokens": "true"},
+        {"proxy.routes.0.ignore_tokens": "true"},
+        "write auth_required: false",
+    ),
+    (
+        "proxy.routes[0].introspect",
+        {"proxy.routes.0.auth_required": "false", "proxy.routes.0.ignore_tokens": "true"},
+        {**ASKED, "proxy.routes.0.auth_required": "false", "proxy.routes.0.ignore_tokens": "true"},
+        "remove introspect, or ignore_tokens",
+    ),
     (
         "proxy.routes[1].strip_prefix",
         {"proxy.routes.1.strip_prefix": "/api/v1"},

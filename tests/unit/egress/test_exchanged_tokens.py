@@ -67,8 +67,8 @@ def test_it_is_used_until_shortly_before_the_first_of_both_ends(
     ("authorization", "reason"),
     [
         (None, Reason.TOKEN_MISSING),
-        ("", Reason.TOKEN_MALFORMED),
-        ("Basic eA==", Reason.TOKEN_MALFORMED),
+        ("", Reason.TOKEN_MISSING),
+        ("Basic eA==", Reason.TOKEN_MISSING),
         (f"Bearer {ANN},Bearer {BOB}", Reason.TOKEN_MALFORMED),
         ("Bearer opaque", Reason.TOKEN_MALFORMED),
         (f"Bearer {ANN}.x", Reason.TOKEN_MALFORMED),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.support.rendering import a_config, anything, case
 
+from authz_service import headers
 from authz_service.envoy.routes import (
     APP_ROUTE,
     NOT_FOUND_ROUTE,
@@ -41,6 +42,30 @@ def test_the_most_specific_path_comes_first_and_the_404_last() -> None:
     names = [_path_of(route) for route in _routes(["/**", "/a/**", "/a/b/c/**", "/a/b"])]
 
     assert list(dict.fromkeys(names)) == ["/a/b", "/a/b/c/**", "/a/**", "/**", NOT_FOUND_ROUTE]
+
+
+def test_routes_of_one_path_have_one_name_and_their_own_methods() -> None:
+    """Whatever else comes to that path is shown to the gate under its name; it never falls to a less specific route."""
+    routes = _routes(
+        [
+            {"path": "/a/**", "methods": ["GET", "HEAD"], "upstream": "http://127.0.0.1:1"},
+            {"path": "/**"},
+            {"path": "/a/**", "methods": ["POST"]},
+        ]
+    )
+
+    assert [_path_of(route) for route in routes] == ["/a/**", "/a/**", "/a/**", "/**", NOT_FOUND_ROUTE]
+    assert [list(anything(route["match"], "regex")) for route in routes[:3]] == [["GET|HEAD"], ["POST"], []]
+    assert [route.get("route", {}).get("cluster") for route in routes[:3]] == ["http://127.0.0.1:1", "app", None]
+    assert (
+        routes[2]["route"]
+        == routes[-1]["route"]
+        == {
+            "cluster_header": headers.NOWHERE,
+            "cluster_not_found_response_code": "NOT_FOUND",
+        }
+    )
+    assert headers.is_stripped(headers.NOWHERE)
 
 
 def test_without_routes_everything_goes_to_the_service() -> None:

@@ -71,7 +71,8 @@ def token(**changes: object) -> str:
         ({"query": "&" * 300}, Reason.REQUEST_INVALID),
         ({"authorization": None}, Reason.TOKEN_MISSING),
         ({"authorization": f"Bearer {johns_token()},Bearer {johns_token()}"}, Reason.TOKEN_MALFORMED),
-        ({"authorization": f"Basic {johns_token()}"}, Reason.TOKEN_MALFORMED),
+        ({"authorization": f"Basic {johns_token()}"}, Reason.TOKEN_MISSING),
+        ({"authorization": f"Basic x,Bearer {johns_token()}"}, Reason.TOKEN_MALFORMED),
         ({"authorization": token(exp=NOW - 100)}, Reason.TOKEN_EXPIRED),
         ({"authorization": token(aud="other")}, Reason.TOKEN_AUDIENCE_REFUSED),
         ({"authorization": token(realm_access={"roles": ["customer"]})}, Reason.POLICY_DENIED),
@@ -335,3 +336,75 @@ def test_a_path_that_decodes_into_a_guarded_route_is_not_let_in_by_an_open_one()
     assert harmless.reason is Reason.ALLOWED
     hostile = decide(request(path="/jobs%3Arun", route="/**", authorization=None), given)
     assert (hostile.allowed, hostile.reason) == (False, Reason.PATH_REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/jobs/group%2Fproject", True),
+        ("/jobs/100%25", True),
+        ("/jobs/admin%2Fx", False),  # to a service that splits it: /jobs/admin/x
+        ("/jobs%2Fadmin%2Fx", False),
+        ("/jobs/%2Fadmin/x", False),  # to one that leaves out empty segments
+        ("/jobs/admin%252Fx", False),  # to one that decodes twice
+        ("/jobs/admi%256E/x", False),
+        ("/jobs/x%2F..%2Fadmin%2Fx", False),
+        ("/jobs/administrator%2Fx", True),
+    ],
+)
+def test_an_escaped_slash_is_no_way_past_another_routes_rules(path: str, allowed: bool) -> None:
+    """Below /jobs/admin a token is needed. Where escaped slashes are not allowed none of these is."""
+    guarded = RouteRules("/jobs/admin/**", auth_required=True, methods=(), downstream="")
+    for encoded in (True, False):
+        lax = RouteRules("/jobs/**", auth_required=False, methods=(), downstream="", encoded_slashes=encoded)
+        given = rules(routes=(guarded, lax), policy=None)
+
+        decision = decide(request(path=path, route="/jobs/**", authorization=None), given)
+
+        assert decision.allowed is (allowed and encoded)
+        assert decision.reason is (Reason.ALLOWED if allowed and encoded else Reason.PATH_REFUSED)
+
+
+def test_the_policy_sees_an_escaped_slash_within_its_segment() -> None:
+    route = RouteRules("", auth_required=True, methods=(), downstream="", encoded_slashes=True)
+
+    seen = document(request(path="/items/group%2Fproject/x"), rules(routes=(route,)))["request"]
+
+    assert isinstance(seen, dict)
+    assert (seen["path"], seen["segments"]) == ("/items/group%2Fproject/x", ["items", "group/project", "x"])
+
+
+@pytest.mark.parametrize(
+    "header", ["Basic dTpw", "Bearer static-password", "Bearer a.b.c,Bearer d.e.f", "Bearer", None]
+)
+def test_where_tokens_are_ignored_none_is_looked_at(header: str | None) -> None:
+    """Nobody is known then; where one is optional, a wrong one is refused, and another scheme is none."""
+    ignoring = rules(routes=(msgspec.structs.replace(PUBLIC, ignore_tokens=True),), policy=None)
+    optional = rules(routes=(PUBLIC,), policy=None)
+
+    ignored = decide(request(authorization=header), ignoring)
+    assert ignored.allowed
+    assert ignored.claims is NO_CLAIMS
+    assert b"x-user-id: " not in ignored.headers
+
+    assert decide(request(authorization=header), optional).allowed is (header in {"Basic dTpw", None})
+    assert not decide(request(authorization=header, peer=b""), ignoring).allowed
+    good = decide(request(authorization=token()), ignoring)
+    assert good.claims is NO_CLAIMS
+
+
+def test_one_path_may_have_other_rules_for_other_methods() -> None:
+    """Whoever reads needs no token; a method that nobody has is 405."""
+    routes = (
+        RouteRules("/orders/**", auth_required=False, methods=("GET", "HEAD"), downstream=""),
+        RouteRules("/orders/**", auth_required=True, methods=("POST",), downstream=""),
+    )
+    given = rules(routes=routes, policy=None)
+
+    def reason(method: str) -> Reason:
+        return decide(request(method=method, route="/orders/**", authorization=None), given).reason
+
+    assert reason("GET") is Reason.ALLOWED
+    assert reason("POST") is Reason.TOKEN_MISSING
+    assert reason("DELETE") is Reason.METHOD_NOT_ALLOWED
+    assert decide(request(method="POST", route="/orders/**"), given).allowed

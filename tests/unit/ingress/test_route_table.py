@@ -55,4 +55,17 @@ def test_without_routes_there_is_one_and_every_path_is_its() -> None:
     assert table("").agrees("", require_segments("/a%20b;c"))
     assert not table("").agrees("-", require_segments("/a"))
     assert table(ADMIN).find(["other"]) == "-"
-    assert table(ADMIN).named("-") is None
+    assert table(ADMIN).find_rules("-", "GET") is None
+
+
+def test_the_routes_of_one_path_are_told_apart_by_method() -> None:
+    """A method that none of them has gets the rules of one that refuses it."""
+    reads = RouteRules(EVERYTHING, auth_required=False, methods=("GET", "HEAD"), downstream="")
+    writes = RouteRules(EVERYTHING, auth_required=True, methods=("POST",), downstream="")
+    routes = RouteTable([reads, writes])
+
+    assert [routes.find_rules(EVERYTHING, method) for method in ("GET", "HEAD", "POST")] == [reads, reads, writes]
+    refusing = routes.find_rules(EVERYTHING, "DELETE")
+    assert refusing is not None
+    assert "DELETE" not in refusing.methods
+    assert routes.agrees(EVERYTHING, ["x"])

@@ -1,7 +1,7 @@
 """Which requests are unambiguous (SECURITY T13, T14, T15, T25)."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 import pytest
@@ -87,6 +87,72 @@ def test_a_path_with_two_meanings_is_refused(path: str) -> None:
         require_segments(path)
 
     assert refusal.value.reason is Reason.PATH_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("path", "segments"),
+    [
+        ("/projects/group%2Fproject/issues", ["projects", "group/project", "issues"]),  # GitLab
+        ("/@scope%2fname", ["@scope/name"]),  # npm
+        ("/queues/%2F/name", ["queues", "/", "name"]),  # RabbitMQ's default virtual host
+        ("/works/10.1000%2F182", ["works", "10.1000/182"]),  # a DOI
+        ("/files/100%25", ["files", "100%"]),
+        ("/files/100%EF%BC%85", ["files", "100\uff05"]),  # a full-width percent sign
+        ("/queues/%2F/a%252Fb", ["queues", "/", "a%2Fb"]),
+        ("/a/b", ["a", "b"]),
+    ],
+)
+def test_escaped_slashes_are_part_of_a_segment_where_they_may_be(path: str, segments: list[str]) -> None:
+    """And refused where nobody said so, but for the last one."""
+    assert require_segments(path, encoded_slashes=True) == segments
+    if path == "/a/b":
+        assert require_segments(path) == segments
+        return
+    with pytest.raises(Rejected) as refusal:
+        require_segments(path)
+
+    assert refusal.value.reason is Reason.PATH_REFUSED
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/a/..%2fadmin",
+            "/a/%2e%2e%2fadmin",
+            "/a/x%2F..%2F..%2Fadmin",
+            "/a%2F..",
+            "/a/..;%2Fadmin",
+            "/a%2F;x/b",
+            "/a%2f.",
+        ),
+        *(
+            "/a/%252e%252e",
+            "/a/%252e%252e%252fadmin",
+            "/a/%25252e%25252e%25252fadmin",
+            "/a%2F%2E%2E%3Bx",
+            "/a%2f%20..%20/b",
+        ),
+        *("/a%5Cb", "/a%255Cb", "/a%2F%5c", "/a%EF%BC%BCb", "/a%00", "/a%2500", "/a%250a", "/a%25ff", "/a%25c0%25ae"),
+        *("/a%EF%BC%8F..", "/a%2F%EF%BC%8E%EF%BC%8E%2Fb", "/a%2", "/a%zz", "/a%ff", "/a//b"),
+    ],
+)
+def test_no_escape_leads_elsewhere(path: str) -> None:
+    """However often a service decodes."""
+    with pytest.raises(Rejected) as refusal:
+        require_segments(path, encoded_slashes=True)
+
+    assert refusal.value.reason is Reason.PATH_REFUSED
+
+
+@given(st.text(alphabet="%25FfEe./;\\a0cC", max_size=24))
+def test_where_slashes_are_allowed_nothing_goes_up(path: str) -> None:
+    """Whatever is accepted has no dot segment, decoded up to three times and split at everything."""
+    segments = unless_refused(Reason.PATH_REFUSED, lambda: require_segments(f"/{path}", encoded_slashes=True))
+    text = "/".join(segments or [])
+    for _ in range(3):
+        assert not {".", ".."} & {piece.partition(";")[0] for piece in re.split(r"[/\\]", text)}
+        text = unquote(text)
 
 
 def test_the_longest_path_passes_and_a_longer_one_is_said_to_be_long() -> None:

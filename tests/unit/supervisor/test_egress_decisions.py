@@ -116,7 +116,7 @@ def test_a_defect_of_ours_is_503(worker: Worker, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("authorization", "reason"),
     [
-        (b"", Reason.TOKEN_MALFORMED),
+        (b"", Reason.TOKEN_MISSING),
         (b"Bearer garbage", Reason.TOKEN_MALFORMED),
         (f"Bearer {a_subject(NOW - 1)}".encode(), Reason.TOKEN_EXPIRED),
     ],
