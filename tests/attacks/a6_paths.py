@@ -91,6 +91,6 @@ ROW = Row(
     promise="the policy's path is the service's; 0 escapes",
     full=len(_HOSTILE) * len(KINDS),
     sample=150,
-    budget=150,
+    budget=140,
     run=run,
 )

@@ -112,6 +112,6 @@ ROW = Row(
     promise="refused at load, or stopped; nobody else's request refused or allowed by it",
     full=len(STATIC) + len(PROBED) + len(DEADLY) + len(HIDDEN),
     sample=15,
-    budget=180,
+    budget=165,
     run=run,
 )

@@ -62,6 +62,6 @@ ROW = Row(
     promise="a refusal, never an exception, never an allow",
     full=20_000,
     sample=100,
-    budget=160,
+    budget=155,
     run=run,
 )

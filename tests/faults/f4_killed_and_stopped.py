@@ -150,6 +150,6 @@ ROW = Row(
     promise="0 wrong allows, a worker's death costs 0 requests, Envoy is back, 0 orphans",
     full=800,
     sample=8,
-    budget=280,
+    budget=250,
     run=run,
 )

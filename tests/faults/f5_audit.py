@@ -153,6 +153,6 @@ ROW = Row(
     promise="0 allowed requests without a record, 0 unexplained gaps in a chain, recovers by itself",
     full=60_000,
     sample=600,
-    budget=200,
+    budget=180,
     run=run,
 )

@@ -158,6 +158,6 @@ ROW = Row(
     promise="99.9 % of the good traffic passes, Envoy stays below 256 MiB",
     full=8 * 2000,
     sample=8 * 25,
-    budget=140,
+    budget=130,
     run=run,
 )

@@ -185,6 +185,6 @@ ROW = Row(
     promise="0 failed requests, a broken one never active, the revision in each record",
     full=500,
     sample=8,
-    budget=140,
+    budget=130,
     run=run,
 )

@@ -103,7 +103,24 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "a list of a part counts for all", f"{_SRC}/credentials/revocation_lists.py",
-            "and not one.urls and _is_signed_by", "and _is_signed_by", _LISTS,
+            "and not one.urls and one", "and one", _LISTS,
+        ),
+        Mutation(
+            "a list of a namesake", f"{_SRC}/credentials/revocation_lists.py",
+            "return not namesakes or ", "return True or ", _LISTS,
+        ),
+        Mutation(
+            "a list with a digest that can be forged", f"{_SRC}/credentials/crl.py",
+            "    if not is_strong_signature(crl):\n", "    if False:\n", _LISTS,
+        ),
+        Mutation(
+            "a list of another replaces one", f"{_SRC}/credentials/revocation_lists.py",
+            "other.scope == one.scope and same_key", "other.scope == one.scope", _LISTS,
+        ),
+        Mutation(
+            "below a revoked authority", f"{_SRC}/supervisor/served_certificates.py",
+            "revoked = set(lists.revoked_authorities) if lists is not None else set()", "revoked: set[x509.Certificate] = set()",
+            ("tests/integration/test_revocation_lists.py",),
         ),
         Mutation(
             "nobody looks at the lists", f"{_SRC}/credentials/revocation_lists.py",

@@ -53,7 +53,9 @@ class Authority:
         crl_sign: bool = True,
         key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
         digest: hashes.SHA224 | hashes.SHA256 | None = None,
+        identified: bool = False,
     ) -> None:
+        """`identified`: it, and what it signs, name its key, as those of real authorities do (RFC 5280 §4.2.1.1)."""
         self.life = life
         self.subject = _subject(name)
         self.private = key or ec.generate_private_key(ec.SECP256R1())
@@ -71,6 +73,10 @@ class Authority:
         builder = _builder(self.subject, signer.subject if signer else self.subject, self.private, life, next(_serials))
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(usage, critical=True)
+        own = x509.SubjectKeyIdentifier.from_public_key(self.private.public_key())
+        if identified:
+            builder = builder.add_extension(own, critical=False)
+        self.key_id = x509.AuthorityKeyIdentifier(own.digest, None, None) if identified else None
         self.certificate = builder.sign(signer.private if signer else self.private, digest or hashes.SHA256())
 
     @classmethod

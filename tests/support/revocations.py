@@ -33,6 +33,8 @@ def below(authority: Authority, *, url: str | None = None, name: str = "caller-c
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     )
+    if authority.key_id is not None:
+        builder = builder.add_extension(authority.key_id, critical=False)
     if url is not None:
         builder = builder.add_extension(x509.CRLDistributionPoints([_point(url)]), critical=False)
     certificate = builder.sign(authority.private, hashes.SHA256())
@@ -48,6 +50,8 @@ class Scope(NamedTuple):
     indirect: bool = False
     reasons: bool = False
     only_attribute: bool = False
+    directory: bool = False  # the place is a name in a directory
+    relative: bool = False  # … below that of the issuer
 
 
 def revocations(
@@ -57,15 +61,27 @@ def revocations(
     scope: Scope | None = None,
     critical: bool = True,
     unknown: bool = False,
+    of_another: bool = False,
+    delta: bool = False,
     version_1: bool = False,
+    weak: bool = False,
 ) -> bytes:
-    """A list, PEM. `critical` is the distribution point's; `unknown` adds a critical extension that nobody knows."""
+    """A list, PEM. `critical` is the distribution point's; `unknown` adds a critical extension that nobody knows.
+
+    `of_another`: its entries are another authority's (RFC 5280 §5.3.3); `weak`: its digest is.
+    """
     builder = x509.CertificateRevocationListBuilder(
         issuer_name=authority.subject, last_update=_moment(life.begin), next_update=_moment(life.end)
     )
     for serial in serials:
         entry = x509.RevokedCertificateBuilder(serial_number=serial, revocation_date=_moment(life.begin))
+        if of_another:
+            entry = entry.add_extension(x509.CertificateIssuer([x509.DirectoryName(authority.subject)]), critical=True)
         builder = builder.add_revoked_certificate(entry.build())
+    if authority.key_id is not None and not version_1:
+        builder = builder.add_extension(authority.key_id, critical=False)
+    if delta:
+        builder = builder.add_extension(x509.DeltaCRLIndicator(1), critical=True)
     if scope is not None:
         builder = builder.add_extension(_distribution_point(scope), critical=critical)
     if unknown:
@@ -73,15 +89,19 @@ def revocations(
         builder = builder.add_extension(odd, critical=True)
     if not version_1:
         builder = builder.add_extension(x509.CRLNumber(7), critical=False)
-    return builder.sign(authority.private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    digest = hashes.SHA224() if weak else hashes.SHA256()
+    return builder.sign(authority.private, digest).public_bytes(serialization.Encoding.PEM)
 
 
 def _distribution_point(scope: Scope) -> x509.IssuingDistributionPoint:
     reasons = frozenset({x509.ReasonFlags.key_compromise}) if scope.reasons else None
-    names = None if scope.url is None else [x509.UniformResourceIdentifier(scope.url)]
+    names: list[x509.GeneralName] | None = None if scope.url is None else [x509.UniformResourceIdentifier(scope.url)]
+    place = x509.NameAttribute(NameOID.COMMON_NAME, "CRL1")
+    if scope.directory:
+        names = [x509.DirectoryName(x509.Name([place]))]
     return x509.IssuingDistributionPoint(
         full_name=names,
-        relative_name=None,
+        relative_name=x509.RelativeDistinguishedName([place]) if scope.relative else None,
         only_contains_user_certs=scope.only_user,
         only_contains_ca_certs=scope.only_ca,
         only_some_reasons=reasons,

@@ -147,7 +147,7 @@ def parse_ca_bundle(pem: bytes, now: float, *, file: str = "") -> CaBundle:
         pem=pem_files.to_pem(authorities),
         authorities=authorities,
         not_after=min(one.not_valid_after_utc.timestamp() for one in live),
-        warnings=(*unused, *_expiry_warnings(live, now, file)),
+        warnings=(*unused, *_namesake_warnings(live, file), *_expiry_warnings(live, now, file)),
     )
 
 
@@ -247,6 +247,17 @@ def _expiry_warnings(certificates: Sequence[x509.Certificate], now: float, file:
         if pem_files.is_near_end(not_before, not_after, now):
             warnings.append(f"{file}: {pem_files.name(one)} expires in {pem_files.in_words(not_after - now)}")
     return warnings
+
+
+def _namesake_warnings(authorities: Sequence[x509.Certificate], file: str) -> list[str]:
+    """Measured: of two authorities of one name BoringSSL tries the first that it cannot tell from the other."""
+    return [
+        f"{file}: two authorities are named {pem_files.name(one)}, and this does not say which is which (subject key "
+        "identifier): certificates of the second in the file are refused; issue the authorities with it"
+        for number, one in enumerate(authorities)
+        if pem_files.extension(one, x509.SubjectKeyIdentifier) is None
+        and any(pem_files.are_namesakes(one, other) for other in authorities[number + 1 :])
+    ]
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:

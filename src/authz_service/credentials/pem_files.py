@@ -77,6 +77,11 @@ def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> 
     return True
 
 
+def are_namesakes(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """Two authorities of one name: a CA that has changed its key. A renewed certificate is the same authority."""
+    return one.subject == other.subject and one.public_key() != other.public_key()
+
+
 def is_valid_at(certificate: x509.Certificate, now: float) -> bool:
     return certificate.not_valid_before_utc.timestamp() <= now < certificate.not_valid_after_utc.timestamp()
 

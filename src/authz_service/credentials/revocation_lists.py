@@ -1,28 +1,25 @@
 """Judges certificate revocation lists (RFC 5280 §5): of a shape that Envoy does not process, it refuses everybody.
 
-Which shapes these are was measured (tests/integration/envoy/test_revocation_shapes.py). What Envoy cannot use, the gate
-can: it knows each client's certificate, and which authority has a list.
+Which shapes these are was measured (tests/support/revocation_shapes.py). What Envoy cannot use, the gate can: it knows
+each client's certificate, and which authority has a list.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from authz_service.credentials import pem_files
 from authz_service.credentials.certificates import CaBundle
+from authz_service.credentials.crl import AT, Crl, read_lists
 from authz_service.errors import CertificateProblems, Problem
 
 LARGEST_FILE = 8 << 20  # 200,000 entries
-_BLOCK = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
-_AT = "revocation list"
-# What BoringSSL knows of the critical ones; a list with another is used for nobody.
-_KNOWN = (x509.IssuingDistributionPoint, x509.AuthorityKeyIdentifier, x509.CRLNumber)
+# With `ignore` a list goes from Envoy so long before it ends (seconds): after its end Envoy refuses everybody.
+_AHEAD = 5.0
 
 ExpiredPolicy = Literal["deny", "ignore"]
 Listed = tuple[tuple[str, tuple[str, ...]], ...]
@@ -39,34 +36,10 @@ class RevocationList:
     # (authority, the distribution points that its lists are for; none: all of its clients). Not None: the gate lets in
     # whom these cover, and nobody else.
     listed: Listed | None = None
+    revoked_authorities: tuple[x509.Certificate, ...] = ()  # of the bundle; or all that are above them are
 
     def seconds_to_expiry(self, now: float) -> float:
         return self.next_update - now
-
-
-@dataclass(frozen=True, slots=True)
-class _List:
-    """What is needed of a list, read once: each of its entries costs time."""
-
-    crl: x509.CertificateRevocationList
-    issuer: x509.Name
-    name: str
-    serials: tuple[int, ...]
-    begin: float
-    end: float  # infinity when it does not say
-    scope: x509.IssuingDistributionPoint | None
-    urls: tuple[str, ...]  # of its scope
-    unusable: str  # for what reason it can be used by nobody
-
-    @property
-    def is_for_clients(self) -> bool:
-        return self.scope is None or not self.scope.only_contains_ca_certs
-
-    def covers(self, authority: x509.Certificate) -> bool:
-        """As BoringSSL says it of a certificate in the chain of a client."""
-        if self.scope is not None and self.scope.only_contains_user_certs:
-            return False
-        return not self.urls or not set(self.urls).isdisjoint(distribution_points(authority))
 
 
 class RevocationLists:
@@ -74,7 +47,7 @@ class RevocationLists:
 
     def __init__(self) -> None:
         self._content = b""
-        self._lists: list[_List] = []
+        self._lists: list[Crl] = []
 
     def load(
         self, file: Path, bundle: CaBundle, expired: ExpiredPolicy, now: float, *, gate: bool = True
@@ -83,9 +56,9 @@ class RevocationLists:
 
         `gate`: whether certificates are looked at on each request (`proxy.mtls`).
         """
-        content = pem_files.read_file(file, _AT, largest=LARGEST_FILE)
+        content = pem_files.read_file(file, AT, largest=LARGEST_FILE)
         if content != self._content or not self._lists:
-            self._lists, self._content = _read(content, str(file)), content
+            self._lists, self._content = read_lists(content, str(file)), content
         return _judged(self._lists, bundle, expired, now, str(file), gate=gate)
 
 
@@ -93,26 +66,20 @@ def parse_crl(
     pem: bytes, bundle: CaBundle, expired: ExpiredPolicy, now: float, *, file: str = "", gate: bool = True
 ) -> RevocationList:
     """An expired list: `deny` refuses the file; `ignore` keeps it from Envoy, and what it revoked stays revoked."""
-    return _judged(_read(pem, file), bundle, expired, now, file, gate=gate)
-
-
-def distribution_points(certificate: x509.Certificate) -> list[str]:
-    """Where its list is, as URLs (RFC 5280 §4.2.1.13)."""
-    points = pem_files.extension(certificate, x509.CRLDistributionPoints) or ()
-    return [url for point in points for url in _urls(point.full_name)]
+    return _judged(read_lists(pem, file), bundle, expired, now, file, gate=gate)
 
 
 def _judged(
-    lists: Sequence[_List], bundle: CaBundle, expired: ExpiredPolicy, now: float, file: str, *, gate: bool
+    lists: Sequence[Crl], bundle: CaBundle, expired: ExpiredPolicy, now: float, file: str, *, gate: bool
 ) -> RevocationList:
-    lists = [one for one in lists if not _is_superseded(one, lists, now)]
+    lists = [one for one in lists if not _is_superseded(one, lists, bundle, now)]
     problems = _coverage_problems(lists, bundle, now, file)
     warnings: list[str] = []
     used = []
     for one in lists:
         found, fix = _found_wrong(one, bundle, expired, now)
         if found:
-            problems.append(Problem(_AT, f"{one.name}: {found}", fix, file))
+            problems.append(Problem(AT, f"{one.name}: {found}", fix, file))
         elif _is_named(one, bundle) or one.end > now:
             used.append(one)
         else:
@@ -120,140 +87,119 @@ def _judged(
     if problems:
         raise CertificateProblems(problems)
     next_update = min(one.end for one in used)
+    revoked = _revoked_authorities(used, bundle)
     listed = None
-    if next_update <= now:
+    is_over = next_update <= (now + _AHEAD if expired == "ignore" else now)
+    if is_over:
         warnings.append(f"{file}: expired; certificates revoked since then are accepted (crl_expired: ignore)")
     elif not _is_enough_for_envoy(used, bundle, now):
-        listed = _for_the_gate(used, bundle, now, file, gate=gate)
+        _require_gate(used, bundle, file, gate=gate)
+        trusted = [one for one in bundle.authorities if pem_files.is_valid_at(one, now) and one not in revoked]
+        listed = _listed(used, trusted)
     warnings += [
         f"{file}: the list of {one.name} ends in {pem_files.in_words(one.end - now)}"
         for one in used
-        if now < one.end and pem_files.is_near_end(one.begin, one.end, now)
+        if not is_over and now < one.end and pem_files.is_near_end(one.begin, one.end, now)
     ]
     return RevocationList(
-        pem=None if next_update <= now or listed is not None else _to_pem(used),
+        pem=None if is_over or listed is not None else _to_pem(used),
         revoked=frozenset((one.name, serial) for one in used for serial in one.serials),
         next_update=next_update,
         warnings=tuple(warnings),
         listed=listed,
+        revoked_authorities=revoked,
     )
 
 
-def _is_enough_for_envoy(lists: Sequence[_List], bundle: CaBundle, now: float) -> bool:
+def _is_enough_for_envoy(lists: Sequence[Crl], bundle: CaBundle, now: float) -> bool:
     """Envoy wants a list for every certificate of a client's chain, the root's own included, and of a scope that has it
     in it. The clients of one that has none are all refused, and so is everybody below it.
     """
 
     def are_enough(authority: x509.Certificate) -> bool:
         above = _above(authority, bundle)
-        of_itself = any(one.covers(authority) and any(_is_signed_by(one, each) for each in above) for one in lists)
-        of_clients = any(one.is_for_clients and not one.urls and _is_signed_by(one, authority) for one in lists)
+        of_itself = any(one.covers(authority) and any(one.is_signed_by(each) for each in above) for one in lists)
+        of_clients = any(
+            one.is_for_clients and not one.urls and one.is_signed_by(authority) and _is_told(one, authority, bundle)
+            for one in lists
+        )
         return of_itself and of_clients
 
     return all(are_enough(one) for one in bundle.authorities if pem_files.is_valid_at(one, now))
 
 
-def _for_the_gate(lists: Sequence[_List], bundle: CaBundle, now: float, file: str, *, gate: bool) -> Listed:
+def _is_told(one: Crl, authority: x509.Certificate, bundle: CaBundle) -> bool:
+    """Of two authorities of one name with two keys, BoringSSL takes either's list for the other's, unless the lists say
+    by which key they are signed.
+    """
+    key = pem_files.extension(authority, x509.SubjectKeyIdentifier)
+    namesakes = [other for other in bundle.authorities if pem_files.are_namesakes(authority, other)]
+    return not namesakes or (key is not None and one.key == key.digest)
+
+
+def _require_gate(lists: Sequence[Crl], bundle: CaBundle, file: str, *, gate: bool) -> None:
     """Raises CertificateProblems where the gate cannot do Envoy's work."""
     fix = "add its certificate to client_ca_file, or remove its list"
     problems = [
-        Problem(_AT, f"{one.name} is no authority of the bundle, and the gate knows no other", fix, file)
+        Problem(AT, f"{one.name} is no authority of the bundle, and the gate knows no other", fix, file)
         for one in lists
         if not _is_named(one, bundle)
     ]
     if not gate:
         found = (
-            "they have an issuing distribution point, or an authority above those of the bundle: Envoy would refuse all"
+            "Envoy would refuse all: they have an issuing distribution point, there is an authority above those of the "
         )
-        fix = "set proxy.mtls.allowed_clients: then the gate looks at them; or publish lists without that extension"
-        problems.append(Problem(_AT, found, fix, file))
+        found += "bundle, or two of one name and lists without authority key identifier"
+        fix = "set proxy.mtls.allowed_clients: then the gate looks at them; or publish other lists"
+        problems.append(Problem(AT, found, fix, file))
     if problems:
         raise CertificateProblems(problems)
-    found_lists: dict[str, tuple[str, ...]] = {}
-    for authority in bundle.authorities:
-        if pem_files.is_valid_at(authority, now) and not _is_revoked(authority, lists, bundle):
-            own = [one for one in lists if one.is_for_clients and _is_signed_by(one, authority)]
-            urls = () if any(not one.urls for one in own) else tuple(sorted({url for one in own for url in one.urls}))
-            before = found_lists.get(own[0].name, urls)  # another one of the same name, when a CA changes its key
-            found_lists[own[0].name] = tuple(sorted({*before, *urls})) if before and urls else ()
-    return tuple(sorted(found_lists.items()))
 
 
-def _is_revoked(authority: x509.Certificate, lists: Sequence[_List], bundle: CaBundle, depth: int = 8) -> bool:
-    """It, or all those above it."""
-    if any(one.issuer == authority.issuer and authority.serial_number in one.serials for one in lists):
-        return True
-    above = [one for one in _above(authority, bundle) if one != authority]
-    return bool(above) and depth > 0 and all(_is_revoked(one, lists, bundle, depth - 1) for one in above)
+def _listed(lists: Sequence[Crl], trusted: Sequence[x509.Certificate]) -> Listed:
+    found: dict[str, tuple[str, ...]] = {}
+    for authority in trusted:
+        own = [one for one in lists if one.is_for_clients and one.is_signed_by(authority)]
+        urls = () if any(not one.urls for one in own) else tuple(sorted({url for one in own for url in one.urls}))
+        before = found.get(own[0].name, urls)  # another one of the same name, when a CA changes its key
+        found[own[0].name] = tuple(sorted({*before, *urls})) if before and urls else ()
+    return tuple(sorted(found.items()))
+
+
+def _revoked_authorities(lists: Sequence[Crl], bundle: CaBundle) -> tuple[x509.Certificate, ...]:
+    """Of the bundle: those that are listed, and those of which all that are above are."""
+    revoked = {
+        authority
+        for authority in bundle.authorities
+        if any(one.issuer == authority.issuer and authority.serial_number in one.serials for one in lists)
+    }
+    above = {
+        authority: _above(authority, bundle)
+        for authority in bundle.authorities
+        if authority.subject != authority.issuer
+    }
+    while below := {one for one, those in above.items() if those and revoked.issuperset(those)} - revoked:
+        revoked |= below
+    return tuple(authority for authority in bundle.authorities if authority in revoked)
 
 
 def _above(authority: x509.Certificate, bundle: CaBundle) -> list[x509.Certificate]:
     return [one for one in bundle.authorities if pem_files.is_issued_by(authority, one)]
 
 
-def _read(pem: bytes, file: str) -> list[_List]:
-    pem_files.require_whole(pem, _AT, file)
-    try:
-        lists = [_facts(x509.load_pem_x509_crl(block)) for block in _BLOCK.findall(pem)]
-    except Exception as error:  # the parser's errors have no common base: InvalidVersion, TypeError, …
-        raise CertificateProblems(
-            [Problem(_AT, "it cannot be read", "fetch it again from its authority", file)]
-        ) from error
-    if not lists:
-        fix = "give a PEM file with `-----BEGIN X509 CRL-----` blocks"
-        raise CertificateProblems([Problem(_AT, "no revocation list in it", fix, file)])
-    return lists
-
-
-def _facts(crl: x509.CertificateRevocationList) -> _List:
-    scope = next((one.value for one in crl.extensions if isinstance(one.value, x509.IssuingDistributionPoint)), None)
-    serials: list[int] = []
-    unknown = [one.oid.dotted_string for one in crl.extensions if one.critical and not isinstance(one.value, _KNOWN)]
-    for entry in crl:
-        serials.append(entry.serial_number)
-        unknown += [one.oid.dotted_string for one in entry.extensions if one.critical]
-    return _List(
-        crl=crl,
-        issuer=crl.issuer,
-        name=crl.issuer.rfc4514_string(),
-        serials=tuple(serials),
-        begin=crl.last_update_utc.timestamp(),
-        end=crl.next_update_utc.timestamp() if crl.next_update_utc else float("inf"),
-        scope=scope,
-        urls=() if scope is None else tuple(_urls(scope.full_name)),
-        unusable=_what_makes_it_unusable(crl, scope, unknown),
-    )
-
-
-def _what_makes_it_unusable(
-    crl: x509.CertificateRevocationList, scope: x509.IssuingDistributionPoint | None, unknown: list[str]
-) -> str:
-    if any(isinstance(one.value, x509.DeltaCRLIndicator) for one in crl.extensions):
-        return "it lists changes only (delta)"
-    if unknown:
-        return f"it has a critical extension that is not known here ({unknown[0]})"
-    if scope is not None and _is_partial(scope):
-        return "it is indirect, for some reasons only, or for attribute certificates"
-    return ""
-
-
-def _urls(names: Sequence[x509.GeneralName] | None) -> list[str]:
-    return [one.value for one in names or () if isinstance(one, x509.UniformResourceIdentifier)]
-
-
-def _coverage_problems(lists: Sequence[_List], bundle: CaBundle, now: float, file: str) -> list[Problem]:
+def _coverage_problems(lists: Sequence[Crl], bundle: CaBundle, now: float, file: str) -> list[Problem]:
     """With a list for one authority, the clients of every authority that has none are refused."""
     mine = [one for one in lists if one.is_for_clients]
     return [
-        Problem(_AT, f"no list of {pem_files.name(one)}, whose clients would all be refused", "add its list", file)
+        Problem(AT, f"no list of {pem_files.name(one)}, whose clients would all be refused", "add its list", file)
         for one in bundle.authorities
-        if pem_files.is_valid_at(one, now) and not any(_is_signed_by(each, one) for each in mine)
+        if pem_files.is_valid_at(one, now) and not any(each.is_signed_by(one) for each in mine)
     ]
 
 
-def _found_wrong(one: _List, bundle: CaBundle, expired: ExpiredPolicy, now: float) -> tuple[str, str]:
+def _found_wrong(one: Crl, bundle: CaBundle, expired: ExpiredPolicy, now: float) -> tuple[str, str]:
     """(what, remedy), or two empty strings."""
-    named, signers = _is_named(one, bundle), [each for each in bundle.authorities if _is_signed_by(one, each)]
+    named, signers = _is_named(one, bundle), [each for each in bundle.authorities if one.is_signed_by(each)]
     usages = [pem_files.extension(each, x509.KeyUsage) for each in signers]
     if named and not signers:
         return "its signature is not that of the authority in the bundle", "fetch it again from its authority"
@@ -268,31 +214,20 @@ def _found_wrong(one: _List, bundle: CaBundle, expired: ExpiredPolicy, now: floa
     return "", ""
 
 
-def _is_superseded(one: _List, lists: Sequence[_List], now: float) -> bool:
-    """It has expired, and the next one of its authority is there."""
-    return one.end <= now and any(other.issuer == one.issuer and other.end > now for other in lists)
+def _is_superseded(one: Crl, lists: Sequence[Crl], bundle: CaBundle, now: float) -> bool:
+    """It has expired, and there is one of its authority that has not; or there is a later one for the same."""
+
+    def is_later(other: Crl) -> bool:
+        same_key = all(one.is_signed_by(each) == other.is_signed_by(each) for each in bundle.authorities)
+        return other.begin > one.begin and other.scope == one.scope and same_key
+
+    living = [other for other in lists if other.issuer == one.issuer and other.begin <= now < other.end]
+    return any(other is not one and (one.end <= now or is_later(other)) for other in living)
 
 
-def _is_partial(scope: x509.IssuingDistributionPoint) -> bool:
-    named_otherwise = scope.relative_name is not None or (scope.full_name is not None and not _urls(scope.full_name))
-    return (
-        scope.indirect_crl
-        or scope.only_some_reasons is not None
-        or scope.only_contains_attribute_certs
-        or named_otherwise
-    )
+def _is_named(one: Crl, bundle: CaBundle) -> bool:
+    return any(one.is_named_after(authority) for authority in bundle.authorities)
 
 
-def _is_named(one: _List, bundle: CaBundle) -> bool:
-    return any(authority.subject == one.issuer for authority in bundle.authorities)
-
-
-def _is_signed_by(one: _List, authority: x509.Certificate) -> bool:
-    try:
-        return one.issuer == authority.subject and one.crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        return False
-
-
-def _to_pem(lists: Sequence[_List]) -> str:
+def _to_pem(lists: Sequence[Crl]) -> str:
     return "".join(one.crl.public_bytes(serialization.Encoding.PEM).decode("ascii") for one in lists)

@@ -87,9 +87,9 @@ def _ed25519_weakness(encoded: bytes) -> str:
     return "an Ed25519 point of small order" if small else ""
 
 
-def is_strong_signature(certificate: x509.Certificate) -> bool:
+def is_strong_signature(signed: x509.Certificate | x509.CertificateRevocationList) -> bool:
     """Of whoever issued it. May raise what the parser raises for an algorithm that it does not know."""
-    digest = certificate.signature_hash_algorithm
+    digest = signed.signature_hash_algorithm
     if digest is None:
-        return certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519
+        return signed.signature_algorithm_oid == SignatureAlgorithmOID.ED25519
     return digest.name in _DIGESTS

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ class ServedCertificates:
 
     publish: Callable[[str, str], None]  # (secret name, file text)
     now: Callable[[], float]
+    reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, "ok" | "refused"), as Figure.reloads
     expires: dict[str, float] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -76,9 +78,8 @@ class ServedCertificates:
         """
         if rules.peers is None:
             return rules
-        present = self._bundles.get(secrets.CLIENT_CA)
         # A renewed certificate of the same authority, by the same key, withdraws nothing.
-        trusted = {_who(authority) for authority in present.authorities} if present is not None else set()
+        trusted = {_who(authority) for authority in self._trusted()}
         gone = [authority for authority in self._once_trusted if _who(authority) not in trusted]
         withdrawn = tuple(sorted(pem_files.to_pem([authority]) for authority in gone))
         peers = replace(rules.peers, withdrawn=withdrawn)
@@ -92,6 +93,21 @@ class ServedCertificates:
         """At start nothing stands in for a file that cannot be used. Raises CertificateProblems with all of them."""
         if self._failures:
             raise CertificateProblems([problem for failure in self._failures.values() for problem in failure.problems])
+
+    def _trusted(self) -> list[x509.Certificate]:
+        """The client CAs that are not revoked, and those that have left the bundle while their issuer is in it: a new
+        handshake takes them all, if the client sends the chain.
+        """
+        present, lists = self._bundles.get(secrets.CLIENT_CA), self._lists
+        revoked = set(lists.revoked_authorities) if lists is not None else set()
+        serials = lists.revoked if lists is not None else frozenset()
+        trusted = [one for one in present.authorities if one not in revoked] if present is not None else []
+        left = self._once_trusted.difference(trusted, revoked)
+        left = {one for one in left if (one.issuer.rfc4514_string(), one.serial_number) not in serials}
+        while found := [one for one in left if any(pem_files.is_issued_by(one, above) for above in trusted)]:
+            trusted += found
+            left.difference_update(found)
+        return trusted
 
     def _target(self, name: str, target: Target, changed: list[str]) -> None:
         tls = target.tls
@@ -152,12 +168,14 @@ class ServedCertificates:
     def _refuse(self, name: str, problems: CertificateProblems) -> None:
         text = str(problems)
         if self.problems.get(name) != text:
+            self.reloads["certificates", "refused"] += 1
             log.error(
                 "certificate_refused",
                 extra={"fields": {"name": name, "problems": text, "last_good": name in self._texts}},
             )
         self.problems[name] = text
         self._failures[name] = problems
+        self.warnings.pop(name, None)  # they are of then
 
 
 def _who(authority: x509.Certificate) -> tuple[bytes, bytes]:

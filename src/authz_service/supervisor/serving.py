@@ -52,7 +52,7 @@ class Serving:
         self._paths = StatePaths(directory.path)
         self._look_now = look_now
         self.envoy = EnvoyAdmin(self._paths.admin_socket)
-        self.certificates = ServedCertificates(self._publish_secret, time.time)
+        self.certificates = ServedCertificates(self._publish_secret, time.time, figure.reloads)
         self.outbound = Outbound(
             self._paths.keys, self._publish_keys, self._publish_token, SystemClock(), figure.introspections,
             figure.exchanges,

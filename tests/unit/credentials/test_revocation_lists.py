@@ -74,13 +74,25 @@ def test_one_wrong_thing_is_enough_to_refuse_a_list(pem: bytes, authorities: tup
     assert all(problem.fix and problem.file == "crl.pem" for problem in refused.value.problems)
 
 
-def test_a_list_for_each_authority_passes() -> None:
-    """Also for two of one name (a rollover with the same subject)."""
-    lists = ROOT.revoke(1, life=WEEK) + OTHER.revoke(2, life=WEEK) + TWIN.revoke(3, life=WEEK)
-    crl = read(lists, ROOT, OTHER, TWIN)
+@pytest.mark.parametrize("identified", [True, False])
+def test_a_list_for_each_authority_passes(identified: bool) -> None:
+    """Also for two of one name (a CA that changes its key). Envoy tells their lists apart by the key's identifier, and
+    else takes one for the other's and refuses everybody: then they are for the gate.
+    """
+    before, after = (Authority("zone2-ca", ROOT.life, identified=identified) for _ in range(2))
+    lists = [revocations(one, serial, life=WEEK) for serial, one in enumerate((before, OTHER, after), 1)]
+    crl = read(b"".join(lists), before, OTHER, after)
 
-    assert (crl.pem or "").count("BEGIN X509 CRL") == 3
     assert {serial for _, serial in crl.revoked} == {1, 2, 3}
+    assert (crl.pem or "").count("BEGIN X509 CRL") == (3 if identified else 0)
+    assert (crl.listed is None) == identified
+
+
+def test_an_authority_that_is_renewed_with_its_key_is_the_same() -> None:
+    """Its list is for both of its certificates, without any identifier."""
+    renewed = Authority("zone2-ca", WEEK, key=ROOT.private)
+
+    assert read(ROOT.revoke(1, life=WEEK), ROOT, renewed).pem is not None
 
 
 def test_a_dead_authority_needs_no_list() -> None:
@@ -105,6 +117,29 @@ def test_an_expired_list_is_kept_from_envoy_and_still_revokes_when_told_to_ignor
     assert {serial for _, serial in crl.revoked} == {7}
     assert crl.seconds_to_expiry(NOW) == -1
     assert "crl_expired: ignore" in crl.warnings[0]
+
+
+def test_a_list_that_may_end_goes_from_envoy_before_it_ends() -> None:
+    """After its end Envoy refuses everybody, until somebody looks. With `deny` it stays to the end."""
+    lists = ROOT.revoke(7, life=Life(NOW - DAY, NOW + 4))
+    crl = read(lists, expired="ignore")
+
+    assert crl.pem is None
+    assert {serial for _, serial in crl.revoked} == {7}
+    assert read(lists).pem is not None
+    assert read(ROOT.revoke(7, life=Life(NOW - DAY, NOW + 6)), expired="ignore").pem is not None
+
+
+def test_a_later_list_is_in_place_of_an_earlier_one() -> None:
+    """What is taken out of it is revoked no more, and its end counts. One of another key or scope replaces nothing."""
+    earlier = revocations(ROOT, 7, life=Life(NOW - 2 * DAY, NOW + DAY))
+    crl = read(earlier + ROOT.revoke(8, life=WEEK))
+
+    assert {serial for _, serial in crl.revoked} == {8}
+    assert crl.seconds_to_expiry(NOW) == 6 * DAY
+    of_both = read(earlier + TWIN.revoke(8, life=WEEK), ROOT, TWIN)
+    for both in (of_both, read(earlier + listed(ROOT, 8, scope=USERS))):
+        assert {serial for _, serial in both.revoked} == {7, 8}
 
 
 def test_ignore_changes_nothing_else() -> None:
@@ -148,6 +183,10 @@ def test_a_long_list_is_read() -> None:
 ISSUING = Authority("issuing-ca", ROOT.life, ROOT)
 NAME = {one: parse_ca_bundle(one.pem, NOW).authorities[0].subject.rfc4514_string() for one in (ROOT, ISSUING)}
 AT_URL, USERS, CAS = Scope(url=URL), Scope(only_user=True), Scope(only_ca=True)
+
+
+def serial_of(authority: Authority) -> int:
+    return authority.certificate.serial_number
 
 
 def listed(authority: Authority, *serials: int, scope: Scope | None = None, **more: bool) -> bytes:
@@ -218,6 +257,10 @@ def test_what_envoy_does_not_process_is_for_the_gate(
     ("lists", "found"),
     [
         (listed(ROOT, scope=Scope(indirect=True)), "indirect"),
+        (listed(ROOT, scope=Scope(directory=True)), "no URL"),
+        (listed(ROOT, scope=Scope(relative=True)), "no URL"),
+        (listed(ROOT, weak=True), "weak or unusual digest"),
+        (listed(ROOT, 7, of_another=True), r"2\.5\.29\.29"),
         (listed(ROOT, scope=Scope(reasons=True)), "some reasons"),
         (listed(ROOT, scope=Scope(only_attribute=True)), "attribute"),
         (listed(ROOT, unknown=True), r"critical extension that is not known here \(1\.2\.3\.4\.5\)"),
@@ -229,6 +272,35 @@ def test_what_nobody_processes_is_refused(lists: bytes, found: str) -> None:
     """The last good one stays, and check says so."""
     with pytest.raises(CertificateProblems, match=found):
         read(lists)
+
+
+OLD, NEW = Authority("old-root", ROOT.life), Authority("new-root", ROOT.life)
+NEW_BY_OLD = Authority("new-root", ROOT.life, OLD, key=NEW.private)
+
+
+@pytest.mark.parametrize(
+    ("lists", "authorities", "revoked"),
+    [
+        (listed(ROOT, serial_of(ISSUING)) + listed(ISSUING), (ROOT, ISSUING), {ISSUING}),
+        (listed(ROOT) + listed(ISSUING, serial_of(ROOT)), (ROOT, ISSUING), set()),
+        (listed(OLD, serial_of(NEW_BY_OLD)) + listed(NEW), (OLD, NEW, NEW_BY_OLD), {NEW_BY_OLD}),
+    ],
+    ids=["issuing", "not by another's list", "cross-signed, by one of two"],
+)
+def test_what_is_below_a_revoked_authority_is_revoked(
+    lists: bytes, authorities: tuple[Authority, ...], revoked: set[Authority]
+) -> None:
+    """A root is below nobody, whoever else has signed its key."""
+    assert set(read(lists, *authorities).revoked_authorities) == {one.certificate for one in revoked}
+
+
+def test_authorities_of_one_name_that_cannot_be_told_apart_are_told() -> None:
+    """Envoy knows the clients of the first of them only. With identifiers, or by one key, all is well."""
+    apart = [Authority("zone2-ca", ROOT.life, identified=True) for _ in range(2)]
+    renewed = Authority("zone2-ca", WEEK, key=ROOT.private)
+
+    assert "two authorities are named O=MyOrg,CN=zone2-ca" in bundle_of(ROOT, TWIN).warnings[0]
+    assert bundle_of(*apart).warnings == bundle_of(ROOT, renewed).warnings == ()
 
 
 @settings(deadline=None)
