@@ -43,6 +43,7 @@ _LISTS = ("tests/unit/credentials/test_revocation_lists.py", "tests/unit/identit
 _BYTES = ("tests/integration/envoy/test_same_bytes.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 
+_STATE_DIR = ("tests/unit/supervisor/test_state_dir.py",)
 _BUNDLE = ("tests/unit/policy/test_bundle.py",)
 
 
@@ -384,6 +385,10 @@ def _outbound() -> list[Mutation]:
     return [
         Mutation("an expired token stays in use", f"{_SRC}/egress/token_keeper.py",
                  "        self._token = None\n        _log.error(", "        _log.error(", _TOKEN_KEEPER),
+        Mutation("a state directory that others prepared", f"{_SRC}/supervisor/state_dir.py",
+                 "if status.st_mode & stat.S_IWOTH and os.listdir(found):", "if False:", _STATE_DIR),
+        Mutation("a folder of the state directory is followed through a link", f"{_SRC}/supervisor/state_dir.py",
+                 "os.open(fresh, flags, 0o600, dir_fd=there)", "os.open(self.path / folder / fresh, flags, 0o600)", _STATE_DIR),
         Mutation("a refused client asks for ever", f"{_SRC}/egress/token_keeper.py",
                  "if answer is not None and answer.permanent:", "if False:", _TOKEN_KEEPER),
         Mutation("whatever token_type", f"{_SRC}/credentials/oauth2.py",

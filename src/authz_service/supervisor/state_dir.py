@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from authz_service.errors import AuthzServiceError
 
 _LONGEST_SOCKET = 107  # sun_path of unix(7), less its terminating zero
+_FOLDERS = ("run", "sds", "xds", "keys", "bundle", "audit")
 
 
 class StateDirectoryUnusable(AuthzServiceError):  # noqa: N818 - it names the state
@@ -16,10 +19,15 @@ class StateDirectoryUnusable(AuthzServiceError):  # noqa: N818 - it names the st
 
 
 class StateDirectory:
-    """Held for the life of the process: the lock ends with it."""
+    """Held for the life of the process: the lock ends with it.
+
+    Everything is reached by descriptors of folders that were looked at once: a link or a folder that somebody puts in
+    their place later leads nowhere.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._folders: dict[str, int] = {}  # by name below the path; "" is the path itself
         self._lock = -1
 
     def acquire(self) -> None:
@@ -30,16 +38,13 @@ class StateDirectory:
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            found = self.path.stat()
-            if found.st_uid != os.geteuid():
-                raise StateDirectoryUnusable(
-                    f"runtime.state_dir {self.path} belongs to uid {found.st_uid}, we run as {os.geteuid()}; "
-                    "name a folder of our own"
-                )
-            self.path.chmod(0o700)
-            for name in ("run", "sds", "xds", "keys", "bundle", "audit"):
-                (self.path / name).mkdir(exist_ok=True, mode=0o700)
-            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            own = self._folders[""] = _open_own(self.path)
+            for name in _FOLDERS:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o700, dir_fd=own)
+                self._folders[name] = _open_own(self.path / name, dir_fd=own)
+            flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._lock = os.open("lock", flags, 0o600, dir_fd=own)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StateDirectoryUnusable(
@@ -47,19 +52,39 @@ class StateDirectory:
             ) from None
         except OSError as error:
             raise StateDirectoryUnusable(
-                f"runtime.state_dir {self.path} cannot be used ({error.strerror}); "
+                f"runtime.state_dir {self.path} cannot be used ({error.strerror}: {error.filename}); "
                 "name a writable folder, best on tmpfs"
             ) from error
 
     def write(self, name: str, text: str) -> None:
-        """Replace `name` in one step (rename(2)), readable by us alone. Envoy sees the old file or the new one."""
-        write_atomically(self.path / name, text)
+        """Replace `name` in one step (rename(2)), readable by us alone from the first byte. Envoy sees the old file or
+        the new one, never a part.
+        """
+        folder, _, file = name.rpartition("/")
+        there, fresh = self._folders[folder], f".{file}.new"
+        with contextlib.suppress(FileNotFoundError):  # of a process that was killed, or prepared by a stranger
+            os.unlink(fresh, dir_fd=there)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(fresh, flags, 0o600, dir_fd=there), "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.rename(fresh, file, src_dir_fd=there, dst_dir_fd=there)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Mode 0600 from the first byte; a reader sees the old content or the new, never a part."""
-    fresh = path.with_name(f".{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.rename(path)
+def _open_own(folder: Path, dir_fd: int | None = None) -> int:
+    """A descriptor of a folder that is ours, and nobody else's from now on. With `dir_fd` it is looked for there."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    if folder.is_symlink():
+        raise StateDirectoryUnusable(f"runtime.state_dir: {folder} is a link; name the folder that it leads to")
+    found = os.open(folder if dir_fd is None else folder.name, flags, dir_fd=dir_fd)
+    status = os.fstat(found)
+    if status.st_uid != os.geteuid():
+        raise StateDirectoryUnusable(
+            f"runtime.state_dir: {folder} belongs to uid {status.st_uid}, we run as {os.geteuid()}; "
+            "name a folder of our own"
+        )
+    if status.st_mode & stat.S_IWOTH and os.listdir(found):  # noqa: PTH208 - by its descriptor
+        raise StateDirectoryUnusable(
+            f"runtime.state_dir: everybody may write to {folder}, and something is in it; empty it, or name another one"
+        )
+    os.fchmod(found, 0o700)
+    return found

@@ -10,7 +10,18 @@ _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _ANCHOR = re.compile(r'<a id="([^"]+)">')
-_NO_PAGES = {".git", ".venv", ".demo", ".real", "build", "dist", ".hypothesis", ".pytest_cache"}
+_NO_PAGES = {
+    ".git",
+    ".venv",
+    ".venv-audit",
+    ".venv-newest",
+    ".demo",
+    ".real",
+    "build",
+    "dist",
+    ".hypothesis",
+    ".pytest_cache",
+}
 
 
 def pages() -> list[Path]:
