@@ -27,7 +27,7 @@ from authz_rego.values.value import UNDEFINED, Value
 
 _POLICIES: Final = 20  # in one round
 _MUTATED: Final = 30
-_CALLS: Final = 1  # of each builtin
+_CALLS: Final = 2  # of each builtin
 
 
 @dataclass

@@ -48,7 +48,7 @@ class Statements:
 
     # ── kinds of statements ──
 
-    def _statement(self, scope: Scope, depth: int) -> str:
+    def _statement(self, scope: Scope, depth: int) -> str:  # noqa: PLR0911 - one line for each kind of statement
         number = self._chance.random()
         if number < 0.40:
             return self._binding(scope, depth)
@@ -58,8 +58,10 @@ class Statements:
             return self._negation(scope, depth)
         if number < 0.93:
             return self._every(scope, depth)
-        if number < 0.96 and scope.place.keywords & {"and", "or"}:
+        if number < 0.95 and scope.place.keywords & {"and", "or"}:
             return self._logical(scope, depth)
+        if number < 0.97:
+            return self._gone_through(scope, depth)
         changed = self._with("", scope, depth, 0.6)
         return self._use_of_a_rule(scope, depth) + changed
 
@@ -138,6 +140,19 @@ class Statements:
         scope.kinds[name] = "any"
         scope.uses(text)
         return text
+
+    def _gone_through(self, scope: Scope, depth: int) -> str:
+        """What `with` replaces, come to from above."""
+        chance = self._chance
+        kind = chance.choice(("bool", "num", "str", "strs", "obj", "objs", "any"))
+        below = [each.partition("[")[0].split(".") for each in REFERENCES[kind]]
+        target = chance.choice([each for each in below if len(each) > 2] or [["data", "users", "alice"]])
+        above = ".".join(target[: chance.randrange(2, len(target))])
+        value = self.terms.term(kind, scope, depth - 1)
+        name = scope.new_name(chance, declared=True)
+        forms = ("{n} := {a}[_]", "some {n}; {a}[{n}]", "{n} := {a}", "{n} := {a}[_][_]", "some {n} in {a}", "{n} := object.keys({a})", "{n} := [x | x := {a}[_]]")  # fmt: skip
+        scope.kinds[name] = "any"
+        return f"{chance.choice(forms).format(n=name, a=above)} with {'.'.join(target)} as {value}"
 
     # ── with ──
 

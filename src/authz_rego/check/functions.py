@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 
 from authz_rego.builtins.declarations import declarations
 from authz_rego.builtins.table import REFUSED
@@ -34,7 +33,9 @@ def _is_statement(call: Call, rule: Rule) -> bool:
     return any(isinstance(node, Expr) and node.terms is call for node in walk(rule))
 
 
-def call_problems(rule: Rule, arity: Arity, shown: Callable[[Ref], str]) -> Iterator[RegoProblem]:
+def call_problems(
+    rule: Rule, arity: Arity, shown: Callable[[Ref], str], meant: Callable[[str], str]
+) -> Iterator[RegoProblem]:
     """Functions that do not exist, or are given too much or too little."""
     for node in walk(rule):
         if not (isinstance(node, Expr) and isinstance(node.terms, Call)):
@@ -43,7 +44,7 @@ def call_problems(rule: Rule, arity: Arity, shown: Callable[[Ref], str]) -> Iter
         wanted, given = arity(call.operator), len(call.args)
         name = shown(call.operator)
         if wanted < 0:
-            yield RegoProblem(_TYPE, node.place, f"undefined function {name}", _meant(name))
+            yield RegoProblem(_TYPE, node.place, f"undefined function {name}", meant(name))
         elif node.generated and not is_equality(call) and given != wanted + 1:
             yield _arity_problem(node, name, wanted, given - 1)
         elif not node.generated and given not in {wanted, wanted + 1}:
@@ -96,9 +97,3 @@ def _arity_problem(expr: Expr, name: str, wanted: int, given: int) -> RegoProble
     plural = "argument" if given == 1 else "arguments"
     text = f"function {name} has arity {wanted}, got {given} {plural}"
     return RegoProblem(_TYPE, expr.place, text, f"give it {wanted}")
-
-
-def _meant(name: str) -> str:
-    names = [*declarations(), name.rpartition(".")[2]]
-    close = [each for each in get_close_matches(name, names, n=1) if each != name]
-    return f"did you mean {close[0]}?" if close else "define it, or import the package that has it"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from authz_rego.check.locals import LocalNames
 from authz_rego.check.outputs import Arity, outputs_of, outputs_of_body, safety_skip
@@ -190,15 +191,15 @@ def _variables_in_closures(expr: Expr) -> set[str]:
 
 
 def order_body(
-    body: Body, known: set[str], arity: Arity, names: LocalNames, scope: str = ""
+    body: Body, known: set[str], arity: Arity, names: LocalNames, unsafe_variable: UnsafeVariable
 ) -> tuple[Body, list[RegoProblem]]:
     """The body in an order in which it can be evaluated; `known` are the names of arguments."""
     new, unsafe = _Order(arity).reordered(body, known | ROOTS)
-    problems = _problems(unsafe, names, scope) if unsafe.pairs() else []
+    problems = _problems(unsafe, names, unsafe_variable) if unsafe.pairs() else []
     return (body if problems else new), problems
 
 
-def _problems(unsafe: Unsafe, names: LocalNames, scope: str) -> list[RegoProblem]:
+def _problems(unsafe: Unsafe, names: LocalNames, unsafe_variable: UnsafeVariable) -> list[RegoProblem]:
     assigned: set[str] = set()
     places: dict[str, Place] = {}
     for expr, found in unsafe.pairs():
@@ -212,23 +213,28 @@ def _problems(unsafe: Unsafe, names: LocalNames, scope: str) -> list[RegoProblem
     users = [each for each in shown if not names.is_made(each[0])]
     others = [each for each in users if each[0] not in assigned and each[1] not in assigned]
     if users:
-        return [unsafe_variable(name, place, scope) for name, _, place in others or users]
+        return [unsafe_variable(name, place) for name, _, place in others or users]
     seen: set[str] = set()
     problems = []
     for expr, found in sorted(unsafe.pairs(), key=lambda each: _key(each[0].place)):
         made = {name for name in found if names.is_made(name)} - seen
         seen |= made
         if made:
-            problems.append(_unsafe_expression(expr.place, scope))
+            problems.append(_unsafe_expression(expr.place, unsafe_variable.scope))
     return problems
 
 
-def unsafe_variable(name: str, place: Place, scope: str = "") -> RegoProblem:
-    """The problem, with what to do."""
-    hint = f" (hint: `import future.keywords.{name}` to import a future keyword)" if name in FUTURE else ""
-    fix = f"assign it in this body (`{name} := …`, `some {name} in …`), or define a rule `{name}`"
-    found = f"var {name} is unsafe{scope}{hint}"
-    return RegoProblem("rego_unsafe_var_error", place, found, _WILDCARD if name == "_" else fix)
+@dataclass(frozen=True, slots=True)
+class UnsafeVariable:
+    """The problem of one, in a rule."""
+
+    scope: str  # what is added to the message where a line has rules of several names
+    fix: Callable[[str], str]  # what to do about a name
+
+    def __call__(self, name: str, place: Place) -> RegoProblem:
+        hint = f" (hint: `import future.keywords.{name}` to import a future keyword)" if name in FUTURE else ""
+        found = f"var {name} is unsafe{self.scope}{hint}"
+        return RegoProblem("rego_unsafe_var_error", place, found, _WILDCARD if name == "_" else self.fix(name))
 
 
 _WILDCARD = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from authz_rego.builtins.declarations import declarations
 from authz_rego.check.dependencies import Dependencies, RuleId, branches, dependencies, recursion_problems
@@ -27,12 +28,13 @@ from authz_rego.check.functions import (
 )
 from authz_rego.check.imports import import_problems, override_problems
 from authz_rego.check.locals import LocalNames, renamed, rewrite_rule
+from authz_rego.check.meant import function_fix, variable_fix
 from authz_rego.check.metadata import redeclared_problems, with_metadata
 from authz_rego.check.names import resolve_modules
 from authz_rego.check.outputs import Arity
 from authz_rego.check.prints import WithoutPrints
 from authz_rego.check.rules import RuleNode, arity_in, conflict_problems, full_ref, rule_tree
-from authz_rego.check.safety import order_body, unsafe_variable
+from authz_rego.check.safety import UnsafeVariable, order_body
 from authz_rego.check.templates import without_templates
 from authz_rego.check.type_check import check_types
 from authz_rego.check.type_replacing import Branch
@@ -120,7 +122,14 @@ class _Stages:
         conflicts = conflict_problems(self._tree, self._modules, self._shown)
         self._stop_at([*conflicts, *self._data_problems(self._tree)])
         self._stop_at(problem for rule in self._rules() for problem in refused_problems(rule))
-        self._stop_at(problem for rule in self._rules() for problem in call_problems(rule, self._arity, self._shown))
+        self._stop_at(
+            problem
+            for module in self._modules
+            for rule in module.rules
+            for problem in call_problems(
+                rule, self._arity, self._shown, partial(function_fix, package=self._package(module))
+            )
+        )
         self._safe()
         self._each(Equals().rule)
         self._each(lambda rule: dynamic_rule(rule, self._names))
@@ -154,39 +163,54 @@ class _Stages:
 
     def _safe(self) -> None:
         problems: list[RegoProblem] = []
-        for module in self._modules:
-            scopes = _Scopes(module)
+        unsafe = [self._unsafe_in(module) for module in self._modules]
+        for module, of in zip(self._modules, unsafe, strict=True):
             for rule in module.rules:
                 for branch in branches(rule):
-                    problems += self._unsafe_head(branch, scopes.of(branch))
+                    problems += self._unsafe_head(branch, of(branch, rule))
         self._stop_at(problems)
-        for number, module in enumerate(self._modules):
-            scopes = _Scopes(module)
-            rules = tuple(self._ordered(rule, scopes, problems) for rule in module.rules)
+        for number, (module, of) in enumerate(zip(self._modules, unsafe, strict=True)):
+            rules = tuple(self._ordered(rule, rule, of, problems) for rule in module.rules)
             self._modules[number] = replace(module, rules=rules)
         self._stop_at(dict.fromkeys(problems))
 
-    def _unsafe_head(self, rule: Rule, scope: str) -> list[RegoProblem]:
+    def _unsafe_in(self, module: Module) -> Callable[[Rule, Rule], UnsafeVariable]:
+        """How problems of variables are told in a branch of a rule of this module."""
+        scopes, package = _Scopes(module), self._package(module)
+
+        def unsafe_in(branch: Rule, whole: Rule) -> UnsafeVariable:
+            fix = partial(variable_fix, rule=whole, package=package, names=self._names)
+            return UnsafeVariable(scopes.of(branch), fix)
+
+        return unsafe_in
+
+    def _unsafe_head(self, rule: Rule, unsafe_variable: UnsafeVariable) -> list[RegoProblem]:
         known = variables_of(rule.body, SAFETY)
         for arg in rule.head.args or ():
             known |= variables(arg)
         missing = variables(rule.head) - known
         places = {node.name: node.place for node in walk(rule.head) if isinstance(node, Var) and node.name in missing}
         shown = [(self._names.shown(name), place) for name, place in sorted(places.items())]
-        return [unsafe_variable(name, place, scope) for name, place in shown if not self._names.is_made(name)]
+        return [unsafe_variable(name, place) for name, place in shown if not self._names.is_made(name)]
 
-    def _ordered(self, rule: Rule, scopes: _Scopes, problems: list[RegoProblem]) -> Rule:
+    def _ordered(
+        self, rule: Rule, whole: Rule, unsafe_in: Callable[[Rule, Rule], UnsafeVariable], problems: list[RegoProblem]
+    ) -> Rule:
         known: set[str] = set()
         for arg in rule.head.args or ():
             known |= variables(arg)
-        body, found = order_body(rule.body, known, self._arity, self._names, scopes.of(rule))
+        body, found = order_body(rule.body, known, self._arity, self._names, unsafe_in(rule, whole))
         problems += found
-        return replace(rule, body=body, else_=rule.else_ and self._ordered(rule.else_, scopes, problems))
+        return replace(rule, body=body, else_=rule.else_ and self._ordered(rule.else_, whole, unsafe_in, problems))
 
     # ── helpers ──
 
     def _rules(self) -> list[Rule]:
         return [rule for module in self._modules for rule in module.rules]
+
+    def _package(self, module: Module) -> list[Module]:
+        """The modules of the same package, as they are now."""
+        return [each for each in self._modules if each.package == module.package]
 
     def _each(self, change: Callable[[Rule], Rule]) -> None:
         self._modules = [replace(module, rules=tuple(map(change, module.rules))) for module in self._modules]

@@ -160,6 +160,7 @@ STATIC = (
         "allow if { needed == input.route; ok }\nneeded := input.route\nok if needed",
         "var needed is unsafe",
         2,
+        "it is local to `ok` (p.rego:3): make `needed` a rule of its own",
     ),
     Sabotage(
         "a misspelt rule",
@@ -167,6 +168,7 @@ STATIC = (
         "allow if valid_clients\nvalid_clients if input.mtls.verified",
         "var valid_client is unsafe",
         2,
+        "did you mean valid_clients?",
     ),
     Sabotage(
         "a network call",
@@ -248,6 +250,7 @@ STATIC = (
         'allow if startswith(input.request.path, "/")',
         "undefined function startwith",
         2,
+        "did you mean startswith?",
     ),
     Sabotage(
         "a misspelt function",
@@ -255,6 +258,7 @@ STATIC = (
         "allow if is_owner(1)\nis_owner(x) if x == 1",
         "undefined function is_owned",
         2,
+        "did you mean is_owner?",
     ),
     Sabotage(
         "too many arguments for a builtin",

@@ -40,6 +40,7 @@ def test_the_specifications_data_policy_is_refused_with_its_variable() -> None:
     (problem,) = caught.value.problems
     assert str(problem).startswith("dataservice.rego:30:")
     assert "rego_unsafe_var_error: var required_permission is unsafe. Fix: " in str(problem)
+    assert "it is local to `has_service_permission` (dataservice.rego:" in str(problem)
     (file, text) = source.modules[0]
     corrected = text.replace("[service_name, required_permission]", "[service_name, get_required_permission]")
     check_policies(PolicySource(source.query, ((file, corrected),)))
