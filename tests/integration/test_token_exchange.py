@@ -196,7 +196,7 @@ def test_without_one_good_token_nothing_leaves(order: LoneSidecar, ground: Excha
     assert refused(order) is Reason.TOKEN_MISSING
     assert refused(order, ann, ann) is Reason.TOKEN_MALFORMED
     assert refused(order, "garbage") is Reason.TOKEN_MALFORMED
-    assert refused(order, "a" * 20_000) is Reason.TOKEN_MALFORMED
+    assert refused(order, "a" * 20_000) is Reason.TOKEN_TOO_LONG
     assert exchanges(order, "refused") == 0
     assert target.seen == []
 

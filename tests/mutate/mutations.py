@@ -90,6 +90,15 @@ def _identity() -> list[Mutation]:
             "> self._settings.max_age:", '> float("inf"):', _KEY_SOURCE,
         ),
         Mutation(
+            "two claims of one name", f"{_SRC}/ingress/owned_headers.py",
+            "if whole is not None and found is not None:", "if False:", _HEADERS,
+        ),
+        Mutation(
+            "a header that is too long is left as the caller sent it", f"{_SRC}/ingress/owned_headers.py",
+            "            values[longest] = value[: room + 1]", "            values.pop(longest); values.get(longest) or value[: room + 1]",
+            _HEADERS,
+        ),
+        Mutation(
             "a small exponent", f"{_SRC}/domain/strong_keys.py",
             "RSA_EXPONENTS = range(65537,", "RSA_EXPONENTS = range(3,", (*_OWN_CERTIFICATES, *_KEYS),
         ),

@@ -43,8 +43,9 @@ def attacks_on_encoding(now: float = NOW) -> Iterator[Attack]:
     yield row("a NUL behind", f"{good}\0")
     yield row("a letter that is not ASCII", f"{good}é")
     yield row("half of a surrogate pair outside", f"{good}\ud800")
-    yield row("one character too long", _of_length(16 * 1024 + 1, now), _of_length(16 * 1024, now))
-    yield row("a megabyte", good + "A" * (1 << 20))
+    too_long, longest = _of_length(16 * 1024 + 1, now), _of_length(16 * 1024, now)
+    yield Attack("one character too long", Reason.TOKEN_TOO_LONG, too_long, longest)
+    yield Attack("a megabyte", Reason.TOKEN_TOO_LONG, good + "A" * (1 << 20), good)
     yield row("no payload", f"{header}..{signature}")
 
 

@@ -68,5 +68,7 @@ def _injections(proxy: Proxy) -> Iterator[tuple[Place, str]]:
         yield (*_HEADERS, "inject_user_id"), proxy.headers.inject_user_id
     for claim, header in proxy.headers.inject_claims.items():
         yield (*_HEADERS, "inject_claims", claim), header
+    for header in proxy.headers.inject_paths:
+        yield (*_HEADERS, "inject_paths", header), header
     for index, header in enumerate(proxy.headers.from_policy):
         yield (*_HEADERS, "from_policy", index), header

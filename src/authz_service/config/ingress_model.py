@@ -1,6 +1,6 @@
 """The sections about incoming requests: `http`, `proxy`. Values only; what must fit together is in `checks`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -236,8 +236,18 @@ class Headers(Section):
     inject_claims: dict[Word, HeaderName] = Field(
         default={},
         description="Claim → header. Dots descend into objects, lists are joined by commas. A client's own value "
-        "never passes.",
+        "never passes. A token that has both a claim with dots in its name and the way through objects is refused.",
         examples=[{"email": "X-User-Email", "realm_access.roles": "X-User-Roles"}],
+    )
+    inject_paths: dict[HeaderName, Annotated[tuple[Word, ...], Field(min_length=1)]] = Field(
+        default={},
+        description="Header → the names on the way to its claim, where one of them has dots.",
+        examples=[{"X-Namespace": ["kubernetes.io", "namespace"]}],
+    )
+    too_long: Literal["omit", "cut"] = Field(
+        default="omit",
+        description="When all of these need more than 8 KiB, the longest are left out (`omit`), or lists of them end "
+        "after as many items as there is room for (`cut`). The audit record says so.",
     )
     from_policy: tuple[HeaderName, ...] = Field(
         default=(),

@@ -20,6 +20,7 @@ class Reason(StrEnum):
 
     TOKEN_MISSING = "token_missing"  # noqa: S105 - a reason, not a password
     TOKEN_MALFORMED = "token_malformed"  # noqa: S105
+    TOKEN_TOO_LONG = "token_too_long"  # noqa: S105
     TOKEN_ALGORITHM_REFUSED = "token_algorithm_refused"  # noqa: S105
     TOKEN_KEY_UNKNOWN = "token_key_unknown"  # noqa: S105
     TOKEN_SIGNATURE_INVALID = "token_signature_invalid"  # noqa: S105
@@ -84,6 +85,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.CLIENT_NOT_ALLOWED: Answer(403, "This client may not call this service"),
     Reason.TOKEN_MISSING: Answer(401, "An access token is required"),
     Reason.TOKEN_MALFORMED: Answer(401, "The access token is malformed"),
+    Reason.TOKEN_TOO_LONG: Answer(431, "The access token is too long"),
     Reason.TOKEN_ALGORITHM_REFUSED: Answer(401, "The access token's algorithm is not accepted"),
     Reason.TOKEN_KEY_UNKNOWN: Answer(401, "The access token's signing key is unknown"),
     Reason.TOKEN_SIGNATURE_INVALID: Answer(401, "The access token's signature is invalid"),

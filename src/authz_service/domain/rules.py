@@ -105,12 +105,14 @@ class HeaderRules(Struct, frozen=True):
     """Which headers the service gets (names as configured)."""
 
     pass_token: bool
-    inject: tuple[tuple[str, str], ...]  # (claim path, header name)
+    # (claim, header name): a name, with dots that may descend into objects, or the names on the way
+    inject: tuple[tuple[str | tuple[str, ...], str], ...]
     extract: tuple[str, ...]
     auth_header: str = "Authorization"
     auth_scheme: str = "Bearer"
     user_key: bool = False  # tell Envoy whose request it is (headers.USER_KEY), for http.limits.per_user
     from_policy: tuple[str, ...] = ()  # header names that the policy's answer may set
+    cut: bool = False  # a list that is too long for its header is cut, instead of left out
 
     @property
     def owned(self) -> frozenset[str]:

@@ -29,7 +29,7 @@ _ROUTE: Message = {"key": headers.ROUTE, "value": "%ROUTE_NAME%"}
 def owned_headers(config: Config) -> tuple[str, ...]:
     """Lower-case names of the headers that only the gate may set."""
     wanted = config.proxy.headers
-    names = {name.lower() for name in (*wanted.inject_claims.values(), *wanted.from_policy)}
+    names = {name.lower() for name in (*wanted.inject_claims.values(), *wanted.inject_paths, *wanted.from_policy)}
     return tuple(sorted(names | ({wanted.inject_user_id.lower()} if wanted.inject_user_id else set())))
 
 

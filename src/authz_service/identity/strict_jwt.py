@@ -29,7 +29,7 @@ class UnverifiedToken(NamedTuple):
 def decode(token: str) -> UnverifiedToken:
     """Raises Rejected."""
     if len(token) > MAX_TOKEN_LENGTH:
-        raise Rejected(Reason.TOKEN_MALFORMED, f"longer than {MAX_TOKEN_LENGTH} bytes")
+        raise Rejected(Reason.TOKEN_TOO_LONG, f"longer than {MAX_TOKEN_LENGTH} bytes")
     try:
         encoded_header, encoded_payload, encoded_signature = _require_three_parts(token.encode("ascii"))
         header = decode_object(base64url(encoded_header).decode())

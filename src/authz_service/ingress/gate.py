@@ -94,7 +94,7 @@ class Gate:
             return Decision(False, refusal.reason, refusal.detail, peer, claims, verdict)
         except KeysUnavailable as broken:
             return Decision(False, Reason.KEYS_UNAVAILABLE, str(broken), peer, claims, verdict)
-        return Decision(True, verdict.reason, "", peer, claims, verdict, owned)
+        return Decision(True, verdict.reason, owned.shortened, peer, claims, verdict, owned.lines)
 
     def with_policy(self, policy: Policy) -> Gate:
         """The same steps before another policy."""

@@ -110,9 +110,11 @@ def _exchanges(config: Config) -> tuple[ExchangeRules, ...]:
 def _headers(config: Config) -> HeaderRules:
     headers, auth = config.proxy.headers, config.proxy.auth
     user_id = () if headers.inject_user_id is None else (("sub", headers.inject_user_id),)
+    paths = ((path, name) for name, path in headers.inject_paths.items())
     return HeaderRules(
         pass_token=headers.pass_token,
-        inject=(*user_id, *headers.inject_claims.items()),
+        inject=(*user_id, *headers.inject_claims.items(), *paths),
+        cut=headers.too_long == "cut",
         extract=headers.extract,
         auth_header=auth.header,
         auth_scheme=auth.scheme,

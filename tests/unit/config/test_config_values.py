@@ -83,6 +83,12 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
     ("proxy.routes.0.methods", [["GET"], ["POST", "PATCH"]], [["get"], ["TRACE"], ["CONNECT"], [], "GET"]),
     ("proxy.routes.0.strip_prefix", ["/orders"], ["/", "orders", "/orders/", ""]),
     ("proxy.headers.inject_user_id", ["X-User"], ["X User", ""]),
+    (
+        "proxy.headers.inject_paths",
+        [{"X-Namespace": ["kubernetes.io", "namespace"]}, {"X-A": ["a.b"]}],
+        [{"X-A": []}, {"X Y": ["a"]}, {"X-A": "a"}, {"X-A": ["a b"]}],
+    ),
+    ("proxy.headers.too_long", ["omit", "cut"], ["refuse"]),
     ("proxy.headers.inject_claims", [{"realm_access.roles": "X-Roles"}], [{"sub": "X Y"}, {"a b": "X-Y"}, {"": "X-Y"}]),
     ("proxy.headers.extract", [["X-Tenant"]], [["X Tenant"], "X-Tenant"]),
     ("egress.routes.0.path_prefix", ["/", "/data"], ["data", "/data/", "/data/**", "/a;b"]),

@@ -25,7 +25,7 @@ def claims(**values: object) -> Claims:
 
 def for_app(values: Claims, rules: HeaderRules = HEADERS, peer: Peer = PEER) -> tuple[dict[str, str], set[str]]:
     """What Envoy is told: headers to set, headers to remove. No name twice, and nothing but whole lines."""
-    lines = OwnedHeaders(rules).for_app(peer, values).decode().split("\r\n")
+    lines = OwnedHeaders(rules).for_app(peer, values).lines.decode().split("\r\n")
     assert lines.pop() == ""
     pairs = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
     told = dict(pairs)
@@ -120,9 +120,9 @@ def test_what_is_remembered_of_one_token_is_not_shown_for_another() -> None:
 
     assert owned.for_app(PEER, john) is first
     assert owned.for_app(NO_PEER, john) != first
-    assert b"x-user-id: u1\r\n" in owned.for_app(PEER, claims(sub="u1"))
+    assert b"x-user-id: u1\r\n" in owned.for_app(PEER, claims(sub="u1")).lines
     for n in range(5000):
-        assert b"x-user-id: u%d\r\n" % n in owned.for_app(PEER, claims(sub=f"u{n}"))
+        assert b"x-user-id: u%d\r\n" % n in owned.for_app(PEER, claims(sub=f"u{n}")).lines
     assert len(owned._blocks) <= 4096
 
 
@@ -134,13 +134,13 @@ def test_a_header_of_the_policy_is_set_or_removed() -> None:
     owned, john = OwnedHeaders(POLICYS), claims(sub="u1")
 
     def told(said: tuple[tuple[str, str], ...]) -> bytes:
-        return owned.for_app(PEER, john, said)
+        return owned.for_app(PEER, john, said).lines
 
     assert b"x-plan: gold\r\n" in told((("x-plan", "gold"),))
     assert b"x-plan: lead\r\n" in told((("x-plan", "lead"),))
     removed = told(()).partition(f"{REMOVAL}: ".encode())[2]
     assert {b"x-plan", b"x-quota"} <= set(removed.strip().split(b","))
-    assert b"x-plan" not in OwnedHeaders(HEADERS).for_app(PEER, john)
+    assert b"x-plan" not in OwnedHeaders(HEADERS).for_app(PEER, john).lines
 
 
 @pytest.mark.parametrize(
@@ -207,6 +207,57 @@ def test_headers_beyond_what_envoy_takes_are_refused() -> None:
     assert refusal.value.reason is Reason.TOKEN_CLAIMS_INVALID
 
 
+GROUPS = [f"group-{n:04d}" for n in range(2000)]
+OMIT = HeaderRules(
+    pass_token=True, inject=(("sub", "X-User-ID"), ("groups", "X-Groups"), ("email", "X-Email")), extract=()
+)
+CUT = msgspec.structs.replace(OMIT, cut=True)
+
+
+def test_too_many_groups_for_a_header_lock_nobody_out() -> None:
+    """The longest is removed, and the caller's own value with it; the others are as they were, and the record knows."""
+    jo = claims(sub="jo", email="jo@shop.example", groups=GROUPS)
+
+    assert for_app(jo, OMIT) == ({"x-user-id": "jo", "x-email": "jo@shop.example"}, {"x-groups"})
+    assert OwnedHeaders(OMIT).for_app(PEER, jo).shortened == "too long for headers: x-groups: 21999 bytes left out"
+    few = claims(sub="jo", email="jo@shop.example", groups=GROUPS[:600])
+    assert for_app(few, OMIT)[0]["x-groups"] == ",".join(GROUPS[:600])
+    assert OwnedHeaders(OMIT).for_app(PEER, few).shortened == ""
+
+
+def test_a_list_may_be_cut_after_a_whole_item() -> None:
+    """As many as there is room for; what is no list has no place to be cut at."""
+    jo = claims(sub="jo", email="jo@shop.example", groups=GROUPS)
+    told, removed = for_app(jo, CUT)
+
+    kept = told["x-groups"].split(",")
+    assert kept == GROUPS[: len(kept)]
+    assert removed == set()
+    block = OwnedHeaders(CUT).for_app(PEER, jo)
+    assert MAX_BYTES - len(",group-0000") < len(block.lines) <= MAX_BYTES
+    assert block.shortened == "too long for headers: x-groups: 21999 bytes cut"
+    text = claims(sub="jo", groups=",".join(GROUPS))
+    assert for_app(text, CUT) == ({"x-user-id": "jo"}, {"x-groups", "x-email"})
+    mixed = claims(sub="jo", groups=[*GROUPS, 1])  # JSON, which would be none any more
+    assert for_app(mixed, CUT) == ({"x-user-id": "jo"}, {"x-groups", "x-email"})
+    assert for_app(claims(sub="jo", groups=["x" * 9000]), CUT) == ({"x-user-id": "jo"}, {"x-groups", "x-email"})
+
+
+@given(st.lists(st.text(alphabet="ab, é", max_size=4000), max_size=12), st.text(max_size=9000), st.booleans())
+def test_whatever_is_too_long_the_block_fits(groups: list[str], email: str, cut: bool) -> None:
+    """And each header is set or removed all the same."""
+    rules = CUT if cut else OMIT
+    known = claims(sub="jo", groups=groups, email=email)
+    answer = unless_refused(Reason.TOKEN_CLAIMS_INVALID, lambda: for_app(known, rules))
+    if answer is None:  # a control character
+        return
+    told, removed = answer
+
+    assert len(OwnedHeaders(rules).for_app(PEER, known).lines) <= MAX_BYTES
+    assert set(told) | removed == {"x-user-id", "x-groups", "x-email"}
+    assert told["x-user-id"] == "jo"
+
+
 @pytest.mark.parametrize(
     ("path", "found"),
     [
@@ -218,10 +269,37 @@ def test_headers_beyond_what_envoy_takes_are_refused() -> None:
         ("sub.sub", None),
         ("nothing", None),
         ("", None),
+        (("kubernetes.io", "namespace"), "shop"),
+        ("kubernetes.io.namespace", None),
+        (("kubernetes.io", "nothing"), None),
+        (("kubernetes", "io"), None),
+        (("sub",), "u1"),
+        (("realm_access.roles",), None),
     ],
 )
-def test_a_claim_is_found_at_its_path(path: str, found: object) -> None:
-    """A whole name goes first: a namespaced claim is a URL with dots."""
-    values: dict[str, object] = {"sub": "u1", "realm_access": {"roles": ["a"]}, "https://x.example/tenant": "t1"}
+def test_a_claim_is_found_at_its_path(path: str | tuple[str, ...], found: object) -> None:
+    """A whole name is as good as a way: a namespaced claim is a URL with dots. A list of names says which is meant."""
+    values = from_python(
+        {
+            "sub": "u1",
+            "realm_access": {"roles": ["a"]},
+            "https://x.example/tenant": "t1",
+            "kubernetes.io": {"namespace": "shop"},
+        }
+    )
 
     assert claim_at(values, path) == found
+
+
+def test_a_name_with_dots_that_could_mean_two_claims_is_refused() -> None:
+    """A provider's mapper writes one of them, and a user's own attribute the other; a list of names says which."""
+    both = from_python({"realm_access.roles": ["admin"], "realm_access": {"roles": ["customer"]}})
+
+    with pytest.raises(Rejected) as refusal:
+        claim_at(both, "realm_access.roles")
+    assert refusal.value.reason is Reason.TOKEN_CLAIMS_INVALID
+    assert "realm_access.roles" in refusal.value.detail
+    assert claim_at(both, ("realm_access", "roles")) == ["customer"]
+    assert claim_at(both, ("realm_access.roles",)) == ["admin"]
+    for name, nothing in (("realm_access.roles", None), ("realm_access", {}), ("realm_access", None)):
+        claim_at({**both, name: nothing}, "realm_access.roles")
