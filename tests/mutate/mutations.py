@@ -21,6 +21,7 @@ _STRONG_KEYS = ("tests/unit/test_strong_keys.py",)
 _KEY_SOURCE = ("tests/unit/credentials/test_key_source.py",)
 _BINDING = ("tests/unit/identity/test_client_binding.py",)
 _SERVICE_TOKENS = ("tests/unit/identity/test_service_tokens.py", *_BINDING)
+_PROXIES = ("tests/integration/envoy/test_proxies_before_us.py",)
 _GATE = ("tests/unit/ingress/test_gate.py",)
 _HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
 _SERVICE = ("tests/unit/supervisor/test_decision_service.py",)
@@ -435,9 +436,13 @@ def _envoy() -> list[Mutation]:
         Mutation("a client writes about its own certificate", f"{_SRC}/headers.py",
                  'STRIPPED_PREFIXES = ("x-authz-", ', 'STRIPPED_PREFIXES = ("x-nothing-", ', _HYGIENE),
         Mutation("an identity that another proxy would tell passes", f"{_SRC}/envoy/listeners.py",
-                 "headers.CERTIFICATE_PREFIXES), headers.FORWARDED_STRIPPED", "headers.CERTIFICATE_PREFIXES)", _HYGIENE),
+                 "filters.early_removal(removed, prefixes, forwarded)", "filters.early_removal(removed, prefixes)", _HYGIENE),
         Mutation("one malformed stream ends its neighbours", f"{_SRC}/envoy/listeners.py",
                  '    "override_stream_error_on_invalid_http_message": True,\n', "", ("tests/integration/envoy/test_odd_requests.py",)),
+        Mutation("everybody says where he calls from", f"{_SRC}/envoy/listeners.py",
+                 'chains = [{**trusted, "filter_chain_match": proxies.match}, *chains]', "chains = [trusted]", _PROXIES),
+        Mutation("a stranger begins with a PROXY header", f"{_SRC}/envoy/listeners.py",
+                 "    elif proxies.match:\n", "    elif False:\n", _PROXIES),
         Mutation("a client certificate is a matter of taste", f"{_SRC}/envoy/tls.py",
                  'require_client_certificate=tls.client_auth == "require",', "require_client_certificate=False,",
                  _HANDSHAKES),

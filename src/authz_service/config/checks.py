@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from authz_service.config.addresses import EVERY_ADDRESS, Address
 from authz_service.config.egress_checks import egress_findings, exchange_findings
 from authz_service.config.header_checks import header_findings
-from authz_service.config.model import Config, Endpoint, HttpTls, Introspection, JwtIssuer, PolicyConfig, Route
+from authz_service.config.model import Config, Endpoint, Http, HttpTls, Introspection, JwtIssuer, PolicyConfig, Route
 from authz_service.config.places import Finding, Place
 from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 from authz_service.config.values import http_url
@@ -21,6 +21,7 @@ _MTLS: Place = ("proxy", "mtls")
 def cross_findings(config: Config) -> Iterator[Finding]:
     """Everything that does not fit together."""
     if config.proxy.enabled:
+        yield from _trusted_proxies(config.http)
         yield from _tls(config)
         yield from _mtls(config)
         yield from _tokens(config)
@@ -59,6 +60,17 @@ def _name(config: Config) -> Iterator[Finding]:
     ):
         found = "is missing, and there is neither an OAuth2 client nor a policy_query to take it from"
         yield Finding(("service", "name"), found, "name the service, such as order-service", (("egress", "targets"),))
+
+
+def _trusted_proxies(http: Http) -> Iterator[Finding]:
+    place: Place = ("http", "trusted_proxies")
+    for index, network in enumerate(http.trusted_proxies):
+        if network.endswith("/0"):
+            fix = "write the addresses of your balancers only"
+            yield Finding((*place, index), f"{network} is everybody, so anybody could say where he calls from", fix)
+    if http.proxy_protocol and not http.trusted_proxies:
+        fix = "list the addresses of your balancers in http.trusted_proxies, or remove proxy_protocol"
+        yield Finding(("http", "proxy_protocol"), "but nobody is trusted to write it", fix, (place,))
 
 
 def _tls(config: Config) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from authz_service.config.values import (
     File,
     HeaderName,
     ListenAddress,
+    Network,
     PolicyQuery,
     RoutePath,
     ServiceUrl,
@@ -109,7 +110,7 @@ class Http(Section):
 
     addr: ListenAddress = Field(
         default=Address(EVERY_ADDRESS, 8443),
-        description="Where the ingress listens.",
+        description="Where the ingress listens: `:8443` on every IPv4 address, `[::]:8443` on those of IPv6 too.",
         examples=[":8443"],
     )
     tls: HttpTls = HttpTls()
@@ -118,6 +119,17 @@ class Http(Section):
     )
     max_connections: int = Field(
         default=1000, ge=1, le=1_000_000, description="Connections above this number are closed at once."
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        description="Balancers and proxies in front of the sidecar, by address. What they say in X-Forwarded-For is "
+        "the caller's address, in records, limits and for the service; their X-Forwarded-Proto, -Host and -Port pass.",
+        examples=[["10.0.0.0/8"]],
+    )
+    proxy_protocol: bool = Field(
+        default=False,
+        description="Whether `trusted_proxies` begin each connection with a PROXY header (version 1 or 2) in place of "
+        "these. Connections of others are closed.",
     )
     limits: Limits = Limits()
     timeouts: HttpTimeouts = HttpTimeouts()

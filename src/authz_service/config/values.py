@@ -5,6 +5,7 @@ Every ValueError is a sentence for the reader of a problem report: it says what 
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, cast
 
@@ -42,6 +43,13 @@ def _ip(text: str) -> str:
     if not is_ip(text):
         raise ValueError("write an IP address, such as 127.0.0.1; a name cannot stand for a name")
     return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError("write a network, such as 10.0.0.0/8 or fd00::/8, or an IP address") from None
 
 
 def _host(text: str) -> str:
@@ -246,6 +254,7 @@ HttpUrl = Annotated[str, AfterValidator(http_url), _described("URL", r"^https?:/
 File = Annotated[Path, _parsed_by(_path, Path), _PRINTED, _described("path", minLength=1)]
 FileOrDash = Annotated[str, AfterValidator(_file_or_dash), _described("path or -", minLength=1)]
 IpAddress = Annotated[str, AfterValidator(_ip), _described("IP address", r"^[0-9a-fA-F.:]+$")]
+Network = Annotated[str, AfterValidator(_network), _described("network", r"^[0-9a-fA-F.:]+(/\d{1,3})?$")]
 HostName = Annotated[str, AfterValidator(_host), _described("host name")]
 HeaderName = Annotated[str, AfterValidator(_header), _described("header name", r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 CleanPath = Annotated[str, AfterValidator(_clean_path), _described("URL path", r"^/")]

@@ -18,7 +18,7 @@ class Request(NamedTuple):
     authorization: str | None  # the whole header value; None = absent
     correlation_id: str  # as it arrived; unchecked
     extracted: dict[str, str]  # configured `headers.extract`: lower-case name -> value, absent ones are absent
-    remote: str  # the address of the TCP peer
+    remote: str  # the address of the TCP peer, or what a trusted proxy says
     listener: bytes = b""  # the tag of the listener that accepted the connection (headers.listener_tag)
 
 

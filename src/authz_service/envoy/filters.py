@@ -33,21 +33,33 @@ def owned_headers(config: Config) -> tuple[str, ...]:
     return tuple(sorted(names | ({wanted.inject_user_id.lower()} if wanted.inject_user_id else set())))
 
 
-def early_removal(names: Collection[str], prefixes: Iterable[str], *patterns: str) -> Message:
+def early_removal(names: Collection[str], prefixes: Iterable[str], forwarded: Iterable[str] | None = None) -> Message:
     """Before anything else looks at the request: our own names, in whatever case, number or form (SECURITY T1, T4).
 
-    `_` counts as `-`, as many services read it; a client's name with `_` is refused anyway.
+    `_` counts as `-`, as many services read it; a client's name with `_` is refused anyway. Of X-Forwarded-* only
+    `forwarded` is left.
     """
     spellings = {*names, *map(headers.spelled, names)}
     removals: list[Json] = [{"remove": name} for name in sorted(spellings)]
     matchers: list[Message] = [{"prefix": prefix, "ignore_case": True} for prefix in prefixes]
-    matchers += [{"safe_regex": {"regex": pattern}} for pattern in patterns]
+    if forwarded is not None:
+        matchers.append({"safe_regex": {"regex": headers.FORWARDED_PREFIX + _anything_but({*forwarded})}})
     removals += [{"remove_on_match": {"key_matcher": matcher}} for matcher in matchers]
     return extension(
         "envoy.http.early_header_mutation.header_mutation",
         "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
         mutations=removals,
     )
+
+
+def _anything_but(words: set[str]) -> str:
+    """As a regular expression without lookahead, which RE2 has not."""
+    heads = sorted({word[0] for word in words if word})
+    if not heads:
+        return ".+"
+    others = [f"[^{''.join(heads)}].*"]
+    others += [head + _anything_but({word[1:] for word in words if word.startswith(head)}) for head in heads]
+    return f"(?:{'|'.join(others)}){'' if '' in words else '?'}"
 
 
 def correlation() -> list[Message]:

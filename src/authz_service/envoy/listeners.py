@@ -9,10 +9,10 @@ from authz_service.envoy.clusters import TRACES_CLUSTER
 from authz_service.envoy.cors import cors_filter
 from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
 from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.proxies import HANDSHAKE, proxies_before_us
 from authz_service.envoy.routes import exchanges
 
 _BUFFER = 32768
-_HANDSHAKE = "5s"
 _IGNORED_UPGRADES: list[Json] = [
     {"prefix": "TLS/", "ignore_case": True},
     {"prefix": "HTTP/", "ignore_case": True},
@@ -38,9 +38,24 @@ def has_egress(config: Config) -> bool:
 
 
 def ingress_listener(config: Config, paths: StatePaths) -> Message:
+    http, proxies = config.http, proxies_before_us(config)
+    chains = [_ingress_chain(config, paths, forwarded=headers.FORWARDED_KEPT, **proxies.ignored)]
+    if proxies.believed:
+        trusted = _ingress_chain(config, paths, forwarded=headers.FORWARDED_TRUSTED, **proxies.believed)
+        chains = [{**trusted, "filter_chain_match": proxies.match}, *chains]
+    elif proxies.match:
+        chains = [{**chains[0], "filter_chain_match": proxies.match}]  # who fits none is not served
+    log = config.audit.access_log
+    extra: Message = {"access_log": [access_log.connection_log(log, config.service.name)]} if log else {}
+    return _listener("ingress", _ip(http.addr), chains, {**extra, **proxies.of_listener})
+
+
+def _ingress_chain(config: Config, paths: StatePaths, *, forwarded: Sequence[str], **from_where: Json) -> Message:
+    """`forwarded`: which of X-Forwarded-* are left; `from_where`: how the caller's address is found."""
     removed = [*headers.STRIPPED, *filters.owned_headers(config)]
-    if config.http.tls.client_auth != "require":
+    if config.http.tls.client_auth != "require" and forwarded != headers.FORWARDED_TRUSTED:
         removed.append(headers.FORWARDED_FOR)  # a stranger's word on where the request came from
+    prefixes = (*headers.STRIPPED_PREFIXES, *headers.CERTIFICATE_PREFIXES)
     connections = _connections(
         config,
         paths,
@@ -56,21 +71,15 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
             *limits.per_user(config),
             filters.router(),
         ],
-        use_remote_address=True,
         escaped_slashes_pass=any(route.encoded_slashes for route in config.proxy.routes),  # the gate knows where
-        early_header_mutation_extensions=[
-            filters.early_removal(
-                removed, (*headers.STRIPPED_PREFIXES, *headers.CERTIFICATE_PREFIXES), headers.FORWARDED_STRIPPED
-            )
-        ],
+        early_header_mutation_extensions=[filters.early_removal(removed, prefixes, forwarded)],
+        **from_where,
     )
-    chain: dict[str, Json] = {"filters": [connections]}
+    chain: Message = {"filters": [connections]}
     if config.http.tls.enabled:
         chain["transport_socket"] = tls.ingress_tls(config.http.tls, paths)
-        chain["transport_socket_connect_timeout"] = _HANDSHAKE
-    log = config.audit.access_log
-    extra: Message = {"access_log": [access_log.connection_log(log, config.service.name)]} if log else {}
-    return _listener("ingress", _ip(config.http.addr), chain, extra)
+        chain["transport_socket_connect_timeout"] = HANDSHAKE
+    return chain
 
 
 def egress_listener(config: Config, paths: StatePaths) -> Message:
@@ -90,7 +99,7 @@ def egress_listener(config: Config, paths: StatePaths) -> Message:
         trusting=not config.egress.strict,
         strip_any_host_port=True,
     )
-    return _listener("egress", _egress_address(config.egress), {"filters": [connections]}, {})
+    return _listener("egress", _egress_address(config.egress), [{"filters": [connections]}], {})
 
 
 def _egress_address(egress: Egress) -> Message:
@@ -101,10 +110,11 @@ def _egress_address(egress: Egress) -> Message:
 
 
 def _ip(address: Address) -> Message:
-    return {"socket_address": {"address": address.host, "port_value": address.port}}
+    both: Message = {"ipv4_compat": True} if address.host == "::" else {}
+    return {"socket_address": {"address": address.host, "port_value": address.port, **both}}
 
 
-def _listener(name: str, address: Message, chain: Message, extra: Message) -> Message:
+def _listener(name: str, address: Message, chains: Sequence[Message], extra: Message) -> Message:
     """Without SO_REUSEPORT a second sidecar on the same port is refused instead of sharing it (SECURITY T22)."""
     return message(
         "config.listener.v3.Listener",
@@ -112,7 +122,7 @@ def _listener(name: str, address: Message, chain: Message, extra: Message) -> Me
         address=address,
         enable_reuse_port=False,
         per_connection_buffer_limit_bytes=_BUFFER,
-        filter_chains=[chain],
+        filter_chains=chains,
         **extra,
     )
 

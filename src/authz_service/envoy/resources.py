@@ -143,8 +143,9 @@ def _inlined(listener: Message, routes: Mapping[str, Message]) -> Message:
     """RDS replaced by the routes themselves."""
     text = json.dumps(listener)
     copy = json.loads(text)
-    manager = copy["filter_chains"][0]["filters"][0]["typed_config"]
-    manager["route_config"] = _without_type(routes[manager.pop("rds")["route_config_name"]])
+    for chain in copy["filter_chains"]:
+        manager = chain["filters"][0]["typed_config"]
+        manager["route_config"] = _without_type(routes[manager.pop("rds")["route_config_name"]])
     result: Message = copy
     return result
 

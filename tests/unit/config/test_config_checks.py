@@ -205,6 +205,18 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         "at most 300ms",
     ),
     ("proxy.mode", {"proxy.mode": "reverse_proxy"}, {"proxy.mode": "decision_only"}, "reverse_proxy"),
+    (
+        "http.trusted_proxies[1]",
+        {"http.trusted_proxies": ["10.0.0.0/8", "fd00::/8", "192.0.2.7"], "http.proxy_protocol": "true"},
+        {"http.trusted_proxies": ["10.0.0.0/8", "::/0"]},
+        "your balancers only",
+    ),
+    (
+        "http.proxy_protocol",
+        {"http.proxy_protocol": "true", "http.trusted_proxies": ["192.0.2.7"]},
+        {"http.proxy_protocol": "true"},
+        "http.trusted_proxies",
+    ),
     ("proxy.routes[1].path", {}, {"proxy.routes.1.path": "/orders/**"}, "keep one, or give each its own methods"),
     (
         "proxy.routes[1].path",

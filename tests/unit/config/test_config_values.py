@@ -61,6 +61,11 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
         ["app:9000", "unix://a", "http://a/b", "http://a?b", ""],
     ),
     (
+        "http.trusted_proxies",
+        [["10.0.0.0/8"], ["192.0.2.7", "fd00::/8"]],
+        [["10.0.0.1/8"], ["balancer"], ["10.0.0.0/33"], [""], "10.0.0.0/8"],
+    ),
+    (
         "proxy.cors.allow_origins",
         [["https://app.example.com"], ["http://localhost:3000", "https://[::1]:8443"]],
         [["*"], ["https://a/"], ["app"], ["null"], ["https://A"], ["https://a:443"], ["https://a.*"], "https://a"],
