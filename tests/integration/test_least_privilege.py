@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar
+from tests.support.other_user import NOBODY, make_reachable, make_theirs
 
-import authz_service
-
-NOBODY = 65534
 # Its own mount namespace, in which everything is read-only but the state directory, and then another user for good.
 _SCRIPT = """
 set -e
@@ -31,8 +28,7 @@ def test_it_runs_as_nobody_on_a_read_only_root(live: Live) -> None:
     live.mesh.folder.chmod(0o711)
     state = sidecar.folder / "state"
     state.mkdir()
-    for path in (sidecar.folder, *sidecar.folder.rglob("*")):
-        shutil.chown(path, NOBODY, NOBODY)
+    make_theirs(sidecar.folder)
     script = _SCRIPT.format(nobody=NOBODY, state=state, make_reachable=make_reachable(sidecar.folder / "stage"))
     john = live.user("john")
     with sidecar.echo:
@@ -56,17 +52,3 @@ def test_it_runs_as_nobody_on_a_read_only_root(live: Live) -> None:
             if sidecar.process is not None:
                 sidecar.process.kill()
                 sidecar.process.wait()
-
-
-def make_reachable(stage: Path) -> str:
-    """Shell lines that let everybody reach interpreter and code where a folder above them is closed to others."""
-    lines = []
-    wanted = {Path(sys.base_prefix), Path(sys.prefix), Path(authz_service.__path__[0]).parent}
-    closed = {parent for path in wanted for parent in path.parents if not parent.stat().st_mode & 0o001}
-    for number, top in enumerate(sorted(top for top in closed if not closed & set(top.parents))):
-        inside = sorted(path for path in wanted if top in path.parents)
-        staged = [(path, stage / f"{number}-{index}") for index, path in enumerate(inside)]
-        lines += [f"mkdir -p {place}; mount --rbind {path} {place}" for path, place in staged]
-        lines += [f"mount -t tmpfs -o mode=755 none {top}"]
-        lines += [f"mkdir -p {path}; mount --rbind {place} {path}" for path, place in staged]
-    return "\n".join(lines)

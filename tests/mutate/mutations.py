@@ -43,6 +43,9 @@ _RENEWED = ("tests/integration/test_reload_certificates.py",)
 _LISTS = ("tests/unit/credentials/test_revocation_lists.py", "tests/unit/identity/test_peers_since_the_handshake.py")
 _BYTES = ("tests/integration/envoy/test_same_bytes.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
+_FILTERS = ("tests/unit/walls/test_filters.py",)
+_TAKEN_OVER = ("tests/integration/test_taken_over_worker.py",)
+_HANDOVER = ("tests/unit/supervisor/test_handover.py",)
 
 _STATE_DIR = ("tests/unit/supervisor/test_state_dir.py",)
 _BUNDLE = ("tests/unit/policy/test_bundle.py",)
@@ -339,8 +342,8 @@ def _audit() -> list[Mutation]:
                  "        self.broken = True\n", "", _AUDIT),
         Mutation("a kill in mid-record is forgotten", f"{folder}/chain.py",
                  "self.broken = self._begun != self._seq or", "self.broken =", _AUDIT),
-        Mutation("a torn last line is not ended", f"{folder}/sink.py",
-                 "stat.S_ISREG(found.st_mode) and self._ends_in_mid_line()", "False", _AUDIT),
+        Mutation("a torn last line is not ended", f"{folder}/destinations.py",
+                 "stat.S_ISREG(found.st_mode) and _ends_in_mid_line(descriptor)", "False", _AUDIT),
         Mutation("two processes write one chain", f"{folder}/chain.py",
                  "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB", _AUDIT),
         Mutation("the key stands still", f"{folder}/seal.py",
@@ -516,6 +519,44 @@ def _workers_and_sources() -> list[Mutation]:
     ]  # fmt: skip
 
 
+def _walls() -> list[Mutation]:
+    folder = f"{_SRC}/walls"
+    return [
+        Mutation("a worker may what is not on its list", f"{folder}/seccomp.py",
+                 "return _program([*steps, _answer(_REFUSE)])", "return _program([*steps, _answer(_ALLOW)])", _FILTERS),
+        Mutation("what is hostile is only refused", f"{folder}/seccomp.py",
+                 "for step in _if_number(number, [_answer(_KILL)])]", "for step in _if_number(number, [_answer(_REFUSE)])]", _FILTERS),
+        Mutation("another ABI's number is taken for ours", f"{folder}/seccomp.py",
+                 "(_EQUAL, 1, 0, architecture.mark),", "(_EQUAL, 1, 1, architecture.mark),", _FILTERS),
+        Mutation("x32 is a way around the filter", f"{folder}/seccomp.py", "_X32 = 0x40000000", "_X32 = 0x80000000", _FILTERS),
+        Mutation("what appends can be made to overwrite", f"{folder}/seccomp.py",
+                 "_if_equal([_F_SETFL], _REFUSE)", "_if_equal([_F_SETFL], _ALLOW)", _FILTERS),
+        Mutation("a worker forks", f"{folder}/seccomp.py", "_if_bit(_THREAD, _ALLOW)", "_if_bit(0xFFFFFFFF, _ALLOW)", _FILTERS),
+        Mutation("a worker signals whom it likes", f"{folder}/seccomp.py",
+                 "_if_equal([pid], _ALLOW), _answer(_REFUSE)", "_if_equal([pid], _ALLOW), _answer(_ALLOW)", _FILTERS),
+        Mutation("a worker lifts its limits", f"{folder}/seccomp.py",
+                 "(_EQUAL, 0, 1, 0), _answer(answer)]", "(_EQUAL, 0, 0, 0), _answer(answer)]", _FILTERS),
+        Mutation("Landlock is prepared and not used", f"{folder}/landlock.py",
+                 '        call("landlock_restrict_self", ruleset, 0)\n', "", _FILTERS),
+        Mutation("Landlock lets TCP through", f"{folder}/landlock.py", "_TCP = {4: 0b11}", "_TCP = {4: 0}", _FILTERS),
+        Mutation("Landlock lets signals through", f"{folder}/landlock.py", "_SCOPES = {6: 0b11}", "_SCOPES = {6: 0b01}", _FILTERS),
+        Mutation("workers stay root", f"{folder}/raising.py", "    if os.geteuid() == 0:\n", "    if False:\n", _FILTERS),
+        Mutation("the control plane's memory lies open", f"{folder}/raising.py", "prctl(SET_DUMPABLE, 0)", "prctl(SET_DUMPABLE, 1)", _TAKEN_OVER),
+        Mutation("workers without walls", f"{_SRC}/supervisor/worker.py", "    missing += around_worker()\n", "", _TAKEN_OVER),
+        Mutation("a worker keeps what the nursery had open", f"{_SRC}/supervisor/worker.py",
+                 "            os.closerange(low + 1, high)\n", "            pass\n", _TAKEN_OVER),
+        Mutation("the vetting has no walls", f"{_SRC}/policy/load_gate_child.py", "    around_worker()\n", "",
+                 ("tests/unit/policy/test_load_gate.py",)),
+        Mutation("required walls are a wish", f"{_SRC}/supervisor/worker_hub.py",
+                 "            if not (self.require_walls and worker.missing_walls):", "            if True:",
+                 ("tests/integration/test_required_walls.py",)),
+        Mutation("a worker has anybody dialled", f"{_SRC}/supervisor/handover.py",
+                 "if server not in self._servers:", "if False:", _HANDOVER),
+        Mutation("a worker has any file mended", f"{_SRC}/supervisor/handover.py",
+                 "path == self._rules.audit_path and", "", _HANDOVER),
+    ]  # fmt: skip
+
+
 MUTATIONS = (
     *_identity(),
     *_ingress(),
@@ -526,5 +567,6 @@ MUTATIONS = (
     *_exchange(),
     *_envoy(),
     *_workers_and_sources(),
+    *_walls(),
     *rego(),
 )

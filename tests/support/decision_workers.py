@@ -165,6 +165,7 @@ def nursery_command(folder: Path, sockets: Sequence[int]) -> list[str]:
         "--parent", str(os.getpid()),
         "--service", "order-service",
         "--control-socket", str(folder / "control.sock"),
+        "--handover-socket", str(folder / "handover.sock"),
         "--decision-sockets", *map(str, sockets),
     ]  # fmt: skip
 

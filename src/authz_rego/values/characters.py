@@ -48,13 +48,13 @@ def lower_table() -> dict[int, int]:
 @cache
 def orbits() -> dict[int, tuple[int, ...]]:
     """All code points that are the same when case is ignored, for each that has others: K, k and the Kelvin sign."""
-    return {code: tuple(orbit) for orbit in _document()["orbits"] for code in orbit}
+    return {code: tuple(orbit) for orbit in document()["orbits"] for code in orbit}
 
 
 @cache
 def categories() -> dict[str, Ranges]:
     """Go's unicode.Categories: `Lu`, `L`, `LC` …"""
-    leaves: dict[str, list[int]] = _document()["categories"]
+    leaves: dict[str, list[int]] = document()["categories"]
     parts: dict[str, tuple[str, ...]] = dict(_UNIONS)
     for name in leaves:
         parts[name[0]] = (*parts.get(name[0], ()), name)
@@ -65,13 +65,13 @@ def categories() -> dict[str, Ranges]:
 @cache
 def category_aliases() -> dict[str, str]:
     """Go's unicode.CategoryAliases: `Letter` is `L`."""
-    return dict(_document()["category_aliases"])
+    return dict(document()["category_aliases"])
 
 
 @cache
 def scripts() -> dict[str, Ranges]:
     """Go's unicode.Scripts: `Greek` …"""
-    return {name: tuple(found) for name, found in _document()["scripts"].items()}
+    return {name: tuple(found) for name, found in document()["scripts"].items()}
 
 
 def union(*many: Ranges) -> Ranges:
@@ -105,13 +105,13 @@ def _printable() -> Ranges:
 
 
 def _mapping(name: str) -> dict[int, int]:
-    flat: list[int] = _document()[name]  # first, last, step, what is added: four numbers a run
+    flat: list[int] = document()[name]  # first, last, step, what is added: four numbers a run
     runs = zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True)
     return {code: code + added for first, last, step, added in runs for code in range(first, last + 1, step)}
 
 
 @cache
-def _document() -> dict[str, Any]:
+def document() -> dict[str, Any]:
     text = files("authz_rego.values").joinpath("characters.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found

@@ -12,6 +12,7 @@ import mmap
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from hmac import digest
 from pathlib import Path
 from typing import NamedTuple
@@ -116,12 +117,16 @@ def _boot() -> bytes:
     return _BOOT.read_bytes() if _BOOT.exists() else b""
 
 
+def open_memory(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
 class Chain:
     """One writer's end of its chain. `seal` a line, write it, then say `written`, `not_written` or neither."""
 
-    def __init__(self, path: str, slot: int) -> None:
+    def __init__(self, path: str, slot: int, opened: Callable[[str], int] = open_memory) -> None:
         """Without a path the chain lives and ends with us. Raises AuditUnavailable, also while a predecessor lives."""
-        self._memory, self._lock = _shared(path, slot) if path else _private()
+        self._memory, self._lock = _shared(path, slot, opened) if path else _private()
         start = _HEADER + slot * _SLOT
         self._words = words = memoryview(self._memory)[start : start + _CHAINS].cast("Q")
         self.writer = _writer(self._memory, slot)
@@ -187,10 +192,10 @@ def _private() -> tuple[mmap.mmap, int]:
     return memory, -1
 
 
-def _shared(path: str, slot: int) -> tuple[mmap.mmap, int]:
+def _shared(path: str, slot: int, opened: Callable[[str], int]) -> tuple[mmap.mmap, int]:
     """And the descriptor that holds the lock: two processes of one slot would fork its chain (fcntl(2), F_SETLK)."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = opened(path)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SLOT, _HEADER + slot * _SLOT)
         return mmap.mmap(descriptor, _SIZE), descriptor
     except BlockingIOError:

@@ -7,6 +7,7 @@ of docs/configuration.md and docs/config.schema.json.
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -117,6 +118,11 @@ class Runtime(Section):
         le=64,
         description="Processes that decide; the last one stands by and answers where another fails. With one, a crash "
         "of it is felt by callers. One keeps up with one of `envoy_threads` unless policies are slow.",
+    )
+    walls: Literal["if_possible", "required"] = Field(
+        default="if_possible",
+        description="What the workers do where the kernel lacks a wall around them (seccomp, Landlock): decide behind "
+        "the others, and `/readyz` says so; or decide nothing.",
     )
     drain: Duration = Field(
         default=30.0,

@@ -56,6 +56,10 @@ class StatePaths:
         return self.run / "control.sock"
 
     @property
+    def handover_socket(self) -> Path:
+        return self.run / "handover.sock"
+
+    @property
     def admin_socket(self) -> Path:
         return self.root / "admin.sock"
 

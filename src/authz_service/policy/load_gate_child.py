@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from authz_rego.at_hand import bring_everything
 from authz_service.errors import Problem
 from authz_service.policy.load_gate import CPU_SECONDS, MEMORY_BYTES, GateLine, GateRequest
 from authz_service.policy.vetting import problems_of
+from authz_service.walls.raising import around_worker, leave_root
 
 
 def main() -> None:
@@ -20,6 +22,9 @@ def main() -> None:
     ):
         resource.setrlimit(limit, (value, value))
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=GateRequest)
+    bring_everything()
+    leave_root()
+    around_worker()
     problems: Sequence[Problem] = problems_of(request.source, request.samples, _announce, request.budget)
     signal.setitimer(signal.ITIMER_PROF, 0)
     _say(GateLine(problems=tuple(problems)))

@@ -7,6 +7,8 @@ the decision's id, so an answer belongs to one decision, and is used up by it.
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import cast
@@ -29,6 +31,9 @@ _UNDEFINED = Verdict(Reason.POLICY_UNDEFINED, (), None)
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
+Dial = Callable[[PolicyServer], Awaitable[socket.socket]]
+
+
 class _Body(msgspec.Struct):
     """OPA's answer; other members (`decision_id`, `warning`) are its own. Undefined is no `result` at all."""
 
@@ -44,8 +49,10 @@ class OpaServer:
 
     reads: Reads = None  # its policies may read anything: the whole document is sent
 
-    def __init__(self, rules: PolicyServer) -> None:
+    def __init__(self, rules: PolicyServer, connect: Dial | None = None) -> None:
+        """`connect`: whoever may open connections (`walls`); by default we do."""
         self._rules = rules
+        self._connect = connect or dial
         path = "/v1/" + rules.query.replace(".", "/")
         self._head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -96,7 +103,7 @@ class OpaServer:
                     return await self._on(connection, question)
                 except ConnectionError:
                     break
-        return await self._on(await _connected(self._rules), question)
+        return await self._on(await _on_socket(await self._connect(self._rules)), question)
 
     async def _on(self, connection: _Connection, question: bytes) -> tuple[int, bytes]:
         try:
@@ -114,7 +121,7 @@ async def health_problem(rules: PolicyServer) -> str:
     question = b"GET /health?bundles HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(rules.timeout):
-            connection = await _connected(rules)
+            connection = await _on_socket(await dial(rules))
             try:
                 status, _ = await connection.ask(question)
             finally:
@@ -126,12 +133,30 @@ async def health_problem(rules: PolicyServer) -> str:
     return "" if status == HTTPStatus.OK else f"it answers with status {status}: its bundles are not there yet"
 
 
-async def _connected(rules: PolicyServer) -> _Connection:
+async def dial(rules: PolicyServer) -> socket.socket:
+    """A connection to it. Raises OSError."""
     loop = asyncio.get_running_loop()
     if rules.socket:
-        _, connection = await loop.create_unix_connection(_Connection, rules.socket)
-    else:
-        _, connection = await loop.create_connection(_Connection, rules.host, rules.port)
+        return await _connected(socket.AF_UNIX, rules.socket)
+    (family, _, _, _, address), *_ = await loop.getaddrinfo(rules.host, rules.port, type=socket.SOCK_STREAM)
+    return await _connected(family, address)
+
+
+async def _connected(family: int, address: str | tuple[object, ...]) -> socket.socket:
+    end = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        end.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(end, address)
+    except BaseException:
+        end.close()
+        raise
+    return end
+
+
+async def _on_socket(end: socket.socket) -> _Connection:
+    loop = asyncio.get_running_loop()
+    create = loop.create_unix_connection if end.family == socket.AF_UNIX else loop.create_connection
+    _, connection = await create(_Connection, sock=end)
     return connection
 
 

@@ -14,7 +14,6 @@ from authz_service.supervisor.control_questions import ControlQuestions, Needed
 from authz_service.supervisor.decision_service import DecisionService
 from authz_service.supervisor.egress_decisions import Question
 from authz_service.supervisor.flight_recorder import FlightRecorder
-from authz_service.supervisor.hang_watch import STOPPED, state_of
 from authz_service.supervisor.rules_in_use import RulesInUse
 
 # Below Envoy's per-try timeout (0.4 s): a slow identity provider gives 503 for this token, not a second try elsewhere.
@@ -106,7 +105,7 @@ class Answering:
         request = service.read(method, target, found)
         while (standing := service.standing(request)) is not None:
             slot, is_the_same = standing
-            if state_of(self._flight.pid_of(slot)) in STOPPED:
+            if self._flight.is_stopped(slot):
                 if is_the_same:
                     self._flight.take_over(slot)
                 break

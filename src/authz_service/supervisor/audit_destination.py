@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from authz_service.audit.sink import STANDARD_OUTPUT
+from authz_service.audit.destinations import STANDARD_OUTPUT
 from authz_service.config.loader import line_of
 from authz_service.config.model import Config
 from authz_service.errors import ConfigProblems, Problem

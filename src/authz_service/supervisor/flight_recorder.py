@@ -24,6 +24,7 @@ _FILED = 64  # questions, a divisor of 256; a slot is ended at most some four ti
 
 _FILINGS = 0  # one byte: how many were filed, modulo 256; the nursery alone writes it
 _BEATS = 64  # one byte per slot: how often the worker's loop has turned, modulo 256
+_STOPPED = 128  # one byte per slot: whether its worker is stopped by a signal; the nursery alone writes it
 _PAGE = 4096
 _HEAD = 64  # bytes
 _ROOM = 512 << 10  # bytes for a question: at most 128 KiB of latin-1, of which each may become two in UTF-8
@@ -54,7 +55,7 @@ class FlightRecorder:
         """`now` is the same clock in every process."""
         self.now = now
         self._workers = workers
-        self._heads = _page_end(_BEATS + workers)
+        self._heads = _PAGE
         self._questions = _page_end(self._heads + workers * _HEAD)
         self._files = self._questions + workers * _ROOM
         # Pages that are never touched cost nothing.
@@ -104,9 +105,8 @@ class FlightRecorder:
                 with suppress(msgspec.MsgspecError, ValueError):  # it was read while it was written: it has just begun
                     yield slot, _decode(question)
 
-    def pid_of(self, slot: int) -> int:
-        pid: int = _Head.unpack_from(self._memory, self._heads + slot * _HEAD)[0]
-        return pid
+    def is_stopped(self, slot: int) -> bool:
+        return bool(self._memory[_STOPPED + slot])
 
     def take_over(self, slot: int) -> None:
         """We answer the question of that slot: if its worker dies, nothing about it is left to be told."""
@@ -132,6 +132,9 @@ class FlightRecorder:
 
     def beats(self, slot: int) -> int:
         return self._memory[_BEATS + slot]
+
+    def set_stopped(self, slot: int, *, stopped: bool) -> None:
+        self._memory[_STOPPED + slot] = stopped
 
     def file(self, slot: int, ending: Ending) -> bool:
         """The slot's worker is dead: keep the question that it was at, and clear the slot for the next worker.

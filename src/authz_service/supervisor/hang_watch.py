@@ -15,7 +15,6 @@ BEAT = 0.25  # seconds between two beats of a worker
 LOOK = 0.4  # seconds between two looks at it
 SILENT_LOOKS = 4
 SPUN = 10.0  # seconds of processor time without a beat; taking over the largest policy data needs less
-STOPPED = frozenset("Tt")  # by a signal, or by a debugger (proc(5))
 _NOT_RUNNABLE = frozenset("ST")  # a debugger's patience is not ours to judge; what waits for a disk cannot be ended
 
 

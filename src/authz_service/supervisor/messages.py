@@ -52,6 +52,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 
     slot: int
     pid: int
+    missing_walls: tuple[str, ...] = ()  # what the kernel does not have for them
 
 
 class Active(msgspec.Struct, frozen=True, tag="active"):

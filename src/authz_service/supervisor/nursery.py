@@ -19,7 +19,8 @@ from authz_service import logs
 from authz_service.supervisor.flight_recorder import Ending, FlightRecorder
 from authz_service.supervisor.hang_watch import LOOK, HangWatch, Look, seconds_of, state_of
 from authz_service.supervisor.parent_death import die_with_parent
-from authz_service.supervisor.worker import run_worker
+from authz_service.supervisor.worker import Doors, prepare, run_worker
+from authz_service.walls.raising import around_nursery, leave_root
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +34,22 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True, help="the control plane's process id")
     parser.add_argument("--service", required=True)
     parser.add_argument("--control-socket", required=True)
+    parser.add_argument("--handover-socket", required=True)
     parser.add_argument("--decision-sockets", type=int, nargs="+", required=True, help="listening, one for each worker")
     options = parser.parse_args()
     die_with_parent(options.parent)
     logs.configure(options.service)
+    prepare()
     gc.collect()
     gc.freeze()
-    _Nursery(options.control_socket, options.decision_sockets).run()
+    around_nursery()
+    _Nursery(options.control_socket, options.handover_socket, options.decision_sockets).run()
 
 
 class _Nursery:
-    def __init__(self, control_socket: str, decision_sockets: Sequence[int]) -> None:
+    def __init__(self, control_socket: str, handover_socket: str, decision_sockets: Sequence[int]) -> None:
         self._control_socket = control_socket
+        self._handover_socket = handover_socket
         self._decision_sockets = decision_sockets
         self._flight = FlightRecorder(len(decision_sockets))
         self._hang_watch = HangWatch(self._look_at)
@@ -69,10 +74,14 @@ class _Nursery:
 
     def _reap(self) -> None:
         while self._slots:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             if pid == 0:
                 return
+            if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
+                self._flight.set_stopped(self._slots[pid], stopped=os.WIFSTOPPED(status))
+                continue
             slot, now = self._slots.pop(pid), time.monotonic()
+            self._flight.set_stopped(slot, stopped=False)
             ending = _ending(status)
             had_a_question = self._flight.file(slot, ending)
             if self._stopping:
@@ -102,9 +111,11 @@ class _Nursery:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
-            die_with_parent(nursery)
             self._flight.sit(slot)
-            run_worker(self._flight, self._control_socket, self._decision_sockets[slot])
+            doors = Doors.connect(self._control_socket, self._handover_socket, self._decision_sockets[slot])
+            missing = leave_root()
+            die_with_parent(nursery)
+            run_worker(self._flight, doors, missing)
             code = 0
         except (ConnectionError, FileNotFoundError):
             code = 0  # the control plane is gone

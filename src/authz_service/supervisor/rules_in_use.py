@@ -22,6 +22,7 @@ from authz_service.supervisor.decision_copies import DecisionCopies
 from authz_service.supervisor.decision_service import DecisionService, Tally
 from authz_service.supervisor.egress_decisions import EgressDecisions
 from authz_service.supervisor.flight_recorder import FlightRecorder
+from authz_service.supervisor.handed_over import HandedOver
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class RulesInUse:
         introspections: Introspections,
         exchanged: ExchangedTokens,
         copies: DecisionCopies,
+        handed_over: HandedOver,
     ) -> None:
         self.exchange = False  # whether any of the rules so far have users' tokens exchanged
         self._flight = flight
@@ -43,6 +45,7 @@ class RulesInUse:
         self._introspections = introspections
         self._exchanged = exchanged
         self._copies = copies
+        self._handed_over = handed_over
         self._service: DecisionService | None = None
         self._previous: DecisionService | None = None  # judges what Envoy routed before it took over the new routes
         self._listeners: dict[bytes, frozenset[str]] = {}  # by tag: the headers that such a listener strips
@@ -78,7 +81,7 @@ class RulesInUse:
                 _give(tokens, keys)
         server = self._policy_server
         if last is None or rules.policy_server != last.policy_server:
-            server = None if rules.policy_server is None else OpaServer(rules.policy_server)
+            server = None if rules.policy_server is None else OpaServer(rules.policy_server, self._handed_over.dial)
         policy = engine or (AwaitedPolicy() if rules.policy_awaited else server)
         self._introspections.use(rules.issuers)
         gate = Gate(rules, peers, tokens, policy, self._introspections)
@@ -118,9 +121,10 @@ class RulesInUse:
         """Raises AuditUnavailable when the destination cannot be opened."""
         audit = self._audit
         if audit is None:
-            audit = AuditWriter(Chain(rules.audit_chain, self._flight.slot), AuditSink(rules.audit_path))
+            chain = Chain(rules.audit_chain, self._flight.slot, self._handed_over.open_chain)
+            audit = AuditWriter(chain, AuditSink(rules.audit_path, self._handed_over))
         elif self._rules is None or rules.audit_path != self._rules.audit_path:
-            audit.write_to(AuditSink(rules.audit_path))
+            audit.write_to(AuditSink(rules.audit_path, self._handed_over))
         audit.speak_for(rules.service, rules.zone)
         return audit
 

@@ -69,6 +69,7 @@ class Serving:
             self.outbound.introspect,
             self.decision_log.take,
             self.outbound.exchange,
+            require_walls=desired.config.runtime.walls == "required",
         )
 
     async def begin(self) -> None:

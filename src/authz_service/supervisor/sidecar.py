@@ -39,6 +39,7 @@ from authz_service.supervisor.reloads import SIGHUP, Reloads, warn_of_placeholde
 from authz_service.supervisor.serving import Serving
 from authz_service.supervisor.state_dir import StateDirectory, StateDirectoryUnusable
 from authz_service.supervisor.status import Status
+from authz_service.walls.raising import hide_memory
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ _PATIENCE = 5.0  # seconds for a child to end
 def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     """Run until SIGTERM or SIGINT. Raises AuthzServiceError when it cannot start."""
     started = time.monotonic()
+    hide_memory()
     desired = read_desired(config_path, environment)
     logs.configure(desired.config.service.name)
     warn_of_placeholders(desired.config)
@@ -183,6 +185,7 @@ class Sidecar:
             "--parent", str(os.getpid()),
             "--service", config.service.name,
             "--control-socket", str(self._paths.control_socket),
+            "--handover-socket", str(self._paths.handover_socket),
             "--decision-sockets", *(str(each.fileno()) for each in self._sockets),
         ]  # fmt: skip
 

@@ -72,6 +72,8 @@ class Status:
             if self.envoy.versions.get(name) != version
         ]
         missing += [f"no certificate yet from tls.sds: {name}" for name in self.envoy.agent.missing(for_ingress=True)]
+        if desired.config.runtime.walls == "required":
+            missing += [f"walls are required (runtime.walls), and workers have {w}" for w in self.hub.missing_walls()]
         if desired.ingress and not self._has_workers(desired.revision):
             missing.append("no decision worker has the present rules")
         missing += [
@@ -156,6 +158,7 @@ class Status:
             "revision": desired.revision if desired else "",
             "missing": missing,
             "degraded": self.degraded() if desired else [],
+            "missing_walls": self.hub.missing_walls(),
             "seconds_to_ready": round(self.seconds_to_ready, 3),
         }
         return json_page(body, HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK)

@@ -1,6 +1,7 @@
 """A decision worker: serves Envoy's questions on a Unix socket, by rules from the control plane. Holds no secret.
 
-Everything it imports was imported by the nursery before the fork, so that its memory is shared.
+Everything it imports was imported by the nursery before the fork: its memory is shared, and behind its walls it can
+open no file. What it needs comes as open descriptors (`handed_over`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import uvloop
 
+from authz_rego.at_hand import bring_everything
 from authz_service.domain.rules import GateRules
 from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.errors import AuditUnavailable
@@ -29,6 +34,7 @@ from authz_service.supervisor.control_questions import ControlQuestions
 from authz_service.supervisor.decision_copies import DecisionCopies
 from authz_service.supervisor.decision_service import Tally
 from authz_service.supervisor.flight_recorder import FlightRecorder
+from authz_service.supervisor.handed_over import HandedOver
 from authz_service.supervisor.hang_watch import BEAT
 from authz_service.supervisor.messages import (
     Active,
@@ -44,6 +50,7 @@ from authz_service.supervisor.messages import (
     to_worker_decoder,
 )
 from authz_service.supervisor.rules_in_use import RulesInUse
+from authz_service.walls.raising import around_worker
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +59,52 @@ MEMORY_ALLOWANCE = 512 << 20  # bytes
 _TICK = 1.0  # seconds between figures, and between looks at the audit file's rotation
 _SWITCH = 0.0005  # seconds after which a thread that compiles a policy lets a question pass
 _LAST_ANSWERS = 0.05  # seconds for questions that are being answered when we end
+# What libraries of ours import when they first need it.
+_NEEDED_LATER = (
+    "concurrent.futures.thread", "cryptography.hazmat.primitives.asymmetric.dsa",
+    "cryptography.hazmat.primitives.asymmetric.ec", "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.asymmetric.ed448", "cryptography.hazmat.primitives.asymmetric.padding",
+    "cryptography.hazmat.primitives.asymmetric.rsa", "cryptography.hazmat.primitives.asymmetric.utils",
+    "cryptography.hazmat.primitives.asymmetric.x25519", "cryptography.hazmat.primitives.asymmetric.x448",
+    "cryptography.hazmat.primitives.serialization", "cryptography.x509", "encodings.ascii", "encodings.idna",
+    "encodings.latin_1", "encodings.unicode_escape", "encodings.utf_16", "encodings.utf_16_le", "encodings.utf_32",
+    "encodings.utf_8_sig", "linecache", "tokenize", "traceback",
+)  # fmt: skip
 
 
-def run_worker(flight: FlightRecorder, control_socket: str, decision_socket: int) -> None:
-    """Serve on a listening socket until the control plane goes away or SIGTERM arrives."""
+class Doors(NamedTuple):
+    """All that a worker keeps open, beside its standard error."""
+
+    control: socket.socket
+    handover: socket.socket
+    decisions: int  # listening
+
+    @classmethod
+    def connect(cls, control_socket: str, handover_socket: str, decisions: int) -> Doors:
+        """Raises OSError when the control plane is gone. The handover first: what is there comes before the rules."""
+        handover = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        handover.connect(handover_socket)
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        control.connect(control_socket)
+        return cls(control, handover, decisions)
+
+    def close_all_others(self) -> None:
+        """Those of other workers, and standard output: the control plane hands over what is written to."""
+        os.dup2(0, 1)  # our parent's parent gave us /dev/null there
+        kept = sorted({0, 1, 2, self.control.fileno(), self.handover.fileno(), self.decisions})
+        for low, high in pairwise((*kept, os.sysconf("SC_OPEN_MAX"))):
+            os.closerange(low + 1, high)
+
+
+def prepare() -> None:
+    """Bring what is otherwise read when it is first needed. The nursery does it, once for all of its workers."""
+    for module in _NEEDED_LATER:
+        import_module(module)
+    bring_everything()
+
+
+def run_worker(flight: FlightRecorder, doors: Doors, missing: list[str]) -> None:
+    """Serve until the control plane goes away or SIGTERM arrives. `missing`: walls that could not be raised so far."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = _reserved_bytes() + MEMORY_ALLOWANCE
     limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
@@ -63,7 +112,9 @@ def run_worker(flight: FlightRecorder, control_socket: str, decision_socket: int
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # callers' tokens are in our memory
     sys.setswitchinterval(_SWITCH)
     gc.freeze()
-    uvloop.run(_Worker(flight, control_socket, decision_socket).run())
+    doors.close_all_others()
+    missing += around_worker()
+    uvloop.run(_Worker(flight, doors, missing).run())
 
 
 def _reserved_bytes() -> int:
@@ -75,10 +126,11 @@ def _reserved_bytes() -> int:
 
 
 class _Worker:
-    def __init__(self, flight: FlightRecorder, control_socket: str, decision_socket: int) -> None:
+    def __init__(self, flight: FlightRecorder, doors: Doors, missing: list[str]) -> None:
         self._flight = flight
-        self._control_socket = control_socket
-        self._decision_socket = decision_socket
+        self._doors = doors
+        self._missing = tuple(missing)
+        self._handed_over = HandedOver(doors.handover)
         self._tally = Tally()
         self._unrecordable: GateRules | None = None  # rules that wait for their audit destination
         self._taking_over = asyncio.Lock()
@@ -87,7 +139,7 @@ class _Worker:
         exchanged = ExchangedTokens(time.time, time.monotonic)
         self._questions = ControlQuestions(lambda question: self._send(pack(question)), introspections, exchanged)
         self._copies = DecisionCopies(self._send, self._unsent)
-        self._rules = RulesInUse(flight, self._tally, introspections, exchanged, self._copies)
+        self._rules = RulesInUse(flight, self._tally, introspections, exchanged, self._copies, self._handed_over)
         self._answering = Answering(flight, self._rules, self._questions)
         self._server: asyncio.Server | None = None
         self._stop = asyncio.Event()
@@ -96,8 +148,9 @@ class _Worker:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # the control plane decides when we end
-        reader, self._writer = await asyncio.open_unix_connection(self._control_socket)
-        self._writer.write(pack(Hello(self._flight.slot, os.getpid())))
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._doors.control)
+        self._handed_over.listen(lambda: self._start(self._look_after_records()))
+        self._writer.write(pack(Hello(self._flight.slot, os.getpid(), self._missing)))
         parts = (self._listen(reader), self._tick(), self._beat(), self._stopped())
         tasks = [asyncio.create_task(part) for part in parts]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -159,7 +212,7 @@ class _Worker:
                 return
             self._unrecordable = None
             if self._server is None:
-                self._server = await _serve(self._decision_socket, lambda: DecisionProtocol(self._answering.answer))
+                self._server = await _serve(self._doors.decisions, lambda: DecisionProtocol(self._answering.answer))
             self._writer.write(pack(Active(rules.revision)))
 
     async def _beat(self) -> None:
@@ -179,9 +232,12 @@ class _Worker:
                     log.error(
                         "audit_unavailable", extra={"fields": {"records": figures.audit_failures, "error": error}}
                     )
-            self._rules.look_after_records()
-            if self._unrecordable is not None:
-                await self._use(self._unrecordable)
+            await self._look_after_records()
+
+    async def _look_after_records(self) -> None:
+        self._rules.look_after_records()
+        if self._unrecordable is not None:
+            await self._use(self._unrecordable)
 
 
 async def _serve(listening: int, protocol: Callable[[], DecisionProtocol]) -> asyncio.Server:

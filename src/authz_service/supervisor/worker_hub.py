@@ -12,6 +12,7 @@ from authz_service.credentials.oauth2 import Token
 from authz_service.credentials.token_exchange import Refusal
 from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuthzServiceError
+from authz_service.supervisor.handover import Handover
 from authz_service.supervisor.messages import (
     Active,
     Copies,
@@ -42,6 +43,7 @@ class _Connected:
     slot: int
     pid: int
     writer: asyncio.StreamWriter
+    missing_walls: tuple[str, ...]
     revision: str = ""
     error: str = ""
 
@@ -50,6 +52,7 @@ async def _nobody_to_ask(_whom: str, _token: str) -> None:
     return None
 
 
+HANDOVER = "handover.sock"  # beside the control socket
 _Bringer = Callable[[str, str], Awaitable[Token | Refusal | None]]
 
 
@@ -66,20 +69,28 @@ class WorkerHub:
     introspect: Callable[[str, str], Awaitable[bool | None]] = _nobody_to_ask  # (issuer, token) -> is it active?
     on_copies: Callable[[Copies], None] = lambda _: None
     exchange: _Bringer = _nobody_to_ask  # (ExchangeRules.key, token) -> what the token is exchanged for
+    require_walls: bool = False  # who lacks one is told nothing, and so decides nothing
     restarts: int = 0
     _rules: GateRules | None = None
     _keys: dict[str, IssuerKeys] = field(default_factory=dict)
     _workers: dict[int, _Connected] = field(default_factory=dict)  # by slot
     _seen: set[int] = field(default_factory=set)
+    _told: set[tuple[str, ...]] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _server: asyncio.Server | None = None
+    _handover: Handover = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._handover = Handover(self.socket.with_name(HANDOVER))
 
     async def start(self) -> None:
+        self._handover.start()
         self.socket.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._serve, str(self.socket))
         self.socket.chmod(0o600)
 
     def stop(self) -> None:
+        self._handover.stop()
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -88,6 +99,7 @@ class WorkerHub:
     def set_rules(self, rules: GateRules) -> None:
         if rules != self._rules:
             self._rules = rules
+            self._handover.follow(rules)
             self._send_all(SetRules(rules))
 
     def set_keys(self, keys: IssuerKeys) -> None:
@@ -111,20 +123,24 @@ class WorkerHub:
     def errors(self) -> list[str]:
         return sorted({worker.error for worker in self._workers.values() if worker.error})
 
+    def missing_walls(self) -> list[str]:
+        return sorted({missing for worker in self._workers.values() for missing in worker.missing_walls})
+
     def pids(self) -> list[int]:
         return [worker.pid for worker in self._workers.values()]
 
     def _send_all(self, message: ToWorker) -> None:
         for worker in self._workers.values():
-            worker.writer.write(pack(message))
+            if not (self.require_walls and worker.missing_walls):
+                worker.writer.write(pack(message))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         worker: _Connected | None = None
         try:
             while True:
                 match await read_message(reader, to_control_decoder):
-                    case Hello(slot, pid):
-                        worker = self._welcome(slot, pid, writer)
+                    case Hello() as hello:
+                        worker = self._welcome(hello, writer)
                     case Active(revision) if worker is not None:
                         worker.revision, worker.error = revision, ""
                         self.on_change()
@@ -151,16 +167,27 @@ class WorkerHub:
         else:
             self.on_copies(report)
 
-    def _welcome(self, slot: int, pid: int, writer: asyncio.StreamWriter) -> _Connected:
-        worker = self._workers[slot] = _Connected(slot, pid, writer)
+    def _welcome(self, hello: Hello, writer: asyncio.StreamWriter) -> _Connected:
+        self._handover.welcome()  # it has connected there first
+        slot = hello.slot
+        worker = self._workers[slot] = _Connected(slot, hello.pid, writer, hello.missing_walls)
         if slot in self._seen:
             self.restarts += 1
         self._seen.add(slot)
+        if hello.missing_walls:
+            self._tell_missing(hello.missing_walls)
+            if self.require_walls:
+                return worker
         for keys in self._keys.values():
             writer.write(pack(SetKeys(keys)))
         if self._rules is not None:
             writer.write(pack(SetRules(self._rules)))
         return worker
+
+    def _tell_missing(self, walls: tuple[str, ...]) -> None:
+        if walls not in self._told:
+            self._told.add(walls)
+            log.warning("walls_missing", extra={"fields": {"walls": walls, "required": self.require_walls}})
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

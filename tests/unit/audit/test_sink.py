@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from authz_service.audit.destinations import STANDARD_OUTPUT, OwnDestinations
 from authz_service.audit.record import MAX_LINE
-from authz_service.audit.sink import STANDARD_OUTPUT, AuditSink
+from authz_service.audit.sink import AuditSink
 from authz_service.errors import AuditUnavailable
 
 LINE = b'{"n":1}\n'
@@ -121,7 +122,7 @@ class TestStandardOutput:
     def test_a_reader_who_stalls_blocks_nobody(self, pipe: tuple[int, int]) -> None:
         """No room means "cannot be written"; with room again, it goes on."""
         reader, writer = pipe
-        sink = AuditSink(STANDARD_OUTPUT, writer)
+        sink = AuditSink(STANDARD_OUTPUT, OwnDestinations(writer))
         sink.write(LINE)
         fill(sink)
 
@@ -131,13 +132,13 @@ class TestStandardOutput:
     def test_it_stays_as_it_was_for_the_others_who_hold_it(self, pipe: tuple[int, int]) -> None:
         """Else their writes would fail: O_NONBLOCK belongs to all who share an open file description."""
         before = fcntl.fcntl(pipe[1], fcntl.F_GETFL)
-        AuditSink(STANDARD_OUTPUT, pipe[1]).write(LINE)
+        AuditSink(STANDARD_OUTPUT, OwnDestinations(pipe[1])).write(LINE)
 
         assert fcntl.fcntl(pipe[1], fcntl.F_GETFL) == before
         assert not before & os.O_NONBLOCK
 
     def test_a_reader_who_is_gone_is_noticed(self, pipe: tuple[int, int]) -> None:
-        sink = AuditSink(STANDARD_OUTPUT, pipe[1])
+        sink = AuditSink(STANDARD_OUTPUT, OwnDestinations(pipe[1]))
         os.close(pipe[0])
 
         with pytest.raises(AuditUnavailable, match="Broken pipe"):
@@ -150,7 +151,7 @@ class TestStandardOutput:
         reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
         writer = os.open(fifo, os.O_WRONLY)
         os.close(reader)
-        sink = AuditSink(STANDARD_OUTPUT, writer)
+        sink = AuditSink(STANDARD_OUTPUT, OwnDestinations(writer))
         with pytest.raises(AuditUnavailable, match="Broken pipe"):
             sink.write(LINE)
 
@@ -167,7 +168,7 @@ class TestStandardOutput:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-            sink = AuditSink(STANDARD_OUTPUT, ours.fileno())
+            sink = AuditSink(STANDARD_OUTPUT, OwnDestinations(ours.fileno()))
             sink.write(LINE)
             fill(sink)
             assert ours.getblocking()
@@ -180,7 +181,7 @@ class TestStandardOutput:
 
     def test_it_is_not_looked_for_elsewhere(self, pipe: tuple[int, int]) -> None:
         """Only files rotate: what was opened stays, even where it could not be opened again."""
-        sink = AuditSink(STANDARD_OUTPUT, pipe[1])
+        sink = AuditSink(STANDARD_OUTPUT, OwnDestinations(pipe[1]))
         os.close(pipe[1])
         sink.reopen_if_moved()
         sink.write(LINE)

@@ -1,5 +1,7 @@
 """The load gate: what would fail on a request is refused when it is loaded, with its place and a remedy."""
 
+import sys
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -239,3 +241,24 @@ def test_a_child_that_hangs_is_ended() -> None:
     child = ("/bin/sh", "-c", "exec sleep 60")
 
     assert "is not checked after 0.2 s" in refused(a_source("allow := true"), child_command=child, seconds=0.2)[0].found
+
+
+_OPENS_A_FILE = """
+import authz_service.policy.load_gate_child as child
+if {bare!r}:
+    child.leave_root = child.around_worker = list
+def problems_of(*_):
+    open("/dev/null").close()
+    return ()
+child.problems_of = problems_of
+child.main()
+"""
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_policy_that_takes_over_who_vets_it_opens_nothing(bare: bool) -> None:
+    """The child has a worker's walls."""
+    command = [sys.executable, "-c", _OPENS_A_FILE.format(bare=bare)]
+
+    with nullcontext() if bare else pytest.raises(PolicyProblems, match="PermissionError"):
+        check_policies(PolicySource("data.p.allow", ()), child_command=command)

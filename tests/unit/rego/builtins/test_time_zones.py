@@ -10,7 +10,7 @@ import pytest
 
 from authz_rego.builtins.go_calendar import Clock, Date
 from authz_rego.builtins.go_layouts import Moment, read_layout, write_time
-from authz_rego.builtins.time_zones import UTC, Zone, require_zone
+from authz_rego.builtins.time_zones import UTC, Zone, database, require_zone
 from authz_rego.errors import BuiltinError
 
 YEAR = 365 * 86_400
@@ -42,10 +42,12 @@ def load(tmp_path: Path) -> Iterator[Callable[[bytes], Zone]]:
         name = f"Test/{tmp_path.name}{len([*tmp_path.glob('Test/*')])}"
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
+        database.cache_clear()
         return require_zone(name)
 
     yield load
     zoneinfo.reset_tzpath(before)
+    database.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -138,9 +140,11 @@ def test_a_machine_without_zones_has_those_of_the_package(tmp_path: Path, monkey
     monkeypatch.delitem(sys.modules, "tzdata", raising=False)
     before = zoneinfo.TZPATH
     zoneinfo.reset_tzpath([])
+    database.cache_clear()
     try:
         assert require_zone("Packaged").at(0)[:2] == ("ONE", 3600)
         with pytest.raises(BuiltinError):
             require_zone("Unpackaged")
     finally:
         zoneinfo.reset_tzpath(before)
+        database.cache_clear()

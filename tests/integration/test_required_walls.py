@@ -1,0 +1,51 @@
+"""`runtime.walls: required`: who lacks a wall is told nothing. Otherwise he decides, and it is said."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+from tests.support.decision_workers import folder, until
+from tests.support.decisions import keys, rules
+
+from authz_service.supervisor.messages import Hello, SetKeys, SetRules, ToWorker, pack, read_message, to_worker_decoder
+from authz_service.supervisor.worker_hub import WorkerHub
+
+__all__ = ["folder"]
+LACKING = ("no Landlock (Function not implemented)",)
+
+
+@pytest.mark.parametrize(
+    ("required", "missing", "is_told"), [(True, LACKING, False), (True, (), True), (False, LACKING, True)]
+)
+def test_who_lacks_a_wall_that_is_required_is_told_nothing(
+    folder: Path, caplog: pytest.LogCaptureFixture, required: bool, missing: tuple[str, ...], is_told: bool
+) -> None:
+    async def play() -> None:
+        hub = WorkerHub(folder / "control.sock", print, _nothing, require_walls=required)
+        await hub.start()
+        hub.set_keys(keys())
+        reader, writer = await asyncio.open_unix_connection(str(folder / "control.sock"))
+        writer.write(pack(Hello(0, 1, missing)))
+        await until(lambda: bool(hub.pids()))
+        assert hub.missing_walls() == list(missing)
+        hub.set_rules(rules(audit_path=str(folder / "audit")))
+        if is_told:
+            told = [await _told(reader), await _told(reader)]
+            assert [type(message) for message in told] == [SetKeys, SetRules]
+        hub.stop()
+        writer.close()
+        if not is_told:
+            assert await reader.read() == b""
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(play())
+    said = [record.message for record in caplog.records if record.name.startswith("authz_service")]
+    assert said == (["walls_missing"] if missing else [])
+
+
+async def _told(reader: asyncio.StreamReader) -> ToWorker:
+    return await read_message(reader, to_worker_decoder)
+
+
+async def _nothing(_issuer: str, _kid: str) -> None: ...
