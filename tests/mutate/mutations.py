@@ -452,7 +452,7 @@ def _envoy() -> list[Mutation]:
         Mutation("sessions are resumed", f"{_SRC}/envoy/tls.py",
                  "disable_stateless_session_resumption=True,", "disable_stateless_session_resumption=False,", _HANDSHAKES),
         Mutation("escaped slashes pass", f"{_SRC}/envoy/listeners.py",
-                 'path_with_escaped_slashes_action="REJECT_REQUEST",', 'path_with_escaped_slashes_action="KEEP_UNCHANGED",',
+                 '"KEEP_UNCHANGED" if kept else "REJECT_REQUEST"', '"KEEP_UNCHANGED"',
                  ("tests/integration/envoy/test_what_envoy_answers.py", "tests/integration/envoy/test_changes_and_limits.py")),
     ]  # fmt: skip
 

@@ -39,9 +39,9 @@ def has_egress(config: Config) -> bool:
 
 def ingress_listener(config: Config, paths: StatePaths) -> Message:
     http, proxies = config.http, proxies_before_us(config)
-    chains = [_ingress_chain(config, paths, forwarded=headers.FORWARDED_KEPT, **proxies.ignored)]
+    chains = [_ingress_chain(config, paths, proxies.ignored, forwarded=headers.FORWARDED_KEPT)]
     if proxies.believed:
-        trusted = _ingress_chain(config, paths, forwarded=headers.FORWARDED_TRUSTED, **proxies.believed)
+        trusted = _ingress_chain(config, paths, proxies.believed, forwarded=headers.FORWARDED_TRUSTED)
         chains = [{**trusted, "filter_chain_match": proxies.match}, *chains]
     elif proxies.match:
         chains = [{**chains[0], "filter_chain_match": proxies.match}]  # who fits none is not served
@@ -50,7 +50,7 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
     return _listener("ingress", _ip(http.addr), chains, {**extra, **proxies.of_listener})
 
 
-def _ingress_chain(config: Config, paths: StatePaths, *, forwarded: Sequence[str], **from_where: Json) -> Message:
+def _ingress_chain(config: Config, paths: StatePaths, from_where: Message, *, forwarded: Sequence[str]) -> Message:
     """`forwarded`: which of X-Forwarded-* are left; `from_where`: how the caller's address is found."""
     removed = [*headers.STRIPPED, *filters.owned_headers(config)]
     if config.http.tls.client_auth != "require" and forwarded != headers.FORWARDED_TRUSTED:
@@ -71,9 +71,13 @@ def _ingress_chain(config: Config, paths: StatePaths, *, forwarded: Sequence[str
             *limits.per_user(config),
             filters.router(),
         ],
-        escaped_slashes_pass=any(route.encoded_slashes for route in config.proxy.routes),  # the gate knows where
-        early_header_mutation_extensions=[filters.early_removal(removed, prefixes, forwarded)],
-        **from_where,
+        of_its_own={
+            **from_where,
+            **_escaped_slashes(
+                kept=any(route.encoded_slashes for route in config.proxy.routes)
+            ),  # the gate knows where
+            "early_header_mutation_extensions": [filters.early_removal(removed, prefixes, forwarded)],
+        },
     )
     chain: Message = {"filters": [connections]}
     if config.http.tls.enabled:
@@ -92,12 +96,14 @@ def egress_listener(config: Config, paths: StatePaths) -> Message:
         paths,
         name="egress",
         http_filters=[*filters.correlation(), *exchange, filters.router()],
-        early_header_mutation_extensions=[filters.early_removal((), headers.STRIPPED_PREFIXES)],
-        use_remote_address=False,  # else it would write X-Forwarded-Proto anew: these are the service's own to say
-        skip_xff_append=True,
-        escaped_slashes_pass=not config.egress.strict,
         trusting=not config.egress.strict,
-        strip_any_host_port=True,
+        of_its_own={
+            "early_header_mutation_extensions": [filters.early_removal((), headers.STRIPPED_PREFIXES)],
+            "use_remote_address": False,  # else it would write X-Forwarded-Proto anew: the service's own to say
+            "skip_xff_append": True,
+            **_escaped_slashes(kept=not config.egress.strict),
+            "strip_any_host_port": True,
+        },
     )
     return _listener("egress", _egress_address(config.egress), [{"filters": [connections]}], {})
 
@@ -133,9 +139,8 @@ def _connections(
     *,
     name: str,
     http_filters: Sequence[Message],
-    escaped_slashes_pass: bool,
+    of_its_own: Message,
     trusting: bool = False,
-    **fields: Json,
 ) -> Message:
     """Every setting was measured (tests/integration/envoy): slow, large, old, odd and forged requests end here."""
     optional: dict[str, Json] = {}
@@ -154,7 +159,6 @@ def _connections(
         upgrade_configs=[{"upgrade_type": "websocket"}],
         normalize_path=True,
         merge_slashes=False,  # `/a//b` is another resource than `/a/b` (SECURITY T31): the gate refuses it
-        path_with_escaped_slashes_action="KEEP_UNCHANGED" if escaped_slashes_pass else "REJECT_REQUEST",
         strip_trailing_host_dot=True,
         server_header_transformation="PASS_THROUGH",
         forward_client_cert_details="SANITIZE",
@@ -183,8 +187,12 @@ def _connections(
         http1_safe_max_connection_duration=True,
         proxy_100_continue=True,
         **optional,
-        **fields,
+        **of_its_own,
     )
+
+
+def _escaped_slashes(*, kept: bool) -> Message:
+    return {"path_with_escaped_slashes_action": "KEEP_UNCHANGED" if kept else "REJECT_REQUEST"}
 
 
 def _tracing(tracing: Tracing, service: str) -> Message:
