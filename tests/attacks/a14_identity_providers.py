@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.support import tokens
 from tests.support.certificates import SERVER, Authority
-from tests.support.faulty_server import Answer, FaultyServer
+from tests.support.faulty_server import Answer, FaultyServer, Seen
 from tests.support.keep_alive import Connections, all_of, get
 from tests.support.live import Live
 from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar
@@ -22,10 +23,11 @@ from tests.torture.row import Outcome, Progress, Row
 from authz_devkit.certs.authority import client_request
 from authz_service.domain.refusals import Reason
 
-_AT_LEAST = 250  # the table
+_AT_LEAST = 260  # the table
 _NAME = "idp.example"
 _OWNER, _THIEF = "reports", "billing"  # services with certificates of their own; the machines are all `reports`
 _PASSES = (200, "")
+_CREDENTIAL = "what-the-api-server-wants"
 
 
 class Attempt(NamedTuple):
@@ -108,8 +110,12 @@ def _configuration(live: Live, pages: list[Printed], provider: FaultyServer) -> 
     issuers: list[object] = []
     bindings: dict[str, list[str]] = {}
     for number, page in enumerate(pages):
-        provider.script(f"/{number}", Answer(body=jwks(jwk(_signer(page))).encode()))
+        provider.script_with(f"/{number}", partial(_published, page))
         ours = {"jwks_url": provider.url(f"/{number}", host=_NAME), "ca_file": str(_folder(live) / "ca.crt")}
+        ours |= {key: str(_folder(live) / key) for key in ("jwks_token_file", "jwks_file") if key in page.issuer}
+        if "jwks_file" in ours:
+            del ours["jwks_url"]
+            Path(ours["jwks_file"]).write_bytes(_published(page).body)
         issuers.append({**page.issuer, **ours})
         for certificate, clients in page.bindings.items():
             listed = bindings.setdefault(certificate, [_OWNER])
@@ -118,11 +124,19 @@ def _configuration(live: Live, pages: list[Printed], provider: FaultyServer) -> 
     return {"jwt": {"issuers": issuers}, "proxy.mtls": {"allowed_clients": allowed, "bindings": bindings}}
 
 
+def _published(page: Printed, asked: Seen | None = None) -> Answer:
+    """Who wants a credential gives nothing without it, and the others are shown none."""
+    wanted = f"Bearer {_CREDENTIAL}" if "jwks_token_file" in page.issuer else ""
+    refused = asked is not None and asked.headers.get("authorization", "") != wanted
+    return Answer(status=401) if refused else Answer(body=jwks(jwk(_signer(page))).encode())
+
+
 def _server_certificate(live: Live) -> tuple[Path, Path]:
     authority = Authority.living("idp-ca", time.time())
     folder = _folder(live)
     folder.mkdir(exist_ok=True)
     (folder / "ca.crt").write_bytes(authority.pem)
+    (folder / "jwks_token_file").write_text(_CREDENTIAL)
     return authority.issue(_NAME, dns=(_NAME,), usages=(SERVER,)).write(folder, "idp")
 
 

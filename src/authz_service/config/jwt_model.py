@@ -57,7 +57,8 @@ class JwtIssuer(Section):
     """One issuer of access tokens, and which of its tokens are accepted (RFC 7519, RFC 8725)."""
 
     issuer: Word = Field(
-        description="The claim `iss`, compared character by character. One that is no URL needs `jwks_url`.",
+        description="The claim `iss`, compared character by character. One that is no URL needs `jwks_url` "
+        "or `jwks_file`.",
         examples=["https://keycloak.example.com/realms/users"],
     )
     audience: Texts = Field(
@@ -74,6 +75,18 @@ class JwtIssuer(Section):
         description="Where the issuer's keys are. By default the issuer's OpenID discovery document says it. After a "
         "change the keys in hand serve until the new address has answered; a restart drops them at once.",
         examples=["https://keycloak.example.com/realms/users/protocol/openid-connect/certs"],
+    )
+    jwks_file: File | None = Field(
+        default=None,
+        description="A file with the issuer's keys (JWKS), in place of `jwks_url`: where it publishes none or cannot "
+        "be reached. Looked at every 5s.",
+        examples=["/etc/authz/partner-keys.json"],
+    )
+    jwks_token_file: File | None = Field(
+        default=None,
+        description="A file with a bearer token for whoever serves `jwks_url`, such as Kubernetes' API server. Read at "
+        "each fetch, and sent nowhere else.",
+        examples=["/var/run/secrets/kubernetes.io/serviceaccount/token"],
     )
     jwks_refresh_interval: Duration = Field(
         default=3600.0,

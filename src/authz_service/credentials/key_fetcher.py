@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from authz_service.http_client import Response
 
 COOL_DOWN = 5.0  # strangers choose the `kid`: they cannot make us fetch more often than this
 ABSENT_FOR = 30.0  # a `kid` that a fresh key set did not have is not looked for again for so long
+FILE_LOOK = 5.0  # seconds between two looks at a file of keys
+LARGEST_FILE = 1 << 20
 LONGEST_KID = 256
 MOST_ABSENT = 1000
 FIRST_RETRY = 0.2
@@ -25,6 +28,7 @@ LONGEST_RETRY_WITHOUT_KEYS = 5.0
 # The rest of a key (a certificate chain, say) is not for us and goes no further; a key with its private half is no key.
 _PUBLIC_MEMBERS = ("kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y")
 _PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _log = logging.getLogger(__name__)
 
 
@@ -35,6 +39,8 @@ class KeySettings:
     refresh_interval: float
     saved_file: Path | None  # in the private state directory
     max_age: float = 86_400.0  # seconds after which keys that could not be renewed are withdrawn
+    jwks_file: Path | None = None  # in place of an address
+    token_file: Path | None = None  # what `jwks_url` wants to see
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class KeySource:
     def __init__(
         self,
         settings: KeySettings,
-        get: Callable[[str], Awaitable[Response]],
+        get: Callable[[str, Mapping[str, str]], Awaitable[Response]],
         *,
         parse: Parse,
         publish: Callable[[IssuerKeys], None],
@@ -134,7 +140,7 @@ class KeySource:
 
     async def _refresh(self) -> bool:
         """Only under the lock. True if a good key set arrived."""
-        asked_at = self._clock.steady()
+        asked_at, before, failing = self._clock.steady(), self._jwks, bool(self._failures)
         try:
             if self._clock.now() - self._fetched_at > self._settings.max_age:
                 self._withdraw("they could not be renewed for longer than jwks_max_age")
@@ -147,15 +153,21 @@ class KeySource:
             self._failed(f"internal error: {type(error).__name__}", asked_at)
         else:
             self._failures, self._last_error, self._stale = 0, "", False
-            self._next = self._clock.steady() + jittered(self._clock, self._settings.refresh_interval)
+            of_file = self._settings.jwks_file is not None
+            interval = FILE_LOOK if of_file else self._settings.refresh_interval
+            self._next = self._clock.steady() + jittered(self._clock, interval)
             self._save()
-            _log.info("keys_refreshed", extra={"fields": {"issuer": self._settings.issuer, "count": len(self._kids)}})
+            if failing or before != self._jwks or not of_file:  # a file is looked at often
+                fields = {"issuer": self._settings.issuer, "count": len(self._kids)}
+                _log.info("keys_refreshed", extra={"fields": fields})
         self._cool_until = self._clock.steady() + COOL_DOWN
         return not self._failures
 
     async def _fetch(self) -> str:
+        if self._settings.jwks_file is not None:
+            return _read(self._settings.jwks_file)
         url = self._settings.jwks_url or await self._discover()
-        response = await self._get(url)
+        response = await self._get(url, _credential(self._settings.token_file))
         if response.status != 200:
             raise FetchError(f"{url}: answers HTTP {response.status}", retry_after=response.retry_after)
         return response.body.decode("utf-8")
@@ -163,7 +175,7 @@ class KeySource:
     async def _discover(self) -> str:
         """OpenID Connect Discovery 1.0 §4: the document must be about this very issuer."""
         url = self._settings.issuer.rstrip("/") + "/.well-known/openid-configuration"
-        response = await self._get(url)
+        response = await self._get(url, {})
         if response.status != 200:
             raise FetchError(f"{url}: answers HTTP {response.status}", retry_after=response.retry_after)
         document = json.loads(response.body)
@@ -254,6 +266,30 @@ class KeySource:
         except OSError as error:
             fields = {"file": str(settings.saved_file), "error": str(error)}
             _log.warning("keys_not_saved", extra={"fields": fields})
+
+
+def _read(file: Path) -> str:
+    """Raises FetchError."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            text = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise FetchError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise FetchError(f"{file}: is not UTF-8") from error
+    if len(text) > LARGEST_FILE:
+        raise FetchError(f"{file}: is longer than {LARGEST_FILE} characters")
+    return text
+
+
+def _credential(token_file: Path | None) -> dict[str, str]:
+    """Read each time: Kubernetes puts a new one there every hour. Raises FetchError, which does not show it."""
+    if token_file is None:
+        return {}
+    token = _read(token_file).strip()
+    if _BEARER.fullmatch(token) is None:
+        raise FetchError(f"{token_file}: holds no bearer token (RFC 6750 §2.1)")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _public_part(text: str) -> str:

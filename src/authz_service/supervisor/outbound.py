@@ -176,7 +176,9 @@ class Outbound:
                     jwks_url=issuer.jwks_url,
                     refresh_interval=issuer.jwks_refresh_interval,
                     max_age=issuer.jwks_max_age,
-                    saved_file=self._saved_keys / f"{index}.json",
+                    saved_file=self._saved_keys / f"{index}.json" if issuer.jwks_file is None else None,
+                    jwks_file=issuer.jwks_file,
+                    token_file=issuer.jwks_token_file,
                 ),
                 issuer.ca_file,
             )

@@ -13,7 +13,10 @@ from authz_service.credentials.introspection import IntrospectionEndpoint
 from authz_service.credentials.oauth2 import TokenRequest
 from authz_service.domain.secret import Secret
 from authz_service.errors import CertificateProblems, Problem
+from authz_service.identity.key_set import read_key_set
 from authz_service.tls_context import strict_context
+
+_KEY_FILE = "put the issuer's key set there, as its JWKS address would give it (RFC 7517 §5)"
 
 
 def require_usable_authorities(config: Config) -> None:
@@ -28,6 +31,7 @@ def require_usable_authorities(config: Config) -> None:
     keys = {(one.assertion_key_file, one.assertion_key_id) for one in requests if one.assertion_key_file is not None}
     checks: list[Callable[[], object]] = [partial(strict_context, *place) for place in sorted(places, key=str)]
     checks += [partial(load_assertion_key, *key) for key in sorted(keys)]
+    checks += [partial(_require_keys, issuer.jwks_file) for issuer in config.issuers if issuer.jwks_file is not None]
     problems: list[Problem] = []
     for check in checks:
         try:
@@ -36,6 +40,18 @@ def require_usable_authorities(config: Config) -> None:
             problems += found.problems
     if problems:
         raise CertificateProblems(problems)
+
+
+def _require_keys(file: Path) -> None:
+    """Raises CertificateProblems unless tokens can be verified with it."""
+    try:
+        found = read_key_set(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        said = (error.strerror or "cannot be read") if isinstance(error, OSError) else f"is no key set: {error}"
+        raise CertificateProblems([Problem("jwks_file", said, _KEY_FILE, str(file))]) from error
+    if not found.usable:
+        said = "; ".join(["has no usable key", *found.left_out])
+        raise CertificateProblems([Problem("jwks_file", said, _KEY_FILE, str(file))])
 
 
 def token_request(target: Target) -> TokenRequest:

@@ -114,6 +114,24 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         {"jwt.service_tokens": "by_client"},
         "user_clients",
     ),
+    (
+        "jwt.issuer",
+        {"jwt.issuer": "partner.example", "jwt.jwks_file": "/keys.json"},
+        {"jwt.issuer": "partner.example"},
+        "jwks_file",
+    ),
+    (
+        "jwt.jwks_file",
+        {"jwt.jwks_file": "/keys.json"},
+        {"jwt.jwks_file": "/keys.json", "jwt.jwks_url": "https://idp/certs"},
+        "keep one",
+    ),
+    (
+        "jwt.jwks_token_file",
+        {"jwt.jwks_token_file": "/token", "jwt.jwks_url": "https://idp/certs"},
+        {"jwt.jwks_token_file": "/token"},
+        "jwks_url",
+    ),
     ("jwt.jwks_max_age", {"jwt.jwks_max_age": "2h"}, {"jwt.jwks_max_age": "59m"}, "longer"),
     ("jwt.user_clients", {}, {"jwt.user_clients": ["web-app"]}, "service_tokens: by_client"),
     (

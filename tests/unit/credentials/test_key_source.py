@@ -12,6 +12,8 @@ from tests.support.fake_clock import FakeClock, async_test, settle
 from authz_service.credentials.key_fetcher import (
     ABSENT_FOR,
     COOL_DOWN,
+    FILE_LOOK,
+    LARGEST_FILE,
     LONGEST_KID,
     LONGEST_RETRY,
     MOST_ABSENT,
@@ -49,11 +51,13 @@ class Provider:
         self.clock = clock
         self.pages: dict[str, bytes | Exception | Response] = {JWKS_URL: key_set("k1")}
         self.asked: list[str] = []
+        self.shown: list[str] = []  # with each
         self.takes = 0.0
         self.under_way = self.most_under_way = 0
 
-    async def get(self, url: str) -> Response:
+    async def get(self, url: str, headers: Mapping[str, str]) -> Response:
         self.asked.append(url)
+        self.shown.append(headers.get("Authorization", ""))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         if self.takes:
@@ -75,11 +79,13 @@ class Setup:
         file: Path | None = None,
         chance: float = 0.5,
         max_age: float = 86_400.0,
+        jwks_file: Path | None = None,
+        token_file: Path | None = None,
     ) -> None:
         self.clock = FakeClock(chance)
         self.provider = Provider(self.clock)
         self.published: list[IssuerKeys] = []
-        settings = KeySettings(ISSUER, jwks_url, 3600.0, file, max_age)
+        settings = KeySettings(ISSUER, jwks_url, 3600.0, file, max_age, jwks_file, token_file)
         self.source = KeySource(
             settings, self.provider.get, parse=judged, publish=self.published.append, clock=self.clock
         )
@@ -564,4 +570,61 @@ async def test_the_log_says_what_happened_and_no_more(caplog: pytest.LogCaptureF
 
     assert [record.message for record in caplog.records][:2] == ["keys_refreshed", "keys_refresh_failed"]
     assert "PAGE" not in repr([vars(record) for record in caplog.records]) + repr(setup.source.state())
+    await setup.source.stop()
+
+
+@async_test
+async def test_keys_may_come_from_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is asked. A change is seen within seconds; what is no key set, or is gone, changes nothing."""
+    caplog.set_level(logging.INFO)
+    file = tmp_path / "keys.json"
+    file.write_bytes(key_set("k1"))
+    setup = Setup(jwks_url=None, jwks_file=file)
+    await setup.start()
+    assert setup.kids == [["k1"]]
+    await setup.clock.advance(60)
+    assert [one.message for one in caplog.records] == ["keys_refreshed"]
+
+    file.write_bytes(key_set("k2"))
+    await setup.clock.advance(FILE_LOOK * 1.2)
+    assert setup.kids == [["k1"], ["k2"]]
+    for wrong in (key_set("k3")[:-5], b"\xff", b"x" * (LARGEST_FILE + 1)):
+        file.write_bytes(wrong)
+        await setup.clock.advance(40)
+        assert setup.source.state().failures
+    file.unlink()
+    await setup.clock.advance(40)
+    assert str(file) in setup.source.state().last_error
+    assert (setup.kids, setup.provider.asked) == ([["k1"], ["k2"]], [])
+    await setup.source.stop()
+
+
+@async_test
+async def test_a_credential_is_read_anew_for_each_fetch(tmp_path: Path) -> None:
+    """Kubernetes replaces it every hour. What is none is not sent, and not told."""
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    setup = Setup(token_file=file)
+    await setup.start()
+    file.write_text("second")
+    await setup.clock.advance(4000)
+    assert setup.provider.shown == ["Bearer first", "Bearer second"]
+
+    for wrong in ("", "two words", "a\r\nX: y", "s3cret\x00"):
+        file.write_text(wrong)
+        await setup.clock.advance(4000)
+        assert "no bearer token" in setup.source.state().last_error
+        assert "s3cret" not in setup.source.state().last_error
+    assert len(setup.provider.shown) == 2
+    await setup.source.stop()
+
+
+@async_test
+async def test_a_credential_is_not_shown_to_whom_discovery_names(tmp_path: Path) -> None:
+    """The configuration refuses it without `jwks_url`."""
+    setup = Setup(jwks_url=None)
+    setup.provider.pages[DISCOVERY_URL] = json.dumps({"issuer": ISSUER, "jwks_uri": JWKS_URL}).encode()
+    await setup.start()
+
+    assert setup.provider.shown == ["", ""]
     await setup.source.stop()
