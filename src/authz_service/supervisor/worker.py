@@ -242,4 +242,7 @@ class _Worker:
 
 async def _serve(listening: int, protocol: Callable[[], DecisionProtocol]) -> asyncio.Server:
     """Take what connects to the slot's socket, which the control plane made and keeps: it outlives us."""
-    return await asyncio.get_running_loop().create_unix_server(protocol, sock=socket.socket(fileno=listening))
+    loop, end = asyncio.get_running_loop(), socket.socket(fileno=listening)
+    if sys.version_info >= (3, 13):  # else the loop looks for its file, behind the walls, and takes it away at the end
+        return await loop.create_unix_server(protocol, sock=end, cleanup_socket=False)
+    return await loop.create_unix_server(protocol, sock=end)
