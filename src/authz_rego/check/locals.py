@@ -5,7 +5,7 @@ Follows OPA's rewriting step by step, also in what it calls declared, seen and u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from authz_rego.check.names import declared_by, declared_in, is_assignment, is_root
@@ -210,17 +210,17 @@ def _nested_in_head(head: Head, names: LocalNames, problems: list[RegoProblem]) 
                 return replace(node, args=tuple(map(term, node.args)))
         return node
 
-    ref = replace(head.ref, path=tuple(map(term, head.ref.path)))
-    return replace(head, ref=ref, key=head.key and term(head.key), value=head.value and term(head.value))
+    return _with_terms(head, term)
 
 
-def _renamed_head(head: Head, declared: Mapping[str, str]) -> Head:
-    def term(node: Term) -> Term:
-        return renamed(node, declared)
-
+def _with_terms(head: Head, term: Callable[[Term], Term]) -> Head:
     ref = replace(head.ref, path=tuple(map(term, head.ref.path)))
     args = head.args and tuple(map(term, head.args))
     return replace(head, ref=ref, args=args, key=head.key and term(head.key), value=head.value and term(head.value))
+
+
+def _renamed_head(head: Head, declared: Mapping[str, str]) -> Head:
+    return _with_terms(head, lambda term: renamed(term, declared))
 
 
 def renamed(node: Term, names: Mapping[str, str]) -> Term:

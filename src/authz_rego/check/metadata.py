@@ -94,9 +94,9 @@ class _Answers(Rebuild):
         call = expr.terms
         assert isinstance(call, Call)
         if not call.args:
-            return replace(expr, terms=answer, generated=True)
+            return replace(expr, terms=answer, with_=(), generated=True)
         operator = Ref(Var("eq", expr.place), (), expr.place)
-        return replace(expr, terms=Call(operator, (call.args[0], answer), expr.place), generated=True)
+        return replace(expr, terms=Call(operator, (call.args[0], answer), expr.place), with_=(), generated=True)
 
 
 def _own(rule: Rule) -> Term:

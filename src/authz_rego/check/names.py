@@ -263,7 +263,7 @@ def _last_of_each_key(pairs: Iterable[tuple[Term, Term]]) -> tuple[tuple[Term, T
         if at is None:
             found.append((key, value))
         else:
-            found[at] = (key, value)
+            found[at] = (found[at][0], value)
     return tuple(found)
 
 

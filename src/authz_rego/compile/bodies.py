@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from authz_rego.builtins.declarations import declarations
 from authz_rego.check.names import is_equality
-from authz_rego.check.walk import COMPREHENSIONS, variables, walk
+from authz_rego.check.walk import COMPREHENSIONS, variables
 from authz_rego.compile import calls, references, terms, unification
 from authz_rego.compile.plan import raising_documents
 from authz_rego.compile.writer import Lines
@@ -189,7 +189,7 @@ class BodyWriter:
 
     def held(self, body: Body, *, is_first: bool = True) -> None:
         """A function that says whether the body holds."""
-        if is_first and not self.explores(body):
+        if is_first:
             self.body(body, lambda writer: writer.lines.add("return True"))
             if self.loops:
                 self.lines.depth = 1
@@ -200,21 +200,6 @@ class BodyWriter:
         self.body(body, lambda writer: writer.lines.add("found = True"))
         self.lines.depth = 1
         self.lines.add("return found")
-
-    def explores(self, body: Body, given: Iterable[str] = ()) -> bool:
-        """Whether all ways have to be tried because one of them may be an error, although one that holds is enough."""
-        is_in_loop = False
-        known = {*self.scope.bound, *given}
-        for expr in body:
-            if is_in_loop and raising_documents(expr, self.generator.plan):
-                return True
-            is_in_loop = is_in_loop or self._may_loop(expr, known)
-            known |= variables(expr)
-        return False
-
-    @staticmethod
-    def _may_loop(expr: Expr, known: set[str]) -> bool:
-        return any(isinstance(ref, Ref) and any(variables(step) - known for step in ref.path) for ref in walk(expr))
 
     def _with(self, expr: Expr) -> None:
         inputs, data, mocks = [], [], []

@@ -9,7 +9,7 @@ from typing import Any
 from authz_rego.builtins.table import functions
 from authz_rego.check.dependencies import branches, is_constant
 from authz_rego.check.rules import PlacedRule
-from authz_rego.check.walk import variables, walk
+from authz_rego.check.walk import walk
 from authz_rego.compile.bodies import BodyWriter, Scope
 from authz_rego.compile.index import index_of
 from authz_rego.compile.plan import Document, Kind, Plan, may_repeat
@@ -35,7 +35,7 @@ class Generator:
         self.rules: dict[int, tuple[str, Rule]] = {}  # the statements that are beginnings of rules
         self._builtin_names: dict[str, str] = {}
         self._stored_names: dict[tuple[Any, ...], str] = {}
-        self._hoisted: list[tuple[Term, str]] = []
+        self._hoisted: dict[str, str] = {}
         self._functions = {each.text: each for each in plan.all() if each.kind is Kind.FUNCTION}
 
     # ── what bodies ask for ──
@@ -68,13 +68,11 @@ class Generator:
         return is_constant(term)
 
     def hoisted(self, term: Term) -> str:
-        """The name of a constant."""
-        for known, name in self._hoisted:
-            if known == term and type(known) is type(term):
-                return name
-        name = self.source.constant(constant_value(term))
-        self._hoisted.append((term, name))
-        return name
+        """The name of a constant; two that are written differently have two, as numbers keep their digits."""
+        text = repr(term)
+        if text not in self._hoisted:
+            self._hoisted[text] = self.source.constant(constant_value(term))
+        return self._hoisted[text]
 
     def stored_constant(self, path: tuple[Any, ...], value: Value) -> str:
         """The name of what stands at a path of the data."""
@@ -219,8 +217,7 @@ class _DocumentWriter:
         if len(args) > len(given):
             given.append((value, "gives"))
         is_constant_value = is_constant(value)
-        names = set().union(*(variables(term) for term, _ in given))
-        explores = writer.explores(rule.body, names) if self._document.early else self._document.raises
+        explores = self._document.raises and not self._document.early  # another way may be an error
         mine = list(args) if is_only else [*args, "found"]
         if is_constant_value and (not explores or not self._may_repeat(rule)) and is_only:
             writer.body(rule.body, lambda each: each.lines.add(f"return {each.evaluated(value)}"), given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -137,7 +137,8 @@ def plan(compiled: Compiled) -> Plan:
 def _documents(node: RuleNode, path: tuple[str | Key, ...], made: Plan) -> None:
     if node.rules:
         is_open = any(not each.is_ground for each in node.rules)
-        rules = [rule for each in node.below() for rule in each.rules] if is_open else list(node.rules)
+        below = [rule for child in node.children.values() for each in child.below() for rule in each.rules]
+        rules = [*_in_order(node.rules), *_in_order(below if is_open else ())]
         made.documents[id(node)] = _document(len(made.documents), path, rules)
         if is_open:
             return
@@ -145,8 +146,11 @@ def _documents(node: RuleNode, path: tuple[str | Key, ...], made: Plan) -> None:
         _documents(child, (*path, key), made)
 
 
+def _in_order(rules: Iterable[PlacedRule]) -> list[PlacedRule]:
+    return sorted(rules, key=lambda each: (each.module, each.index))
+
+
 def _document(number: int, path: tuple[str | Key, ...], rules: list[PlacedRule]) -> Document:
-    rules = sorted(rules, key=lambda each: (each.module, each.index))
     default = next((each.rule for each in rules if each.rule.default), None)
     others = [each for each in rules if not each.rule.default]
     if any(not each.is_ground for each in rules):

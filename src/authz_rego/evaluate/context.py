@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from authz_rego.errors import BuiltinError
+from authz_rego.errors import BuiltinError, EvaluationError
 from authz_rego.values.value import UNDEFINED, Value, key_of
 
 Path = tuple[Value, ...]
@@ -18,7 +18,7 @@ _NO_MOCKS: Final[Mapping[str, Mock]] = {}
 class Context:
     """What a compiled policy reads. A `with` makes another one of it, with a memory of its own."""
 
-    __slots__ = ("input", "memory", "mocks", "now_ns", "overlay", "replaced", "trace")
+    __slots__ = ("input", "memory", "mocks", "now_ns", "overlay", "replaced", "taken", "trace")
 
     def __init__(self, input_: Value, now_ns: int, trace: Any = None) -> None:
         self.input = input_
@@ -27,7 +27,8 @@ class Context:
         self.memory: dict[Any, Any] = {}
         self.mocks = _NO_MOCKS
         self.overlay: Value = UNDEFINED  # what `with data.…` puts over the data
-        self.replaced: tuple[Path, ...] = ()  # the paths that `with` replaced, of input too
+        self.replaced: tuple[Path, ...] = ()  # the paths below `data` that `with` replaced
+        self.taken: tuple[Path, ...] = ()  # those of them at which nothing is left
 
     def replacing(
         self,
@@ -38,12 +39,15 @@ class Context:
         """The same question, with other values and functions."""
         new = Context(self.input, self.now_ns, self.trace)
         new.mocks = {**self.mocks, **mocks} if mocks else self.mocks
-        new.overlay, new.replaced = self.overlay, self.replaced
+        new.overlay, new.replaced, new.taken = self.overlay, self.replaced, self.taken
         if inputs:
             new.input = merged(self.input, inputs)
         if data:
             new.overlay = merged(self.overlay, data)
             new.replaced = (*self.replaced, *(path for path, _ in data))
+            for path, value in data:
+                left = (each for each in new.taken if each[: len(path)] != path)
+                new.taken = (*left, path) if value is UNDEFINED else tuple(left)
         return new
 
     def is_replaced(self, path: Sequence[Value]) -> bool:
@@ -63,7 +67,7 @@ class Context:
     def _unmocked(self) -> Context:
         """What stands in for a function is evaluated without other stand-ins."""
         new = Context(self.input, self.now_ns, self.trace)
-        new.memory, new.overlay, new.replaced = self.memory, self.overlay, self.replaced
+        new.memory, new.overlay, new.replaced, new.taken = self.memory, self.overlay, self.replaced, self.taken
         return new
 
 
@@ -88,8 +92,11 @@ def merged(value: Value, pairs: Iterable[tuple[Path, Value]]) -> Value:
     """The document with other values at the paths; what stands in the way is replaced by objects.
 
     The value UNDEFINED, which a function gives that stands for a document, takes away what was there.
+    Raises EvaluationError where a key of a path is no text: OPA has no such paths.
     """
     for path, new in pairs:
+        if any(type(key) is not str for key in path):
+            raise EvaluationError("eval_conflict_error", "bad document path: `with` replaces what text leads to")
         value = _put(value, path, new)
     return value
 

@@ -69,13 +69,8 @@ class Documents:
         over = find(context.overlay, path) if context.overlay is not UNDEFINED else UNDEFINED
         if context.is_replaced(path):
             return over
-        value = _merge(over, self.stored(path))
-        taken = [
-            each
-            for each in context.replaced
-            if each[: len(path)] == path and find(over, each[len(path) :]) is UNDEFINED
-        ]
-        return merged(value, [(each[len(path) :], UNDEFINED) for each in taken]) if taken else value
+        taken = [(each[len(path) :], UNDEFINED) for each in context.taken if each[: len(path)] == path]
+        return merged(_merge(over, self.stored(path)), taken)
 
     def stored(self, path: Path) -> Value:
         """What is at a path of the data that was loaded."""

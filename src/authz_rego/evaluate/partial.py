@@ -32,6 +32,8 @@ class PartialObject:
         """A member of the set at a path below the document."""
         last, leaf = self._leaf(path, place)
         members = leaf.setdefault(last, set())
+        if type(members) is frozenset:  # the value of a rule, which grows
+            members = leaf[last] = set(members)
         if type(members) is not set:
             raise _conflict(place)
         members.add(key_of(member))

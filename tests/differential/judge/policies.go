@@ -31,6 +31,7 @@ type policyTask struct {
 
 type policy struct {
 	compiler *ast.Compiler
+	indexed  *ast.Compiler // the same, with the indexes of comprehensions
 	store    storage.Store
 	now      time.Time
 	strict   bool
@@ -97,15 +98,24 @@ func compiled(task *policyTask) (*policy, ast.Errors) {
 	store := inmem.NewFromObject(data.(map[string]any))
 	txn := storage.NewTransactionOrDie(ctx, store)
 	defer store.Abort(ctx, txn)
-	compiler := ast.NewCompiler().
-		SetErrorLimit(-1).
-		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)).
-		WithUseTypeCheckAnnotations(true)
+	copies := map[string]*ast.Module{}
+	for name, module := range modules {
+		copies[name] = module.Copy()
+	}
+	conflicts := storage.NonEmpty(ctx, store, txn)
+	compiler := newCompiler(conflicts).WithSkipStages(ast.StageBuildComprehensionIndices)
 	compiler.Compile(modules)
 	if compiler.Failed() {
 		return nil, compiler.Errors
 	}
-	return &policy{compiler: compiler, store: store, now: time.Unix(0, task.Now), strict: task.Strict}, nil
+	indexed := newCompiler(conflicts)
+	indexed.Compile(copies)
+	now := time.Unix(0, task.Now)
+	return &policy{compiler: compiler, indexed: indexed, store: store, now: now, strict: task.Strict}, nil
+}
+
+func newCompiler(conflicts func([]string) (bool, error)) *ast.Compiler {
+	return ast.NewCompiler().SetErrorLimit(-1).WithPathConflictsCheck(conflicts).WithUseTypeCheckAnnotations(true)
 }
 
 func asProblems(err error) ast.Errors {
@@ -154,17 +164,24 @@ func allQueries(compiler *ast.Compiler) []ast.Ref {
 	return queries
 }
 
+// appendAnswers asks twice. The indexes of rules and of comprehensions are optimisations, and are seen where there are
+// errors: they skip bodies whose errors nobody then sees, evaluate others that nobody asked for, and keep the last of two
+// values that conflict; without the index of rules OPA 1.22.3 sometimes takes the first of two values of one rule. Where
+// the two answers differ, either of them is OPA's.
 func (found *policy) appendAnswers(to []byte, query ast.Ref, inputs []*ast.Term) []byte {
 	to = append(to, '[')
-	compiler := found.compiler.QueryCompiler()
-	body, err := compiler.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(query), ast.VarTerm("answer"))))
+	plain, indexed := found.query(query, false), found.query(query, true)
 	for _, input := range inputs {
-		if err != nil {
-			to = appendString(append(to, `{"q":`...), err.Error())
-			to = append(to, '}', ',')
-			continue
+		answer := plain(input)
+		if found.slow {
+			to = append(append(to, answer...), ',')
+			break
 		}
-		to = append(found.appendAnswer(to, body, compiler, input), ',')
+		if other := indexed(input); !bytes.Equal(answer, other) {
+			answer = append(append(answer[:len(answer)-1], `,"indexed":`...), other...)
+			answer = append(answer, '}')
+		}
+		to = append(append(to, answer...), ',')
 		if found.slow {
 			break
 		}
@@ -172,48 +189,44 @@ func (found *policy) appendAnswers(to []byte, query ast.Ref, inputs []*ast.Term)
 	return closed(to, ']')
 }
 
-// appendAnswer asks twice. The rule index and what ends early by it are optimisations: they skip bodies whose errors
-// nobody then sees, and without the index OPA 1.22.3 sometimes takes the first of two values of one rule. Where the
-// two answers differ, either of them is OPA's.
-func (found *policy) appendAnswer(to []byte, body ast.Body, compiler ast.QueryCompiler, input *ast.Term) []byte {
-	plain := found.answer(body, compiler, input, false)
-	to = append(to, plain...)
-	if found.slow {
-		return to
+func (found *policy) query(query ast.Ref, indexing bool) func(*ast.Term) []byte {
+	policy := found.compiler
+	if indexing {
+		policy = found.indexed
 	}
-	if indexed := found.answer(body, compiler, input, true); !bytes.Equal(plain, indexed) {
-		to = append(append(to[:len(to)-1], `,"indexed":`...), indexed...)
-		to = append(to, '}')
-	}
-	return to
-}
-
-func (found *policy) answer(body ast.Body, compiler ast.QueryCompiler, input *ast.Term, indexing bool) []byte {
-	ctx := context.Background()
-	txn := storage.NewTransactionOrDie(ctx, found.store)
-	defer found.store.Abort(ctx, txn)
-	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(patience, cancel.Cancel)
-	defer timer.Stop()
-	results, err := topdown.NewQuery(body).
-		WithIndexing(indexing).
-		WithQueryCompiler(compiler).
-		WithCompiler(found.compiler).
-		WithStore(found.store).
-		WithTransaction(txn).
-		WithInput(input).
-		WithTime(found.now).
-		WithCancel(cancel).
-		WithStrictBuiltinErrors(found.strict).
-		Run(ctx)
+	compiler := policy.QueryCompiler()
+	body, err := compiler.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(query), ast.VarTerm("answer"))))
 	if err != nil {
-		found.slow = topdown.IsCancel(err)
-		return appendError(nil, err)
+		told := append(appendString([]byte(`{"q":`), err.Error()), '}')
+		return func(*ast.Term) []byte { return slices.Clone(told) }
 	}
-	if len(results) == 0 {
-		return []byte(`{"u":1}`)
+	return func(input *ast.Term) []byte {
+		ctx := context.Background()
+		txn := storage.NewTransactionOrDie(ctx, found.store)
+		defer found.store.Abort(ctx, txn)
+		cancel := topdown.NewCancel()
+		timer := time.AfterFunc(patience, cancel.Cancel)
+		defer timer.Stop()
+		results, err := topdown.NewQuery(body).
+			WithIndexing(indexing).
+			WithQueryCompiler(compiler).
+			WithCompiler(policy).
+			WithStore(found.store).
+			WithTransaction(txn).
+			WithInput(input).
+			WithTime(found.now).
+			WithCancel(cancel).
+			WithStrictBuiltinErrors(found.strict).
+			Run(ctx)
+		if err != nil {
+			found.slow = topdown.IsCancel(err)
+			return appendError(nil, err)
+		}
+		if len(results) == 0 {
+			return []byte(`{"u":1}`)
+		}
+		return append(appendValue([]byte(`{"v":`), results[0]["answer"].Value), '}')
 	}
-	return append(appendValue([]byte(`{"v":`), results[0]["answer"].Value), '}')
 }
 
 func appendError(to []byte, err error) []byte {
