@@ -120,6 +120,15 @@ def _identity() -> list[Mutation]:
             "and not one.urls and one", "and one", _LISTS,
         ),
         Mutation(
+            "one of an attribute's values is enough", f"{folder}/certificates.py",
+            "_values(peer.subject, name) == _values(rule.attributes, name)",
+            "_values(peer.subject, name) & _values(rule.attributes, name)", _PEERS,
+        ),
+        Mutation(
+            "any DNS name will do", f"{folder}/certificates.py",
+            "if rule.dns and rule.dns not in map(str.lower, peer.dns):", "if rule.dns and not peer.dns:", _PEERS,
+        ),
+        Mutation(
             "a list of a namesake", f"{_SRC}/credentials/revocation_lists.py",
             "return not namesakes or ", "return True or ", _LISTS,
         ),
@@ -248,7 +257,7 @@ def _identity() -> list[Mutation]:
         Mutation("the first of two CNs", f"{folder}/certificates.py",
                  'if len(subject.get("CN", ())) > 1:', "if False:", _PEERS),
         Mutation("a rule matches when one of its attributes does", f"{folder}/certificates.py",
-                 "return all({value for name, value in peer.subject", "return any({value for name, value in peer.subject",
+                 "return all(_values(peer.subject", "return any(_values(peer.subject",
                  _PEERS),
         Mutation("anybody's service token", f"{folder}/client_binding.py",
                  "if claims.client not in _clients_of(peer, rules):", "if False:", _BINDING),

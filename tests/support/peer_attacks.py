@@ -59,6 +59,7 @@ def attacks_on_peer_form(now: float = NOW) -> Iterator[PeerAttack]:
     certificate, row = _tools(now)
     good = certificate()
     text = mint.pem(good)
+    many = [x509.DNSName(f"{number:05}.example.com") for number in range(5000)]
     header = in_envoys_form(text)
     public = ec_key("client").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     yield PeerAttack("none", Reason.CLIENT_CERT_MISSING, b"", header)
@@ -82,6 +83,7 @@ def attacks_on_peer_form(now: float = NOW) -> Iterator[PeerAttack]:
     yield row("another label", _INVALID, text.replace(b"CERTIFICATE", b"X509 CERTIFICATE"))
     yield row("bytes behind the certificate", _INVALID, mint.pem(good + b"\0"), mint.pem(good))
     yield row("a byte short", _INVALID, mint.pem(good[:-1]))
+    yield row("90 KB", _INVALID, certificate(names=many[:5000]), certificate(names=many[:100]))
     yield row("no certificate inside", _INVALID, mint.pem(b"0\x03\x02\x01\x05"))
     expired, future = certificate(valid=(now - 99, now - 1)), certificate(valid=(now + 1, now + 99))
     yield row("expired", Reason.CLIENT_CERT_EXPIRED, expired, certificate(valid=(now - 99, now)))

@@ -128,7 +128,7 @@ class Recorder:
         if decision.detail:
             reasons = (*reasons, decision.detail)
         subject = _text(values.get("sub"))
-        client, fingerprint = peer.common_name or (peer.uris[0] if peer.uris else ""), peer.fingerprint
+        client, fingerprint = peer.name, peer.fingerprint
         if not fingerprint and request.peer:  # refused for it, or nobody looks at it: it is told all the same
             client, fingerprint = self._shown.read(request.peer)
         record = AuditRecord(

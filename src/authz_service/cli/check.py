@@ -19,7 +19,7 @@ from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import render
 from authz_service.errors import AuthzServiceError, Problems
-from authz_service.identity.client_binding import sharing
+from authz_service.identity.client_binding import sharing, unbound
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
 from authz_service.supervisor.audit_destination import require_writable_audit
@@ -87,6 +87,11 @@ def _allowed_clients(config: Config, console: Console) -> None:
         console.print(
             f"[yellow]![/] proxy.mtls.allowed_clients: {escape(' and '.join(uris))} "
             f"may each present the tokens of {escape(client)}: only the last segment is compared. {escape(advice)}"
+        )
+    for name in unbound(peers) if peers is not None and config.proxy.auth.enabled else ():
+        console.print(
+            f"[yellow]![/] proxy.mtls.allowed_clients: {escape(name)} may present no service's token, for nothing says "
+            f"whose it is; write proxy.mtls.bindings: {{'{escape(name)}': its client}}, if it has any"
         )
     if peers is not None and not peers.required:
         console.print(

@@ -155,7 +155,7 @@ def _walk(console: Console, gate: Gate, request: Request) -> None:
 
 
 def _peer_text(peer: Peer) -> str:
-    name = peer.common_name or ", ".join(peer.uris)
+    name = peer.name
     return f"{name}, fingerprint {peer.fingerprint[:16]}…" if name else "no client certificate is asked for"
 
 

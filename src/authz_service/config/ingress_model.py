@@ -168,9 +168,10 @@ class ProxyMtls(Section):
     )
     allowed_clients: tuple[Client, ...] = Field(
         default=(),
-        description="Who may call: subject attributes that must all be equal, or a SPIFFE ID. Required when mTLS is "
-        "enabled.",
-        examples=[["CN=api-gateway-client,O=MyOrg", "spiffe://mesh/zone1/api-gateway"]],
+        description="Who may call: subject attributes that must all be equal (one that occurs twice, such as `DC`, "
+        "with all of its values), a SPIFFE ID that must be the certificate's only URI, or `dns:` and one of its "
+        "alternative names. Required when mTLS is enabled.",
+        examples=[["CN=api-gateway-client,O=MyOrg", "spiffe://mesh/zone1/api-gateway", "dns:gateway.zone1.example"]],
     )
     allow_anonymous: bool = Field(
         default=False,
@@ -185,8 +186,9 @@ class ProxyMtls(Section):
     )
     bindings: dict[str, Texts] = Field(
         default={},
-        description="CN or SPIFFE ID → the token's client (`azp`), or clients (of several issuers), for services whose "
-        "certificate is not named after the client, in place of what the name itself says.",
+        description="CN, SPIFFE ID or `dns:` and a DNS name → the token's client (`azp`), or clients (of several "
+        "issuers), for services whose certificate is not named after the client, in place of what the name itself "
+        "says.",
         examples=[{"legacy-orders": "order-service", "spiffe://mesh/zone2/orders": "order-service"}],
     )
 

@@ -1,5 +1,6 @@
 """What must fit together about tokens: issuers, their keys, and how they are asked. Not the rules of one value."""
 
+import re
 from collections.abc import Iterator
 
 from authz_service.config.model import Config, Introspection, JwtIssuer
@@ -8,6 +9,7 @@ from authz_service.config.rules import one_secret, plain_http, repeated
 from authz_service.config.values import http_url
 
 _MTLS: Place = ("proxy", "mtls")
+_PLACEHOLDER = re.compile(r"\{[^}]*\}|<[^>]*>|\*")  # as documents of providers print them
 
 
 def token_findings(config: Config) -> Iterator[Finding]:
@@ -24,6 +26,10 @@ def token_findings(config: Config) -> Iterator[Finding]:
         yield Finding(("jwt", "issuers", index, "issuer"), found, "keep one", (("jwt", "issuers", first, "issuer"),))
     for index, issuer in enumerate(issuers):
         place: Place = ("jwt", "issuers", index)
+        for key, texts in (("issuer", (issuer.issuer,)), ("audience", issuer.audience)):
+            if _PLACEHOLDER.search(" ".join(texts)):
+                fix = "write what stands in the tokens there, such as the tenant's own id"
+                yield Finding((*place, key), "a placeholder is left, which no token has", fix)
         yield from _fetched_keys(place, issuer)
         if issuer.jwks_max_age < issuer.jwks_refresh_interval:
             found, fix = "is shorter than jwks_refresh_interval", "write a longer time, such as 1d"

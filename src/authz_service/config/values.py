@@ -162,9 +162,10 @@ def _policy_query(text: str) -> str:
 
 def _client(text: str) -> str:
     advice = (
-        "write subject attributes such as CN=api-gateway-client,O=MyOrg, or a SPIFFE ID such as spiffe://mesh/gateway"
+        "write subject attributes such as CN=api-gateway-client,O=MyOrg, a SPIFFE ID such as spiffe://mesh/gateway, or "
+        "a DNS name such as dns:gateway.zone1.example"
     )
-    return _matching(text, r"spiffe://[!-~]+|(?!spiffe:)[A-Za-z0-9.]+=.+", advice)
+    return _matching(text, r"spiffe://[!-~]+|dns:[!-~]+|(?!spiffe:)[A-Za-z0-9.]+=.+", advice)
 
 
 def _spiffe_id(text: str) -> str:
@@ -266,7 +267,7 @@ TargetName = Annotated[str, AfterValidator(_target_name), _described("target nam
 PolicyQuery = Annotated[
     str, AfterValidator(_policy_query), _described("policy query", r"^data(\.[A-Za-z_][A-Za-z0-9_]*){2,}$")
 ]
-Client = Annotated[str, AfterValidator(_client), _described("client", r"=|^spiffe://")]
+Client = Annotated[str, AfterValidator(_client), _described("client", r"=|^spiffe://|^dns:")]
 SpiffeId = Annotated[str, AfterValidator(_spiffe_id), _described("SPIFFE ID", r"^spiffe://[^/]+/.+$")]
 UnixSocket = Annotated[
     Endpoint, _parsed_by(_unix_socket, Endpoint), _PRINTED, _described("Unix socket", r"^unix:///.+$")

@@ -37,6 +37,11 @@ class Peer(NamedTuple):
     not_after: float
     document: dict[str, Value]  # the policy input's `mtls` object
 
+    @property
+    def name(self) -> str:
+        """What to call it: its CN, or its first URI or DNS name."""
+        return self.common_name or next(iter((*self.uris, *self.dns)), "")
+
 
 NO_PEER = Peer(
     "",

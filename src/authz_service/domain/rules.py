@@ -10,12 +10,13 @@ EVALUATION_BUDGET = 0.25  # seconds of processor time: a thousand times an ordin
 
 
 class ClientRule(Struct, frozen=True):
-    """One of `proxy.mtls.allowed_clients`, parsed: either a set of subject attributes or a SPIFFE ID."""
+    """One of `proxy.mtls.allowed_clients`, parsed: a set of subject attributes, a SPIFFE ID or a DNS name."""
 
     attributes: tuple[
         tuple[str, str], ...
     ] = ()  # (("CN", "api-gateway-client"), ("O", "MyOrg")); all, and no others of these types
     uri: str = ""  # "spiffe://mesh/zone1/api-gateway", compared whole
+    dns: str = ""  # "gateway.zone1.example", in small letters: one of the certificate's alternative names
 
 
 class PeerRules(Struct, frozen=True):
@@ -24,7 +25,7 @@ class PeerRules(Struct, frozen=True):
     required: bool
     allowed: tuple[ClientRule, ...]
     bind_service_tokens: bool = True  # a service account's token must come from that service's certificate
-    bindings: tuple[tuple[str, str], ...] = ()  # (CN, azp) pairs that replace the rule CN == azp + "-client"
+    bindings: tuple[tuple[str, str], ...] = ()  # (CN, URI or dns:name; azp) in place of CN == azp + "-client"
     # A connection outlives its handshake: what has been revoked or withdrawn since is refused on its next request.
     revoked: tuple[tuple[str, str], ...] = ()  # (issuer as in Peer.issuer, serial in lower-case hex)
     revoked_fingerprints: tuple[str, ...] = ()  # as Peer.fingerprint

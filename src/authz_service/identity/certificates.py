@@ -3,8 +3,9 @@
 Not whether a trusted CA signed it and the client holds its key: Envoy has proven that in the handshake.
 """
 
+import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
@@ -20,6 +21,7 @@ from authz_service.domain.strong_keys import is_strong_key, is_strong_signature
 from authz_service.identity.token_binding import Renewals
 
 MAX_CACHED = 1024
+MAX_PEER = 65_536  # bytes of its URL-encoded PEM; an ordinary one has 1 to 3 KiB, and TLS would take 100
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 # Attributes that people write by name, beside those of RFC 4514 §3, which cryptography knows.
 _MORE_NAMES = {
@@ -39,6 +41,8 @@ _UNREADABLE = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
+_DNS_PREFIX = "dns:"
+_DNS_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _Extensions = Mapping[x509.ObjectIdentifier, x509.ExtensionType]
 
 
@@ -117,7 +121,16 @@ def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) ->
 
 
 def parse_client_rule(text: str) -> ClientRule:
-    """A rule from `CN=…,O=…` (RFC 4514 with escapes) or `spiffe://domain/path`. Raises ValueError with the remedy."""
+    """A rule from `CN=…,O=…` (RFC 4514 with escapes), `spiffe://domain/path` or `dns:name`. Raises ValueError with the
+    remedy.
+    """
+    if "*" in text:
+        raise ValueError(f"{text!r} has a *, which stands for nothing here: write each name whole")
+    if text.lower().startswith(_DNS_PREFIX):
+        dns = text[len(_DNS_PREFIX) :].lower()
+        if _DNS_NAME.fullmatch(dns) is None:
+            raise ValueError(f"{text!r} is not a DNS name: write dns:gateway.zone1.example")
+        return ClientRule(dns=dns)
     if "://" in text:
         if not is_spiffe_id(text):
             raise ValueError(f"{text!r} is not a SPIFFE ID: write spiffe://<trust domain>/<path>")
@@ -132,8 +145,8 @@ def parse_client_rule(text: str) -> ClientRule:
     attributes = tuple((_attribute_name(attribute), str(attribute.value)) for attribute in reversed(list(name)))
     if not attributes:
         raise ValueError("a client rule is empty: write CN=name,O=organization or spiffe://<trust domain>/<path>")
-    if len({name for name, _ in attributes}) != len(attributes):
-        raise ValueError(f"{text!r} names an attribute twice, but it must have exactly one value: write each one once")
+    if len(set(attributes)) != len(attributes) or [name for name, _ in attributes].count("CN") > 1:
+        raise ValueError(f"{text!r} says the same twice, or names two CNs: write each value once, and one CN")
     if not all(value.isprintable() for _, value in attributes):
         raise ValueError(f"{text!r} has a control character, which no accepted certificate has: remove it")
     return ClientRule(attributes=attributes)
@@ -141,15 +154,23 @@ def parse_client_rule(text: str) -> ClientRule:
 
 def is_match(rule: ClientRule, peer: Peer) -> bool:
     """Whether the certificate says all of the rule, and nothing else of the same kind."""
-    if not rule.uri and not rule.attributes:
+    if not rule.uri and not rule.attributes and not rule.dns:
         return False  # a rule that says nothing admits nobody
+    if rule.dns and rule.dns not in map(str.lower, peer.dns):  # several are usual; the CA has vouched for each
+        return False
     if rule.uri and peer.uris != (rule.uri,):  # exactly one URI (X509-SVID §2)
         return False
-    return all({value for name, value in peer.subject if name == wanted} == {text} for wanted, text in rule.attributes)
+    return all(_values(peer.subject, name) == _values(rule.attributes, name) for name, _ in rule.attributes)
+
+
+def _values(attributes: Iterable[tuple[str, str]], wanted: str) -> set[str]:
+    return {value for name, value in attributes if name == wanted}
 
 
 def read_peer(pem: bytes) -> Peer:
     """The identity in one URL-encoded PEM certificate. Raises Rejected for a certificate that no client should have."""
+    if len(pem) > MAX_PEER:
+        raise _invalid(f"larger than {MAX_PEER >> 10} KiB")
     text = unquote_to_bytes(pem).strip()
     if not (text.startswith(_BEGIN) and text.endswith(_END) and text.count(b"-----BEGIN") == 1):
         raise _invalid("not one PEM certificate")

@@ -9,6 +9,7 @@ from authz_service.domain.rules import PeerRules
 
 _CN_SUFFIX = "-client"
 _SPIFFE = "spiffe://"
+_DNS = "dns:"
 _WHAT_TO_SET = "jwt.service_tokens, jwt.client_claim"
 
 
@@ -34,12 +35,20 @@ def sharing(rules: PeerRules) -> dict[str, list[str]]:
     return {client: uris for client, uris in found.items() if len(set(uris)) > 1}
 
 
+def unbound(rules: PeerRules) -> list[str]:
+    """The DNS names whose certificates may present no service's token, for nothing says whose they are. For advice."""
+    bound = {owner for owner, _ in rules.bindings}
+    named = [f"{_DNS}{rule.dns}" for rule in rules.allowed if rule.dns]
+    return [name for name in named if rules.bind_service_tokens and name not in bound]
+
+
 def _clients_of(peer: Peer, rules: PeerRules) -> list[str]:
     """The clients whose tokens this peer may present: as configured for its name, or else as the name itself says."""
     name = peer.common_name or (peer.uris[0] if len(peer.uris) == 1 else "")
-    if not name:
-        return []
-    bound = [azp for owner, azp in rules.bindings if owner == name]
+    names = {f"{_DNS}{one.lower()}" for one in peer.dns}
+    if name and not name.startswith(_DNS):
+        names.add(name)
+    bound = [azp for owner, azp in rules.bindings if owner in names]
     if bound:
         return bound
     if peer.common_name:

@@ -15,7 +15,7 @@ _MAX_CACHED = 256
 class Shown(NamedTuple):
     """As much of it as can be read."""
 
-    name: str  # its CN, or its first URI; "" when it has neither
+    name: str  # its CN, or its first URI or DNS name; "" when it has none
     fingerprint: str  # as Peer.fingerprint; "" when it is no certificate
 
 
@@ -59,4 +59,5 @@ def _name(certificate: x509.Certificate) -> str:
     if common:
         return " ".join(common)
     extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    return next(iter(extension.value.get_values_for_type(x509.UniformResourceIdentifier)), "")
+    uris = extension.value.get_values_for_type(x509.UniformResourceIdentifier)
+    return next(iter((*uris, *extension.value.get_values_for_type(x509.DNSName))), "")

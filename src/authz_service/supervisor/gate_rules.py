@@ -62,7 +62,7 @@ def _peers(config: Config) -> PeerRules:
         try:
             rules.append(parse_client_rule(text))
         except ValueError as error:
-            fix = 'write a subject such as "CN=api-gateway-client,O=MyOrg", or a SPIFFE ID'
+            fix = 'write a subject such as "CN=api-gateway-client,O=MyOrg", a SPIFFE ID, or dns: and a name'
             problems.append(Problem(f"proxy.mtls.allowed_clients[{index}]", f"{text!r}: {error}", fix))
     if problems:
         raise ConfigProblems(problems)

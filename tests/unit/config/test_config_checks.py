@@ -132,6 +132,15 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         {"jwt.jwks_token_file": "/token"},
         "jwks_url",
     ),
+    (
+        "jwt.issuer",
+        {"jwt.issuer": "https://login.example.com/1234-tenant/v2.0"},
+        {"jwt.issuer": "https://login.example.com/{tenantid}/v2.0"},
+        "tenant's own id",
+    ),
+    ("jwt.issuer", {}, {"jwt.issuer": "https://login.example.com/<tenant>/v2.0"}, "tenant's own id"),
+    ("jwt.issuer", {}, {"jwt.issuer": "https://login.example.com/*/v2.0"}, "tenant's own id"),
+    ("jwt.audience", {}, {"jwt.audience": ["a", "api://{clientid}"]}, "tenant's own id"),
     ("jwt.jwks_max_age", {"jwt.jwks_max_age": "2h"}, {"jwt.jwks_max_age": "59m"}, "longer"),
     ("jwt.user_clients", {}, {"jwt.user_clients": ["web-app"]}, "service_tokens: by_client"),
     (

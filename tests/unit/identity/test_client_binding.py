@@ -6,7 +6,7 @@ from tests.support.tokens import ISSUER, changed, good_claims, service_claims
 from authz_service.domain.decision import NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import ClientRule, IssuerRules, PeerRules
-from authz_service.identity.client_binding import require_same_client, sharing
+from authz_service.identity.client_binding import require_same_client, sharing, unbound
 from authz_service.identity.service_tokens import client_of, is_service
 
 RULES = PeerRules(required=True, allowed=())
@@ -48,6 +48,24 @@ def test_a_services_token_comes_from_its_certificate(claims: dict[str, object]) 
     for thief in ("payment-service-client", "order-service", "order-service-client-client", "-client", "x", ""):
         assert_mismatch(a_peer(thief), claims)
     assert_mismatch(NO_PEER, claims)
+
+
+def test_a_certificate_with_a_dns_name_alone_presents_the_tokens_that_it_is_bound_to() -> None:
+    """And says nothing by itself: without a binding it presents none. A CN that is spelt so is no DNS name."""
+    rules = PeerRules(
+        required=True,
+        allowed=(ClientRule(dns="orders.zone2.example"), ClientRule(dns="other.example")),
+        bindings=(("dns:orders.zone2.example", "order-service"),),
+    )
+    peer = NO_PEER._replace(dns=("x.example", "Orders.zone2.example"))
+
+    require_same_client(peer, the_claims(ORDER), rules)
+    assert_mismatch(peer._replace(dns=("other.example",)), ORDER, rules)
+    for name in ("orders.zone2.example", "dns:orders.zone2.example"):
+        assert_mismatch(a_peer(name), ORDER, rules)
+        assert_mismatch(a_peer("", name), ORDER, rules)
+    assert_mismatch(peer, service_claims("payment"), rules)
+    assert unbound(rules) == ["dns:other.example"]
 
 
 def test_a_users_token_comes_from_anybody_who_may_connect() -> None:

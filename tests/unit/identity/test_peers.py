@@ -194,6 +194,33 @@ def test_a_rule_that_was_parsed_matches_the_certificate_it_describes() -> None:
     assert not is_match(rule, read_peer(in_envoys_form(certificate([(CN, "a"), (O, "My"), (OU, "x")]))))
 
 
+def test_an_attribute_that_occurs_twice_is_named_with_all_its_values() -> None:
+    """In any order; one of them is not enough, one more is too many."""
+    rule = parse_client_rule("CN=a,DC=mesh,DC=example")
+    both = [(DC, "example"), (DC, "mesh")]
+
+    assert is_match(rule, read_peer(in_envoys_form(certificate([(CN, "a"), *both]))))
+    for wrong in (both[:1], both[1:], [*both, (DC, "com")], [], [(DC, "mesh.example")]):
+        assert not is_match(rule, read_peer(in_envoys_form(certificate([(CN, "a"), *wrong]))))
+
+
+def test_a_client_is_known_by_one_of_its_dns_names() -> None:
+    """In any case. Neither by a part of it, a wildcard, its CN, nor a URI that says the same."""
+    rule = parse_client_rule("dns:Gateway.Zone1.example")
+    assert rule == ClientRule(dns="gateway.zone1.example")
+
+    def known(*names: x509.GeneralName) -> bool:
+        subject = [(CN, "gateway.zone1.example")]
+        return is_match(rule, read_peer(in_envoys_form(certificate(subject, names=list(names)))))
+
+    dns = x509.DNSName
+    assert known(dns("other.example"), dns("gateway.zone1.EXAMPLE"))
+    wrong = ["*.zone1.example", "a.gateway.zone1.example", "gateway.zone1.example.evil", "zone1.example"]
+    assert not any(known(dns(name)) for name in wrong)
+    assert not known()
+    assert not known(x509.UniformResourceIdentifier("dns:gateway.zone1.example"))
+
+
 @pytest.mark.parametrize("text", ["spiffe://mesh/zone1/api-gateway", "spiffe://a.b-c_1/X/y.z/..."])
 def test_a_rule_is_a_spiffe_id(text: str) -> None:
     """Whole, as it is."""
@@ -221,7 +248,18 @@ def test_a_rule_is_a_spiffe_id(text: str) -> None:
         "CN=a\\0A",
         "CN=a\n",
         "CN=a;O=b",
-        "CN=*" + "x" * 64,
+        "CN=*",
+        "CN=a,O=*",
+        "CN=*.zone1.example",
+        "CN=a,DC=b,DC=b",
+        "dns:",
+        "dns:*.zone1.example",
+        "dns:a..b",
+        "dns:-a",
+        "dns:a b",
+        "dns:a.",
+        "dns:" + "a." * 127,
+        "dns:gateway/path",
         "spiffe://mesh",
         "spiffe://mesh/",
         "spiffe://mesh/a/",
