@@ -28,6 +28,9 @@ _HTTP2: Message = {
 }
 # uvicorn and Node close an idle connection after 5 s: let go first, or a request meets a closing connection.
 _NEIGHBOUR_IDLE = "4s"
+# A service that is down refuses at once. One whose backlog is full answers nothing, and the kernel asks again after 1 s
+# and 3 s (RFC 6298 §2): given up after 1 s, a crowd at the door was 503 for who stood behind it.
+_NEIGHBOUR_CONNECT = "4s"
 _TARGET_IDLE = "60s"
 _SPARE_CONNECTIONS = 64
 _EXCHANGES = 256  # requests at a time that wait for a token
@@ -82,6 +85,7 @@ def _neighbour(upstream: Upstream, config: Config) -> Message:
         config,
         _at_most(config.http.limits.concurrent_requests or config.http.max_connections),
         name=upstream.cluster,
+        connect_timeout=_NEIGHBOUR_CONNECT,
         typed_extension_protocol_options=_http(_protocol(upstream), idle=_NEIGHBOUR_IDLE),
     )
 
@@ -163,11 +167,11 @@ def _reaching(endpoint: Endpoint, config: Config, breakers: Message, /, *, name:
     by_name = endpoint.scheme != "unix" and not tls.is_ip(address)
     # If it waited, Envoy would open no door, not even the ingress, before DNS has answered (SECURITY T34): 132 s.
     lookup: Message = {"dns_lookup_family": "V4_PREFERRED", "wait_for_warm_on_init": False} if by_name else {}
+    fields = {"connect_timeout": "1s", **fields}
     return message(
         _CLUSTER,
         name=name,
         type="STRICT_DNS" if by_name else "STATIC",
-        connect_timeout="1s",
         load_assignment=_endpoints(name, [host]),
         circuit_breakers=breakers,
         per_connection_buffer_limit_bytes=_BUFFER,

@@ -6,6 +6,8 @@ import json
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -13,10 +15,12 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamReset
 from h2.settings import SettingCodes
-from tests.support.envoy_pair import EDGE, NOBODY, ORDERS, EnvoyPair
-from tests.support.neighbours import Reply, Seen, send_raw
+from tests.support.envoy_pair import EDGE, NOBODY, ORDERS, EnvoyPair, url
+from tests.support.neighbours import Neighbour, Reply, Seen, ask, send_raw
 from tests.support.raw_bytes import opening, request
+from tests.support.real_envoy import RealEnvoy
 
+from authz_service.config.model import Config
 from authz_service.domain.refusals import Reason
 
 _HOST = b"host: edge.test\r\n\r\n"
@@ -204,3 +208,43 @@ def _waited(holds: Any) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def test_a_crowd_at_the_services_door_is_waited_for(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its backlog is full, so the kernel drops what asks for a connection and Envoy's asks again after a second. Who is
+    down refuses: 503 at once (test_each_reason_is_said_in_the_gates_form).
+    """
+    door, waiting = (NOBODY[0], 21443), []
+    config = Config.model_validate(
+        {"http": {"addr": url(door)[7:], "tls": {"enabled": False}}, "proxy": {"upstream": url(NOBODY)}}
+    )
+    envoy = RealEnvoy(config, tmp_path_factory.mktemp("c"), {})
+    with socket.socket() as service, ThreadPoolExecutor(1) as callers, ExitStack() as stack:
+        for index in range(2):
+            stack.enter_context(Neighbour(envoy.paths.worker_socket(index)))
+        stack.enter_context(envoy)
+        service.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        service.bind(NOBODY)
+        service.listen(0)
+        service.settimeout(15)
+        while True:  # until nobody more is let in
+            crowd = stack.enter_context(socket.socket())
+            crowd.settimeout(0.3)
+            try:
+                crowd.connect(NOBODY)
+            except TimeoutError:
+                break
+            waiting.append(crowd)
+        answer = callers.submit(ask, door, "GET", "/x")
+        wait([answer], timeout=1.3)  # else it would have been given up by now
+        while not answer.done():
+            connection, _ = service.accept()
+            stack.enter_context(connection)
+            connection.settimeout(0.2)
+            with suppress(TimeoutError):
+                if connection.recv(4096):
+                    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                    wait([answer], timeout=10)
+
+    assert waiting
+    assert answer.result().status == 200
