@@ -187,6 +187,11 @@ def _name(place: SplitResult) -> str:
     return place._replace(netloc=place.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
+def without_query(url: str) -> str:
+    """As it may be shown, of a URL that the configuration has taken: a key may stand in its query."""
+    return url.partition("#")[0].partition("?")[0]
+
+
 def _reason(error: Exception) -> str:
     return str(error).strip() or type(error).__name__
 

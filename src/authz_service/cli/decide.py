@@ -24,7 +24,7 @@ from authz_service.domain.decision import Claims, Peer, Request, Verdict
 from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, PolicyServer
 from authz_service.errors import FetchError, KeysUnavailable
-from authz_service.http_client import HttpClient
+from authz_service.http_client import HttpClient, without_query
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
@@ -215,7 +215,7 @@ async def _fetched_keys(desired: Desired) -> list[IssuerKeys]:
             url = issuer.jwks_url or f"{issuer.issuer}/protocol/openid-connect/certs"
             answer = await client.get(url)
             if answer.status != 200:
-                raise FetchError(f"{url}: answers HTTP {answer.status}")
+                raise FetchError(f"{without_query(url)}: answers HTTP {answer.status}")
             found.append(IssuerKeys(issuer.issuer, answer.body.decode()))
         finally:
             await client.aclose()

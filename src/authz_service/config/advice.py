@@ -76,4 +76,5 @@ def _found(value: object, place: Place, document: Document) -> str:
     if is_under_secret(place) or known_keys(expected) or typing.get_origin(expected) in {dict, tuple}:
         return "found a single value (not shown)"
     written = re.sub(r"//\S*@", "//***@", document.written.get(place, ""))
+    written = re.sub(r"(://[^?]*)\?.*", r"\1?***", written)
     return f"found '{written[:77]}...'" if len(written) > 80 else f"found '{written}'"

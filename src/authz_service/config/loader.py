@@ -200,4 +200,4 @@ def secret_in(file: Path) -> Secret:
         content = stream.read(MAX_SECRET_BYTES + 1)
     if len(content) > MAX_SECRET_BYTES:
         raise ValueError
-    return parse_secret(content.decode().rstrip("\r\n"))
+    return parse_secret(content.decode("utf-8-sig").rstrip("\r\n"))

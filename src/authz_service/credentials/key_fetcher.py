@@ -14,7 +14,7 @@ from authz_service.clock import Clock, jittered, retry_delay, sleep_until
 from authz_service.credentials import saved_keys
 from authz_service.domain.rules import IssuerKeys
 from authz_service.errors import FetchError
-from authz_service.http_client import Response
+from authz_service.http_client import Response, without_query
 
 COOL_DOWN = 5.0  # strangers choose the `kid`: they cannot make us fetch more often than this
 ABSENT_FOR = 30.0  # a `kid` that a fresh key set did not have is not looked for again for so long
@@ -169,7 +169,7 @@ class KeySource:
         url = self._settings.jwks_url or await self._discover()
         response = await self._get(url, _credential(self._settings.token_file))
         if response.status != 200:
-            raise FetchError(f"{url}: answers HTTP {response.status}", retry_after=response.retry_after)
+            raise FetchError(f"{without_query(url)}: answers HTTP {response.status}", retry_after=response.retry_after)
         return response.body.decode("utf-8")
 
     async def _discover(self) -> str:
@@ -177,14 +177,14 @@ class KeySource:
         url = self._settings.issuer.rstrip("/") + "/.well-known/openid-configuration"
         response = await self._get(url, {})
         if response.status != 200:
-            raise FetchError(f"{url}: answers HTTP {response.status}", retry_after=response.retry_after)
+            raise FetchError(f"{without_query(url)}: answers HTTP {response.status}", retry_after=response.retry_after)
         document = json.loads(response.body)
         if not isinstance(document, dict) or document.get("issuer") != self._settings.issuer:
             found = document.get("issuer") if isinstance(document, dict) else None
-            raise FetchError(f"{url}: is about {found!r:.200}, not about this issuer (RFC 8414 §3.3)")
+            raise FetchError(f"{without_query(url)}: is about {found!r:.200}, not about this issuer (RFC 8414 §3.3)")
         jwks_url = document.get("jwks_uri")
         if not isinstance(jwks_url, str) or not _is_safe(jwks_url):
-            raise FetchError(f"{url}: names no jwks_uri that is as safe as the issuer's own address")
+            raise FetchError(f"{without_query(url)}: names no jwks_uri that is as safe as the issuer's own address")
         return jwks_url
 
     def _accept(self, text: str, fetched_at: float) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 from authz_service.credentials.client_assertion import ASSERTION_TYPE, load_assertion_key, sign_assertion
 from authz_service.domain.secret import Secret
 from authz_service.errors import CertificateProblems, FetchError
-from authz_service.http_client import Response
+from authz_service.http_client import Response, without_query
 
 DEFAULT_LIFETIME = 60.0
 LONGEST_LIFETIME = 86_400.0
@@ -55,6 +55,10 @@ class TokenRequest:
     bound_to: str = ""  # digest of that certificate: the token may be bound to it
     ca_file: Path | None = None
     refresh_before_expiry: float = 60.0
+
+    @property
+    def shown_url(self) -> str:
+        return without_query(self.token_url)
 
 
 def cache_key(request: TokenRequest) -> CacheKey:
@@ -154,11 +158,11 @@ def refusal(request: TokenRequest, response: Response) -> str:
     """What to tell the operator. Only an error code of the known form is taken from the answer."""
     code = error_code(response)
     if not code:
-        return f"{request.token_url}: answers HTTP {response.status}"
+        return f"{request.shown_url}: answers HTTP {response.status}"
     remedy = _REMEDIES.get(code, "the provider refuses the request")
     if response.status == 401:  # RFC 6749 §5.2: credentials, whatever else it says (Keycloak: unauthorized_client)
         remedy = _REMEDIES["invalid_client"]
-    return f"{request.token_url}: {remedy} (HTTP {response.status}, {code}, client_id {request.client_id})"
+    return f"{request.shown_url}: {remedy} (HTTP {response.status}, {code}, client_id {request.client_id})"
 
 
 def json_object(body: bytes) -> dict[str, object]:

@@ -105,20 +105,26 @@ class SharedTokens:
         left = token.lifetime - (self._clock.steady() - asked_at)
         try:
             if left > 0:
-                await self._redis.set(name, self._seal.close(name, token), px=int(left * 1000))
+                sealed = self._seal.close(name, token, self._clock.now() + left)
+                await self._redis.set(name, sealed, px=int(left * 1000))
             self._worked()
         except (RedisError, OSError, TimeoutError) as error:  # the token is good all the same
             self._failed(error)
         return token
 
     async def _find(self, name: str, request: TokenRequest) -> Token | None:
-        """The entry, unless its end is near. Its remaining time is Redis' to say: the replicas' clocks may differ."""
+        """The entry, unless its end is near: by Redis' clock, for those of the replicas may differ, and by what is
+        sealed, for whoever can write to Redis may set another one there.
+        """
         sealed = await self._redis.get(name)
         if not isinstance(sealed, bytes):
             return None
-        left = await self._redis.pttl(name) / 1000
-        token = self._seal.open(name, sealed)
-        if token is None or left <= _DUE * min(request.refresh_before_expiry, token.lifetime / 2):
+        opened = self._seal.open(name, sealed)
+        if opened is None:
+            return None
+        token, ends_at = opened
+        left = min(await self._redis.pttl(name) / 1000, ends_at - self._clock.now())
+        if left <= _DUE * min(request.refresh_before_expiry, token.lifetime / 2):
             return None
         if self._clock.steady() - (token.lifetime - left) < self._not_before:
             return None
@@ -161,6 +167,7 @@ class _Entry(msgspec.Struct):
     value: str
     lifetime: float
     scopes: tuple[str, ...]
+    ends_at: float  # seconds since the epoch
 
 
 class Seal:
@@ -170,20 +177,22 @@ class Seal:
         derived = HKDF(SHA256(), 32, salt=None, info=b"authz-service token store")
         self._cipher = AESGCM(derived.derive(secret.reveal().encode()))
 
-    def close(self, name: str, token: Token) -> bytes:
-        entry = msgspec.json.encode(_Entry(token.value.reveal(), token.lifetime, token.scopes))
+    def close(self, name: str, token: Token, ends_at: float) -> bytes:
+        entry = msgspec.json.encode(_Entry(token.value.reveal(), token.lifetime, token.scopes, ends_at))
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, entry, name.encode())
 
-    def open(self, name: str, sealed: bytes) -> Token | None:
-        """None for whatever was not closed with this secret under this name: then it is as if there were none."""
+    def open(self, name: str, sealed: bytes) -> tuple[Token, float] | None:
+        """The token, and when it ends. None for whatever was not closed with this secret under this name: then it is as
+        if there were none.
+        """
         try:
             entry = msgspec.json.decode(
                 self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], name.encode()), type=_Entry
             )
         except (InvalidTag, ValueError, msgspec.DecodeError):
             return None
-        return Token(Secret(entry.value), entry.lifetime, entry.scopes)
+        return Token(Secret(entry.value), entry.lifetime, entry.scopes), entry.ends_at
 
 
 def entry_name(request: TokenRequest) -> str:

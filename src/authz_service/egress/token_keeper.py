@@ -116,7 +116,7 @@ class TokenKeeper:
         return TokenState(
             targets=tuple(sorted(self._subscribers)),
             state="missing" if token is None else "stale" if self._failures else "fresh",
-            token_url=self._request.token_url,
+            token_url=self._request.shown_url,
             client_id=self._request.client_id,
             scopes=token.scopes if token else self._request.scopes,
             obtained_at=self._obtained + wall_minus_steady if token else None,
@@ -215,7 +215,7 @@ class TokenKeeper:
         request = self._request
         return {
             "targets": sorted(self._subscribers),
-            "token_url": request.token_url,
+            "token_url": request.shown_url,
             "client_id": request.client_id,
             "scopes": request.scopes,
         }

@@ -126,7 +126,7 @@ class Outbound:
     def exchange_states(self) -> list[ExchangeState]:
         return [
             ExchangeState(
-                (one.target,), one.request.token_url, one.request.client_id, one.request.audience,
+                (one.target,), one.request.shown_url, one.request.client_id, one.request.audience,
                 one.request.scopes, one.last_error,
             )
             for one in list(self._exchangers.values())

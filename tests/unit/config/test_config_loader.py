@@ -176,7 +176,10 @@ def secret_of(config: Config) -> str:
     return secret.reveal()
 
 
-@pytest.mark.parametrize(("written", "secret"), [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" a b ", " a b ")])
+@pytest.mark.parametrize(
+    ("written", "secret"),
+    [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" a b ", " a b "), ("\ufeffs3cret", "s3cret")],
+)
 def test_a_secret_may_come_from_a_file(tmp_path: Path, written: str, secret: str) -> None:
     file = tmp_path / "secret"
     file.write_bytes(written.encode())

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.fake_clock import FakeClock, async_test
+from tests.support.fake_clock import EPOCH, FakeClock, async_test
 
 from authz_service.credentials.oauth2 import Token, TokenRequest
 from authz_service.credentials.shared_tokens import Seal, SharedTokens, StoreSettings, entry_name
@@ -19,18 +19,18 @@ REQUEST = TokenRequest("https://idp/token", "order-service", Secret("s"), ("b", 
 
 
 def test_what_was_closed_is_opened_by_the_same_key_under_the_same_name_only() -> None:
-    sealed = Seal(KEY).close("name", TOKEN)
+    sealed = Seal(KEY).close("name", TOKEN, EPOCH)
 
-    assert Seal(KEY).open("name", sealed) == TOKEN
+    assert Seal(KEY).open("name", sealed) == (TOKEN, EPOCH)
     assert Seal(Secret("x" * 32)).open("name", sealed) is None
     assert Seal(KEY).open("another", sealed) is None
     assert b"the-token" not in sealed
-    assert Seal(KEY).close("name", TOKEN) != sealed  # a nonce of its own each time
+    assert Seal(KEY).close("name", TOKEN, EPOCH) != sealed  # a nonce of its own each time
 
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_one_changed_byte_is_enough(place: int, change: int) -> None:
-    sealed = bytearray(Seal(KEY).close("name", TOKEN))
+    sealed = bytearray(Seal(KEY).close("name", TOKEN, EPOCH))
     sealed[place % len(sealed)] ^= change
 
     assert Seal(KEY).open("name", bytes(sealed)) is None
@@ -54,13 +54,14 @@ def test_requests_for_different_tokens_have_different_names(change: dict[str, ob
 
 
 class OneEntry:
-    """Redis with one token in it, put there so many seconds ago."""
+    """Redis with one token in it, put there so many seconds ago, by the clock of whoever did."""
 
-    def __init__(self, age: float) -> None:
-        self._left = TOKEN.lifetime - age
+    def __init__(self, clock: FakeClock, age: float, *, prolonged: float = 0.0, ahead: float = 0.0) -> None:
+        self._left = TOKEN.lifetime - age + prolonged
+        self._ends_at = clock.now() + TOKEN.lifetime - age + ahead
 
     async def get(self, name: str) -> bytes:
-        return Seal(KEY).close(name, TOKEN)
+        return Seal(KEY).close(name, TOKEN, self._ends_at)
 
     async def pttl(self, name: str) -> float:
         del name
@@ -74,7 +75,7 @@ async def test_what_a_target_refused_is_passed_over() -> None:
     store = SharedTokens(StoreSettings(Secret("redis://nowhere"), KEY), _nobody_asks, clock)
 
     async def found(age: float) -> bool:
-        store._redis = OneEntry(age)  # type: ignore[assignment]
+        store._redis = OneEntry(clock, age)  # type: ignore[assignment]
         return await store._find("name", REQUEST) is not None
 
     assert await found(age=10)
@@ -83,6 +84,28 @@ async def test_what_a_target_refused_is_passed_over() -> None:
     await clock.advance(20)
     assert await found(age=10)
     assert not await found(age=25)
+
+
+@pytest.mark.parametrize(
+    ("entry", "left"),
+    [
+        ({"age": 10}, 290),
+        ({"age": 10, "prolonged": 10_000}, 290),  # EXPIRE, by whoever can write to Redis
+        ({"age": 301, "prolonged": 10_000}, None),
+        ({"age": 10, "ahead": 1000}, 290),  # a replica whose clock is wrong
+        ({"age": 10, "ahead": -1000}, None),  # we had better ask ourselves
+    ],
+)
+@async_test
+async def test_an_entry_ends_when_both_say_so_at_the_latest(entry: dict[str, float], left: float | None) -> None:
+    """What is sealed, and Redis."""
+    clock = FakeClock()
+    store = SharedTokens(StoreSettings(Secret("redis://nowhere"), KEY), _nobody_asks, clock)
+    store._redis = OneEntry(clock, **entry)  # type: ignore[assignment]
+
+    found = await store._find("name", replace(REQUEST, refresh_before_expiry=1.0))
+
+    assert (found and found.lifetime) == left
 
 
 async def _nobody_asks(request: TokenRequest) -> Token:

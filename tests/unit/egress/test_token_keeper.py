@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from tests.support.fake_clock import FakeClock, async_test
 
-from authz_service.credentials.oauth2 import Token, TokenRequest
+from authz_service.credentials.oauth2 import Token, TokenRequest, refusal
 from authz_service.domain.secret import Secret
 from authz_service.egress.token_keeper import FIRST_DOUBT, SHORTEST_PAUSE, TokenKeeper
 from authz_service.errors import CertificateProblems, FetchError, Problem
+from authz_service.http_client import Response
 
 REQUEST = TokenRequest("https://idp.example/token", "order-service", Secret("s3cret"), ("read",))
 
@@ -413,6 +414,22 @@ async def test_the_state_and_the_log_tell_everything_but_the_token(caplog: pytes
     assert "invalid_client" in told
     assert "token-1" not in told
     assert "s3cret" not in told
+    await keeper.stop()
+
+
+@async_test
+async def test_the_query_of_an_address_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    """A key of the provider's may stand in it; it is sent all the same."""
+    caplog.set_level(logging.DEBUG)
+    request = replace(REQUEST, token_url="https://idp.example/token?key=canary")
+    provider = Provider(FakeClock(), [FetchError(refusal(request, Response(500, b"")))])
+    keeper = TokenKeeper(request, provider, provider.clock)
+    keeper.start()
+    await provider.clock.advance(1)
+
+    told = repr(keeper.state()) + repr([vars(record) for record in caplog.records])
+    assert "https://idp.example/token" in told
+    assert "canary" not in told
     await keeper.stop()
 
 
