@@ -115,3 +115,16 @@ def test_a_changed_proof_is_tried_at_once(tmp_path: Path, provider: Provider, ta
 
         until(lambda: egress.call().status == 200, state=egress.log_file.read_text)
     assert (provider.given, provider.refused) == (1, refused)
+
+
+@pytest.mark.parametrize(("patience", "status"), [("1s", 503), ("20s", 200)])
+def test_how_long_the_provider_may_take_is_said_by_a_key(tmp_path: Path, patience: str, status: int) -> None:
+    egress = LoneEgress(tmp_path, {"client_secret": "s", "timeout": patience, "token_type": "any"})
+    egress.idp.script("/token", json_answer({"access_token": "tok"}, delay=2))
+    egress.target.script("/x", json_answer({}))
+    with egress:
+        egress.wait_open()
+        if status == 503:
+            until(lambda: egress.events("token_refresh_failed"), state=egress.log_file.read_text)
+            assert "no whole answer within 1 s" in egress.events("token_refresh_failed")[0]["error"]
+        until(lambda: egress.call().status == status, state=egress.log_file.read_text)

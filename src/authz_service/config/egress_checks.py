@@ -8,6 +8,10 @@ from authz_service.config.model import Config, Egress, EgressSocket, Endpoint, T
 from authz_service.config.places import Finding, Place
 from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 
+_OUR_FIELDS = frozenset(
+    {"grant_type", "scope", "audience", "client_id", "client_secret", "client_assertion", "client_assertion_type"}
+    | {"subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type"}
+)
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -53,10 +57,11 @@ def _one_client_one_secret(egress: Egress) -> Iterator[Finding]:
         auth = target.auth
         if not auth.has_own_token:
             continue
-        key = (auth.token_url, auth.client_id, tuple(sorted(auth.scopes)), auth.audience)
+        params = tuple(sorted(auth.params.items()))
+        key = (auth.token_url, auth.client_id, tuple(sorted(auth.scopes)), auth.audience, params)
         first, before = known.setdefault(key, (name, auth))
         ours, theirs = (
-            (one.client_auth, one.client_secret and one.client_secret.reveal(), one.client_secret_file)
+            (one.client_auth, one.client_secret and one.client_secret.reveal(), one.client_secret_file, one.proof_files)
             for one in (auth, before)
         )
         if ours != theirs:
@@ -141,6 +146,7 @@ def _auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
             yield Finding((*place, key), "is missing", f"{auth.type} needs it", seen)
     if auth.token_url is not None:
         yield from plain_http((*place, "token_url"), auth.token_url, seen)
+    yield from _params(place, auth)
 
 
 def _client_auth(place: Place, target: Target) -> Iterator[Finding]:
@@ -149,8 +155,8 @@ def _client_auth(place: Place, target: Target) -> Iterator[Finding]:
     by_secret = auth.client_auth in {"client_secret_basic", "client_secret_post"}
     if by_secret:
         yield from one_secret(place, auth.client_secret, auth.client_secret_file, seen)
-    if auth.client_auth == "private_key_jwt" and auth.client_key_file is None:
-        yield Finding((*place, "client_key_file"), "is missing", "private_key_jwt signs with it", seen)
+    if auth.client_auth == "private_key_jwt":
+        yield from _assertion(place, auth, seen)
     if auth.client_auth == "tls_client_auth" and (tls.client_cert is None or tls.client_key is None):
         found = "tls_client_auth, but the target has no certificate to show"
         yield Finding(
@@ -163,10 +169,32 @@ def _client_auth(place: Place, target: Target) -> Iterator[Finding]:
         yield Finding((*place, "token_url"), "plain HTTP shows no certificate", "use https://", seen)
     wrong = [] if by_secret else ["client_secret", "client_secret_file"]
     if auth.client_auth != "private_key_jwt":
-        wrong += ["client_key_file", "client_key_id", "client_assertion_audience"]
+        wrong += ["client_key_file", "client_key_id", "client_cert_file", "client_assertion_file"]
+        wrong += ["client_assertion_audience"]
     for key in wrong:
         if getattr(auth, key) is not None:
             yield Finding((*place, key), f"is not used with {auth.client_auth}", "remove it", seen)
+
+
+def _assertion(place: Place, auth: TargetAuth, seen: tuple[Place, ...]) -> Iterator[Finding]:
+    """Signed by us, or by somebody else."""
+    if auth.client_key_file is None and auth.client_assertion_file is None:
+        fix = "private_key_jwt signs with it; or name a client_assertion_file that somebody else renews"
+        yield Finding((*place, "client_key_file"), "is missing", fix, seen)
+    if auth.client_assertion_file is None:
+        return
+    for key in ("client_key_file", "client_key_id", "client_cert_file", "client_assertion_audience"):
+        if getattr(auth, key) is not None:
+            at: Place = (*place, "client_assertion_file")
+            yield Finding((*place, key), "is not used with client_assertion_file", "keep one of both", (*seen, at))
+
+
+def _params(place: Place, auth: TargetAuth) -> Iterator[Finding]:
+    """What we say ourselves, nobody else says in the same form."""
+    for name in auth.params:
+        if name in _OUR_FIELDS:
+            fix = "remove it: the other keys of auth say it"
+            yield Finding((*place, "params", name), "a field that is ours", fix)
 
 
 def _unused_auth(place: Place, auth: TargetAuth, seen: tuple[Place, ...]) -> Iterator[Finding]:

@@ -8,15 +8,14 @@ from pydantic import Field
 
 from authz_service.config.addresses import Address
 from authz_service.config.section import Section
+from authz_service.config.target_auth_model import TargetAuth
 from authz_service.config.values import (
     AccountName,
     CleanPath,
-    Duration,
     DurationOrZero,
     File,
     FileMode,
     HostName,
-    HttpUrl,
     LocalAddress,
     Secret,
     ServiceUrl,
@@ -58,85 +57,6 @@ class TokenStore(Section):
         description="A file with the key in it; a line end at its end is ignored.",
         examples=["/run/secrets/token-store"],
     )
-
-
-class TargetAuth(Section):
-    """How the sidecar identifies itself to the target, beside its certificate."""
-
-    type: Literal["none", "oauth2_client_credentials", "oauth2_token_exchange"] = Field(
-        description="`none` forwards what the service sent. `oauth2_client_credentials` puts a service token in its "
-        "place (RFC 6749 §4.4). `oauth2_token_exchange` takes the user's token that the service sends, and puts one "
-        "for the target's `audience` in its place (RFC 8693).",
-        examples=["oauth2_client_credentials"],
-    )
-    token_url: HttpUrl | None = Field(
-        default=None,
-        description="The identity provider's token endpoint. Required with either kind of OAuth2, as are "
-        "`client_id` and what `client_auth` needs.",
-        examples=["https://keycloak.example.com/realms/services/protocol/openid-connect/token"],
-    )
-    client_id: Word | None = Field(
-        default=None, description="The service's name at the identity provider.", examples=["order-service"]
-    )
-    client_secret: Secret | None = Field(
-        default=None,
-        description="The service's password there. Never printed. Either this or `client_secret_file`, and only for "
-        "`client_secret_basic` and `client_secret_post`.",
-        examples=["${ORDER_SERVICE_CLIENT_SECRET}"],
-    )
-    client_secret_file: File | None = Field(
-        default=None,
-        description="A file with the secret in it; a line end at its end is ignored.",
-        examples=["/run/secrets/order-service"],
-    )
-    client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"] = Field(
-        default="client_secret_basic",
-        description="How the service proves itself there: by its secret in the Authorization header or in the form "
-        "(RFC 6749 §2.3.1), by a short-lived JWT signed with `client_key_file` (RFC 7523), or by the certificate of "
-        "the target's `tls.client_cert` (RFC 8705), to which the provider can bind the token.",
-    )
-    client_key_file: File | None = Field(
-        default=None,
-        description="The key that signs for `private_key_jwt`, PEM: RSA (RS256) or EC (ES256, ES384, ES512 by its "
-        "curve). Read anew for each token.",
-        examples=["/run/secrets/order-service.key"],
-    )
-    client_key_id: Word | None = Field(
-        default=None, description="The key's `kid` at the identity provider, if it knows several.", examples=["2026-11"]
-    )
-    client_assertion_audience: Word | None = Field(
-        default=None,
-        description="The `aud` of that JWT. By default `token_url`; some providers want their issuer URL.",
-        examples=["https://keycloak.example.com/realms/services"],
-    )
-    scopes: tuple[Word, ...] = Field(
-        default=(), description="The scopes to ask for.", examples=[["data-service:read", "data-service:write"]]
-    )
-    audience: Word | None = Field(
-        default=None,
-        description="The audience to ask for, for identity providers that want it said. Required with "
-        "`oauth2_token_exchange`: Keycloak knows the target by its `client_id`.",
-        examples=["data-service"],
-    )
-    refresh_before_expiry: Duration = Field(
-        default=60.0,
-        description="A new token is fetched in the background this long before the old one ends. Means nothing with "
-        "`oauth2_token_exchange`: users' tokens are exchanged when they come.",
-    )
-    ca_file: File | None = Field(
-        default=None,
-        description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",
-        examples=["/etc/certs/ca/identity-ca.crt"],
-    )
-
-    @property
-    def has_own_token(self) -> bool:
-        """One that is kept for the service itself, whoever the user is."""
-        return self.type == "oauth2_client_credentials"
-
-    @property
-    def exchanges(self) -> bool:
-        return self.type == "oauth2_token_exchange"
 
 
 class TargetTls(Section):

@@ -19,7 +19,6 @@ from authz_service.config.egress_model import (
     EgressSocket,
     Retries,
     Target,
-    TargetAuth,
     TargetTls,
     TokenStore,
 )
@@ -38,6 +37,7 @@ from authz_service.config.jwt_model import Introspection, Jwt, JwtIssuer
 from authz_service.config.limits_model import Limits, Rate
 from authz_service.config.policy_model import PolicyBundle, PolicyConfig, PolicyServer
 from authz_service.config.section import Section
+from authz_service.config.target_auth_model import TargetAuth
 from authz_service.config.values import (
     Duration,
     File,

@@ -220,6 +220,7 @@ Duration = Annotated[
 DurationOrZero = Annotated[
     float, _duration(0, _TEN_YEARS, "write a duration such as 30s, or 0s"), _AS_DURATION, _IS_DURATION
 ]
+TokenTimeout = Annotated[float, _duration(1, 60, "write a duration from 1s to 60s"), _AS_DURATION, _IS_DURATION]
 Leeway = Annotated[float, _duration(0, 300, "write a duration from 0s to 5m"), _AS_DURATION, _IS_DURATION]
 BindingGrace = Annotated[float, _duration(0, 3600, "write a duration from 0s to 1h"), _AS_DURATION, _IS_DURATION]
 IntrospectionCache = Annotated[

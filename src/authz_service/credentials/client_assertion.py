@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -12,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP521R1,
     EllipticCurvePrivateKey,
 )
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from authz_service.credentials import pem_files
@@ -23,6 +25,8 @@ from authz_service.domain.strong_keys import is_strong_key
 from authz_service.errors import CertificateProblems, Problem
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LONGEST_ASSERTION = 16_384
+_JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 LIFETIME = 60  # seconds: it is used at once, and only once
 _EC = {  # curve → algorithm, scheme, bytes of r and of s (RFC 7518 §3.4)
     SECP256R1.name: ("ES256", ECDSA(SHA256()), 32),
@@ -31,30 +35,48 @@ _EC = {  # curve → algorithm, scheme, bytes of r and of s (RFC 7518 §3.4)
 }
 
 
+RsaAlgorithm = Literal["RS256", "PS256"]
+
+
 class AssertionKey(NamedTuple):
-    """The client's private key. Its type says the algorithm: RS256, or the ES of its curve."""
+    """The client's private key, and how the header names it."""
 
     private: RSAPrivateKey | EllipticCurvePrivateKey
     kid: str  # "" = the provider knows one key only
+    rsa_algorithm: RsaAlgorithm = "RS256"  # of an EC key the curve says it
+    thumbprints: tuple[tuple[str, str], ...] = ()
 
 
-def load_assertion_key(file: Path, kid: str) -> AssertionKey:
-    """Raises CertificateProblems for a key that no provider would accept a signature of."""
+def load_assertion_key(
+    file: Path, kid: str, rsa_algorithm: RsaAlgorithm = "RS256", cert_file: Path | None = None
+) -> AssertionKey:
+    """Raises CertificateProblems for a key that no provider would accept a signature of, or another's certificate."""
     content = pem_files.read_file(file, "client_key_file")
     try:
         private = load_pem_private_key(content, password=None)
     except Exception as error:  # the parser's errors have no common base
         raise _unusable(file, "no private key that can be read") from error
-    if isinstance(private, RSAPrivateKey) and is_strong_key(private.public_key()):
-        return AssertionKey(private, kid)
-    if isinstance(private, EllipticCurvePrivateKey) and private.curve.name in _EC:
-        return AssertionKey(private, kid)
+    strong = isinstance(private, RSAPrivateKey) and is_strong_key(private.public_key())
+    if strong or (isinstance(private, EllipticCurvePrivateKey) and private.curve.name in _EC):
+        assert isinstance(private, RSAPrivateKey | EllipticCurvePrivateKey)
+        thumbprints = _thumbprints(cert_file, private) if cert_file is not None else ()
+        return AssertionKey(private, kid, rsa_algorithm, thumbprints)
     raise _unusable(file, "a key of the wrong type, or too short")
+
+
+def load_assertion(file: Path) -> str:
+    """One that somebody else has signed for us, and puts there anew before it ends. Raises CertificateProblems."""
+    content = pem_files.read_file(file, "client_assertion_file")
+    text = content.decode("ascii", errors="replace").strip() if len(content) <= LONGEST_ASSERTION else ""
+    if not _JWS.fullmatch(text):
+        fix = "put the JWT into it, and nothing else"
+        raise CertificateProblems([Problem("client_assertion_file", "no signed JWT is in it", fix, str(file))])
+    return text
 
 
 def sign_assertion(key: AssertionKey, client_id: str, audience: str, now: float, jti: str) -> str:
     """A JWT that says: I am this client, I speak to this provider, now, once."""
-    header = {"alg": _algorithm(key), "typ": "JWT"} | ({"kid": key.kid} if key.kid else {})
+    header = {"alg": _algorithm(key), "typ": "JWT"} | ({"kid": key.kid} if key.kid else {}) | dict(key.thumbprints)
     issued = int(now)
     claims = {
         "iss": client_id,
@@ -68,13 +90,29 @@ def sign_assertion(key: AssertionKey, client_id: str, audience: str, now: float,
     return f"{signed}.{_encoded(_signature(key, signed.encode('ascii')))}"
 
 
+def _thumbprints(cert_file: Path, private: RSAPrivateKey | EllipticCurvePrivateKey) -> tuple[tuple[str, str], ...]:
+    """RFC 7515 §4.1.7, §4.1.8: by which the provider finds the certificate that was put there."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem_files.read_file(cert_file, "client_cert_file"))
+    except ValueError as error:
+        fix = "name the PEM file that was uploaded to the provider"
+        raise CertificateProblems([Problem("client_cert_file", "no certificate", fix, str(cert_file))]) from error
+    if certificate.public_key() != private.public_key():
+        fix = "name the certificate of client_key_file"
+        raise CertificateProblems([Problem("client_cert_file", "it is another key's", fix, str(cert_file))])
+    sha1 = certificate.fingerprint(SHA1())  # noqa: S303 - a name, no proof
+    return (("x5t", _encoded(sha1)), ("x5t#S256", _encoded(certificate.fingerprint(SHA256()))))
+
+
 def _algorithm(key: AssertionKey) -> str:
-    return "RS256" if isinstance(key.private, RSAPrivateKey) else _EC[key.private.curve.name][0]
+    return key.rsa_algorithm if isinstance(key.private, RSAPrivateKey) else _EC[key.private.curve.name][0]
 
 
 def _signature(key: AssertionKey, message: bytes) -> bytes:
     if isinstance(key.private, RSAPrivateKey):
-        return key.private.sign(message, PKCS1v15(), SHA256())
+        digest = SHA256()
+        pss = key.rsa_algorithm == "PS256"
+        return key.private.sign(message, PSS(MGF1(digest), digest.digest_size) if pss else PKCS1v15(), digest)
     _, scheme, size = _EC[key.private.curve.name]
     r, s = decode_dss_signature(key.private.sign(message, scheme))
     return r.to_bytes(size) + s.to_bytes(size)

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote_plus
 
-from authz_service.credentials.client_assertion import ASSERTION_TYPE, load_assertion_key, sign_assertion
+from authz_service.credentials.client_assertion import (
+    ASSERTION_TYPE,
+    RsaAlgorithm,
+    load_assertion,
+    load_assertion_key,
+    sign_assertion,
+)
 from authz_service.domain.secret import Secret
 from authz_service.errors import CertificateProblems, FetchError
 from authz_service.http_client import Response, without_query
@@ -33,7 +39,9 @@ _REMEDIES = {
 _PERMANENT = frozenset({*_REMEDIES, "invalid_grant", "invalid_request", "invalid_target", "unsupported_grant_type"})
 
 PostForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Awaitable[Response]]  # as HttpClient.post_form
-CacheKey = tuple[str, str, tuple[str, ...], str, str]
+CacheKey = tuple[str, str, tuple[str, ...], str, str, tuple[tuple[str, str], ...]]
+ANY_TYPE = "any"
+_PROOF_WANTED = frozenset({"dpop", "mac", "pop"})  # a bearer cannot use these
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"]
 
 
@@ -49,12 +57,18 @@ class TokenRequest:
     client_auth: ClientAuth = "client_secret_basic"
     assertion_key_file: Path | None = None  # of private_key_jwt
     assertion_key_id: str = ""
-    assertion_key_digest: str = ""  # of the file's content: another key is worth another try
+    assertion_algorithm: RsaAlgorithm = "RS256"
+    assertion_cert_file: Path | None = None
+    assertion_file: Path | None = None  # in place of a key: somebody else signs
+    assertion_digest: str = ""  # of what the proof is made of: another one is worth another try
     assertion_audience: str = ""
     client_pair: tuple[Path, Path] | None = None  # certificate and key to show to the provider: tls_client_auth
     bound_to: str = ""  # digest of that certificate: the token may be bound to it
     ca_file: Path | None = None
     refresh_before_expiry: float = 60.0
+    params: tuple[tuple[str, str], ...] = ()  # more fields of the form
+    token_type: str = "Bearer"  # noqa: S105 - what the provider calls it; ANY_TYPE: whatever it says, or nothing
+    timeout: float = 5.0  # seconds
 
     @property
     def shown_url(self) -> str:
@@ -64,7 +78,7 @@ class TokenRequest:
 def cache_key(request: TokenRequest) -> CacheKey:
     """Requests that agree in this may share one token. One that is bound to a certificate goes with it only."""
     scopes = tuple(sorted(request.scopes))
-    return (request.token_url, request.client_id, scopes, request.audience, request.bound_to)
+    return (request.token_url, request.client_id, scopes, request.audience, request.bound_to, request.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +97,12 @@ async def fetch_token(post_form: PostForm, request: TokenRequest, now: Callable[
     if response.status not in _GOOD or error_code(response):
         permanent = response.status < 500 and error_code(response) in _PERMANENT
         raise FetchError(refusal(request, response), retry_after=response.retry_after, permanent=permanent)
-    return read_token(response.body, request.scopes, asked_at)
+    return read_token(response.body, request, asked_at)
 
 
 async def ask(post_form: PostForm, request: TokenRequest, grant: Mapping[str, str], now: float) -> Response:
     """The token endpoint's answer to a grant, whatever it is. Raises FetchError."""
-    form = dict(grant)
+    form = dict(request.params) | dict(grant)
     if request.scopes:
         form["scope"] = " ".join(request.scopes)
     if request.audience:
@@ -100,23 +114,30 @@ async def ask(post_form: PostForm, request: TokenRequest, grant: Mapping[str, st
     return await post_form(request.token_url, form, headers)
 
 
-def read_token(body: bytes, requested: tuple[str, ...], now: float) -> Token:
+def read_token(body: bytes, request: TokenRequest, now: float) -> Token:
     """RFC 6749 §5.1, without good will: raises FetchError for anything that is not exactly a bearer token."""
     answer = json_object(body)
     value, token_type = answer.get("access_token"), answer.get("token_type")
     if not isinstance(value, str) or len(value) > LONGEST_TOKEN or not _TOKEN.fullmatch(value):
         raise FetchError("the token endpoint's answer has no usable access_token")
-    if not isinstance(token_type, str) or token_type.lower() != "bearer":
-        found = "no token_type" if token_type is None else f"a token_type other than Bearer: {token_type!r:.40}"
-        raise FetchError(f"the token endpoint's answer has {found}")
+    if not _is_bearer(token_type, request.token_type):
+        wanted = request.token_type
+        found = "no token_type" if token_type is None else f"a token_type other than {wanted}: {token_type!r:.40}"
+        raise FetchError(f"the token endpoint's answer has {found} (auth.token_type says what it may be)")
     expires_in = answer.get("expires_in")
     if expires_in is not None:
         lifetime = min(_seconds(expires_in), _life_of(value, now))
     else:
         lifetime = DEFAULT_LIFETIME if (said := lifetime_in_token(value, now)) is None else said
     granted = answer.get("scope")
-    scopes = tuple(granted.split()) if isinstance(granted, str) and _SCOPES.fullmatch(granted) else requested
+    scopes = tuple(granted.split()) if isinstance(granted, str) and _SCOPES.fullmatch(granted) else request.scopes
     return Token(Secret(value), lifetime, scopes)
+
+
+def _is_bearer(found: object, wanted: str) -> bool:
+    if wanted == ANY_TYPE:
+        return found is None or (isinstance(found, str) and found.lower() not in _PROOF_WANTED)
+    return isinstance(found, str) and found.lower() == wanted.lower()
 
 
 def _proof_in_the_form(request: TokenRequest, now: float) -> dict[str, str]:
@@ -130,9 +151,16 @@ def _proof_in_the_form(request: TokenRequest, now: float) -> dict[str, str]:
 
 
 def _assertion(request: TokenRequest, now: float) -> str:
-    assert request.assertion_key_file is not None  # the loader requires it
     try:
-        key = load_assertion_key(request.assertion_key_file, request.assertion_key_id)
+        if request.assertion_file is not None:
+            return load_assertion(request.assertion_file)
+        assert request.assertion_key_file is not None  # the loader requires one of both
+        key = load_assertion_key(
+            request.assertion_key_file,
+            request.assertion_key_id,
+            request.assertion_algorithm,
+            request.assertion_cert_file,
+        )
     except CertificateProblems as problems:
         raise FetchError(str(problems)) from problems
     audience = request.assertion_audience or request.token_url

@@ -84,7 +84,7 @@ class SharedTokens:
     async def _shared(self, request: TokenRequest) -> Token:
         """Only what Redis raises comes out as RedisError, OSError or TimeoutError; FetchError is the provider's."""
         name = entry_name(request)
-        lock = self._redis.lock(f"{name}:lock", timeout=LEASE)
+        lock = self._redis.lock(f"{name}:lock", timeout=max(LEASE, request.timeout + PATIENCE))
         end = self._clock.steady() + PATIENCE
         while (token := await self._find(name, request)) is None:
             if await lock.acquire(blocking=False):

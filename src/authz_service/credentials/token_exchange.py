@@ -95,7 +95,7 @@ async def exchange(post_form: PostForm, request: TokenRequest, token: str, now: 
 
 def _read(body: bytes, request: TokenRequest, token: str, asked_at: float) -> Token:
     """RFC 8693 §2.2.1, without good will."""
-    found = read_token(body, request.scopes, asked_at)
+    found = read_token(body, request, asked_at)
     if json_object(body).get("issued_token_type") != ACCESS_TOKEN:
         raise FetchError("the token endpoint's answer has an issued_token_type other than an access token")
     if found.value.reveal() == token:

@@ -30,7 +30,7 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
     files.append(config.egress.token_store.encryption_key_file)
     for target in config.egress.targets.values():
         files += [target.tls.client_cert, target.tls.client_key, target.tls.ca_cert]
-        files += [target.auth.client_secret_file, target.auth.client_key_file]
+        files += [target.auth.client_secret_file, *target.auth.proof_files]
     folders = {file.parent for file in files if file is not None}
     if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
         folders.add(config.policy.path)

@@ -26,9 +26,9 @@ from authz_service.supervisor.provider_requests import endpoints, exchange_reque
 if TYPE_CHECKING:  # Redis' client is imported by those who share
     from authz_service.credentials.shared_tokens import SharedTokens
 
-# Whom a connection trusts, what it shows, and whether it exchanges users' tokens: those may be many, and shall be in
-# nobody's way.
-_Place = tuple[Path | None, tuple[Path, Path] | None, bool]
+# Whom a connection trusts, what it shows, whether it exchanges users' tokens (those may be many, and shall be in
+# nobody's way), and how long an answer may take.
+_Place = tuple[Path | None, tuple[Path, Path] | None, bool, float]
 _Wanted = tuple[KeySettings, Path | None]  # and the CA file of the issuer's server
 PublishKeys = Callable[[IssuerKeys], None]
 PublishToken = Callable[[str, str | None], None]  # (target, token; None = there is none)
@@ -232,14 +232,20 @@ class Outbound:
         return await (self._ask_for_token if self._shared is None else self._shared.fetch)(request)
 
     async def _ask_for_token(self, request: TokenRequest) -> Token:
-        return await fetch_token(self._client(request.ca_file, request.client_pair).post_form, request, time.time)
+        client = self._client(request.ca_file, request.client_pair, timeout=request.timeout)
+        return await fetch_token(client.post_form, request, time.time)
 
     def _client(
-        self, ca_file: Path | None, client_pair: tuple[Path, Path] | None = None, *, exchanges: bool = False
+        self,
+        ca_file: Path | None,
+        client_pair: tuple[Path, Path] | None = None,
+        *,
+        exchanges: bool = False,
+        timeout: float = 5.0,
     ) -> HttpClient:
-        place = (ca_file, client_pair, exchanges)
+        place = (ca_file, client_pair, exchanges, timeout)
         if place not in self._clients:
-            self._clients[place] = HttpClient(self._hosts, ca_file, client_pair=client_pair)
+            self._clients[place] = HttpClient(self._hosts, ca_file, timeout, client_pair)
         return self._clients[place]
 
     async def _stop_sources(self, unwanted: set[_Wanted]) -> None:

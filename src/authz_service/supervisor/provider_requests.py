@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from authz_service.config.model import Config, Target
-from authz_service.credentials.client_assertion import load_assertion_key
+from authz_service.credentials.client_assertion import load_assertion, load_assertion_key
 from authz_service.credentials.introspection import IntrospectionEndpoint
 from authz_service.credentials.oauth2 import TokenRequest
 from authz_service.domain.secret import Secret
@@ -28,9 +28,15 @@ def require_usable_authorities(config: Config) -> None:
     places: set[tuple[Path | None, tuple[Path, Path] | None]] = {(issuer.ca_file, None) for issuer in config.issuers}
     places |= {(each.ca_file, None) for each in (bundle, log, store) if each is not None}
     places |= {(request.ca_file, request.client_pair) for request in requests}
-    keys = {(one.assertion_key_file, one.assertion_key_id) for one in requests if one.assertion_key_file is not None}
+    keys = {
+        (one.assertion_key_file, one.assertion_key_id, one.assertion_algorithm, one.assertion_cert_file)
+        for one in requests
+        if one.assertion_key_file is not None
+    }
+    ready = {one.assertion_file for one in requests if one.assertion_file is not None}
     checks: list[Callable[[], object]] = [partial(strict_context, *place) for place in sorted(places, key=str)]
-    checks += [partial(load_assertion_key, *key) for key in sorted(keys)]
+    checks += [partial(load_assertion_key, *key) for key in sorted(keys, key=str)]
+    checks += [partial(load_assertion, file) for file in sorted(ready)]
     checks += [partial(_require_keys, issuer.jwks_file) for issuer in config.issuers if issuer.jwks_file is not None]
     problems: list[Problem] = []
     for check in checks:
@@ -72,12 +78,18 @@ def token_request(target: Target) -> TokenRequest:
         client_auth=auth.client_auth,
         assertion_key_file=auth.client_key_file,
         assertion_key_id=auth.client_key_id or "",
-        assertion_key_digest=_digest(auth.client_key_file) if auth.client_key_file is not None else "",
+        assertion_algorithm=auth.client_key_algorithm,
+        assertion_cert_file=auth.client_cert_file,
+        assertion_file=auth.client_assertion_file,
+        assertion_digest="".join(map(_digest, auth.proof_files)),
         assertion_audience=auth.client_assertion_audience or "",
         client_pair=client_pair,
         bound_to=bound_to,
         ca_file=auth.ca_file,
         refresh_before_expiry=auth.refresh_before_expiry,
+        params=tuple(sorted(auth.params.items())),
+        token_type=auth.token_type,
+        timeout=auth.timeout,
     )
 
 

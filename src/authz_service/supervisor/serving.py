@@ -121,7 +121,7 @@ class Serving:
         self._send_rules()
         await self._connect_anew()
         # A token may be bound to the certificate before, or refused for the key that signs for it.
-        if changed or any(target.auth.client_key_file for target in self.current.config.egress.targets.values()):
+        if changed or any(target.auth.proof_files for target in self.current.config.egress.targets.values()):
             await self.outbound.update(self.current.config)
         return changed
 

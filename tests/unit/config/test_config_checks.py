@@ -9,6 +9,11 @@ from tests.support.config_files import GOOD, REMOVED, TARGET, changed, load_tree
 from authz_service import headers
 
 BY_CERTIFICATE = {f"{TARGET}.auth.client_auth": "tls_client_auth", f"{TARGET}.auth.client_secret": REMOVED}
+BY_FILE = {
+    f"{TARGET}.auth.client_secret": REMOVED,
+    f"{TARGET}.auth.client_auth": "private_key_jwt",
+    f"{TARGET}.auth.client_assertion_file": "/run/token",
+}
 NO_KEY = {f"{TARGET}.auth.client_auth": "private_key_jwt", f"{TARGET}.auth.client_secret": REMOVED}
 BY_KEY = {**NO_KEY, f"{TARGET}.auth.client_key_file": "/a/key"}
 
@@ -349,6 +354,21 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
     (f"{TARGET}.auth.client_secret", {}, {f"{TARGET}.auth.client_secret": REMOVED}, "client_secret_file"),
     (f"{TARGET}.auth.client_secret_file", {}, {f"{TARGET}.auth.client_secret_file": "/a/file"}, "keep one"),
     (f"{TARGET}.auth.client_key_file", BY_KEY, NO_KEY, "signs with it"),
+    (f"{TARGET}.auth.client_key_file", BY_FILE, {**BY_FILE, **BY_KEY}, "keep one of both"),
+    (
+        f"{TARGET}.auth.client_assertion_audience",
+        BY_FILE,
+        {**BY_FILE, f"{TARGET}.auth.client_assertion_audience": "x"},
+        "keep one of both",
+    ),
+    (f"{TARGET}.auth.client_assertion_file", {}, {f"{TARGET}.auth.client_assertion_file": "/a/file"}, "remove it"),
+    (f"{TARGET}.auth.client_cert_file", {}, {f"{TARGET}.auth.client_cert_file": "/a/file"}, "remove it"),
+    (
+        f"{TARGET}.auth.params.scope",
+        {f"{TARGET}.auth.params": {"resource": "https://api"}},
+        {f"{TARGET}.auth.params": {"resource": "https://api", "scope": "x"}},
+        "remove it",
+    ),
     (f"{TARGET}.auth.client_secret", BY_KEY, {**BY_KEY, f"{TARGET}.auth.client_secret": "x"}, "remove it"),
     (f"{TARGET}.auth.client_key_file", {}, {f"{TARGET}.auth.client_key_file": "/a/key"}, "remove it"),
     (f"{TARGET}.auth.client_key_id", BY_KEY, {f"{TARGET}.auth.client_key_id": "1"}, "remove it"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -20,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import ECKey, RSAKey
+from tests.support.certificates import Authority
 from tests.support.fake_clock import EPOCH, async_test
 
 from authz_service.credentials.client_assertion import ASSERTION_TYPE, load_assertion_key, sign_assertion
@@ -140,6 +144,63 @@ async def test_the_proof_is_in_the_form_and_new_each_time(tmp_path: Path) -> Non
 
     file.unlink()
     with pytest.raises(FetchError, match=r"client\.key"):
+        await fetch_token(endpoint, request, lambda: EPOCH)
+
+
+def test_an_rsa_key_signs_by_pss_where_it_is_told_so(tmp_path: Path) -> None:
+    """An EC key has but one way."""
+    rsa_key, ec_key = rsa.generate_private_key(65537, 2048), KEYS["ES256"]
+    loaded = load_assertion_key(written(tmp_path, rsa_key), "", "PS256")
+    token = jwt.decode(
+        sign_assertion(loaded, "a", "b", EPOCH, "c"),
+        RSAKey.import_key(rsa_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())),
+        algorithms=["PS256"],
+    )
+    assert token.header["alg"] == "PS256"
+
+    loaded = load_assertion_key(written(tmp_path, ec_key), "", "PS256")
+    assert opened(sign_assertion(loaded, "a", "b", EPOCH, "c"), ec_key, "ES256").header["alg"] == "ES256"
+
+
+def test_the_certificate_names_the_key_and_must_be_its_own(tmp_path: Path) -> None:
+    """RFC 7515 §4.1.7: as Entra knows it."""
+    authority = Authority.living("a", EPOCH)
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = authority.issue("order-service", key=key)
+    own, _ = leaf.write(tmp_path, "own")
+    others, _ = authority.issue("order-service").write(tmp_path, "others")
+    no_certificate = tmp_path / "none.crt"
+    no_certificate.write_text("nothing")
+
+    loaded = load_assertion_key(written(tmp_path, key), "", cert_file=own)
+    header = opened(sign_assertion(loaded, "a", "b", EPOCH, "c"), key, "ES256").header
+
+    der = x509.load_pem_x509_certificate(leaf.certificate).public_bytes(Encoding.DER)
+    for name, digest in (("x5t", hashlib.sha1(der)), ("x5t#S256", hashlib.sha256(der))):
+        assert header[name] == base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+    for wrong, found in ((others, "another key's"), (no_certificate, "no certificate"), (tmp_path / "x", "No such")):
+        with pytest.raises(CertificateProblems, match=found):
+            load_assertion_key(written(tmp_path, key), "", cert_file=wrong)
+
+
+@async_test
+async def test_an_assertion_of_somebody_else_is_sent_as_it_stands_in_its_file(tmp_path: Path) -> None:
+    """A Kubernetes token, a JWT-SVID: read anew each time, so that the next one is sent when it is there."""
+    file, endpoint = tmp_path / "token", Endpoint()
+    request = TokenRequest(TOKEN_URL, "order-service", Secret(""), client_auth="private_key_jwt", assertion_file=file)
+    for text in ("a.b.c\n", "d.e.f"):
+        file.write_text(text)
+        await fetch_token(endpoint, request, lambda: EPOCH)
+    assert [form["client_assertion"] for form in endpoint.forms] == ["a.b.c", "d.e.f"]
+    assert {form["client_id"] for form in endpoint.forms} == {"order-service"}
+
+    for wrong in ("", "secret", "a.b", "a.b.c.d", "a.b.c d", "a" * 20_000 + ".b.c", "ä.b.c"):
+        file.write_text(wrong)
+        with pytest.raises(FetchError, match="no signed JWT") as caught:
+            await fetch_token(endpoint, request, lambda: EPOCH)
+        assert not wrong or wrong not in str(caught.value)
+    file.unlink()
+    with pytest.raises(FetchError, match="No such file"):
         await fetch_token(endpoint, request, lambda: EPOCH)
 
 

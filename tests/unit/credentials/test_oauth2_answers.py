@@ -16,6 +16,7 @@ from authz_service.credentials.oauth2 import (
     LONGEST_TOKEN,
     Token,
     TokenRequest,
+    cache_key,
     fetch_token,
     read_token,
 )
@@ -27,9 +28,9 @@ GOOD: dict[str, object] = {"access_token": "abc.def.ghi", "token_type": "Bearer"
 REQUEST = TokenRequest("https://idp.example/token", "order-service", Secret("p:ä&ss"), ("b", "a"))
 
 
-def read(**changes: object) -> Token:
+def read(request: TokenRequest | None = None, /, **changes: object) -> Token:
     answer = {name: value for name, value in (GOOD | changes).items() if value is not ...}
-    return read_token(json.dumps(answer).encode(), ("asked",), EPOCH)
+    return read_token(json.dumps(answer).encode(), request or replace(REQUEST, scopes=("asked",)), EPOCH)
 
 
 def a_jwt(payload: object) -> str:
@@ -127,14 +128,14 @@ def test_scopes_are_those_granted_else_those_asked_for() -> None:
 )
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(FetchError):
-        read_token(body, (), EPOCH)
+        read_token(body, REQUEST, EPOCH)
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=50).map(json.dumps).map(str.encode))
 def test_garbage_is_refused_and_never_crashes(body: bytes) -> None:
     with pytest.raises(FetchError):
-        read_token(body, (), EPOCH)
+        read_token(body, REQUEST, EPOCH)
 
 
 @settings(deadline=None)
@@ -162,6 +163,26 @@ def test_a_token_of_any_visible_letters_is_taken(value: str) -> None:
     for wrong in (f"{value} x", f"{value},x", f"{value};x", f'{value}"', f"{value}\n", f"{value}\x7f", f"{value}é"):
         with pytest.raises(FetchError):
             read(access_token=wrong)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "taken", "refused"),
+    [
+        ("Bearer", ["Bearer", "bearer", "BEARER"], ["BearerToken", "", None, ..., "DPoP"]),
+        ("BearerToken", ["BearerToken", "bearertoken"], ["Bearer", ..., "mac"]),
+        ("any", ["Bearer", "BearerToken", "urn:x", "", None, ...], ["DPoP", "dpop", "MAC", "PoP", 7, ["Bearer"]]),
+    ],
+)
+def test_what_a_provider_calls_a_bearer_token_is_said_by_a_key(
+    wanted: str, taken: list[object], refused: list[object]
+) -> None:
+    """apigee's is a BearerToken, and some say nothing. What wants a proof is no bearer's, whatever is configured."""
+    request = replace(REQUEST, token_type=wanted)
+    for found in taken:
+        assert read(request, token_type=found).value.reveal() == "abc.def.ghi"
+    for found in refused:
+        with pytest.raises(FetchError, match="token_type"):
+            read(request, token_type=found)
 
 
 class Endpoint:
@@ -207,6 +228,18 @@ async def test_the_secret_travels_in_the_form_when_told_so() -> None:
         "client_id": "order-service",
         "client_secret": "p:ä&ss",
     }
+
+
+@async_test
+async def test_more_fields_of_the_form_are_sent_and_none_in_place_of_ours() -> None:
+    """ADFS wants `resource`. Tokens that were asked for otherwise are not shared."""
+    endpoint = Endpoint(Response(200, json.dumps(GOOD).encode()))
+    request = replace(REQUEST, params=(("resource", "https://api"), ("scope", "admin"), ("grant_type", "password")))
+
+    await fetch(endpoint, request)
+
+    assert endpoint.form == {"grant_type": "client_credentials", "scope": "b a", "resource": "https://api"}
+    assert cache_key(request) != cache_key(REQUEST)
 
 
 @pytest.mark.parametrize(

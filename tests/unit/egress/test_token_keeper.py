@@ -388,7 +388,7 @@ async def test_after_a_refusal_another_key_is_tried_at_once_and_soon_again() -> 
     await clock.advance(1)
     assert len(provider.asked) == before
 
-    await keeper.ask_with(replace(REQUEST, assertion_key_digest="another"))
+    await keeper.ask_with(replace(REQUEST, assertion_digest="another"))
     await clock.advance(0)
     assert len(provider.asked) == before + 1
     provider.answers = [300.0]

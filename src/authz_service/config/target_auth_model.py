@@ -1,0 +1,125 @@
+"""How the sidecar proves to an identity provider who it is, and what it asks for: `egress.targets.*.auth`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from authz_service.config.section import Section
+from authz_service.config.values import Duration, File, HttpUrl, Secret, TokenTimeout, Word
+
+
+class TargetAuth(Section):
+    """How the sidecar identifies itself to the target, beside its certificate."""
+
+    type: Literal["none", "oauth2_client_credentials", "oauth2_token_exchange"] = Field(
+        description="`none` forwards what the service sent. `oauth2_client_credentials` puts a service token in its "
+        "place (RFC 6749 §4.4). `oauth2_token_exchange` takes the user's token that the service sends, and puts one "
+        "for the target's `audience` in its place (RFC 8693).",
+        examples=["oauth2_client_credentials"],
+    )
+    token_url: HttpUrl | None = Field(
+        default=None,
+        description="The identity provider's token endpoint. Required with either kind of OAuth2, as are "
+        "`client_id` and what `client_auth` needs.",
+        examples=["https://keycloak.example.com/realms/services/protocol/openid-connect/token"],
+    )
+    client_id: Word | None = Field(
+        default=None, description="The service's name at the identity provider.", examples=["order-service"]
+    )
+    client_secret: Secret | None = Field(
+        default=None,
+        description="The service's password there. Never printed. Either this or `client_secret_file`, and only for "
+        "`client_secret_basic` and `client_secret_post`.",
+        examples=["${ORDER_SERVICE_CLIENT_SECRET}"],
+    )
+    client_secret_file: File | None = Field(
+        default=None,
+        description="A file with the secret in it; a line end at its end is ignored.",
+        examples=["/run/secrets/order-service"],
+    )
+    client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"] = Field(
+        default="client_secret_basic",
+        description="How the service proves itself there: by its secret in the Authorization header or in the form "
+        "(RFC 6749 §2.3.1), by a short-lived JWT signed with `client_key_file` (RFC 7523), or by the certificate of "
+        "the target's `tls.client_cert` (RFC 8705), to which the provider can bind the token.",
+    )
+    client_key_file: File | None = Field(
+        default=None,
+        description="The key that signs for `private_key_jwt`, PEM: RSA (RS256) or EC (ES256, ES384, ES512 by its "
+        "curve). Read anew for each token.",
+        examples=["/run/secrets/order-service.key"],
+    )
+    client_key_id: Word | None = Field(
+        default=None, description="The key's `kid` at the identity provider, if it knows several.", examples=["2026-11"]
+    )
+    client_key_algorithm: Literal["RS256", "PS256"] = Field(
+        default="RS256", description="How an RSA `client_key_file` signs. Entra recommends PS256."
+    )
+    client_cert_file: File | None = Field(
+        default=None,
+        description="The certificate of `client_key_file`, PEM, where the provider knows the key by it (Entra, "
+        "ADFS): its thumbprints stand in the JWT as `x5t` and `x5t#S256`.",
+        examples=["/run/secrets/order-service.crt"],
+    )
+    client_assertion_file: File | None = Field(
+        default=None,
+        description="In place of `client_key_file`: a file with a signed JWT that somebody else renews, such as a "
+        "Kubernetes service account's token or a SPIFFE JWT-SVID. Read anew for each token.",
+        examples=["/var/run/secrets/tokens/idp"],
+    )
+    client_assertion_audience: Word | None = Field(
+        default=None,
+        description="The `aud` of that JWT. By default `token_url`; some providers want their issuer URL.",
+        examples=["https://keycloak.example.com/realms/services"],
+    )
+    scopes: tuple[Word, ...] = Field(
+        default=(), description="The scopes to ask for.", examples=[["data-service:read", "data-service:write"]]
+    )
+    audience: Word | None = Field(
+        default=None,
+        description="The audience to ask for, for identity providers that want it said. Required with "
+        "`oauth2_token_exchange`: Keycloak knows the target by its `client_id`.",
+        examples=["data-service"],
+    )
+    params: dict[Word, str] = Field(
+        default={},
+        description="More fields of the request's form, for providers that want them. Shown to whoever reads the "
+        "configuration: no secret belongs here.",
+        examples=[{"resource": "https://api.example.com"}],
+    )
+    token_type: Word = Field(
+        default="Bearer",
+        description="What the provider calls a bearer token in its answer. `any` takes whatever it says, or nothing, "
+        "but tokens that want a proof (DPoP). The target is shown `Bearer` in any case.",
+        examples=["BearerToken"],
+    )
+    timeout: TokenTimeout = Field(
+        default=5.0,
+        description="The provider's whole answer must be there this long after the question, from 1s to 60s. An "
+        "exchange has 2 s in any case, because a request waits for it.",
+    )
+    refresh_before_expiry: Duration = Field(
+        default=60.0,
+        description="A new token is fetched in the background this long before the old one ends. Means nothing with "
+        "`oauth2_token_exchange`: users' tokens are exchanged when they come.",
+    )
+    ca_file: File | None = Field(
+        default=None,
+        description="The CAs that sign the identity provider's TLS certificate, PEM. By default the system's.",
+        examples=["/etc/certs/ca/identity-ca.crt"],
+    )
+
+    @property
+    def proof_files(self) -> tuple[Path, ...]:
+        """What `private_key_jwt` is made of, beside the configuration."""
+        return tuple(filter(None, (self.client_key_file, self.client_cert_file, self.client_assertion_file)))
+
+    @property
+    def has_own_token(self) -> bool:
+        """One that is kept for the service itself, whoever the user is."""
+        return self.type == "oauth2_client_credentials"
+
+    @property
+    def exchanges(self) -> bool:
+        return self.type == "oauth2_token_exchange"
