@@ -21,7 +21,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
   for found in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
-.PHONY: demo up test unlinted-test test-newest test-rego bench-rego lint audit format bench torture mutate install requirements clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.PHONY: demo up test unlinted-test test-newest test-rego bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
 	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))
@@ -142,6 +142,10 @@ requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	  --extra devkit --constraint requirements/dev.txt --output-file requirements/devkit.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
 	  --output-file requirements/audit.txt requirements/audit.in
+
+filter: $(INSTALLED)  ## make the filter that Envoy runs, of its source, stream_watch.wat
+	@cd src/authz_service/envoy && $(CURDIR)/$(BIN)/python -c 'import pathlib, wasmtime; \
+	  pathlib.Path("stream_watch.wasm").write_bytes(wasmtime.wat2wasm(pathlib.Path("stream_watch.wat").read_text()))'
 
 clean:
 	rm -rf $(VENV) .venv-newest .venv-audit $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

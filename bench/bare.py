@@ -14,11 +14,12 @@ from authz_service.envoy.messages import Message
 from authz_service.envoy.resources import Resources
 
 ASKS = "envoy.filters.http.ext_authz"
+WATCHES = ("envoy.filters.network.set_filter_state", "envoy.filters.http.set_filter_state", "envoy.filters.http.wasm")
 INJECTS = "envoy.filters.http.credential_injector"
 
 
 def without(resources: Resources, *filters: str) -> Resources:
-    """The resources without the HTTP filters of these names. Raises ValueError for a name that is nowhere."""
+    """The resources without the filters of these names. Raises ValueError for a name that is nowhere."""
     found: set[str] = set()
     bare = replace(
         resources,

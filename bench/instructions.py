@@ -22,7 +22,7 @@ from authz_devkit.demo.mesh import MeshError
 from authz_service.envoy.messages import Message
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import Resources, render
-from bench.bare import ASKS, INJECTS, without
+from bench.bare import ASKS, INJECTS, WATCHES, without
 from bench.load import BenchError
 from bench.stage import DATA, GATEWAY, ORDER, Stage
 
@@ -47,9 +47,10 @@ class Row(NamedTuple):
 
 ROWS = (
     Row("ingress", lambda ours: ours),
-    Row("ingress, nobody is asked", lambda ours: without(ours, ASKS)),
+    Row("ingress, nobody is asked", lambda ours: without(ours, ASKS, *WATCHES)),
     Row("ingress, asked in the leanest form", lambda ours: asking(ours, (*_QUESTION, *_EXCHANGE))),
     Row("ingress, asked without retries", lambda ours: asking(ours, ("retry_policy",))),
+    Row("ingress, requests in progress are not watched", lambda ours: without(ours, *WATCHES)),
     Row("ingress, no correlation id", lambda ours: without(ours, *_CORRELATION)),
     Row("egress", lambda ours: ours),
     Row("egress, no token", lambda ours: without(ours, INJECTS)),
@@ -180,7 +181,7 @@ async def main() -> None:
         for pod in (GATEWAY, ORDER, DATA):  # for their certificates and tokens
             await stage.start_sidecar(pod)
         await stage.start_neighbours()
-        await stage.start_bare(DATA, stage.bare, {}, ASKS)
+        await stage.start_bare(DATA, stage.bare, {}, ASKS, *WATCHES)
         servers = [await asyncio.start_unix_server(_allow, gate / f"worker-{number}.sock") for number in (0, 1)]
         for row in ROWS:
             if word in row.name:

@@ -25,7 +25,7 @@ from authz_service.envoy.messages import Message
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import Resources, render
 from bench import neighbours
-from bench.bare import ASKS, INJECTS, without
+from bench.bare import ASKS, INJECTS, WATCHES, without
 from bench.load import BenchError
 from bench.many_tokens import Jwk
 from bench.processes import Sidecar, find_sidecar
@@ -79,10 +79,10 @@ class Stage:
             self.sidecars[pod.name] = find_sidecar(self.pid(f"{pod.name}/sidecar"))
         self.workers = len(self.sidecars[ORDER.name].workers)
         for pod in (GATEWAY, DATA):
-            await self.start_bare(pod, self.bare, {}, ASKS)
-        await self.start_bare(ORDER, self.bare, {}, ASKS, INJECTS)
+            await self.start_bare(pod, self.bare, {}, ASKS, *WATCHES)
+        await self.start_bare(ORDER, self.bare, {}, ASKS, *WATCHES, INJECTS)
         # The egress alone: our own token, but a data service that asks nobody.
-        await self.start_bare(ORDER, self.egress, {"DATA_SERVICE_IP": self.bare.address(DATA)}, ASKS)
+        await self.start_bare(ORDER, self.egress, {"DATA_SERVICE_IP": self.bare.address(DATA)}, ASKS, *WATCHES)
         await self.start_neighbours()
 
     async def stop(self) -> None:

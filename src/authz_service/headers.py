@@ -36,6 +36,9 @@ TAG_LENGTH = 8
 EXCHANGE_PATH = "/exchange"
 EGRESS_AUTHORIZATION = "x-authz-egress-authorization"
 
+# Envoy asks here about requests in progress (envoy/stream_watch.wat, which has it in its own words).
+IN_PROGRESS_PATH = "/in-progress"
+
 # A worker's way to say 503: Envoy shows the caller 503 with the worker's body. (A real 5xx of a worker counts as "it is
 # broken", and its body is dropped.)
 UNAVAILABLE_STATUS = 463

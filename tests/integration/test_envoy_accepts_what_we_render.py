@@ -30,7 +30,7 @@ def test_envoy_says_what_it_does_not_accept(change: dict[str, object], said: str
     """The preflight must not be a formality: a wrong word, an unknown field, a value that is too short."""
     resources = rendered("order-service")
     listener = resources.listeners[0]
-    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]  # type: ignore[index,call-overload]  # our own rendering
+    manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]  # type: ignore[index,call-overload]  # our own rendering
     manager.update(change)  # type: ignore[union-attr]
 
     with pytest.raises(RenderError) as refused:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from tests.support.live import Live
 from tests.support.lone_sidecar import GATEWAY, LoneSidecar, until
+from tests.support.open_streams import events
 from tests.support.private_idp import PrivateIdp
 
 from authz_service.domain.refusals import Reason
@@ -56,6 +59,25 @@ def test_a_token_that_was_taken_back_is_refused_where_the_issuer_is_asked(
         assert reason(sidecar, PLAIN, first) is Reason.ALLOWED
         assert reason(sidecar, ASKING, second) is Reason.ALLOWED
         assert sidecar.metric('authz_introspections_total{result="inactive"}') >= 1
+
+
+def test_what_goes_on_ends_when_its_token_is_taken_back(start_sidecar: StartSidecar, live: Live) -> None:
+    """On the route that asks; while the issuer does not answer, nobody's does."""
+    with PrivateIdp(live) as idp, ExitStack() as stack:
+        sidecar = start_sidecar(changes(live, idp))
+        first, second = idp.service("order-service"), idp.service("order-service")
+        ending, going_on = (stack.enter_context(closing(events(sidecar, token))) for token in (first, second))
+        elsewhere = stack.enter_context(closing(events(sidecar, first, path=PLAIN)))
+        idp.stop()
+        until(lambda: reason(sidecar, ASKING, first) is Reason.INTROSPECTION_UNAVAILABLE, 10)
+        time.sleep(1)
+        ending.passes()
+        idp.start()
+
+        idp.revoke("order-service", first)
+        ending.wait_ended()
+        going_on.passes()
+        elsewhere.passes()
 
 
 def test_an_answer_is_asked_for_once_in_its_time(start_sidecar: StartSidecar, live: Live) -> None:

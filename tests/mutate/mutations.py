@@ -48,6 +48,7 @@ _TAKEN_OVER = ("tests/integration/test_taken_over_worker.py",)
 _HANDOVER = ("tests/unit/supervisor/test_handover.py",)
 
 _STATE_DIR = ("tests/unit/supervisor/test_state_dir.py",)
+_IN_PROGRESS = ("tests/unit/supervisor/test_requests_in_progress.py",)
 _BUNDLE = ("tests/unit/policy/test_bundle.py",)
 
 
@@ -470,6 +471,68 @@ def _envoy() -> list[Mutation]:
     ]  # fmt: skip
 
 
+def _in_progress() -> list[Mutation]:
+    service, protocol = f"{_SRC}/supervisor/decision_service.py", f"{_SRC}/ext_authz/http_protocol.py"
+    live = ("tests/integration/test_requests_in_progress.py",)
+    return [
+        Mutation(
+            "a question with a body gets the 200 of those in progress",
+            protocol,
+            "if self._target == IN_PROGRESS_TARGET and",
+            "if self._body and",
+            ("tests/unit/ext_authz/test_http_protocol.py",),
+        ),
+        Mutation(
+            "who goes on is not asked for his token",
+            f"{_SRC}/ingress/gate.py",
+            "        self.require_claims(request, peer, route or _FORMER_ROUTE, final=final)\n",
+            "        del peer, route\n",
+            _IN_PROGRESS,
+        ),
+        Mutation(
+            "who goes on is not asked for his certificate",
+            f"{_SRC}/ingress/gate.py",
+            "        peer, route = self.require_peer(request), self",
+            "        peer, route = NO_PEER, self",
+            _IN_PROGRESS,
+        ),
+        Mutation(
+            "without keys everybody goes on",
+            service,
+            "            self._end(request, Reason.KEYS_UNAVAILABLE, str(broken))\n",
+            "            return not broken\n",
+            _IN_PROGRESS,
+        ),
+        Mutation(
+            "an accident lets a request go on",
+            service,
+            "            self._end(request, Reason.DECISION_FAILED, type(error).__name__)\n",
+            "            return not error\n",
+            _IN_PROGRESS,
+        ),
+        Mutation(
+            "an end leaves no record",
+            service,
+            "        self.record(request, decision, decision_id, correlation_id, 0, ended=True)\n",
+            "        del decision, correlation_id\n",
+            _IN_PROGRESS,
+        ),
+        Mutation(
+            "nobody watches", f"{_SRC}/envoy/listeners.py", "            *stream_watch.watch(config),\n", "", live
+        ),
+        Mutation(
+            "who is over goes on", f"{_SRC}/ext_authz/in_progress.py", 'b"ends" + b"".join(over)', 'b"ends"', live
+        ),
+        Mutation(
+            "an older listener cuts what goes on",
+            f"{_SRC}/supervisor/sidecar.py",
+            "_DRAIN = 10 * 365 * 86_400",
+            "_DRAIN = 1",
+            live,
+        ),
+    ]
+
+
 def _exchange() -> list[Mutation]:
     exchanged = f"{_SRC}/egress/exchanged_tokens.py"
     return [
@@ -578,6 +641,7 @@ MUTATIONS = (
     *_revocation(),
     *_outbound(),
     *_exchange(),
+    *_in_progress(),
     *_envoy(),
     *_workers_and_sources(),
     *_walls(),

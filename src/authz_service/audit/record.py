@@ -35,7 +35,8 @@ class AuditRecord(msgspec.Struct):
     level: str  # info for allow, warn for deny
     service: str
     zone: str
-    event: str  # "access": a request that came in; "exchange": one that left, with an exchanged token
+    event: str  # "access": a request that came in; "exchange": one that left, with an exchanged token; "end": one that
+    # was allowed, and was ended while it went on
     decision: str  # allow | deny
     reason: str  # domain.refusals.Reason
     reasons: tuple[str, ...]  # the policy's own words, or the detail of a refusal
@@ -119,9 +120,10 @@ class Recorder:
         now: float,
         duration_us: int,
         left_for: str = "",
+        ended: bool = False,
     ) -> bytes:
         """The record as JSON with a final newline, with room for its seal below MAX_LINE. `left_for` is the target of a
-        request of the egress.
+        request of the egress. `ended`: the request was allowed once, and is ended now.
         """
         rules, peer, values, verdict = self._rules, decision.peer, decision.claims.values, decision.verdict
         reasons = verdict.reasons if verdict is not None else ()
@@ -136,7 +138,7 @@ class Recorder:
             "info" if decision.allowed else "warn",
             rules.service,
             rules.zone,
-            "exchange" if left_for else "access",
+            "exchange" if left_for else "end" if ended else "access",
             "allow" if decision.allowed else "deny",
             _REASONS[decision.reason],
             reasons,

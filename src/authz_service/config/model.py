@@ -126,7 +126,7 @@ class Runtime(Section):
     )
     drain: Duration = Field(
         default=30.0,
-        description="How long requests in progress may take to end when the sidecar stops or a listener changes.",
+        description="How long requests in progress may take to end when the sidecar stops.",
     )
 
 

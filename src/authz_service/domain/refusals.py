@@ -67,6 +67,7 @@ class Reason(StrEnum):
     UPSTREAM_ERROR = "upstream_error"
     OVERLOADED = "overloaded"
     RATE_LIMITED = "rate_limited"
+    NO_LONGER_ALLOWED = "no_longer_allowed"
 
 
 class Answer(NamedTuple):
@@ -129,6 +130,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.UPSTREAM_ERROR: Answer(502, "The service's answer could not be used"),
     Reason.OVERLOADED: Answer(503, "Too many requests are in progress"),
     Reason.RATE_LIMITED: Answer(429, "Too many requests in a short time"),
+    Reason.NO_LONGER_ALLOWED: Answer(403, "The request is no longer allowed"),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from authz_service import headers
 from authz_service.config.model import Address, Config, Egress, Tracing, UnixAddress
-from authz_service.envoy import access_log, filters, limits, local_replies, tls
+from authz_service.envoy import access_log, filters, limits, local_replies, stream_watch, tls
 from authz_service.envoy.clusters import TRACES_CLUSTER
 from authz_service.envoy.cors import cors_filter
 from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
@@ -67,8 +67,10 @@ def _ingress_chain(config: Config, paths: StatePaths, from_where: Message, *, fo
             *cors_filter(config),
             *limits.per_peer(config),
             filters.body_limit(config.http.max_body_bytes),
+            *stream_watch.note_question(config),
             filters.ask_the_gate(config),
             *limits.per_user(config),
+            *stream_watch.watch(config),
             filters.router(),
         ],
         of_its_own={
@@ -79,7 +81,7 @@ def _ingress_chain(config: Config, paths: StatePaths, from_where: Message, *, fo
             "early_header_mutation_extensions": [filters.early_removal(removed, prefixes, forwarded)],
         },
     )
-    chain: Message = {"filters": [connections]}
+    chain: Message = {"filters": [*stream_watch.note_peer(config), connections]}
     if config.http.tls.enabled:
         chain["transport_socket"] = tls.ingress_tls(config.http.tls, paths)
         chain["transport_socket_connect_timeout"] = HANDSHAKE

@@ -3,6 +3,7 @@
 from authz_service import headers
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.envoy.messages import Json, Message, extension, set_header
+from authz_service.envoy.stream_watch import NO_LONGER_ALLOWED, NOBODY_COULD_TELL
 from authz_service.request_form import METHODS
 
 _CONTENT_TYPE = "application/problem+json"
@@ -26,6 +27,8 @@ def local_replies() -> Message:
         # The gate allowed it, and with what it adds the request is above Envoy's limits of headers (SECURITY T16).
         _problem(_both(_from_gate(), _because("ext_authz_invalid")), Reason.HEADERS_TOO_LARGE),
         _problem(_from_gate(), Reason.DECISION_UNAVAILABLE),
+        _problem(_because(NO_LONGER_ALLOWED), Reason.NO_LONGER_ALLOWED),
+        _problem(_because(NOBODY_COULD_TELL), Reason.DECISION_UNAVAILABLE),
         # The credential injector is the only other one that says 401; a target's own 401 is no local reply.
         _problem(_status("EQ", 401), Reason.EGRESS_TOKEN_UNAVAILABLE),
         _problem(_both(_status("EQ", 403), _because("direct_response")), Reason.BROWSER_REFUSED),

@@ -144,7 +144,7 @@ def _inlined(listener: Message, routes: Mapping[str, Message]) -> Message:
     text = json.dumps(listener)
     copy = json.loads(text)
     for chain in copy["filter_chains"]:
-        manager = chain["filters"][0]["typed_config"]
+        manager = chain["filters"][-1]["typed_config"]
         manager["route_config"] = _without_type(routes[manager.pop("rds")["route_config_name"]])
     result: Message = copy
     return result

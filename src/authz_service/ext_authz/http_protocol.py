@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a worker's Unix socket, for one client: Envoy's ext_authz filter. Not the meaning of a request."""
+"""HTTP/1.1 on a worker's Unix socket, for one client: Envoy, whose filters ask. Not the meaning of a request."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TypeAlias, cast
 
 import httptools
 
+from authz_service.headers import IN_PROGRESS_PATH
 from authz_service.request_form import METHODS
 
 log = logging.getLogger(__name__)
 
 # The most that Envoy takes of a caller's headers (96 KiB), and of his certificate (100 KiB, which is 150 URL-encoded).
 MAX_QUESTION_BYTES = 262_144
+IN_PROGRESS_TARGET = IN_PROGRESS_PATH.encode()
 # The parser ends at a method that it does not know, and Envoy passes on any token that came over HTTP/2. The gate shall
 # refuse it, and record it: so the parser is shown another one.
 _PARSED_METHODS = tuple(f"{method} ".encode() for method in METHODS)
@@ -23,17 +25,23 @@ _OTHER_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ")  # RFC 9110 §9.1
 
 Answer: TypeAlias = bytes | Awaitable[bytes]
 Answerer: TypeAlias = Callable[[bytes, bytes, dict[bytes, bytes]], Answer]
+InProgressAnswerer: TypeAlias = Callable[[bytes], Answer]
 
 
 class DecisionProtocol(asyncio.Protocol):
     """Parses one question at a time and writes what `answer(method, target, headers)` gives, at once or awaited.
+
+    One about requests in progress has a body: `answer_in_progress(body)`. No other has one, nor may be taken for one of
+    these: its 200 would be an allow.
 
     Anything that is not one well-formed question after another ends the connection: Envoy then refuses with 503.
     """
 
     __slots__ = (
         "_answer",
+        "_answer_in_progress",
         "_begun",
+        "_body",
         "_found",
         "_other_method",
         "_parser",
@@ -43,13 +51,15 @@ class DecisionProtocol(asyncio.Protocol):
         "_transport",
     )
 
-    def __init__(self, answer: Answerer) -> None:
+    def __init__(self, answer: Answerer, answer_in_progress: InProgressAnswerer | None = None) -> None:
         self._answer = answer
+        self._answer_in_progress = answer_in_progress
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._pending: asyncio.Future[bytes] | None = None
         self._target = b""
         self._found: dict[bytes, bytes] = {}
+        self._body = b""
         self._other_method = b""  # in place of the one that the parser was shown
         self._size = 0
         self._begun = False  # a question, of which not all has come
@@ -89,6 +99,7 @@ class DecisionProtocol(asyncio.Protocol):
         self._begun = True
         self._target = b""
         self._found = {}
+        self._body = b""
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -99,6 +110,9 @@ class DecisionProtocol(asyncio.Protocol):
         # Two of one name stay visible as a list: whoever wants one value refuses the comma (SECURITY T14).
         self._found[name] = value if earlier is None else earlier + b"," + value
 
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
     def on_message_complete(self) -> None:
         self._begun = False
         self._size = 0
@@ -106,7 +120,13 @@ class DecisionProtocol(asyncio.Protocol):
             self._end()  # a second question while the first waits: not Envoy
             return
         method, self._other_method = self._other_method or self._parser.get_method(), b""
-        answer = self._answer(method, self._target, self._found)
+        if self._target == IN_PROGRESS_TARGET and self._answer_in_progress is not None:
+            answer = self._answer_in_progress(self._body)
+        elif self._body:
+            self._end()
+            return
+        else:
+            answer = self._answer(method, self._target, self._found)
         if isinstance(answer, bytes):
             self._write(answer)
         else:

@@ -10,6 +10,7 @@ from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, 
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
 from authz_service.errors import KeysUnavailable
+from authz_service.identity import strict_jwt
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.client_binding import require_same_client
 from authz_service.identity.token_binding import Renewals, require_holder
@@ -19,6 +20,7 @@ from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.reads import Reads
 
 _NOT_ASKED = Verdict(Reason.ALLOWED, (), None)
+_FORMER_ROUTE = RouteRules("", auth_required=False, methods=(), downstream="")  # of an earlier configuration
 
 
 class Peers(Protocol):
@@ -109,6 +111,14 @@ class Gate:
         if self._tokens is not None:
             self._tokens.deny(denials)
 
+    def require_still_known(self, request: Request, *, final: bool = False) -> None:
+        """Whoever opened a request in progress would be known again: his certificate, his token, and both together.
+
+        Raises as `decide`, and what that turns into a decision: Rejected, KeysUnavailable.
+        """
+        peer, route = self.require_peer(request), self.routes.find_rules(request.route, request.method)
+        self.require_claims(request, peer, route or _FORMER_ROUTE, final=final)
+
     def require_peer(self, request: Request) -> Peer:
         """The client certificate's owner, or NO_PEER where none is asked for."""
         return NO_PEER if self._peers is None else self._peers.require_allowed(request.peer)
@@ -148,6 +158,14 @@ class Gate:
         if route.introspect and self._introspected is not None:
             self._introspected.require_active(token, claims)
         return claims
+
+    def claims_as_said(self, request: Request) -> Claims:
+        """What the token of a request says that was allowed once, when it was verified: for its record only."""
+        try:
+            token = bearer_token(request.authorization, self.rules.headers.auth_scheme)
+            return NO_CLAIMS if token is None else NO_CLAIMS._replace(values=strict_jwt.decode(token).payload)
+        except Rejected:
+            return NO_CLAIMS
 
     def evaluate(self, document: Value) -> Verdict:
         """The policy's verdict; where authorisation is off, who is known may pass."""

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from authz_service.audit.record import Recorder
 from authz_service.audit.writer import AuditWriter
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason, VerdictMissing
+from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason, Rejected, VerdictMissing
 from authz_service.domain.rules import GateRules
-from authz_service.errors import AuditUnavailable
+from authz_service.errors import AuditUnavailable, KeysUnavailable
 from authz_service.ext_authz import wire
 from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
 from authz_service.identity.certificates import Peers
@@ -48,6 +48,7 @@ class Tally:
         self._buckets = [0] * (len(DURATION_BUCKETS_US) + 1)
         self._duration_us = 0
         self._audit_failures = 0
+        self._ended: Counter[Reason] = Counter()
         self.audit_error = ""  # the last one, for the log
 
     def add(self, reason: Reason, duration_us: int, *, allowed: bool) -> None:
@@ -55,18 +56,22 @@ class Tally:
         self._buckets[bisect_left(DURATION_BUCKETS_US, duration_us)] += 1
         self._duration_us += duration_us
 
+    def add_end(self, reason: Reason) -> None:
+        self._ended[reason] += 1
+
     def add_audit_failure(self, error: str) -> None:
         self._audit_failures += 1
         self.audit_error = error
 
     def take(self) -> Figures | None:
         """The figures, and a fresh start; None when nothing happened."""
-        if not self._decisions and not self._audit_failures:
+        if not self._decisions and not self._audit_failures and not self._ended:
             return None
         decisions = {
             f"{'allow' if allowed else 'deny'}|{reason}": n for (allowed, reason), n in self._decisions.items()
         }
-        figures = Figures(decisions, self._buckets, self._duration_us, self._audit_failures)
+        ended = {reason.value: n for reason, n in self._ended.items()}
+        figures = Figures(decisions, self._buckets, self._duration_us, self._audit_failures, ended)
         self._reset()
         return figures
 
@@ -169,6 +174,35 @@ class DecisionService:
             reason, request, decision_id, correlation_id, realm=self._realm, methods=methods, step_up=step_up
         )
 
+    def is_over(self, request: Request, *, final: bool = False) -> bool:
+        """Whether a request that was allowed may not go on; then its end is on record, and has been counted.
+
+        Raises KeyMissing and IntrospectionNeeded, as `answer` does. Where the keys are gone nobody can say that he is
+        still known; for one whose issuer does not answer, this is not known yet.
+        """
+        try:
+            self._gate.require_still_known(request, final=final)
+        except (KeyMissing, IntrospectionNeeded):
+            raise
+        except Rejected as refusal:
+            self._end(request, refusal.reason, refusal.detail)
+        except KeysUnavailable as broken:
+            self._end(request, Reason.KEYS_UNAVAILABLE, str(broken))
+        except Exception as error:
+            log.exception("decision_failed", extra={"fields": {"correlation_id": request.correlation_id}})
+            self._end(request, Reason.DECISION_FAILED, type(error).__name__)
+        else:
+            return False
+        return True
+
+    def _end(self, request: Request, reason: Reason, detail: str) -> None:
+        self._tally.add_end(reason)
+        decision_id = os.urandom(16).hex()
+        correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
+        claims = self._gate.claims_as_said(request)
+        decision = Decision(False, reason, detail, NO_PEER, claims, None)
+        self.record(request, decision, decision_id, correlation_id, 0, ended=True)
+
     def standing(self, request: Request) -> tuple[int, bool] | None:
         """What the other workers are at: `Quarantine.standing`."""
         return self._quarantine.standing(request)
@@ -219,7 +253,7 @@ class DecisionService:
             signal.setitimer(signal.ITIMER_PROF, 0)
             flight.end()
 
-    def record(
+    def record(  # noqa: PLR0913 - one argument per fact, most by keyword
         self,
         request: Request,
         decision: Decision,
@@ -228,6 +262,7 @@ class DecisionService:
         duration_us: int,
         *,
         left_for: str = "",
+        ended: bool = False,
     ) -> bool:
         """Whether the record was written. One that cannot be made cannot be written either."""
         passes = decision.allowed and not self._audit_required
@@ -241,6 +276,7 @@ class DecisionService:
                 now=time.time(),
                 duration_us=duration_us,
                 left_for=left_for,
+                ended=ended,
             )
             self._audit.write(line, passes=passes)
         except AuditUnavailable as error:
@@ -251,7 +287,7 @@ class DecisionService:
             self._tally.add_audit_failure(repr(error))
             self._audit.lose(repr(error), passes=passes)
             return False
-        if self._copies is not None and not left_for:  # no policy was asked
+        if self._copies is not None and not left_for and not ended:  # no policy was asked
             self._copies.add(self._gate, line, request, decision, (decision_id, correlation_id))
         return True
 

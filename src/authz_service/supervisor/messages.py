@@ -101,6 +101,7 @@ class Figures(msgspec.Struct, frozen=True, tag="figures"):
     ]  # decision durations, counts per bucket of DURATION_BUCKETS_US, the last one without an upper bound
     duration_us: int  # their sum
     audit_failures: int
+    ended: dict[str, int] = {}  # requests in progress, by the reason for which they were ended
 
 
 class Copy(msgspec.Struct, frozen=True, array_like=True):

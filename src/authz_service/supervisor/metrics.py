@@ -6,7 +6,7 @@ Names and labels are public: docs/operations.md lists them. Not their gathering.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -36,6 +36,7 @@ class Figure:
     buckets: list[int] = field(default_factory=lambda: [0] * len(_BOUNDS))
     duration_us: int = 0
     audit_failures: int = 0
+    ended: Counter[str] = field(default_factory=Counter)  # by reason
     introspections: Counter[str] = field(default_factory=Counter)  # by result
     exchanges: Counter[tuple[str, str]] = field(default_factory=Counter)  # (target, result)
     copies: Counter[str] = field(default_factory=Counter)  # "delivered" | "lost"
@@ -49,6 +50,7 @@ class Figure:
             self.buckets[index] += count
         self.duration_us += figures.duration_us
         self.audit_failures += figures.audit_failures
+        self.ended.update(figures.ended)
 
 
 class Metrics(Collector):
@@ -69,12 +71,12 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         figure = self._figure
-        decisions = CounterMetricFamily(
-            "authz_decisions", "Decisions, by what was decided and why.", labels=("decision", "reason")
+        yield _counters(
+            "authz_decisions",
+            "Decisions, by what was decided and why.",
+            ("decision", "reason"),
+            figure.decisions.items(),
         )
-        for labels, count in list(figure.decisions.items()):
-            decisions.add_metric(labels, count)
-        yield decisions
         total, cumulative = 0, []
         for bound, count in zip(_BOUNDS, figure.buckets, strict=True):
             total += count
@@ -83,30 +85,24 @@ class Metrics(Collector):
         durations.add_metric((), cumulative, figure.duration_us / 1_000_000)
         yield durations
         yield _counter("authz_audit_failures", "Audit records that could not be written.", figure.audit_failures)
-        introspections = CounterMetricFamily(
-            "authz_introspections", "Questions to issuers whether a token is active.", labels=("result",)
+        for name, text, label, values in (
+            ("authz_requests_ended", "Requests in progress that were ended, by why.", "reason", figure.ended),
+            ("authz_introspections", "Questions whether a token is active.", "result", figure.introspections),
+            ("authz_opa_decision_log_events", "Copies of audit records in OPA's format.", "result", figure.copies),
+        ):
+            yield _counters(name, text, (label,), [((value,), count) for value, count in values.items()])
+        yield _counters(
+            "authz_token_exchanges",
+            "Exchanges of users' tokens for a target's.",
+            ("target", "result"),
+            figure.exchanges.items(),
         )
-        for result, count in list(figure.introspections.items()):
-            introspections.add_metric((result,), count)
-        yield introspections
-        exchanges = CounterMetricFamily(
-            "authz_token_exchanges", "Exchanges of users' tokens for a target's.", labels=("target", "result")
+        yield _counters(
+            "authz_reloads",
+            "Changes of files that were taken over or refused.",
+            ("what", "result"),
+            figure.reloads.items(),
         )
-        for target_result, count in list(figure.exchanges.items()):
-            exchanges.add_metric(target_result, count)
-        yield exchanges
-        copies = CounterMetricFamily(
-            "authz_opa_decision_log_events", "Copies of audit records in OPA's format.", labels=("result",)
-        )
-        for result, count in list(figure.copies.items()):
-            copies.add_metric((result,), count)
-        yield copies
-        reloads = CounterMetricFamily(
-            "authz_reloads", "Changes of files that were taken over or refused.", labels=("what", "result")
-        )
-        for what_result, count in list(figure.reloads.items()):
-            reloads.add_metric(what_result, count)
-        yield reloads
         for name, value in self._counters().items():
             yield _counter(name, name.replace("_", " "), value)
         for gauge in self._gauges():
@@ -114,6 +110,15 @@ class Metrics(Collector):
             for label, value in gauge.values.items():
                 family.add_metric((label,) if gauge.label else (), value)
             yield family
+
+
+def _counters(
+    name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float]]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values_of_labels, value in list(values):
+        family.add_metric(values_of_labels, value)
+    return family
 
 
 def _counter(name: str, text: str, value: float) -> CounterMetricFamily:

@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 _LOOK_UNTIL_READY = 0.05  # seconds between looks at Envoy
 _LOOK_WHEN_READY = 2.0
 _PATIENCE = 5.0  # seconds for a child to end
+# An older listener ends with its last request, however long that goes on: its idle connections have ends of their own.
+_DRAIN = 10 * 365 * 86_400  # seconds
 
 
 def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
@@ -196,7 +198,7 @@ class Sidecar:
             "--concurrency", str(config.runtime.envoy_threads),
             "--disable-hot-restart",
             "--reject-unknown-dynamic-fields",
-            "--drain-time-s", str(max(1, round(config.runtime.drain))),
+            "--drain-time-s", str(_DRAIN),
             "--drain-strategy", "immediate",
             "--file-flush-interval-msec", "200",
             "-l", "warn",

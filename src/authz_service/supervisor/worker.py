@@ -49,6 +49,7 @@ from authz_service.supervisor.messages import (
     read_message,
     to_worker_decoder,
 )
+from authz_service.supervisor.requests_in_progress import RequestsInProgress
 from authz_service.supervisor.rules_in_use import RulesInUse
 from authz_service.walls.raising import around_worker
 
@@ -141,6 +142,7 @@ class _Worker:
         self._copies = DecisionCopies(self._send, self._unsent)
         self._rules = RulesInUse(flight, self._tally, introspections, exchanged, self._copies, self._handed_over)
         self._answering = Answering(flight, self._rules, self._questions)
+        self._in_progress = RequestsInProgress(lambda: self._rules.service_for(b""), self._questions)
         self._server: asyncio.Server | None = None
         self._stop = asyncio.Event()
 
@@ -162,6 +164,9 @@ class _Worker:
             task.cancel()
         for task in done:
             task.result()  # raises what ended it
+
+    def _protocol(self) -> DecisionProtocol:
+        return DecisionProtocol(self._answering.answer, self._in_progress.answer)
 
     def _send(self, message: bytes) -> None:
         self._writer.write(message)
@@ -212,7 +217,7 @@ class _Worker:
                 return
             self._unrecordable = None
             if self._server is None:
-                self._server = await _serve(self._doors.decisions, lambda: DecisionProtocol(self._answering.answer))
+                self._server = await _serve(self._doors.decisions, self._protocol)
             self._writer.write(pack(Active(rules.revision)))
 
     async def _beat(self) -> None:

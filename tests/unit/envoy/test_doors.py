@@ -164,7 +164,12 @@ def test_the_gate_stands_before_every_way_in() -> None:
     """Also for connections that are upgraded: they have no chain of their own."""
     (chain,) = anything(_ingress(), "http_filters")
 
-    assert [one["name"] for one in chain][-2:] == ["envoy.filters.http.ext_authz", "envoy.filters.http.router"]
+    assert [one["name"] for one in chain][-4:] == [
+        "envoy.filters.http.set_filter_state",  # reads the token, which the next may remove
+        "envoy.filters.http.ext_authz",
+        "envoy.filters.http.wasm",  # watches what the gate allowed
+        "envoy.filters.http.router",
+    ]
     assert list(anything(_ingress(), "upgrade_configs")) == [[{"upgrade_type": "websocket"}]]
 
 

@@ -35,7 +35,7 @@ def test_every_reason_that_only_envoy_can_have_is_there() -> None:
         *("request_invalid", "path_refused", "browser_refused", "route_not_found", "request_too_large"),
         *("headers_too_large", "request_timeout", "protocol_unsupported", "decision_unavailable"),
         *("egress_token_unavailable", "upstream_unavailable", "upstream_timeout", "upstream_error", "overloaded"),
-        *("rate_limited", "method_not_allowed"),
+        *("rate_limited", "method_not_allowed", "no_longer_allowed"),
     }
 
 

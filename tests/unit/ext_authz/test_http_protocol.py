@@ -45,6 +45,36 @@ def test_a_question_is_handed_over_and_answered() -> None:
     assert not connection.transport.ended
 
 
+ABOUT_OTHERS = b"POST /in-progress HTTP/1.1\r\nhost: decision\r\ncontent-length: 4\r\n\r\nbody"
+
+
+def test_a_question_about_requests_in_progress_is_not_one_about_a_new_one() -> None:
+    """In one piece or several, between others."""
+    connection = Connection()
+    bodies: list[bytes] = []
+
+    def answer(body: bytes) -> bytes:
+        bodies.append(body)
+        return YES
+
+    connection.protocol = DecisionProtocol(connection._no, answer)
+    connection.protocol.connection_made(connection.transport)
+    assert connection.feed(QUESTION, ABOUT_OTHERS[:-2], ABOUT_OTHERS[-2:], QUESTION) == NO + YES + NO
+    assert bodies == [b"body"]
+    assert len(connection.asked) == 2
+
+
+@pytest.mark.parametrize("path", [b"/check-12345678/in-progress", b"/in-progress?x", b"/in-progress/", b"/"])
+def test_a_new_request_with_a_body_is_never_answered(path: bytes) -> None:
+    """The 200 that means "nobody is to be ended" would let it in."""
+    connection = Connection()
+    connection.protocol = DecisionProtocol(connection._no, lambda _: YES)
+    connection.protocol.connection_made(connection.transport)
+    assert connection.feed(ABOUT_OTHERS.replace(b"/in-progress", path)) == b""
+    assert connection.transport.ended
+    assert connection.asked == []
+
+
 @given(st.lists(st.integers(0, 3 * len(QUESTION))))
 def test_pieces_and_pipelines_change_nothing(cuts: list[int]) -> None:
     """Three questions, cut anywhere, are three answers, each to its own question."""
