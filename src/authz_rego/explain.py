@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from authz_rego.compile.program import Program
 from authz_rego.errors import NOWHERE, Place
 from authz_rego.evaluate.trace import Attempt, Trace
+from authz_rego.values.python_documents import readable_value
 from authz_rego.values.value import Value
 
 
@@ -43,8 +44,9 @@ def _tried(program: Program, number: int, attempt: Attempt, texts: Mapping[str, 
     name, rule = program.generator.rules[number]
     if attempt.held or attempt.furthest < 0:
         return Tried(name, rule.place, bool(attempt.held), attempt.times)
+    values = tuple(map(readable_value, attempt.values)) if program.tears else attempt.values
     stopped = program.generator.statements[attempt.furthest].place
-    return Tried(name, rule.place, False, attempt.times, stopped, _line(texts, stopped), attempt.values)
+    return Tried(name, rule.place, False, attempt.times, stopped, _line(texts, stopped), values)
 
 
 def _line(texts: Mapping[str, str], place: Place) -> str:

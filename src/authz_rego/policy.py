@@ -15,6 +15,7 @@ from authz_rego.evaluate.trace import Trace
 from authz_rego.explain import Explanation, explanation
 from authz_rego.syntax.modules import parse_module
 from authz_rego.syntax.tree import Module
+from authz_rego.values.python_documents import readable_value
 from authz_rego.values.value import UNDEFINED, Value
 
 
@@ -23,12 +24,13 @@ class Query:
 
     def __init__(self, policy: Policy, path: tuple[Value, ...]) -> None:
         self._policy, self._path = policy, path
-        self._ask = _asking(policy.documents, path)
+        self._ask = _asking(policy.program, path)
 
     def evaluate(self, input: Value = UNDEFINED, *, now_ns: int = 0) -> Value:  # noqa: A002 - Rego's word
         """The value, or UNDEFINED. Raises EvaluationError when there is no answer: two values of one rule, say.
 
-        `input` is a value as `authz_rego.values` describes them, `now_ns` what `time.now_ns()` gives.
+        `input` is a value as `authz_rego.values` describes them, `now_ns` what `time.now_ns()` gives. In the value,
+        U+FFFD is in place of each byte that is no UTF-8, as in the JSON that OPA answers with.
         """
         return _bounded(self._ask, Context(input, now_ns))
 
@@ -43,7 +45,7 @@ class Query:
         trace, error, value = trace or Trace(), "", UNDEFINED
         traced = self._policy.traced()
         try:
-            value = _bounded(_asking(traced.documents, self._path), Context(input, now_ns, trace))
+            value = _bounded(_asking(traced, self._path), Context(input, now_ns, trace))
         except EvaluationError as failed:
             error = str(failed)
         return explanation(traced, trace, self._policy.texts, value, error)
@@ -56,11 +58,16 @@ def _bounded(ask: Callable[[Context], Value], context: Context) -> Value:
         raise EvaluationError("eval_depth_error", "a value is nested too deeply") from None
 
 
-def _asking(documents: Documents, path: tuple[Value, ...]) -> Callable[[Context], Value]:
-    place = documents.root.find(path)
-    if place is not None and place.document is not None:
-        return place.document
-    return lambda context: documents.at(context, path)
+def _asking(program: Program, path: tuple[Value, ...]) -> Callable[[Context], Value]:
+    place = program.documents.root.find(path)
+    ask = place.document if place is not None else None
+    if ask is None:
+        documents = program.documents
+
+        def ask(context: Context) -> Value:
+            return documents.at(context, path)
+
+    return ask if not program.tears else lambda context: readable_value(ask(context))
 
 
 class Policy:
@@ -69,7 +76,7 @@ class Policy:
     def __init__(self, compiled: Compiled, data: Mapping[str, Value], texts: Mapping[str, str]) -> None:
         self._compiled, self._data = compiled, dict(data)
         self.texts = texts  # by the names of the files
-        self._program = program(compiled, self._data)
+        self.program = program(compiled, self._data)
         self._traced: Program | None = None
 
     @classmethod
@@ -103,15 +110,14 @@ class Policy:
     def query(self, path: str) -> Query:
         """`data.package.rule`, or a package. Raises RegoProblems when there is nothing of that name."""
         steps = _steps(path)
-        documents = self._program.documents
-        if not documents.has(steps):
+        if not self.documents.has(steps):
             raise RegoProblems([_unknown(path)])
         return Query(self, steps)
 
     @property
     def documents(self) -> Documents:
         """Its rules and its data."""
-        return self._program.documents
+        return self.program.documents
 
     @property
     def reads(self) -> Reads:
@@ -127,7 +133,7 @@ class Policy:
     @property
     def source(self) -> str:
         """The Python that it was compiled to."""
-        return self._program.source
+        return self.program.source
 
 
 def parsed(modules: Iterable[tuple[str, str]]) -> list[Module]:

@@ -14,6 +14,8 @@ from tests.differential.pools import ARRAYS, CIDRS, NUMBERS, OBJECTS, SCALARS, S
 
 from authz_rego.builtins.declarations import Declaration, declarations
 from authz_rego.builtins.table import REFUSED, functions
+from authz_rego.values.byte_texts import raw_of, text_of_bytes
+from authz_rego.values.order import sorted_keys
 from authz_rego.values.value import Value, key_of
 
 Call: TypeAlias = tuple[Any, ...]  # a name and its operands
@@ -70,6 +72,13 @@ def calls(chance: Random, each: int) -> Iterator[Call]:
 
 
 def a_call(declaration: Declaration, chance: Random) -> Call:
+    operands = _operands(declaration, chance)
+    if chance.random() < 0.15:
+        operands = [torn(each, chance) for each in operands]
+    return (declaration.name, *operands)
+
+
+def _operands(declaration: Declaration, chance: Random) -> list[Value]:
     given = _POOLS.get(declaration.name, ())
     operands = []
     for at, kind in enumerate(declaration.args):
@@ -81,7 +90,27 @@ def a_call(declaration: Declaration, chance: Random) -> Call:
             operands.append(copy.deepcopy(chance.choice(pool)))
         else:
             operands.append(_special(declaration.name, at, chance) or of_type(kind, chance))
-    return (declaration.name, *operands)
+    return operands
+
+
+def torn(value: Value, chance: Random) -> Value:
+    """The value with bytes that are no UTF-8 in half of its texts."""
+    kind = type(value)
+    if kind is list:
+        return [torn(each, chance) for each in value]
+    if kind is dict:
+        return {torn(key, chance): torn(member, chance) for key, member in value.items()}
+    if kind is frozenset:
+        return frozenset(torn(key, chance) for key in sorted_keys(value))
+    if kind is not str or chance.random() < 0.5:
+        return value
+    if chance.random() < 0.4:
+        return chance.choice(pools.TORN)
+    raw = raw_of(value)
+    at, end = sorted((chance.randint(0, len(raw)), chance.randint(0, len(raw))))
+    if chance.random() < 0.5:
+        return text_of_bytes(raw[at:end])  # cut, perhaps within a character
+    return text_of_bytes(raw[:at] + raw_of(chance.choice((*pools.TORN, "\ufffd"))) + raw[at:])
 
 
 def anything(chance: Random) -> Value:

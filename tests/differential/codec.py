@@ -9,6 +9,7 @@ import re
 from typing import Any, Final
 
 from authz_rego.values.big_integers import integer_of, text_of
+from authz_rego.values.byte_texts import is_torn, raw_of, text_of_bytes
 from authz_rego.values.number import Number
 from authz_rego.values.order import sorted_keys
 from authz_rego.values.value import Value, key_of, value_of
@@ -24,8 +25,10 @@ def told(value: Value) -> Any:
         return [*map(told, value)]
     if kind is frozenset:
         return {"s": [told(value_of(key)) for key in sorted_keys(value)]}
+    if kind is str:
+        return {"b": raw_of(value).hex()} if is_torn(value) else value
     if kind is dict:
-        if all(type(key) is str for key in value):
+        if all(type(key) is str and not is_torn(key) for key in value):
             return {"o": {key: told(member) for key, member in value.items()}}
         return {"p": [[told(value_of(key)), told(member)] for key, member in value.items()]}
     if kind is Number:
@@ -51,12 +54,7 @@ def value_told(tree: Any) -> Value:
     if tag == "n":
         return _number(content)
     if tag == "b":
-        return (
-            bytes.fromhex(content)
-            .decode(errors="surrogateescape")
-            .encode("utf-16", "surrogatepass")
-            .decode("utf-16", "replace")
-        )
+        return text_of_bytes(bytes.fromhex(content))
     if tag == "s":
         return frozenset(key_of(value_told(member)) for member in content)
     if tag == "o":

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 from tests.differential.cases import Case, Failed, Ours, Path
 from tests.differential.codec import value_told
-from tests.differential.comparing import same, shown
+from tests.differential.comparing import answer_told, as_it_leaves, same, shown
 from tests.differential.judge import Judge, policy_task
 
 from authz_rego.builtins.table import REFUSED
@@ -113,14 +113,7 @@ def _outcome(case: OpaCase, judge: Judge) -> Outcome:
     answer = ours.answer(path, case.input)
     if case.strict:
         told = judge.answer(policy_task(asked.modules, asked.data, asked.inputs, [f"data.{'.'.join(map(str, path))}"]))
-        theirs = told["answers"][0][0]
-        expected = (
-            value_told(theirs["v"])
-            if "v" in theirs
-            else UNDEFINED
-            if "u" in theirs
-            else Failed(theirs["e"], theirs["m"])
-        )
+        expected = as_it_leaves(answer_told(told["answers"][0][0]))
         return _judged(same(expected, answer), answer, shown(expected))
     if case.want is None:
         return _judged(

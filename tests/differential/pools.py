@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from authz_rego.values.byte_texts import text_of_bytes
 from authz_rego.values.number import Number
 from authz_rego.values.value import Value, key_of
 
@@ -27,6 +28,15 @@ TEXTS: Final = (
     "\U0010ffff", "\u2028", "a/b/c", "/", "//", "a.b", ".", "a,b,,c", ",", "true", "null", "12", " 12", "1.5", "1e3", "0x1F", "NaN",
     "Infinity", "+1", "-0", "1_000", "[1]", '{"a": 1}', "<a&b>", '"', "\\", "%s", "%", "%41", "a+b", "a=b&c=d", "héllo wörld", "line\nline\r\n",
     "x" * 70, "aXbXc", "ababab", "日本語", "ａｂ", "𝔘𝔫𝔦", "Ⅷ", "ǆ", "ꭰ", "Ꭰ", "ß" * 5, "\u0345", "ﬃ",
+)  # fmt: skip
+
+# Bytes that are no UTF-8: alone, cut off, between characters, and halves that become a character when they meet.
+TORN: Final = tuple(
+    text_of_bytes(bytes.fromhex(each))
+    for each in (
+        "ff", "80", "c3", "a9", "c328", "61ff62", "ffff", "f09f98", "80f09f9880", "eda080", "efbfbdff", "c3a9c3", "2fc3", "6180c3a9", "f4908080", "c0af",
+        "31ff", "ff2f61", "e282", "ac", "61c362", "ff0aff", "20ff20", "25ff", "5bff5d", "41ff5a", "22ff22", "c3bfff",
+    )
 )  # fmt: skip
 
 PATTERNS: Final = (

@@ -1,5 +1,7 @@
 """Fills the holes of `templates`: terms and statements of generated policies. Not whole rules (`rules`)."""
 
+# ruff: noqa: E501 - tables
+
 from __future__ import annotations
 
 import json
@@ -22,6 +24,11 @@ _ARITHMETIC: Final = re.compile(r"^«num» [-+*/%] ")
 _REFERABLE: Final = re.compile(r"[a-zA-Z_\[{][^`]*", re.DOTALL)
 _SCALARS: Final = re.compile(r"(?:true|false|null)$")
 _BODY: Final = "«body»"
+# Texts that are no UTF-8.
+_TORN: Final = (
+    'base64.decode("/w==")', 'base64.decode("w6k=")', 'hex.decode("c3")', 'hex.decode("a9")', 'hex.decode("61ff62")', 'base64url.decode("gICA")',
+    'urlquery.decode("%C3%A9%ff")', 'urlquery.decode("a%80")', 'replace("é", "", "x")', 'hex.decode("eda080")', 'hex.decode("f09f98")', 'uri.parse("/%ff").path',
+)  # fmt: skip
 
 _BY_THE_COMPILER: Final = frozenset({"time.now_ns", "rego.metadata.rule", "rego.metadata.chain"})
 
@@ -136,11 +143,11 @@ class Terms:
         if kind == "num":
             return chance.choice(NUMBERS)
         if kind == "str":
-            return self._word()
+            return chance.choice(_TORN) if chance.random() < 0.08 else self._word()
         simple = {
             "bool": ("true", "false", "true"),
             "dyn": ("null",),
-            "strs": ('["admin", "b"]', '["alice"]', "[]", '["a", "b", "c"]'),
+            "strs": ('["admin", "b"]', '["é", hex.decode("ff"), "\ufffd"]', '["alice"]', "[]", '["a", "b", "c"]'),
             "nums": ("[1, 2.5]", "[3]", "[]", "[1, 1.0, 2]"),
             "objs": (
                 '[{"k": "a", "v": 1}, {"k": "b"}]',
@@ -148,7 +155,13 @@ class Terms:
                 '[{"k": "a", "v": 2}, {"k": "a", "v": 3, "role": "x"}]',
             ),
             "obj": ('{"a": 1}', '{"a": {"b": "k"}, "k": "v"}', '{1: "a", null: 2, "k": [1]}', "{}"),
-            "set": ('{"a", "admin"}', "set()", '{"alice", "1", "bob"}', '{"x", "k"}'),
+            "set": (
+                '{"a", "admin"}',
+                '{"é", "z", base64.decode("gICA")}',
+                "set()",
+                '{"alice", "1", "bob"}',
+                '{"x", "k"}',
+            ),
             "any": (
                 "null",
                 "1",

@@ -56,7 +56,7 @@ class Workplace:
                    "--deselect", "tests/unit/envoy/test_envoy_golden.py", *selection]  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         return subprocess.Popen(
-            command, cwd=self._root, env={**environment, "PYTHONDONTWRITEBYTECODE": "1"}, text=True,
+            command, cwd=self._root, env={**environment, "PYTHONDONTWRITEBYTECODE": "1"}, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 

@@ -10,10 +10,8 @@ from authz_rego.builtins.operands import kind_of, wrong_operand
 from authz_rego.errors import BuiltinError
 from authz_rego.values.arithmetic import total, total_product
 from authz_rego.values.number import Number, int64_of
-from authz_rego.values.order import compare, sorted_keys, sorted_values
+from authz_rego.values.order import compare, sorted_keys, sorted_texts, sorted_values
 from authz_rego.values.value import UNDEFINED, Value, equal, key_of, value_of
-
-_PYTHON_ORDERS: Final = ({int}, {str})  # where Python's order is Rego's, and equal ones are the same
 
 
 def is_member(value: Value, collection: Value) -> bool:
@@ -61,15 +59,21 @@ def _product(collection: Value) -> Value:
 def _max(collection: Value) -> Value:
     """Of equal numbers the last one, as it is written."""
     members = _some_members(collection, "max")
-    if set(map(type, members)) in _PYTHON_ORDERS:
+    kinds = set(map(type, members))
+    if kinds == {int}:
         return max(members)
+    if kinds == {str}:
+        return sorted_texts(members)[-1]
     return reduce(lambda most, each: each if compare(most, each) <= 0 else most, members)
 
 
 def _min(collection: Value) -> Value:
     members = _some_members(collection, "min")
-    if set(map(type, members)) in _PYTHON_ORDERS:
+    kinds = set(map(type, members))
+    if kinds == {int}:
         return min(members)
+    if kinds == {str}:
+        return sorted_texts(members)[0]
     return reduce(lambda least, each: each if compare(least, each) >= 0 else least, members)
 
 

@@ -8,21 +8,22 @@ from collections.abc import Callable
 from functools import partial
 
 from authz_rego.builtins.operands import string_operand
+from authz_rego.values.byte_texts import raw_of
 from authz_rego.values.value import Value
 
 
 def _digest(value: Value, *, algorithm: str) -> str:
-    return hashlib.new(algorithm, string_operand(value, 1).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.new(algorithm, raw_of(string_operand(value, 1)), usedforsecurity=False).hexdigest()
 
 
 def _hmac(message: Value, key: Value, *, algorithm: str) -> str:
-    content = string_operand(message, 1).encode()
-    return hmac.new(string_operand(key, 2).encode(), content, algorithm).hexdigest()
+    content = raw_of(string_operand(message, 1))
+    return hmac.new(raw_of(string_operand(key, 2)), content, algorithm).hexdigest()
 
 
 def _equal(one: Value, other: Value) -> bool:
     """In a time that does not tell where they differ."""
-    return hmac.compare_digest(string_operand(one, 1).encode(), string_operand(other, 2).encode())
+    return hmac.compare_digest(raw_of(string_operand(one, 1)), raw_of(string_operand(other, 2)))
 
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from authz_rego.builtins.bounds import beyond_bounds
-from authz_rego.builtins.byte_texts import text_of_bytes
 from authz_rego.builtins.operands import string_operand, wrong_operand
 from authz_rego.builtins.percent_codes import QUERY, escaped, unescaped_query
 from authz_rego.errors import BuiltinError
 from authz_rego.values.big_integers import BeyondBoundsError
+from authz_rego.values.byte_texts import raw_of, text_of_bytes
 from authz_rego.values.json_text import json_tree
 from authz_rego.values.value import Value
 
@@ -24,7 +24,7 @@ _MOST_PARAMETERS: Final = 10_000  # Go's
 
 
 def _content(value: Value, position: int = 1) -> bytes:
-    return string_operand(value, position).encode()
+    return raw_of(string_operand(value, position))
 
 
 def _base64_encode(value: Value) -> str:
@@ -32,7 +32,7 @@ def _base64_encode(value: Value) -> str:
 
 
 def _base64_decode(value: Value) -> str:
-    return text_of_bytes("base64.decode", from_base64(string_operand(value, 1)))
+    return text_of_bytes(from_base64(string_operand(value, 1)))
 
 
 def from_base64(text: str) -> bytes:
@@ -59,11 +59,11 @@ def _base64url_decode(value: Value) -> str:
     """Padding may be left out. Whether it is, OPA tells by the length with newlines."""
     text = string_operand(value, 1)
     if not text.endswith("="):
-        over = len(text.encode()) % 4
+        over = len(raw_of(text)) % 4
         if over == 1:
             raise BuiltinError("illegal base64url string")
         text += ("", "", "==", "=")[over]
-    return text_of_bytes("base64url.decode", from_base64(text.translate(_TO_STANDARD)))
+    return text_of_bytes(from_base64(text.translate(_TO_STANDARD)))
 
 
 def _hex_encode(value: Value) -> str:
@@ -74,7 +74,7 @@ def _hex_decode(value: Value) -> str:
     text = string_operand(value, 1)
     if _HEX.fullmatch(text) is None:
         raise BuiltinError("encoding/hex: invalid byte or odd length")
-    return text_of_bytes("hex.decode", bytes.fromhex(text))
+    return text_of_bytes(bytes.fromhex(text))
 
 
 def _query_encode(value: Value) -> str:
@@ -82,11 +82,11 @@ def _query_encode(value: Value) -> str:
 
 
 def _escaped(text: str) -> str:
-    return escaped(text.encode(), QUERY).replace("%20", "+")
+    return escaped(raw_of(text), QUERY).replace("%20", "+")
 
 
 def _query_decode(value: Value) -> str:
-    return text_of_bytes("urlquery.decode", unescaped_query(_content(value)))
+    return text_of_bytes(unescaped_query(_content(value)))
 
 
 def _query_encode_object(value: Value) -> str:
@@ -119,8 +119,8 @@ def _query_decode_object(value: Value) -> dict[str, Value]:
     decoded = [(unescaped_query(key), unescaped_query(text)) for key, _, text in pairs]
     found: dict[str, Value] = {}
     for key, text in decoded:
-        member = found.setdefault(text_of_bytes("urlquery.decode_object", key), [])
-        member.append(text_of_bytes("urlquery.decode_object", text))
+        member = found.setdefault(text_of_bytes(key), [])
+        member.append(text_of_bytes(text))
     return found
 
 

@@ -13,6 +13,7 @@ from authz_rego.builtins.glob_tree import arranged, least_length, required_end
 from authz_rego.builtins.glob_walk import walk
 from authz_rego.builtins.operands import kind_of, string_operand, wrong_operand
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import alike
 from authz_rego.values.value import Value
 
 _QUOTED: Final = str.maketrans({each: f"\\{each}" for each in "*?\\[]{}"})
@@ -27,7 +28,7 @@ def _match(pattern: Value, delimiters: Value, text: Value) -> bool:
         separators = _separators(delimiters)
     if type(text) is not str:
         raise wrong_operand(text, 3, "string")
-    return _matcher(pattern, separators)(text)
+    return _matcher(pattern, separators if separators.isascii() else alike(separators))(text)
 
 
 def _quote_meta(pattern: Value) -> str:

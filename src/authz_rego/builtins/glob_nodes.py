@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from authz_rego.values.byte_texts import LONE_BYTES, REPLACEMENT
+
 FAILED = -1
 
 
@@ -41,8 +43,11 @@ class Class:
     def match(self, text: str, at: int) -> int:
         if at >= len(text):
             return FAILED
-        found = self.low <= text[at] <= self.high if self.low else text[at] in self.characters
-        return at + 1 if found != self.negated else FAILED
+        found = text[at]
+        if LONE_BYTES[0] <= found <= LONE_BYTES[-1]:
+            found = REPLACEMENT
+        listed = self.low <= found <= self.high if self.low else found in self.characters
+        return at + 1 if listed != self.negated else FAILED
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 from authz_rego.builtins.bounds import beyond_bounds
 from authz_rego.builtins.glob_nodes import Choice, Class, Node, Sequence, Single, Star, Text, Void
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import is_torn
 
 _DEEPEST: Final = 64  # alternatives in alternatives
 _LONGEST: Final = 100_000  # characters
@@ -18,6 +19,8 @@ def parsed(pattern: str, separators: str) -> Node:
     """Raises BuiltinError for what is no glob, EvaluationError for one that is beyond our bounds."""
     if len(pattern) > _LONGEST:
         raise beyond_bounds("glob.match", f"a glob has more than {_LONGEST} characters")
+    if is_torn(pattern):
+        raise BuiltinError("glob: invalid UTF-8 sequence")
     return _Parser(pattern, separators).run()
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from authz_rego.builtins.go_calendar import int64
 from authz_rego.builtins.operands import string_operand
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import raw_of
 from authz_rego.values.value import Value
 
 # What stands in place of the braces is not looked at, and counts in bytes.
@@ -20,7 +21,7 @@ _DOMAINS: Final = {0: "Person", 1: "Group", 2: "Org"}
 
 
 def _parse(value: Value) -> dict[str, Value]:
-    content = string_operand(value, 1).encode()
+    content = raw_of(string_operand(value, 1))
     match = _FORM.fullmatch(content[1:-1] if len(content) == 38 else content)
     if match is None or (len(content) == 38 and match[1] is None):
         raise BuiltinError("not a UUID")

@@ -12,6 +12,7 @@ from authz_rego.builtins.operands import string_operand, wrong_operand
 from authz_rego.builtins.paths import path_of
 from authz_rego.errors import BuiltinError
 from authz_rego.values.big_integers import BeyondBoundsError
+from authz_rego.values.byte_texts import mended, readable
 from authz_rego.values.json_layout import indented
 from authz_rego.values.json_syntax import is_json
 from authz_rego.values.json_text import from_json, to_json
@@ -20,12 +21,12 @@ from authz_rego.values.value import Key, Value, key_of, value_of
 
 
 def _is_valid(text: Value) -> Value:
-    return type(text) is str and is_json(text)
+    return type(text) is str and is_json(readable(text))
 
 
 def _unmarshal(text: Value) -> Value:
     try:
-        return from_json(string_operand(text, 1))
+        return from_json(readable(string_operand(text, 1)))
     except BeyondBoundsError as problem:
         raise beyond_bounds("json.unmarshal", str(problem)) from problem
     except ValueError as problem:
@@ -54,7 +55,7 @@ def _marshal_with_options(value: Value, options: Value) -> Value:
     if not given.get("pretty", "prefix" in given or "indent" in given):
         return text
     try:
-        return prefix + indented(text, prefix, indent, LONGEST_TEXT)
+        return mended(prefix + indented(text, prefix, indent, LONGEST_TEXT))
     except BeyondBoundsError as problem:
         raise beyond_bounds("json.marshal_with_options", str(problem)) from problem
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -14,6 +16,7 @@ from authz_rego.builtins.regex_globs import globs_intersect
 from authz_rego.builtins.regex_replacement import Template, template_of
 from authz_rego.builtins.regex_syntax import translate
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import is_torn, lone_bytes_in, raw_of, readable, text_of_bytes
 from authz_rego.values.value import Value
 
 _Spans = list[tuple[int, int]]  # of the whole match and of each group, in bytes; (-1, -1) for a group without
@@ -42,7 +45,10 @@ def _match(pattern: Value, text: Value) -> bool:
     if type(text) is not str:
         raise wrong_operand(text, 2, "string")
     regex = _matcher(pattern)
-    raw = text.encode()
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        raw = readable(text).encode()
     if regex.plain and len(raw) <= regex.longest:
         return bool(regex.match(_UNANCHORED, raw, 0, len(raw))[0] != _NOTHING)
     return next(_matches(regex, raw), None) is not None
@@ -60,17 +66,18 @@ def _is_valid(pattern: Value) -> bool:
 
 def _find_n(pattern: Value, text: Value, limit: Value) -> list[str]:
     regex_text, base, most = string_operand(pattern, 1), string_operand(text, 2), int64_operand(limit, 3)
-    raw = base.encode()
-    return [raw[spans[0][0] : spans[0][1]].decode() for spans in _some(_finder(regex_text), raw, most)]
+    raw, matches = _found(_finder(regex_text), base)
+    return [text_of_bytes(raw[spans[0][0] : spans[0][1]]) for spans in _some(matches, most)]
 
 
 def _find_all_submatch_n(pattern: Value, text: Value, limit: Value) -> list[list[str]]:
     regex_text, base, most = string_operand(pattern, 1), string_operand(text, 2), int64_operand(limit, 3)
-    regex, raw = _finder(regex_text), base.encode()
+    regex = _finder(regex_text)
+    raw, matches = _found(regex, base)
     found = []
     length = 0
-    for spans in _some(regex, raw, most):
-        groups = [raw[slice(*spans[place])].decode() if place is not None else "" for place in regex.places]
+    for spans in _some(matches, most):
+        groups = [text_of_bytes(raw[slice(*spans[place])]) if place is not None else "" for place in regex.places]
         length += len(groups) + sum(map(len, groups))
         if length > LONGEST_TEXT:
             raise beyond_bounds("regex.find_all_string_submatch_n", "too much is found")
@@ -81,45 +88,49 @@ def _find_all_submatch_n(pattern: Value, text: Value, limit: Value) -> list[list
 def _replace(text: Value, pattern: Value, replacement: Value) -> str:
     base, regex_text = string_operand(text, 1), string_operand(pattern, 2)
     template = template_of(string_operand(replacement, 3))
-    regex, raw = _finder(regex_text), base.encode()
+    regex = _finder(regex_text)
+    raw, matches = _found(regex, base)
     found: list[bytes] = []
     end = length = 0
-    for spans in _matches(regex, raw):
+    for spans in matches:
         found += (raw[end : spans[0][0]], _expanded(template, regex, raw, spans))
         length += len(found[-1])
         if length > LONGEST_TEXT:
             raise beyond_bounds("regex.replace", "the result is too long")
         end = spans[0][1]
-    return (b"".join(found) + raw[end:]).decode()
+    return text_of_bytes(b"".join(found) + raw[end:])
 
 
 def _split(pattern: Value, text: Value) -> list[str]:
     regex_text, base = string_operand(pattern, 1), string_operand(text, 2)
-    regex, raw = _finder(regex_text), base.encode()
+    regex = _finder(regex_text)
+    raw, matches = _found(regex, base)
     if not regex.is_empty and not raw:
         return [""]
     found = []
     start = end = 0
-    for spans in _matches(regex, raw):
+    for spans in matches:
         end, following = spans[0]
         if following:
-            found.append(raw[start:end].decode())
+            found.append(text_of_bytes(raw[start:end]))
         start = following
     if end != len(raw):
-        found.append(raw[start:].decode())
+        found.append(text_of_bytes(raw[start:]))
     return found
 
 
 def _template_match(template: Value, text: Value, start: Value, end: Value) -> bool:
     operands = [string_operand(each, at) for at, each in enumerate((template, text, start, end), 1)]
     for delimiter in operands[2:]:
-        if len(delimiter.encode()) != 1:
+        if len(raw_of(delimiter)) != 1:
             raise BuiltinError("a delimiter has to be exactly one character long")
-    return _match(_template_pattern(operands[0], operands[2], operands[3]), text)
+    # A character for each byte: a delimiter may be a byte that is no UTF-8.
+    by_bytes = [raw_of(operands[at]).decode("latin-1") for at in (0, 2, 3)]
+    return _match(text_of_bytes(_template_pattern(*by_bytes).encode("latin-1")), text)
 
 
 def _globs_match(one: Value, other: Value) -> bool:
-    return globs_intersect(string_operand(one, 1), string_operand(other, 2))
+    return globs_intersect(readable(string_operand(one, 1)), readable(string_operand(other, 2)))
 
 
 def _template_pattern(template: str, start: str, end: str) -> str:
@@ -134,11 +145,11 @@ def _template_pattern(template: str, start: str, end: str) -> str:
                 break
             if level == 0:
                 inner = template[opened + 1 : at]
-                translate(f"^{inner}$")
+                translate(text_of_bytes(f"^{inner}$".encode("latin-1")))
                 found += (_quoted(template[done:opened]), f"({inner})")
                 done = at + 1
     if level:
-        raise BuiltinError(f"unbalanced braces in {template!r}")
+        raise BuiltinError("unbalanced braces")
     return f"{''.join(found)}{_quoted(template[done:])}$"
 
 
@@ -161,10 +172,27 @@ def _expanded(template: Template, regex: _Regex, raw: bytes, spans: _Spans) -> b
     return b"".join(found)
 
 
-def _some(regex: _Regex, raw: bytes, most: int) -> Iterator[_Spans]:
+def _found(regex: _Regex, text: str) -> tuple[bytes, Iterator[_Spans]]:
+    """The text's bytes, and the matches in them. Go sees U+FFFD in place of a byte that is no UTF-8."""
+    raw = raw_of(text)
+    return raw, _matches_in_torn(regex, text) if is_torn(text) else _matches(regex, raw)
+
+
+def _matches_in_torn(regex: _Regex, text: str) -> Iterator[_Spans]:
+    lone = lone_bytes_in(text)
+    for spans in _matches(regex, readable(text).encode()):
+        yield [(_place(lone, first), _place(lone, last)) for first, last in spans]
+
+
+def _place(lone: array[int], at: int) -> int:
+    """Where that is in the text's own bytes: U+FFFD has two bytes more than what it stands for."""
+    return at if at < 0 else at - 2 * bisect_left(lone, at)
+
+
+def _some(matches: Iterator[_Spans], most: int) -> Iterator[_Spans]:
     if most == 0:
         return
-    for count, spans in enumerate(_matches(regex, raw), 1):
+    for count, spans in enumerate(matches, 1):
         yield spans
         if count == most:
             return

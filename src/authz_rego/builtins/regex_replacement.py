@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from authz_rego.values.byte_texts import raw_of
 from authz_rego.values.characters import categories, contains
 
 # Text as it is, a group's number, or a group's name.
@@ -19,7 +20,7 @@ def template_of(text: str) -> Template:
     found: list[bytes | int | str] = []
     at = 0
     while (dollar := text.find("$", at)) >= 0:
-        found.append(text[at:dollar].encode())
+        found.append(raw_of(text[at:dollar]))
         at = dollar + 1
         if text.startswith("$", at):
             found.append(b"$")
@@ -31,7 +32,7 @@ def template_of(text: str) -> Template:
             continue
         found.append(_number(name) if _is_number(name) else name)
         at = end
-    found.append(text[at:].encode())
+    found.append(raw_of(text[at:]))
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from authz_rego.builtins.bounds import beyond_bounds
 from authz_rego.builtins.regex_classes import Reader, literal, wrong
 from authz_rego.builtins.regex_nodes import Node, alternation, concatenation, repeated
+from authz_rego.values.byte_texts import is_torn, readable
 from authz_rego.values.characters import Ranges, contains, orbits
 
 _LONGEST_PATTERN: Final = 50_000  # characters
@@ -57,6 +58,8 @@ def translate(text: str) -> Pattern:
     """Raises BuiltinError for what is no pattern in Go, EvaluationError for one that is beyond our bounds."""
     if len(text) > _LONGEST_PATTERN:
         raise beyond_bounds("regex", f"a pattern has more than {_LONGEST_PATTERN} characters")
+    if is_torn(text):
+        raise wrong("invalid UTF-8", readable(text))
     return _Parser(text).run()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from authz_rego.builtins.bounds import LONGEST_TEXT, beyond_bounds, require_length
+from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
 from authz_rego.builtins.operands import string_operand, wrong_operand
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import is_torn, raw_of, text_of_bytes
 from authz_rego.values.order import sorted_keys
 from authz_rego.values.value import Value
 
@@ -16,12 +17,15 @@ def _replace(text: Value, old: Value, new: Value) -> str:
     if type(text) is not str or type(old) is not str or type(new) is not str:
         for position, each in enumerate((text, old, new), 1):
             string_operand(each, position)
-    if not old and new and not text.isascii():
-        raise _torn("replace")
+    if is_torn(text) or is_torn(old) or is_torn(new) or (not old and new and not text.isascii()):
+        return _of_bytes(_replaced(_bytes(text), _bytes(old), _bytes(new)))
+    return _replaced(text, old, new)
+
+
+def _replaced(text: str, old: str, new: str) -> str:
     if len(text) + (len(text) + 1) * len(new) > LONGEST_TEXT:
         require_length("replace", len(text) + text.count(old) * (len(new) - len(old)))
-    replaced: str = text.replace(old, new)
-    return replaced
+    return text.replace(old, new)
 
 
 def _replace_n(patterns: Value, text: Value) -> str:
@@ -32,6 +36,23 @@ def _replace_n(patterns: Value, text: Value) -> str:
         if type(key) is not str or type(patterns[key]) is not str:
             wrong = "key" if type(key) is not str else "value"
             raise BuiltinError(f"operand 1 non-string {wrong} found in pattern object")
+    texts: list[str] = [base, *patterns, *patterns.values()]
+    if any(map(is_torn, texts)) or (patterns.get("") and not base.isascii()):
+        by_bytes = {_bytes(old): _bytes(new) for old, new in patterns.items()}
+        return _of_bytes(_all_replaced(_bytes(base), by_bytes))
+    return _all_replaced(base, patterns)
+
+
+def _bytes(text: str) -> str:
+    """A character for each byte: Go puts the new string for an empty one also between the bytes of a character."""
+    return raw_of(text).decode("latin-1")
+
+
+def _of_bytes(text: str) -> str:
+    return text_of_bytes(text.encode("latin-1"))
+
+
+def _all_replaced(base: str, patterns: dict[Any, str]) -> str:
     parts = []
     length = 0
     for part in _pieces(base, patterns):
@@ -57,8 +78,6 @@ def _pieces(text: str, patterns: dict[Any, str]) -> Iterator[str]:
             yield patterns[text[at:end]]
             at = end
             continue
-        if empty and text[at] > "\x7f":
-            raise _torn("strings.replace_n")
         yield text[at]
         at += 1
     yield empty
@@ -88,11 +107,6 @@ def _end_of_match(tree: dict[str, Any], text: str, at: int) -> int:
         if "" in node:
             return place + 1
     return at
-
-
-def _torn(name: str) -> Exception:
-    """Go puts the new string between the bytes of a character, and what comes out is no text."""
-    return beyond_bounds(name, "an empty string to replace would tear characters apart")
 
 
 FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {"replace": _replace, "strings.replace_n": _replace_n}

@@ -10,6 +10,7 @@ from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
 from authz_rego.builtins.operands import wrong_operand
 from authz_rego.builtins.sprintf_directives import formatted
 from authz_rego.builtins.sprintf_verbs import Argument
+from authz_rego.values.byte_texts import mended
 from authz_rego.values.number import Number
 from authz_rego.values.text import int_text, term_text
 from authz_rego.values.value import Value
@@ -38,7 +39,8 @@ def _sprintf(text: Value, values: Value) -> str:
                 found.append(term_text(value))
         if sum(map(len, found)) + len(text) > LONGEST_TEXT:
             require_length("sprintf", sum(map(len, found)))
-        return template % tuple(found)
+        made = template % tuple(found)
+        return made if made.isascii() else mended(made)
     return formatted(text, [_argument(each) for each in values])
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
 from authz_rego.builtins.sprintf_verbs import Argument, Flags, printed, type_name
+from authz_rego.values.byte_texts import mended, readable
 
 _LARGEST: Final = 1_000_000  # of a width, a precision or an index, while its digits are read
 _DIGITS: Final = frozenset("0123456789")
@@ -43,7 +44,7 @@ class _Formatter:
             found.append(piece)
         if not self._reordered and self._next < len(self._arguments):
             found.append(self._extra())
-        return "".join(found)
+        return mended("".join(found))
 
     def _directive(self) -> str:
         flags = Flags()
@@ -59,7 +60,7 @@ class _Formatter:
             self._index()
         if self._at >= self._end:
             return f"{said}%!(NOVERB)"
-        verb = self._text[self._at]
+        verb = readable(self._text[self._at])
         self._at += 1
         return said + self._verb(verb, flags)
 

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from authz_rego.builtins.bounds import beyond_bounds
 from authz_rego.builtins.sprintf_floats import float_text
+from authz_rego.values.byte_texts import is_torn, raw_of
 from authz_rego.values.characters import is_printable
 from authz_rego.values.text import int_text, quote
 
@@ -87,13 +88,15 @@ def _string(flags: Flags, text: str) -> str:
 
 def _quoted(flags: Flags, text: str) -> str:
     text = text[: flags.precision]
-    if flags.sharp and not any(each in "`\x7f\ufeff" or (each < " " and each != "\t") for each in text):
+    if flags.sharp and not (
+        is_torn(text) or any(each in "`\x7f\ufeff" or (each < " " and each != "\t") for each in text)
+    ):
         return padded(flags, f"`{text}`", zeros=flags.zero)
     return padded(flags, quote(text, only_ascii=flags.plus), zeros=flags.zero)
 
 
 def _hexadecimal(flags: Flags, text: str, verb: str) -> str:
-    raw = text.encode()[: flags.precision]
+    raw = raw_of(text)[: flags.precision]
     prefix = f"0{verb}" if flags.sharp and raw else ""
     digits = raw.hex(" ") if flags.space and raw else raw.hex()
     if verb == "X":

@@ -9,45 +9,47 @@ from authz_rego.builtins import format_int, replacing, template_string, trimming
 from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
 from authz_rego.builtins.operands import int64_operand, kind_of, string_operand, wrong_operand
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import is_torn, mended, raw_of, readable, text_of_bytes
 from authz_rego.values.characters import lower_table, upper_table
-from authz_rego.values.order import sorted_keys
+from authz_rego.values.order import sorted_keys, sorted_texts
 from authz_rego.values.value import Value, value_of
 
 
+# A part that is torn may be found within a character. One that is none is found at characters only, also in torn texts.
 def _contains(text: Value, part: Value) -> bool:
     if type(text) is str and type(part) is str:
-        return part in text
+        return part in text or (is_torn(part) and raw_of(part) in raw_of(text))
     raise _no_strings(text, part)
 
 
 def _starts_with(text: Value, prefix: Value) -> bool:
     if type(text) is str and type(prefix) is str:
-        return text.startswith(prefix)
+        return text.startswith(prefix) or (is_torn(prefix) and raw_of(text).startswith(raw_of(prefix)))
     raise _no_strings(text, prefix)
 
 
 def _ends_with(text: Value, suffix: Value) -> bool:
     if type(text) is str and type(suffix) is str:
-        return text.endswith(suffix)
+        return text.endswith(suffix) or (is_torn(suffix) and raw_of(text).endswith(raw_of(suffix)))
     raise _no_strings(text, suffix)
 
 
 def _lower(text: Value) -> str:
     if type(text) is str:
         # Python's own would make two characters of İ, and look around for the final sigma.
-        return text.lower() if text.isascii() else text.translate(lower_table())
+        return text.lower() if text.isascii() else readable(text).translate(lower_table())
     raise wrong_operand(text, 1, "string")
 
 
 def _upper(text: Value) -> str:
     if type(text) is str:
-        return text.upper() if text.isascii() else text.translate(upper_table())
+        return text.upper() if text.isascii() else readable(text).translate(upper_table())
     raise wrong_operand(text, 1, "string")
 
 
 def _split(text: Value, separator: Value) -> list[str]:
     if type(text) is str and type(separator) is str:
-        return text.split(separator) if separator else list(text)
+        return _parts(text, separator, -1)
     raise _no_strings(text, separator)
 
 
@@ -56,11 +58,20 @@ def _split_n(text: Value, separator: Value, count: Value) -> list[str]:
         raise _no_strings(text, separator)
     limit = int64_operand(count, 3)
     if limit < 0:
-        parts = text.split(separator) if separator else list(text)
+        parts = _parts(text, separator, -1)
         return parts[max(len(parts) + limit, 0) :]
     if not separator:
         return list(text[:limit])
-    return text.split(separator, min(limit, len(text)))[:limit]
+    return _parts(text, separator, min(limit, 4 * len(text)))[:limit]
+
+
+def _parts(text: str, separator: str, most: int) -> list[str]:
+    """Between the separators, `most` of which count; each character is a part if there is none."""
+    if not separator:
+        return list(text)
+    if is_torn(separator):
+        return [*map(text_of_bytes, raw_of(text).split(raw_of(separator), most))]
+    return text.split(separator, most)
 
 
 def _concat(separator: Value, parts: Value) -> str:
@@ -69,10 +80,11 @@ def _concat(separator: Value, parts: Value) -> str:
     if type(parts) is not list and type(parts) is not frozenset:
         raise wrong_operand(parts, 2, "set", "array")
     try:
-        found: list[str] = parts if type(parts) is list else sorted(parts)
+        found: list[str] = parts if type(parts) is list else sorted_texts(parts)
         if len(found) * len(separator) + sum(map(len, found)) > LONGEST_TEXT:
             require_length("concat", max(len(found) - 1, 0) * len(separator) + sum(map(len, found)))
-        return separator.join(found)
+        joined = separator.join(found)
+        return joined if joined.isascii() else mended(joined)
     except TypeError:  # asked only when it goes wrong: one of them is no string
         raise _wrong_member(parts, 2) from None
 
@@ -81,7 +93,7 @@ def _index_of(text: Value, part: Value) -> int:
     if type(text) is str and type(part) is str:
         if not part:
             raise BuiltinError("empty search character")
-        return text.find(part)
+        return text.find(part) if part.isascii() else readable(text).find(readable(part))
     raise _no_strings(text, part)
 
 
@@ -91,6 +103,8 @@ def _index_of_n(text: Value, part: Value) -> list[int]:
     if not part:
         raise BuiltinError("empty search character")
     found = []
+    if not part.isascii():
+        text, part = readable(text), readable(part)
     at = text.find(part)
     while at >= 0:
         found.append(at)
@@ -100,12 +114,12 @@ def _index_of_n(text: Value, part: Value) -> list[int]:
 
 def _count(text: Value, part: Value) -> int:
     if type(text) is str and type(part) is str:
-        return text.count(part)
+        return raw_of(text).count(raw_of(part)) if is_torn(part) else text.count(part)
     raise _no_strings(text, part)
 
 
 def _reverse(text: Value) -> str:
-    return string_operand(text, 1)[::-1]
+    return mended(string_operand(text, 1)[::-1])
 
 
 def _substring(text: Value, start: Value, length: Value) -> str:
@@ -114,16 +128,24 @@ def _substring(text: Value, start: Value, length: Value) -> str:
     count = int64_operand(length, 3)
     if first < 0:
         raise BuiltinError("negative offset")
-    return base[first:] if count < 0 else base[first : first + count]
+    if first == 0 and count >= len(base):
+        return base
+    return readable(base[first:] if count < 0 else base[first : first + count])
 
 
 def _any_prefix_match(texts: Value, prefixes: Value) -> bool:
     found, wanted = _one_or_more(texts, 1), _one_or_more(prefixes, 2)
+    if any(map(is_torn, wanted)):
+        raw = tuple(map(raw_of, wanted))
+        return any(raw_of(text).startswith(raw) for text in found)
     return any(text.startswith(wanted) for text in found)
 
 
 def _any_suffix_match(texts: Value, suffixes: Value) -> bool:
     found, wanted = _one_or_more(texts, 1), _one_or_more(suffixes, 2)
+    if any(map(is_torn, wanted)):
+        raw = tuple(map(raw_of, wanted))
+        return any(raw_of(text).endswith(raw) for text in found)
     return any(text.endswith(wanted) for text in found)
 
 

@@ -76,6 +76,20 @@ REFUSED: Final = MappingProxyType(
     }
 )
 
+# Those that make texts that are no UTF-8 (`values.byte_texts`) of texts that are.
+TEARING: Final = frozenset(
+    [
+        "base64.decode",
+        "base64url.decode",
+        "hex.decode",
+        "replace",
+        "strings.replace_n",
+        "uri.parse",
+        "urlquery.decode",
+        "urlquery.decode_object",
+    ]
+)
+
 
 @cache
 def functions() -> dict[str, Callable[..., Value]]:

@@ -24,6 +24,7 @@ from authz_rego.builtins.time_parsing import parse_time
 from authz_rego.builtins.time_zones import UTC, Zone, require_zone
 from authz_rego.errors import BuiltinError
 from authz_rego.values.binary_float import float_of, truncated
+from authz_rego.values.byte_texts import raw_of
 from authz_rego.values.number import Number
 from authz_rego.values.value import Value
 
@@ -165,7 +166,7 @@ def _layout(name: str, text: str) -> Layout:
 
 def _as_bytes(text: str) -> str:
     """One character for each byte: Go counts those."""
-    return text if text.isascii() else text.encode().decode("latin-1")
+    return text if text.isascii() else raw_of(text).decode("latin-1")
 
 
 def _parse_duration(value: Value) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 from authz_rego.builtins.operands import wrong_operand
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import alike, is_torn, raw_of, text_of_bytes
 from authz_rego.values.characters import SPACES
 from authz_rego.values.value import Value
 
@@ -16,6 +17,7 @@ _MANY: Final = 256
 
 def _trim(text: Value, characters: Value) -> str:
     if type(text) is str and type(characters) is str:
+        characters = alike(characters)
         if len(characters) > _MANY:
             return _trimmed(text, characters, left=True, right=True)
         return text.strip(characters)
@@ -24,6 +26,7 @@ def _trim(text: Value, characters: Value) -> str:
 
 def _trim_left(text: Value, characters: Value) -> str:
     if type(text) is str and type(characters) is str:
+        characters = alike(characters)
         if len(characters) > _MANY:
             return _trimmed(text, characters, left=True, right=False)
         return text.lstrip(characters)
@@ -32,6 +35,7 @@ def _trim_left(text: Value, characters: Value) -> str:
 
 def _trim_right(text: Value, characters: Value) -> str:
     if type(text) is str and type(characters) is str:
+        characters = alike(characters)
         if len(characters) > _MANY:
             return _trimmed(text, characters, left=False, right=True)
         return text.rstrip(characters)
@@ -40,12 +44,16 @@ def _trim_right(text: Value, characters: Value) -> str:
 
 def _trim_prefix(text: Value, prefix: Value) -> str:
     if type(text) is str and type(prefix) is str:
+        if is_torn(prefix):
+            return text_of_bytes(raw_of(text).removeprefix(raw_of(prefix)))
         return text.removeprefix(prefix)
     raise _no_strings(text, prefix)
 
 
 def _trim_suffix(text: Value, suffix: Value) -> str:
     if type(text) is str and type(suffix) is str:
+        if is_torn(suffix):
+            return text_of_bytes(raw_of(text).removesuffix(raw_of(suffix)))
         return text.removesuffix(suffix)
     raise _no_strings(text, suffix)
 

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from authz_rego.builtins.byte_texts import text_of_bytes
 from authz_rego.builtins.ip_addresses import find_address
 from authz_rego.builtins.operands import string_operand
 from authz_rego.builtins.percent_codes import PATH, escaped, unescaped, unescaped_host, unescaped_zone
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import raw_of, text_of_bytes
 from authz_rego.values.value import Value
 
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
@@ -24,15 +24,15 @@ _STRICT_SCHEMES: Final = frozenset({b"http", b"https"})  # a host has no further
 
 
 def _parse(value: Value) -> dict[str, Value]:
-    parts = _parts(string_operand(value, 1).encode())
-    return {name: text_of_bytes("uri.parse", part) for name, part in parts.items() if part}
+    parts = _parts(raw_of(string_operand(value, 1)))
+    return {name: text_of_bytes(part) for name, part in parts.items() if part}
 
 
 def _is_valid(value: Value) -> bool:
     if type(value) is not str or not value:
         return False
     try:
-        _parts(value.encode())
+        _parts(raw_of(value))
     except BuiltinError:
         return False
     return True

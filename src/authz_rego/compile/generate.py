@@ -33,7 +33,7 @@ class Generator:
             str, tuple[dict[Any, list[str]], str, list[str]]
         ] = {}  # indexes: rows, the rest's name, the rest
         self.rules: dict[int, tuple[str, Rule]] = {}  # the statements that are beginnings of rules
-        self._builtin_names: dict[str, str] = {}
+        self.builtin_names: dict[str, str] = {}  # what those that it calls are called in the source
         self._stored_names: dict[tuple[Any, ...], str] = {}
         self._hoisted: dict[str, str] = {}
         self._functions = {each.text: each for each in plan.all() if each.kind is Kind.FUNCTION}
@@ -58,10 +58,10 @@ class Generator:
 
     def builtin(self, name: str) -> str:
         """What a builtin is called in the source."""
-        if name not in self._builtin_names:
-            self._builtin_names[name] = f"b_{name.replace('.', '_')}"
-            self.builtins[self._builtin_names[name]] = functions()[name]
-        return self._builtin_names[name]
+        if name not in self.builtin_names:
+            self.builtin_names[name] = f"b_{name.replace('.', '_')}"
+            self.builtins[self.builtin_names[name]] = functions()[name]
+        return self.builtin_names[name]
 
     @staticmethod
     def is_value(term: Term) -> bool:
@@ -236,7 +236,7 @@ class _DocumentWriter:
     def _all_ways(
         self, writer: BodyWriter, rule: Rule, value: Term, given: list[tuple[Term, str]], *, is_only: bool
     ) -> None:
-        """Each way in which the body holds gives the same value, and the one that others gave."""
+        """Each way in which the body holds gives the value that others gave. Of 2.5 and 2.50 the first is kept."""
         place = self._source.constant((self._document.kind is Kind.FUNCTION, rule.place))
         if self._may_repeat(rule):
             writer.lines.add("mine = U")
@@ -246,21 +246,23 @@ class _DocumentWriter:
             if not each.loops:
                 if not is_only:
                     each.lines.add(f"v = {found}")
-                    each.lines.open("if found is not U and not equal(found, v):")
-                    each.lines.add(f"raise conflict({place})")
-                    each.lines.close()
+                    keep(each, "found")
                     found = "v"
                 each.lines.add(f"return {found}")
                 return
             each.lines.add(f"v = {found}")
             if not is_only:
-                each.lines.open("if found is not U and not equal(found, v):")
-                each.lines.add(f"raise conflict({place})")
-                each.lines.close()
-            each.lines.open("if mine is not U and not equal(mine, v):")
+                keep(each, "found")
+            keep(each, "mine")
+            each.lines.add("mine = v")
+
+        def keep(each: BodyWriter, before: str) -> None:
+            each.lines.open(f"if {before} is not U:")
+            each.lines.open(f"if not equal({before}, v):")
             each.lines.add(f"raise conflict({place})")
             each.lines.close()
-            each.lines.add("mine = v")
+            each.lines.add(f"v = {before}")
+            each.lines.close()
 
         writer.body(rule.body, success, given)
 

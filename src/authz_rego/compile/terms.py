@@ -90,17 +90,19 @@ def _add(writer: BodyWriter, term: ArrayComprehension | SetComprehension | Objec
         case SetComprehension():
             writer.lines.add(f"out.add({key(writer, term.term)})")
         case ObjectComprehension():
-            put(writer, term.key, term.value, writer.source.constant(term.key.place))
+            put(writer, term.key, term.value, writer.source.constant(term.key.place), keep_last=True)
 
 
-def put(writer: BodyWriter, name: Term, value: Term, place: str) -> None:
-    """A member of an object that is being made: `out`."""
+def put(writer: BodyWriter, name: Term, value: Term, place: str, *, keep_last: bool = False) -> None:
+    """A member of an object that is being made: `out`. Of equal values (2.5, 2.50) the first is kept, or the last."""
     at, member = writer.named(key(writer, name)), writer.named(writer.evaluated(value))
     found = writer.source.name("v")
     writer.lines.add(f"{found} = out.get({at}, U)")
-    writer.lines.open(f"if {found} is U:")
-    writer.lines.add(f"out[{at}] = {member}")
-    writer.lines.close()
-    writer.lines.open(f"elif not equal({found}, {member}):")
+    writer.lines.open(f"if {found} is not U and not equal({found}, {member}):")
     writer.lines.add(f"raise object_conflict({place})")
     writer.lines.close()
+    if not keep_last:
+        writer.lines.open(f"if {found} is U:")
+    writer.lines.add(f"out[{at}] = {member}")
+    if not keep_last:
+        writer.lines.close()

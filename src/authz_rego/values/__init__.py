@@ -2,7 +2,7 @@
 
 | Rego | Python |
 |---|---|
-| null, booleans, strings | `None`, `bool`, `str` (code points, no surrogates) |
+| null, booleans, strings | `None`, `bool`, `str` (code points; a byte that is no UTF-8 is a surrogate: `byte_texts`) |
 | numbers | `int`; `Number` when the text has a fraction or an exponent |
 | arrays | `list` |
 | objects | `dict`, keyed by `str`, or by `Key` for a key that is no string |

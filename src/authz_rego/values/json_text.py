@@ -8,9 +8,10 @@ from json.encoder import encode_basestring
 from typing import Any, Final
 
 from authz_rego.values.big_integers import BeyondBoundsError, text_of
+from authz_rego.values.byte_texts import is_torn, json_escaped, text_of_bytes
 from authz_rego.values.depth import MAX_DEPTH, is_deeper_than
 from authz_rego.values.number import Number, number_of
-from authz_rego.values.order import sorted_keys
+from authz_rego.values.order import sorted_keys, sorted_texts
 from authz_rego.values.value import Value, value_of
 
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")
@@ -46,9 +47,12 @@ def to_json(value: Value) -> str:
     """
     try:
         text = _ENCODER.encode(value)
+        if is_torn(text):
+            text = json_escaped(_written(json_tree(value)))  # once more: the order of the keys is that of their bytes
     except (TypeError, ValueError, RecursionError):  # a number with a text of its own, a set, a key that is no string
         try:
             text = _written(json_tree(value))
+            text = json_escaped(text) if is_torn(text) else text
         except RecursionError:
             raise BeyondBoundsError("a value that is too deep to be written") from None
     return for_html(text)
@@ -59,7 +63,7 @@ def _decoded(given: bytes) -> str:
         return given.decode()
     except UnicodeDecodeError:
         # Go puts one replacement for each byte that is no UTF-8; Python's own "replace" one for several.
-        return _SURROGATE.sub(_REPLACEMENT, given.decode(errors="surrogateescape"))
+        return _SURROGATE.sub(_REPLACEMENT, text_of_bytes(given))
 
 
 def _after_blanks(text: str, start: int) -> int:
@@ -130,7 +134,7 @@ def json_tree(value: Value) -> Any:
         # Of 1 and "1" the later one in Rego's order is kept.
         keys = sorted_keys(value)
         members = {key if type(key) is str else to_json(value_of(key)): json_tree(value[key]) for key in keys}
-        return {key: members[key] for key in sorted(members)}
+        return {key: members[key] for key in sorted_texts(members)}
     return value
 
 

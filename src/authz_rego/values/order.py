@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cmp_to_key
 from typing import Final
 
+from authz_rego.values.byte_texts import raw_of
 from authz_rego.values.number import Number, compare_numbers
 from authz_rego.values.value import Key, Value, value_of
 
@@ -27,6 +28,8 @@ def compare(one: Value, other: Value) -> int:
     if kind is not type(other):
         rank, other_rank = _RANKS[kind], _RANKS[type(other)]
         return compare_numbers(one, other) if rank == other_rank else (rank > other_rank) - (rank < other_rank)
+    if kind is str and not one.isascii() and not other.isascii():
+        one, other = raw_of(one), raw_of(other)
     if kind is int or kind is str or kind is bool:
         return int(one > other) - int(one < other)
     if kind is list:
@@ -42,7 +45,9 @@ def sorted_values(values: Iterable[Value]) -> list[Value]:
     """The values in order; equal ones stay in the order they came in."""
     found = list(values)
     kinds = set(map(type, found))
-    if len(kinds) == 1 and (kinds <= {str} or kinds <= {int}):
+    if kinds == {str}:
+        return sorted_texts(found)
+    if kinds == {int}:
         return sorted(found)
     return sorted(found, key=cmp_to_key(compare))
 
@@ -50,12 +55,18 @@ def sorted_values(values: Iterable[Value]) -> list[Value]:
 def sorted_keys(keys: Iterable[str | Key]) -> list[str | Key]:
     """Keys of an object, or members of a set, in the order of the values they stand for: Rego's order of iteration."""
     found = list(keys)
-    if all(type(key) is str for key in found):
-        found.sort()
-        return found
+    if set(map(type, found)) <= {str}:
+        return sorted_texts(found)  # type: ignore[arg-type,return-value]
     if all(type(key) is Key and type(key.value) is int for key in found):
         return sorted(found, key=value_of)
     return sorted(found, key=cmp_to_key(_compare_keys))
+
+
+def sorted_texts(texts: Iterable[str]) -> list[str]:
+    """The texts in the order of their bytes, which is that of their code points unless there are torn ones."""
+    found = list(texts)
+    found.sort(key=None if all(map(str.isascii, found)) else raw_of)
+    return found
 
 
 def _compare_keys(one: str | Key, other: str | Key) -> int:

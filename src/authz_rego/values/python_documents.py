@@ -1,15 +1,38 @@
-"""Plain Python objects to Rego's values. Not JSON text (`json_text`), whose numbers keep their digits."""
+"""Plain Python objects to Rego's values, and values to what others can read. Not JSON text (`json_text`)."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from authz_rego.values.big_integers import MAX_BITS
+from authz_rego.values.byte_texts import readable
 from authz_rego.values.depth import MAX_DEPTH
 from authz_rego.values.number import Number, number_of
-from authz_rego.values.value import Key, Value, key_of
+from authz_rego.values.order import sorted_keys
+from authz_rego.values.value import Key, Value, key_of, value_of
 
 _SCALARS: Final = frozenset({type(None), bool, Number})
+
+
+def readable_value(value: Value) -> Value:
+    """The value with U+FFFD for each byte that is no UTF-8, as OPA's JSON has it: so it leaves the engine.
+
+    Of keys that become one the last is kept, as by who reads that JSON.
+    """
+    kind = type(value)
+    if kind is str:
+        return readable(value)
+    if kind is list:
+        return [*map(readable_value, value)]
+    if kind is dict:
+        return {_readable_key(key): readable_value(value[key]) for key in sorted_keys(value)}
+    if kind is frozenset:
+        return frozenset(map(_readable_key, value))
+    return value
+
+
+def _readable_key(key: str | Key) -> str | Key:
+    return readable(key) if type(key) is str else Key(readable_value(value_of(key)))
 
 
 class _UnfitError(Exception):

@@ -68,8 +68,8 @@ def _escaped(code: int, only_ascii: bool) -> str:  # noqa: FBT001  # called for 
         return _ESCAPES[code]
     if is_printable(code) and (code < 128 or not only_ascii):
         return chr(code)
-    if code < 32 or code == 127:
-        return f"\\x{code:02x}"
+    if code < 32 or code == 127 or 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code & 0xFF:02x}"  # the last of them: a byte that is no UTF-8 (byte_texts)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 

@@ -66,6 +66,12 @@ func taggedTermOf(told map[string]any) *ast.Term {
 			return ast.NewTerm(object)
 		case "s":
 			return ast.SetTerm(termsOf(content.([]any))...)
+		case "b":
+			text, err := hex.DecodeString(content.(string))
+			if err != nil {
+				panic(err)
+			}
+			return ast.StringTerm(string(text))
 		}
 	}
 	panic("no value: an object without a tag")

@@ -170,6 +170,15 @@ CASES = [
     Case("a stand-in is evaluated without stand-ins", "f(y) := y + 1\ng(y) := f(y) + 10\nx := v if v := f(1) with f as g", (({}, 12),)),
     Case("not of a with", "r if input.a\nx if not r with input as {}", (({"a": 1}, True),)),
     Case("a value of with that is undefined", "x if true with input as input.a", (({"a": 1}, True), ({}, NOTHING))),
+    # ── the text of equal numbers, and texts that are no UTF-8 ──
+    Case("the first of two equal numbers is kept", "y := abs(input)\ny := input\nx := json.marshal(y)", ((-1.5, CONFLICT), (1.5, "1.5"))),
+    Case("a function keeps the first of two equal numbers", "f(y) := 1.0 if y\nf(y) := y\nx := json.marshal(f(input))", ((1, "1.0"), (2, CONFLICT))),
+    Case("a body keeps the first of two equal numbers", "y := v if some v in [1.0, input, 1.00]\nx := json.marshal(y)", ((1, "1.0"), (2, CONFLICT))),
+    Case("an object that is comprehended keeps the last of two", "y := {1: v | some v in [1.0, input]}\nx := json.marshal(y[1])", ((1, "1"), (2, CONFLICT))),
+    Case("bytes decide", 'x if hex.decode(input) == base64.decode("/w==")', (("ff", True), ("fe", NOTHING), ("efbfbd", NOTHING))),
+    Case("bytes leave as U+FFFD", "x := [hex.decode(input), count(hex.decode(input))]", (("ff80", ["\ufffd\ufffd", 2]), ("c3a9", ["é", 1]))),
+    Case("halves become a character", 'x := concat("", [hex.decode(y) | some y in input])', ((["c3", "a9"], "é"), (["a9", "c3"], "\ufffd\ufffd"))),
+    Case("bytes are ordered", 'x := hex.decode(input) < "é"', (("c3", True), ("c4", False))),
     # ── operators ──
     Case("decimals add up", "x := 0.1 + 0.2 == 0.3", (({}, True),)),
     Case("arithmetic", "x := [input + 1, input - 1, input * 2, input / 4, 7 % 3]", ((6, [7, 5, 12, 1.5, 1]), (True, NOTHING))),

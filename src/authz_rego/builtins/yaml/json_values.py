@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-from typing import Final
 
 from authz_rego.builtins.bounds import beyond_bounds
 from authz_rego.builtins.go_layouts import read_layout, write_time
@@ -12,10 +10,9 @@ from authz_rego.builtins.yaml.decoding import Decoded, Map
 from authz_rego.builtins.yaml.floats import json_text
 from authz_rego.builtins.yaml.resolving import Timestamp, key_name, moment_of
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import readable, text_of_bytes
 from authz_rego.values.number import number_of
 from authz_rego.values.value import Value
-
-_SURROGATE: Final = re.compile("[\udc80-\udcff]")
 
 
 def json_value(decoded: Decoded) -> Value:
@@ -49,9 +46,7 @@ def _bytes(named: tuple[str | bytes | None, Value]) -> bytes:
 
 def _text(text: str | bytes) -> str:
     """JSON puts U+FFFD in place of each byte that is no UTF-8."""
-    if isinstance(text, str):
-        return text
-    return _SURROGATE.sub("\ufffd", text.decode(errors="surrogateescape"))
+    return readable(text if isinstance(text, str) else text_of_bytes(text))
 
 
 def _time(timestamp: Timestamp) -> str:

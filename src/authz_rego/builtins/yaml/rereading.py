@@ -10,6 +10,7 @@ from authz_rego.builtins.yaml.parser import parse
 from authz_rego.builtins.yaml.resolving import resolve
 from authz_rego.builtins.yaml.scanner import scan
 from authz_rego.errors import BuiltinError
+from authz_rego.values.byte_texts import json_escaped, readable
 from authz_rego.values.depth import MAX_DEPTH, is_deeper_than
 from authz_rego.values.json_text import for_html, scalar_text
 from authz_rego.values.number import Number
@@ -28,7 +29,10 @@ def reread(tree: Any) -> Any:
 
 def _reread(tree: Any) -> Any:
     if isinstance(tree, dict):
-        return {_key(key): _reread(member) for key, member in tree.items()}
+        found = {_key(key): _reread(member) for key, member in tree.items()}
+        if len(found) < len(tree):  # keys that differ by bytes that are no UTF-8 only
+            raise BuiltinError("yaml: mapping key already defined")
+        return found
     if isinstance(tree, list):
         return [_reread(each) for each in tree]
     if isinstance(tree, str):
@@ -39,13 +43,14 @@ def _reread(tree: Any) -> Any:
 
 
 def _key(key: str) -> str:
-    written = for_html(scalar_text(key))
+    written = json_escaped(for_html(scalar_text(key)))
     if len(written) > _LONGEST_KEY or "\x85" in key:
         raise BuiltinError("yaml: did not find expected ',' or '}'")
     return _text(key)
 
 
 def _text(text: str) -> str:
+    text = readable(text)
     if not _STRANGE.search(text):
         return text
     # A byte order mark would be no matter, in JSON: no token begins a line there.
