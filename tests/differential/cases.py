@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from tests.differential.judge import NOW
 
 from authz_rego import EvaluationError, Policy, Query, RegoProblems
+from authz_rego.values.text import term_text
 from authz_rego.values.value import Value
 
 PATIENCE: Final = 20.0  # seconds, of ours for one policy: what takes longer is a difference
@@ -90,7 +91,7 @@ class Ours:
 
     def _query(self, path: Path) -> Query:
         assert self._policy is not None
-        name = repr(path)
+        name = term_text([*path])
         if name not in self._queries:
             plain = all(type(step) is str and step.isidentifier() for step in path)
             self._queries[name] = self._policy.query(".".join(("data", *path))) if plain else Query(self._policy, path)

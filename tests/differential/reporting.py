@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from tests.differential.comparing import Difference, Tally
 
+from authz_rego.values.text import term_text
+from authz_rego.values.value import UNDEFINED
+
 
 def report(seed: str, tally: Tally, found: Mapping[str, tuple[int, Difference]]) -> str:
     """For people; the differences that occur most often first."""
@@ -29,15 +32,16 @@ def shown_difference(difference: Difference) -> list[str]:
     for file, text in case.modules:
         lines += [f"# {file}", text.rstrip("\n")]
     if case.data:
-        lines.append(f"data = {case.data!r}")
+        lines.append(f"data = {term_text(case.data)}")
     if case.inputs and difference.path:
-        lines.append(f"input = {case.inputs[0]!r}")
-    asked = ".".join(("data", *map(str, difference.path)))
+        asked = case.inputs[0]
+        lines.append(f"input = {'undefined' if asked is UNDEFINED else term_text(asked)}")
+    query = ".".join(("data", *(each if type(each) is str else term_text(each) for each in difference.path)))
     return [
         "```rego",
         *lines,
         "```",
-        f"{asked if difference.path else 'compile'}:",
+        f"{query if difference.path else 'compile'}:",
         f"  OPA:  {difference.opa}",
         f"  ours: {difference.ours}",
     ]

@@ -8,6 +8,7 @@ from typing import Final
 from authz_rego.builtins.bounds import beyond_bounds
 from authz_rego.builtins.operands import number_operand
 from authz_rego.errors import BuiltinError
+from authz_rego.values.big_integers import integer_of
 from authz_rego.values.text import int_text
 from authz_rego.values.value import Value
 
@@ -29,10 +30,10 @@ def _whole(text: str) -> int:
     """The number without its fraction, after Go has made 64 binary digits of it."""
     mantissa, _, exponent = text.lower().partition("e")
     digits, _, fraction = mantissa.partition(".")
-    ten = int(exponent or 0) - len(fraction)
+    ten = integer_of(exponent or "0") - len(fraction)
     if abs(ten) > _LARGEST_EXPONENT:
         raise beyond_bounds("format_int", "the exponent is too large")
-    significand = int(digits.lstrip("-") + fraction)
+    significand = integer_of(digits.lstrip("-") + fraction)
     if ten < 0:
         power, shift = _power_of_five(-ten)
         significand, shift = _quotient(significand, power, ten - shift)

@@ -61,6 +61,12 @@ def _marshal_with_options(value: Value, options: Value) -> Value:
 
 
 def _filter(value: Value, paths: Value) -> Value:
+    """As `opa run --read-ast-values-from-store` answers, whatever of the value comes from the data.
+
+    The store that OPA has without that flag hands out objects of the data unread, and on one that a policy put into
+    another object (`json.filter({"a": data.b}, ["a/c"])`) OPA's builtin has an error, unless a comparison, in whichever
+    rule, has read it before. An answer that hangs on that is none to be equal to.
+    """
     found = object_operand(value, 1)
     return filtered(found, _tree(_paths(paths)))
 

@@ -11,7 +11,7 @@ from authz_rego.values.characters import categories, contains
 # Text as it is, a group's number, or a group's name.
 Template: TypeAlias = tuple[bytes | int | str, ...]
 
-_LARGEST: Final = 100_000_000  # of a number before its last digit: beyond, it is a name
+_MOST_DIGITS: Final = 9  # of a number: beyond, it is a name
 
 
 @lru_cache(maxsize=256)
@@ -56,7 +56,7 @@ def _is_word(character: str) -> bool:
 def _is_number(name: str) -> bool:
     if not (name.isascii() and name.isdigit()) or (name[0] == "0" and len(name) > 1):
         return False
-    return len(name) < 10 or int(name[:-1]) < _LARGEST
+    return len(name) <= _MOST_DIGITS
 
 
 def _number(name: str) -> int:

@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from authz_rego.compile.plan import Document, Kind
+from authz_rego.syntax.text import scalar_text
 from authz_rego.syntax.tree import (
     Ref,
     Scalar,
@@ -54,7 +55,7 @@ def _steps(
             value = _each(writer, value, step)
             continue
         is_constant = is_constant and isinstance(step, Scalar)
-        key = (*known, repr(step.value)) if isinstance(step, Scalar) else known
+        key = (*known, scalar_text(step.value)) if isinstance(step, Scalar) else known
         if is_constant and key in writer.scope.paths:
             value, known = writer.scope.paths[key], key
             continue

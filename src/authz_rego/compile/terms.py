@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from authz_rego.compile.bodies import BodyWriter
 
 
+LONGEST_LITERAL = 2**63  # Python reads no literal of more than 4,300 digits
+
 _EMPTY = {ArrayComprehension: "[]", SetComprehension: "set()", ObjectComprehension: "{}"}
 
 
@@ -52,7 +54,7 @@ def evaluated(writer: BodyWriter, term: Term) -> str:  # noqa: PLR0911 - one lin
 
 
 def _literal(writer: BodyWriter, term: Scalar) -> str:
-    if isinstance(term.value, Number):
+    if isinstance(term.value, Number) or (isinstance(term.value, int) and abs(term.value) > LONGEST_LITERAL):
         return writer.generator.hoisted(term)
     text = repr(term.value)
     writer.literals.add(text)

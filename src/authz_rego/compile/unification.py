@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authz_rego.compile.terms import LONGEST_LITERAL
 from authz_rego.syntax.tree import (
     ArrayTerm,
     ObjectTerm,
@@ -162,6 +163,6 @@ def _differs(value: str, term: Scalar) -> str:
         return f"{value} is not {wanted!r}"
     if isinstance(wanted, str):
         return f"{value} != {wanted!r}"
-    if isinstance(wanted, int):  # to Python True is 1
+    if isinstance(wanted, int) and abs(wanted) <= LONGEST_LITERAL:  # to Python True is 1
         return f"{value} != {wanted} or type({value}) is bool" if wanted in {0, 1} else f"{value} != {wanted}"
     return ""

@@ -26,6 +26,7 @@ from authz_rego.syntax.tree import (
     Var,
 )
 from authz_rego.values.number import Number
+from authz_rego.values.text import int_text
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 INFIX = {
@@ -69,7 +70,9 @@ def scalar_text(value: bool | int | Number | str | None) -> str:  # noqa: FBT001
     if isinstance(value, Number):
         return value.text
     return (
-        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+        {None: "null", True: "true", False: "false"}[value]
+        if value is None or isinstance(value, bool)
+        else int_text(value)
     )
 
 

@@ -227,13 +227,13 @@ def _decimal_of(text: str) -> tuple[int, int]:
     text = text.replace("_", "")
     match = _DECIMAL.fullmatch(text)
     if match:
-        exponent = int(match[4] or "0") - len(match[3])
+        exponent = integer_of(match[4] or "0") - len(match[3])
         digits = integer_of(match[2] + match[3])
     else:
         match = _HEXADECIMAL.fullmatch(text)
         if match is None:
             raise ValueError(f"not a number: {text!r}")
-        exponent = int(match[4]) - 4 * len(match[3])
+        exponent = integer_of(match[4]) - 4 * len(match[3])
         digits = int(match[2] + match[3], 16)
         if digits and abs(exponent) > _MAX_EXPONENT:
             return _VANISHED

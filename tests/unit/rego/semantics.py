@@ -20,6 +20,8 @@ class Case(NamedTuple):
     data: dict[str, object] = {}  # noqa: RUF012 - never changed
 
 
+_ONES = "1" * 5_000
+
 CASES = [
     # ── undefined and false ──
     Case("a missing member stops the body", "x if input.a.b == 1", (({"a": {"b": 1}}, True), ({"a": {}}, NOTHING), ({}, NOTHING))),
@@ -183,6 +185,14 @@ CASES = [
     Case("decimals add up", "x := 0.1 + 0.2 == 0.3", (({}, True),)),
     Case("arithmetic", "x := [input + 1, input - 1, input * 2, input / 4, 7 % 3]", ((6, [7, 5, 12, 1.5, 1]), (True, NOTHING))),
     Case("values have one order", 'x := [null < false, true < 0, 9 < "a", "z" < [], [] < {}, {"a": 1} < {1}]', (({}, [True] * 6),)),
+    # ── many digits: Python's own int() and str() end at 4,300 ──
+    Case("an integer of many digits", f"x if format_int({_ONES}, 10) == input", ((_ONES, True), (_ONES[1:], NOTHING))),
+    Case("a pattern of many digits", f"x if [{_ONES}, y] = [json.unmarshal(input), y]\ny := 1", ((_ONES, True), ("1", NOTHING))),
+    Case("a key of many digits", f'o[{_ONES}] := 1\nx := {{"a": o[json.unmarshal(input)]}}', ((_ONES, {"a": 1}), ("1", NOTHING))),
+    Case("an argument of many digits", f"f({_ONES}) := 2\nx := f(json.unmarshal(input))", ((_ONES, 2), ("1", NOTHING))),
+    Case("a fraction of many digits", "x := format_int(json.unmarshal(input), 10)", ((f"7.{_ONES}", "7"), ("7.5", "7"))),
+    Case("an exponent of many digits", 'x := json.unmarshal(concat("", ["1e", input, "1"])) == 10', ((_ONES.replace("1", "0"), True), ("1", False))),
+    Case("a group of many digits is a name", 'x := regex.replace("ab", "a", concat("", ["$", input]))', ((_ONES, "b"), ("0", "ab"))),
     Case("sets by operators", "x := [{1, 2} | {3}, {1, 2} & {2}, {1, 2} - {2}]", (({}, [[1, 2, 3], [2], [1]]),)),
     Case("and, or", "import rego.v2\nx if input.a and not input.b or input.c",
          (({"a": 1}, True), ({"a": 1, "b": 1}, NOTHING), ({"a": 1, "b": 1, "c": 1}, True), ({}, NOTHING))),
