@@ -130,6 +130,14 @@ def _identity() -> list[Mutation]:
             "if rule.dns and rule.dns not in map(str.lower, peer.dns):", "if rule.dns and not peer.dns:", _PEERS,
         ),
         Mutation(
+            "a record of a gap counts twice", f"{_SRC}/audit/verify.py",
+            "if writer.recent and sealed.seq <= writer.recent[-1][0]:", "if False:", _AUDIT,
+        ),
+        Mutation(
+            "a file's words are a terminal's orders", f"{_SRC}/cli/letters.py",
+            "letter if letter.isprintable() or", "letter if True or", _AUDIT,
+        ),
+        Mutation(
             "a list of a namesake", f"{_SRC}/credentials/revocation_lists.py",
             "return not namesakes or ", "return True or ", _LISTS,
         ),

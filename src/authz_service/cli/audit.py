@@ -15,11 +15,11 @@ from typing import BinaryIO, cast
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 
 from authz_service.audit.chain import Head, heads
 from authz_service.audit.reading import read_line
 from authz_service.audit.verify import Finding, Place, Verifier, Writer
+from authz_service.cli.letters import shown
 from authz_service.config.loader import secret_in
 from authz_service.envoy.paths import StatePaths
 from authz_service.errors import AuthzServiceError
@@ -177,13 +177,13 @@ def _show(verifier: Verifier) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for writer in verifier.writers.values():
         console.print(
-            f"[bold]{writer.name}[/] {escape(writer.service)}: {writer.records:,} records "
+            f"[bold]{writer.name}[/] {_shown(writer.service)}: {writer.records:,} records "
             f"({writer.allowed:,} allowed), seq {writer.first_seq} to {writer.last_seq}, "
-            f"{escape(writer.first_time)} to {escape(writer.last_time)}, "
+            f"{_shown(writer.first_time)} to {_shown(writer.last_time)}, "
             f"end {writer.end}"
         )
     for finding in verifier.findings[:_SHOWN]:
-        console.print(("[yellow]![/] " if finding.explained else "[red]✗[/] ") + escape(_sentence(finding)))
+        console.print(("[yellow]![/] " if finding.explained else "[red]✗[/] ") + _shown(_sentence(finding)))
     if len(verifier.findings) > _SHOWN:
         console.print(f"… and {len(verifier.findings) - _SHOWN} more; --json has them all")
     if verifier.foreign:
@@ -192,6 +192,11 @@ def _show(verifier: Verifier) -> None:
         console.print(f"[dim]{line}[/]")
     count = len(verifier.problems)
     console.print("[green]intact[/]" if not count else f"[red]not intact: {count} problem{'s' if count > 1 else ''}[/]")
+
+
+def _shown(text: str) -> str:
+    """One line of ours, whatever a line of the file says."""
+    return shown(text, one_line=True)
 
 
 def _sentence(finding: Finding) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
-from rich.markup import escape
 
+from authz_service.cli.letters import shown
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config
 from authz_service.config.placeholders import placeholders_left
@@ -40,7 +40,7 @@ def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
     config = report.part("configuration", lambda: load_config(config_path, environment))
     if config is not None:
         for warning in placeholders_left(config):
-            console.print(f"[yellow]![/] {escape(warning)}")
+            console.print(f"[yellow]![/] {shown(warning)}")
         report.part("allowed clients", lambda: _allowed_clients(config, console))
         report.part("certificates", lambda: _certificates(config, console))
         report.part("keys and authorities of our own calls", lambda: require_usable_authorities(config))
@@ -76,7 +76,7 @@ class _Report:
     def _say(self, name: str, lines: list[str]) -> None:
         self._console.print(f"[red]✗[/] {name}")
         for line in lines:
-            self._console.print(f"  {escape(line)}")
+            self._console.print(f"  {shown(line)}")
         self.problems += len(lines)
 
 
@@ -85,13 +85,13 @@ def _allowed_clients(config: Config, console: Console) -> None:
     for client, uris in sharing(peers).items() if peers is not None and config.proxy.auth.enabled else ():
         advice = f"bind each of them, such as proxy.mtls.bindings: {{'{uris[0]}': {client}}}"
         console.print(
-            f"[yellow]![/] proxy.mtls.allowed_clients: {escape(' and '.join(uris))} "
-            f"may each present the tokens of {escape(client)}: only the last segment is compared. {escape(advice)}"
+            f"[yellow]![/] proxy.mtls.allowed_clients: {shown(' and '.join(uris))} "
+            f"may each present the tokens of {shown(client)}: only the last segment is compared. {shown(advice)}"
         )
     for name in unbound(peers) if peers is not None and config.proxy.auth.enabled else ():
         console.print(
-            f"[yellow]![/] proxy.mtls.allowed_clients: {escape(name)} may present no service's token, for nothing says "
-            f"whose it is; write proxy.mtls.bindings: {{'{escape(name)}': its client}}, if it has any"
+            f"[yellow]![/] proxy.mtls.allowed_clients: {shown(name)} may present no service's token, for nothing says "
+            f"whose it is; write proxy.mtls.bindings: {{'{shown(name)}': its client}}, if it has any"
         )
     if peers is not None and not peers.required:
         console.print(
@@ -103,7 +103,7 @@ def _allowed_clients(config: Config, console: Console) -> None:
     for issuer in config.issuers:
         if issuer.service_tokens == "auto" and _KEYCLOAK_REALM not in issuer.issuer:
             console.print(
-                f"[yellow]![/] jwt.service_tokens: auto takes a token of {escape(issuer.issuer)} for a user's where "
+                f"[yellow]![/] jwt.service_tokens: auto takes a token of {shown(issuer.issuer)} for a user's where "
                 "its client_id or cid is another than its sub. Zitadel's machines look so too: write how its service "
                 "tokens are told, such as service_tokens: by_client (docs/identity-providers.md)."
             )
@@ -114,7 +114,7 @@ def _certificates(config: Config, console: Console) -> None:
     served.refresh(config)
     for warnings in served.warnings.values():
         for warning in warnings:
-            console.print(f"[yellow]![/] {escape(warning)}")
+            console.print(f"[yellow]![/] {shown(warning)}")
     served.require_complete()
 
 
@@ -129,5 +129,5 @@ def _envoy(config: Config, environment: Mapping[str, str], console: Console) -> 
     binary = find_envoy(environment)
     warning = version_warning(envoy_version(binary))
     if warning:
-        console.print(f"[yellow]![/] {escape(warning)}")
+        console.print(f"[yellow]![/] {shown(warning)}")
     validate(render(config, StatePaths(config.runtime.state_dir)), binary)

@@ -15,10 +15,10 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from rich.console import Console
-from rich.markup import escape
 
 from authz_rego.values.json_text import to_json
 from authz_rego.values.value import Value
+from authz_service.cli.letters import shown
 from authz_service.cli.tried import tried_lines
 from authz_service.domain.decision import Claims, Peer, Request, Verdict
 from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
@@ -78,7 +78,7 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
     if decision.allowed:
         console.print(f"[bold green]allow[/] {decision.reason}")
         for line in decision.headers.decode().splitlines():
-            console.print(f"  {escape(line)}")
+            console.print(f"  {shown(line)}")
         return 0
     console.print(f"[bold red]deny[/] {answer.status} {decision.reason}: {answer.title}")
     return 1
@@ -113,7 +113,7 @@ class _CountedAsActive:
         del token
         if not self._told:
             text = f"introspection: {claims.issuer} is not asked, the token counts as active"
-            self._console.print(f"[yellow]![/] {escape(text)}")
+            self._console.print(f"[yellow]![/] {shown(text)}")
         self._told = True
 
 
@@ -125,12 +125,12 @@ def _walk(console: Console, gate: Gate, request: Request) -> None:
             value = take()
         except Rejected as refusal:
             detail = f" ({refusal.detail})" if refusal.detail else ""
-            console.print(f"[red]✗[/] {name}: {refusal.reason}{escape(detail)}")
+            console.print(f"[red]✗[/] {name}: {refusal.reason}{shown(detail)}")
             raise
         except (KeyMissing, KeysUnavailable) as missing:
-            console.print(f"[red]✗[/] {name}: {escape(str(missing))}")
+            console.print(f"[red]✗[/] {name}: {shown(str(missing))}")
             raise
-        console.print(f"[green]✓[/] {name}: {escape(show(value))}")
+        console.print(f"[green]✓[/] {name}: {shown(show(value))}")
         return value
 
     try:
@@ -142,16 +142,16 @@ def _walk(console: Console, gate: Gate, request: Request) -> None:
         )
         claims = step("token", lambda: gate.require_claims(request, peer, route, final=True), _claims_text)
         document = gate.policy_input(request, peer, claims, segments, _DECISION, request.correlation_id)
-        console.print(f"  input: {escape(json.dumps(json.loads(to_json(document)), indent=2))}")
+        console.print(f"  input: {shown(json.dumps(json.loads(to_json(document)), indent=2))}")
         verdict = gate.evaluate(document)
     except (Rejected, KeyMissing, KeysUnavailable):
         return
     console.print(
-        f"{'[green]✓[/]' if verdict.reason is Reason.ALLOWED else '[red]✗[/]'} policy: {escape(_verdict_text(verdict))}"
+        f"{'[green]✓[/]' if verdict.reason is Reason.ALLOWED else '[red]✗[/]'} policy: {shown(_verdict_text(verdict))}"
     )
     if verdict.reason is not Reason.ALLOWED and isinstance(gate.policy, PolicyEngine):
         for line in tried_lines(gate.policy.query.explain(document, now_ns=time.time_ns())):
-            console.print(f"    {escape(line)}")
+            console.print(f"    {shown(line)}")
 
 
 def _peer_text(peer: Peer) -> str:

@@ -1,4 +1,4 @@
-"""Output where the encoding lacks our signs (Latin-1, KOI8-R, ASCII): in other letters, never a traceback."""
+"""Letters of the output: none that the encoding lacks (Latin-1, KOI8-R, ASCII), none that orders a terminal about."""
 
 import codecs
 import io
@@ -15,6 +15,20 @@ def accept_any_encoding(streams: Iterable[TextIO]) -> None:
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_HANDLER)
+
+
+def visible(text: str, *, one_line: bool = False) -> str:
+    """What comes from files and may be anybody's: escape sequences, changes of direction and the like by code."""
+    return "".join(
+        letter if letter.isprintable() or (letter == "\n" and not one_line) else ascii(letter)[1:-1] for letter in text
+    )
+
+
+def shown(text: str, *, one_line: bool = False) -> str:
+    """The same for a rich console, which reads brackets as orders, too."""
+    from rich.markup import escape  # `run` prints nothing, and loads none of it
+
+    return escape(visible(text, one_line=one_line))
 
 
 def _in_other_letters(error: UnicodeError) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from authz_service.cli.letters import accept_any_encoding
+from authz_service.cli.letters import accept_any_encoding, visible
 from authz_service.errors import AuthzServiceError, Problems
 
 DEFAULT_CONFIG = "/etc/authz/config.yaml"
@@ -167,12 +167,12 @@ def main() -> None:
         authz(standalone_mode=True)
     except Problems as problems:
         for problem in problems.problems:
-            click.echo(str(problem), err=True)
+            click.echo(visible(str(problem)), err=True)
         count = len(problems.problems)
         click.echo(f"{count} problem{'s' if count != 1 else ''}.", err=True)
         sys.exit(1)
     except (AuthzServiceError, OSError) as error:
-        click.echo(f"authz: {error}", err=True)
+        click.echo(visible(f"authz: {error}"), err=True)
         sys.exit(1)
 
 

@@ -11,6 +11,7 @@ import click
 from authz_rego import RegoProblems
 from authz_rego.testing import FileCoverage, Outcome, TestRun, run_tests
 from authz_rego.values.json_text import from_json
+from authz_service.cli.letters import visible
 from authz_service.cli.tried import tried_lines
 from authz_service.errors import PolicyProblems
 from authz_service.policy.source import read_policy_folder
@@ -43,7 +44,7 @@ def _show(run: TestRun, *, verbose: bool) -> None:
             click.echo(f"{_MARKS[result.outcome]} {result.name} ({result.place}): {result.outcome.value}")
         if is_bad and result.explanation is not None:
             for line in tried_lines(result.explanation):
-                click.echo(f"    {line}")
+                click.echo(f"    {visible(line)}")
     counts = Counter(result.outcome for result in run.results)
     failed = counts[Outcome.FAILED] + counts[Outcome.ERROR]
     skipped = f", {counts[Outcome.SKIPPED]} skipped" if counts[Outcome.SKIPPED] else ""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.audit_files import Desk, explained, found, record, verified
 
-from authz_service.audit.chain import Head
+from authz_service.audit.chain import Chain, Head
 from authz_service.audit.reading import read_line
 from authz_service.audit.seal import Mac, closed, covered, find_sealed, first_key
 
@@ -159,6 +159,26 @@ def test_a_record_that_nobody_wrote_costs_no_hours(desk: Desk) -> None:
         lines.append(closed(covered(record(1), name, seq), b"0" * 32))
 
     assert check(desk, lines) == [("missing", 10, 6), ("changed", 11, 10**18 + 1)]
+
+
+def test_a_record_of_a_gap_is_told_once(tmp_path: Path) -> None:
+    """Put in again it would tell of losses that never were, and explain records that somebody took out."""
+    desk = Desk(tmp_path, KEY)
+    desk.write(2)
+    killed_in = Chain(str(desk.memory), 0).seal(record(3))
+    with desk.file.open("ab") as file:
+        file.write(killed_in[:40])
+    desk.write(3, start=4)
+    lines = desk.lines()
+    gap = next(number for number, line in enumerate(lines) if b'"audit_gap"' in line)
+    assert check(desk, lines) == []
+
+    again = verified([*lines, lines[gap]], secrets=[KEY], heads=desk.heads())
+    assert found(again) == [("repeated", len(lines) + 1, 4)]
+    assert [kind for kind, _ in explained(again)].count("uncertain") == 1
+    without = [*lines[: gap + 1], lines[gap], *lines[gap + 2 :]]  # in place of another record
+    assert ("repeated", gap + 2, 4) in check(desk, without)
+    assert ("missing", gap + 3, 5) in check(desk, without)
 
 
 def test_lines_of_others_are_passed_over(desk: Desk) -> None:

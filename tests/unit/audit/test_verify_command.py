@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.support.audit_files import Desk, record
 
+from authz_service.audit.chain import Chain, prepare
 from authz_service.audit.sink import AuditSink
 from authz_service.cli.main import authz
 
@@ -171,3 +172,20 @@ def test_what_the_sidecar_explains_is_shown_and_is_no_problem(desk: Desk) -> Non
 
     ended = verify(desk.file)
     assert (ended.exit_code, "stopped in mid-record before: 1 may be missing, 0 there" in ended.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("field", ["service", "time", "error"])
+def test_what_a_file_says_orders_no_terminal_about(tmp_path: Path, field: str) -> None:
+    """A forger's record may say anything: it is shown, on its finding's line, and is neither colour nor verdict."""
+    desk = Desk(tmp_path)
+    desk.write(1)
+    evil = "\x1b[2J\x1b[32m\r\nintact\u202e[bold]"
+    more = {"event": "audit_gap", "after_seq": 0, "after_chain": "0" * 32, "lost": 1, "passed": 0, field: evil}
+    prepare(tmp_path / "another", b"")
+    desk.rewrite([*desk.lines(), Chain(str(tmp_path / "another"), 0).seal(record(1, **more))])
+
+    told = verify(desk.file)
+
+    assert r"\x1b[2J\x1b[32m\r\nintact\u202e[bold]" in told.stdout
+    assert told.stdout.replace("\n", "").isprintable()
+    assert told.stdout.splitlines().count("intact") <= 1
