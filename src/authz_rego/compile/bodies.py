@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from authz_rego.builtins.declarations import declarations
@@ -91,11 +91,12 @@ class BodyWriter:
         self.lines.open(head)
         self.loops += 1
 
-    def body(self, body: Body, success: Callable[[BodyWriter], None], given: Iterable[tuple[Term, str]] = ()) -> None:
-        """The statements, and in the middle of them what is to be done when all hold; `given` are terms of the head."""
+    def body(
+        self, body: Body, success: Callable[[BodyWriter], None], head: Callable[[BodyWriter], None] = lambda _: None
+    ) -> None:
+        """The statements, and in the middle of them what is to be done when all hold; the head is matched before."""
         try:
-            for term, value in given:
-                self.match(term, value)
+            head(self)
             for index, expr in enumerate(body):
                 if self.loops >= _MOST_LOOPS:
                     self._rest(body[index:], success)

@@ -181,11 +181,12 @@ def _call_function(writer: BodyWriter, name: str, document: Document, call: Call
     output = call.args[arity] if len(call.args) > arity else None
     function = document.name
     is_mocked = name in writer.generator.plan.replaced_functions
-    if output is not None and document.with_output and writer.is_ground(output) and not is_mocked:
-        function, arguments = f"{function}_gives", [*arguments, writer.evaluated(output)]
-        output = None
-        value = writer.named(f"{function}({', '.join([writer.context, *arguments])})")
-        writer.fail_if(f"{value} is U", *arguments)
+    if output is not None and document.with_output and writer.is_ground(output):
+        gives = [*arguments, writer.evaluated(output)]
+        text = f"{function}_gives({', '.join([writer.context, *gives])})"
+        if is_mocked:
+            text = f"{writer.context}.call_giving({', '.join([repr(name), f'{function}_gives', *gives])})"
+        writer.fail_if(f"{writer.named(text)} is U", *gives)
         return
     if is_mocked:
         text = f"{writer.context}.call({', '.join([repr(name), function, *arguments])})"

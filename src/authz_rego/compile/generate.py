@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from authz_rego.builtins.table import functions
@@ -11,6 +12,7 @@ from authz_rego.check.dependencies import branches, is_constant
 from authz_rego.check.rules import PlacedRule
 from authz_rego.check.walk import walk
 from authz_rego.compile.bodies import BodyWriter, Scope
+from authz_rego.compile.forms import Form, check_form, match_form
 from authz_rego.compile.index import index_of
 from authz_rego.compile.plan import Document, Kind, Plan, may_repeat
 from authz_rego.compile.values import constant_value
@@ -36,6 +38,7 @@ class Generator:
         self.builtin_names: dict[str, str] = {}  # what those that it calls are called in the source
         self._stored_names: dict[tuple[Any, ...], str] = {}
         self._hoisted: dict[str, str] = {}
+        self._forms: dict[tuple[int, str], str] = {}
         self._functions = {each.text: each for each in plan.all() if each.kind is Kind.FUNCTION}
 
     # ── what bodies ask for ──
@@ -50,6 +53,13 @@ class Generator:
 
     def function_document(self, name: str) -> Document | None:
         return self._functions.get(name)
+
+    def of_form(self, document: Document, form: Form, count: int) -> str:
+        """The function that gives the members of a document that have a form; `count` parts of it are arguments."""
+        key = (document.number, repr(form))
+        if key not in self._forms:
+            self._forms[key] = _DocumentWriter(self, document).of_form(form, count)
+        return self._forms[key]
 
     @staticmethod
     def arity(document: Document) -> int:
@@ -87,6 +97,24 @@ class Generator:
         """All documents, in their order."""
         for document in self.plan.all():
             _DocumentWriter(self, document).write()
+
+
+def _adding_of_form(
+    writer: BodyWriter, *, form: Form, key: Term, arguments: list[str], add: Callable[[BodyWriter], None]
+) -> None:
+    if isinstance(key, Var):  # what it is was not known before the body
+        check_form(writer, form, writer.evaluated(key), arguments)
+    add(writer)
+
+
+def _matching(given: Iterable[tuple[Term, str]]) -> Callable[[BodyWriter], None]:
+    """Terms of a head have these values."""
+
+    def matched(writer: BodyWriter) -> None:
+        for term, value in given:
+            writer.match(term, value)
+
+    return matched
 
 
 class _DocumentWriter:
@@ -220,9 +248,9 @@ class _DocumentWriter:
         explores = self._document.raises and not self._document.early  # another way may be an error
         mine = list(args) if is_only else [*args, "found"]
         if is_constant_value and (not explores or not self._may_repeat(rule)) and is_only:
-            writer.body(rule.body, lambda each: each.lines.add(f"return {each.evaluated(value)}"), given)
+            writer.body(rule.body, lambda each: each.lines.add(f"return {each.evaluated(value)}"), _matching(given))
         else:
-            self._all_ways(writer, rule, value, given, is_only=is_only)
+            self._all_ways(writer, rule, value, _matching(given), is_only=is_only)
         if writer.loops:
             writer.lines.depth = 1
             writer.lines.add("return " + ("mine" if self._counts_ways(writer) else "U"))
@@ -234,7 +262,7 @@ class _DocumentWriter:
         return any(line.strip() == "mine = U" for line in writer.lines.lines)
 
     def _all_ways(
-        self, writer: BodyWriter, rule: Rule, value: Term, given: list[tuple[Term, str]], *, is_only: bool
+        self, writer: BodyWriter, rule: Rule, value: Term, given: Callable[[BodyWriter], None], *, is_only: bool
     ) -> None:
         """Each way in which the body holds gives the value that others gave. Of 2.5 and 2.50 the first is kept."""
         place = self._source.constant((self._document.kind is Kind.FUNCTION, rule.place))
@@ -286,6 +314,34 @@ class _DocumentWriter:
             lines.add(f"{head}(c, out)")
         lines.add(f"return {'frozenset(out)' if is_set else 'out' if is_flat else 'out.value()'}")
         self._source.function(f"{self._name}_value(c)", lines)
+
+    def of_form(self, form: Form, count: int) -> str:
+        """The name of a function that gives members of this form, for `count` arguments."""
+        is_set = self._document.kind is Kind.SET
+        name = self._source.name(f"{self._name}_like")
+        arguments = [f"a{number}" for number in range(count)]
+        lines = Lines()
+        lines.add(f"whole = c.memory.get({self._document.number}, MISSING)")
+        lines.open("if whole is not MISSING:")
+        lines.add("return whole")
+        lines.close()
+        lines.add(f"out = {'set()' if is_set else 'PartialObject()'}")
+        for placed in self._document.rules:
+            writer = self._writer(placed.rule, "return")
+            self._enter(writer, placed.rule)
+            key = placed.rule.head.key if is_set else self._document.suffix(placed)[0]
+            assert key is not None
+            head = partial(match_form, form=form, term=key, arguments=arguments)
+            add = self._adding(placed, is_set=is_set, is_flat=False)
+            writer.body(
+                placed.rule.body, partial(_adding_of_form, form=form, key=key, arguments=arguments, add=add), head
+            )
+            body = self._source.name("body")
+            self._source.function(f"{body}({', '.join(['c', 'out', *arguments])})", writer.lines)
+            lines.add(f"{body}({', '.join(['c', 'out', *arguments])})")
+        lines.add(f"return {'frozenset(out)' if is_set else 'out.value()'}")
+        self._source.function(f"{name}({', '.join(['c', *arguments])})", lines)
+        return name
 
     def _is_flat(self) -> bool:
         return all(len(each.ref.path) == self._document.depth + 1 and not each.is_set for each in self._document.rules)
@@ -351,8 +407,8 @@ class _DocumentWriter:
     def _members_below(self, placed: PlacedRule, keys: list[str]) -> str:
         writer = self._writer(placed.rule, "return")
         self._enter(writer, placed.rule)
-        given = zip(self._document.suffix(placed), keys, strict=False)
-        writer.body(placed.rule.body, self._adding(placed, is_set=False, is_flat=False), given)
+        head = _matching(zip(self._document.suffix(placed), keys, strict=False))
+        writer.body(placed.rule.body, self._adding(placed, is_set=False, is_flat=False), head)
         name = self._source.name("body")
         self._source.function(f"{name}({', '.join(['c', 'out', *keys])})", writer.lines)
         return name
@@ -382,7 +438,7 @@ class _DocumentWriter:
                 each.lines.add(f"raise object_conflict({place})")
                 each.lines.close()
 
-        writer.body(placed.rule.body, success, [(key, "key")])
+        writer.body(placed.rule.body, success, _matching([(key, "key")]))
         writer.lines.depth = 1
         writer.lines.add("return found")
         name = self._source.name("body")

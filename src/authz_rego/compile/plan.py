@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -128,7 +128,7 @@ def plan(compiled: Compiled) -> Plan:
             if isinstance(node, With):
                 _note_target(node, functions, made)
             elif isinstance(node, Call):
-                _note_output(node, functions)
+                _note_output(node, functions, compiled.names.written)
     _note_uses(rules, made)
     _note_raising(made)
     return made
@@ -180,13 +180,13 @@ def _note_target(each: With, functions: dict[str, Document], made: Plan) -> None
         made.replaced_data.append(each.target.path)
 
 
-def _note_output(call: Call, functions: dict[str, Document]) -> None:
+def _note_output(call: Call, functions: dict[str, Document], written: Mapping[str, str]) -> None:
     found = functions.get(ref_text(call.operator))
     if found is not None:
         arity = found.rules[0].arity if found.rules else len((found.default.head.args or ()) if found.default else ())
         output = call.args[arity] if len(call.args) > arity else None
-        if output is not None and not (isinstance(output, Var) and output.name.startswith("__local")):
-            found.with_output = True
+        is_ours = isinstance(output, Var) and output.name.startswith("__local") and output.name not in written
+        found.with_output = found.with_output or not (output is None or is_ours)
 
 
 def _note_uses(rules: list[Rule], made: Plan) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from authz_rego.compile.forms import form_of
 from authz_rego.compile.plan import Document, Kind
 from authz_rego.syntax.text import scalar_text
 from authz_rego.syntax.tree import (
+    ArrayTerm,
+    ObjectTerm,
     Ref,
     Scalar,
     Term,
@@ -121,6 +124,12 @@ def _document(writer: BodyWriter, document: Document, path: Sequence[Term]) -> s
         value = writer.named(f"{document.name}_at{len(keys)}({arguments})")
         writer.fail_if(f"{value} is U")
         return _steps(writer, value, path[len(keys) :], (value,))
+    if document.keys and path and isinstance(path[0], ArrayTerm | ObjectTerm):
+        given: list[str] = []
+        form = form_of(writer, path[0], given)
+        function = writer.generator.of_form(document, form, len(given))
+        value = writer.named(f"{function}({', '.join([writer.context, *given])})")
+        return _steps(writer, value, path, (value,))
     value = writer.scope.paths.get(known, "")
     if not value:
         value = writer.named(f"{document.name}({writer.context})")

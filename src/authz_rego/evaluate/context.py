@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from authz_rego.errors import BuiltinError, EvaluationError
-from authz_rego.values.value import UNDEFINED, Value, key_of
+from authz_rego.values.value import UNDEFINED, Value, equal, key_of
 
 Path = tuple[Value, ...]
 Mock = Callable[..., Value]
@@ -58,6 +58,14 @@ class Context:
         """A function of the policy that a `with` may have replaced."""
         mock = self.mocks.get(name)
         return function(self, *args) if mock is None else mock(self._unmocked(), *args)
+
+    def call_giving(self, name: str, function: Callable[..., Value], *args: Value) -> Value:
+        """The same where the last argument is what it must give; UNDEFINED when it gives something else."""
+        mock = self.mocks.get(name)
+        if mock is None:
+            return function(self, *args)
+        value = mock(self._unmocked(), *args[:-1])
+        return value if value is not UNDEFINED and equal(value, args[-1]) else UNDEFINED
 
     def call_builtin(self, name: str, function: Callable[..., Value], *args: Value) -> Value:
         """A builtin that a `with` may have replaced; raises BuiltinError when it cannot answer."""

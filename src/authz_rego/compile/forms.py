@@ -1,0 +1,73 @@
+"""Members of a form, `[_, "a"]`: what is known of a key that is not known as a whole. Not keys that are (`references`).
+
+As in OPA, the rules of a document are tried with what is known: the errors of others are not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from authz_rego.syntax.tree import ArrayTerm, ObjectTerm, Scalar, Term, Var
+
+if TYPE_CHECKING:
+    from authz_rego.compile.bodies import BodyWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A part that is known: the number of the argument that it is."""
+
+    number: int
+
+
+# Of a term: what is known, nothing (None), the forms of an array's items, or those of an object's values: by what their
+# keys are, with the names of these.
+Form: TypeAlias = "Given | tuple[Form, ...] | dict[str, tuple[str, Form]] | None"
+
+
+def form_of(writer: BodyWriter, term: Term, arguments: list[str]) -> Form:
+    """The form of a term; the known parts are added to the arguments."""
+    if writer.is_ground(term):
+        arguments.append(writer.evaluated(term))
+        return Given(len(arguments) - 1)
+    match term:
+        case ArrayTerm():
+            return tuple(form_of(writer, item, arguments) for item in term.items)
+        case ObjectTerm() if all(isinstance(key, Scalar) for key, _ in term.pairs):
+            return {repr(key): (writer.key(key), form_of(writer, value, arguments)) for key, value in term.pairs}
+    return None
+
+
+def match_form(writer: BodyWriter, form: Form, term: Term, arguments: list[str]) -> None:
+    """The term of a head must have the form, as far as that can be said before its body."""
+    if isinstance(form, Given):
+        writer.match(term, arguments[form.number])
+    elif form is None or isinstance(term, Var):
+        return
+    elif isinstance(form, tuple) and isinstance(term, ArrayTerm) and len(form) == len(term.items):
+        for part, item in zip(form, term.items, strict=True):
+            match_form(writer, part, item, arguments)
+    elif isinstance(form, dict) and isinstance(term, ObjectTerm) and len(form) == len(term.pairs):
+        for key, value in term.pairs:
+            if isinstance(key, Scalar) and repr(key) not in form:
+                writer.never()
+            _, part = form.get(repr(key), ("", None))
+            match_form(writer, part, value, arguments)
+    else:
+        writer.never()
+
+
+def check_form(writer: BodyWriter, form: Form, value: str, arguments: list[str]) -> None:
+    """The same of a value, where a body says what a key is."""
+    if isinstance(form, Given):
+        writer.fail_if(f"not equal({value}, {arguments[form.number]})", value)
+    elif isinstance(form, tuple):
+        writer.fail_if(f"type({value}) is not list or len({value}) != {len(form)}", value)
+        for index, part in enumerate(form):
+            check_form(writer, part, f"{value}[{index}]", arguments)
+    elif isinstance(form, dict):
+        writer.fail_if(f"type({value}) is not dict or len({value}) != {len(form)}", value)
+        for key, part in form.values():
+            writer.fail_if(f"{key} not in {value}", value)
+            check_form(writer, part, f"{value}[{key}]", arguments)
