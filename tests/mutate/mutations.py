@@ -22,6 +22,7 @@ _KEY_SOURCE = ("tests/unit/credentials/test_key_source.py",)
 _BINDING = ("tests/unit/identity/test_client_binding.py",)
 _SERVICE_TOKENS = ("tests/unit/identity/test_service_tokens.py", *_BINDING)
 _PROXIES = ("tests/integration/envoy/test_proxies_before_us.py",)
+_PLACES = ("tests/unit/identity/test_token_places.py",)
 _GATE = ("tests/unit/ingress/test_gate.py",)
 _HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
 _SERVICE = ("tests/unit/supervisor/test_decision_service.py",)
@@ -288,8 +289,14 @@ def _ingress() -> list[Mutation]:
                  "if (part is None) != (its_rules is None):", "if False:", _GATE),
         Mutation("a path of another route", f"{folder}/gate.py",
                  "not self.routes.agrees(route.name, segments):", "False:", _GATE),
+        Mutation("a page of another origin uses the cookie", f"{folder}/gate.py",
+                 "        if request.of_another_page:", "        if False:", ("tests/unit/ingress/test_gate.py",)),
+        Mutation("any page is ours", f"{_SRC}/identity/token_places.py",
+                 "return text not in self._origins and text not in", "return text not in", _PLACES),
+        Mutation("a token in a second place is not looked at", f"{_SRC}/identity/token_places.py",
+                 "[header, *elsewhere])", "[header])", _PLACES),
         Mutation("two Authorization headers", f"{_SRC}/identity/bearer.py",
-                 'if "," in authorization:', "if False:", ("tests/unit/identity/test_bearer.py",)),
+                 'if "," in authorization and', "if False and", ("tests/unit/identity/test_bearer.py",)),
         Mutation("a header without a value is left to the client", f"{folder}/owned_headers.py",
                  "removed = [name for name, value in values.items() if value is None]", "removed = []", _HEADERS),
         Mutation("a stranger says for whom he acts", f"{folder}/owned_headers.py",

@@ -11,6 +11,7 @@ _HEADERS: Place = ("proxy", "headers")
 
 def header_findings(proxy: Proxy) -> Iterator[Finding]:
     yield from _auth_header(proxy)
+    yield from _token_elsewhere(proxy)
     yield from _injected(proxy)
     yield from _extracted(proxy)
 
@@ -22,6 +23,14 @@ def _auth_header(proxy: Proxy) -> Iterator[Finding]:
         yield Finding(
             ("proxy", "auth", "header"), found, "use Authorization, or a name of your own such as X-Access-Token"
         )
+
+
+def _token_elsewhere(proxy: Proxy) -> Iterator[Finding]:
+    for key in ("cookie", "websocket_protocol"):
+        if getattr(proxy.auth, key) is not None and not proxy.headers.pass_token:
+            found = "the service sees it all the same, and pass_token is false"
+            fix = f"write proxy.headers.pass_token: true, or remove {key}"
+            yield Finding(("proxy", "auth", key), found, fix, ((*_HEADERS, "pass_token"),))
 
 
 def _injected(proxy: Proxy) -> Iterator[Finding]:
@@ -42,6 +51,7 @@ def _injected(proxy: Proxy) -> Iterator[Finding]:
 def _extracted(proxy: Proxy) -> Iterator[Finding]:
     injected = {headers.spelled(header) for _, header in _injections(proxy)}
     secret = headers.CREDENTIALS | {headers.spelled(proxy.auth.header)}
+    secret |= {"sec-websocket-protocol"} if proxy.auth.websocket_protocol else set()
     first: dict[str, int] = {}
     for index, header in enumerate(proxy.headers.extract):
         place: Place = (*_HEADERS, "extract", index)

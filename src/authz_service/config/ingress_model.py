@@ -140,7 +140,22 @@ class ProxyAuth(Section):
 
     enabled: bool = Field(default=True, description="Whether a request needs a valid token. Needs `jwt`.")
     header: HeaderName = Field(default="Authorization", description="The request header that carries the token.")
-    scheme: Word = Field(default="Bearer", description="The word before the token in that header.")
+    scheme: Word = Field(
+        default="Bearer",
+        description="The word before the token in that header. `none`: there is none, the whole value is the token.",
+    )
+    cookie: HeaderName | None = Field(
+        default=None,
+        description="A cookie that may carry the token, in place of the header. Not for pages of other origins, except "
+        "those of `proxy.cors.allow_origins` with `allow_credentials`. Needs `pass_token`.",
+        examples=["access_token"],
+    )
+    websocket_protocol: HeaderName | None = Field(
+        default=None,
+        description="How a WebSocket subprotocol begins whose rest is the token: all that a page can send. It offers a "
+        "second one, which the service takes. Needs `pass_token`.",
+        examples=["bearer."],
+    )
 
 
 class ProxyAuthz(Section):

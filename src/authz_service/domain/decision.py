@@ -20,6 +20,7 @@ class Request(NamedTuple):
     extracted: dict[str, str]  # configured `headers.extract`: lower-case name -> value, absent ones are absent
     remote: str  # the address of the TCP peer, or what a trusted proxy says
     listener: bytes = b""  # the tag of the listener that accepted the connection (headers.listener_tag)
+    of_another_page: bool = False  # a browser sent the token's cookie along for a page that is not ours
 
 
 class Peer(NamedTuple):

@@ -110,7 +110,11 @@ class HeaderRules(Struct, frozen=True):
     inject: tuple[tuple[str | tuple[str, ...], str], ...]
     extract: tuple[str, ...]
     auth_header: str = "Authorization"
-    auth_scheme: str = "Bearer"
+    auth_scheme: str = "Bearer"  # "none": the header's whole value is the token
+    auth_cookie: str = ""  # a cookie that may carry it, too
+    auth_websocket_protocol: str = ""  # what an offered subprotocol that carries it begins with
+    auth_over_tls: bool = True  # a page of ours comes over TLS, too
+    auth_origins: tuple[str, ...] = ()  # whose pages may have the browser send that cookie, beside our own
     user_key: bool = False  # tell Envoy whose request it is (headers.USER_KEY), for http.limits.per_user
     from_policy: tuple[str, ...] = ()  # header names that the policy's answer may set
     cut: bool = False  # a list that is too long for its header is cut, instead of left out

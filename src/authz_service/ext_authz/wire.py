@@ -26,7 +26,11 @@ _CORRELATION = headers.CORRELATION_ID.encode()
 
 
 def read_request(
-    method: bytes, target: bytes, found: dict[bytes, bytes], extract: tuple[tuple[bytes, str], ...], auth: bytes
+    method: bytes,
+    target: bytes,
+    found: dict[bytes, bytes],
+    extract: tuple[tuple[bytes, str], ...],
+    authorization: str | None,
 ) -> Request:
     """The question, from what the HTTP parser found. Header names in `found` are lower-case; latin-1 loses nothing.
 
@@ -34,7 +38,6 @@ def read_request(
     """
     path, _, query = target.partition(b"?")
     path = path[_PATH_START:] if path.startswith(CHECK_PREFIX) else b""
-    authorization = found.get(auth)
     return Request(
         method.decode("latin-1"),
         path.decode("latin-1"),
@@ -42,7 +45,7 @@ def read_request(
         found.get(b"host", b"").decode("latin-1"),
         found.get(_ROUTE, b"").rpartition(_SEPARATOR)[2].decode("latin-1"),
         found.get(_PEER, b""),
-        None if authorization is None else authorization.decode("latin-1"),
+        authorization,
         found.get(_CORRELATION, b"").decode("latin-1"),
         {name: found[raw_name].decode("latin-1") for raw_name, name in extract if raw_name in found},
         found.get(_REMOTE, b"").decode("latin-1"),

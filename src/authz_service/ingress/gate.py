@@ -149,6 +149,8 @@ class Gate:
             if route.auth_required:
                 raise Rejected(Reason.TOKEN_MISSING)
             return NO_CLAIMS
+        if request.of_another_page:
+            raise Rejected(Reason.BROWSER_REFUSED, "a page of another origin asks, and the token is in a cookie")
         claims = self._tokens.verify(token, final=final)
         if claims.certificate:
             renewals = None if self._peers is None else self._peers.renewals

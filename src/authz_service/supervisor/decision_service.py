@@ -22,6 +22,7 @@ from authz_service.errors import AuditUnavailable, KeysUnavailable
 from authz_service.ext_authz import wire
 from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
 from authz_service.identity.certificates import Peers
+from authz_service.identity.token_places import TokenPlaces
 from authz_service.ingress.gate import Gate
 from authz_service.ingress.owned_headers import without
 from authz_service.policy.opa_server import OpaServer
@@ -107,7 +108,7 @@ class DecisionService:
         self._realm = rules.service
         self._audit_required = rules.audit_required
         self._extract = tuple((name.lower().encode(), name.lower()) for name in rules.headers.extract)
-        self._auth_header = rules.headers.auth_header.lower().encode()
+        self._places = TokenPlaces(rules.headers)
         self._methods: dict[str, tuple[str, ...]] = {}
         for route in rules.routes:
             self._methods[route.name] = self._methods.get(route.name, ()) + (route.methods or METHODS)
@@ -142,7 +143,9 @@ class DecisionService:
             server.forget(missing.document)
 
     def read(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
-        request = wire.read_request(method, target, found, self._extract, self._auth_header)
+        request = wire.read_request(method, target, found, self._extract, self._places.authorization(found))
+        if self._places.is_of_another_page(found):
+            request = request._replace(of_another_page=True)
         tag = wire.configuration_tag(found)
         return request if not tag or tag == self.tag else request._replace(route=_OTHER_REVISION)
 

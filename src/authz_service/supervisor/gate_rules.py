@@ -118,6 +118,10 @@ def _headers(config: Config) -> HeaderRules:
         extract=headers.extract,
         auth_header=auth.header,
         auth_scheme=auth.scheme,
+        auth_cookie=auth.cookie or "",
+        auth_websocket_protocol=auth.websocket_protocol or "",
+        auth_over_tls=config.http.tls.enabled,
+        auth_origins=config.proxy.cors.allow_origins if config.proxy.cors.allow_credentials else (),
         user_key=config.http.limits.per_user is not None,
         from_policy=headers.from_policy,
     )

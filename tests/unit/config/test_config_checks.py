@@ -146,6 +146,18 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
     ("jwt.issuer", {}, {"jwt.issuer": "https://login.example.com/<tenant>/v2.0"}, "tenant's own id"),
     ("jwt.issuer", {}, {"jwt.issuer": "https://login.example.com/*/v2.0"}, "tenant's own id"),
     ("jwt.audience", {}, {"jwt.audience": ["a", "api://{clientid}"]}, "tenant's own id"),
+    (
+        "proxy.auth.cookie",
+        {"proxy.auth.cookie": "at"},
+        {"proxy.auth.cookie": "at", "proxy.headers.pass_token": "false"},
+        "pass_token: true",
+    ),
+    (
+        "proxy.auth.websocket_protocol",
+        {"proxy.auth.websocket_protocol": "bearer."},
+        {"proxy.auth.websocket_protocol": "bearer.", "proxy.headers.pass_token": "false"},
+        "pass_token: true",
+    ),
     ("jwt.jwks_max_age", {"jwt.jwks_max_age": "2h"}, {"jwt.jwks_max_age": "59m"}, "longer"),
     ("jwt.user_clients", {}, {"jwt.user_clients": ["web-app"]}, "service_tokens: by_client"),
     (

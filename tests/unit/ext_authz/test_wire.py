@@ -38,26 +38,19 @@ def refused(
 
 def test_a_question_is_read_as_envoy_asked_it() -> None:
     """Method, path behind the prefix, query, and the headers that are ours to know."""
-    question = wire.read_request(b"GET", b"/check-0123abcd/orders/1%20?a=b?c", FOUND, EXTRACT, b"authorization")
+    question = wire.read_request(b"GET", b"/check-0123abcd/orders/1%20?a=b?c", FOUND, EXTRACT, "Bearer t")
 
     assert question == (
         "GET", "/orders/1%20", "a=b?c", "x.local", "orders", b"-----BEGIN%20", "Bearer t", "c-1",
-        {headers.USER_CONTEXT: "j\xc3\xb6rg"}, "10.0.0.1", b"0123abcd",
+        {headers.USER_CONTEXT: "j\xc3\xb6rg"}, "10.0.0.1", b"0123abcd", False,
     )  # fmt: skip
 
 
 def test_what_envoy_did_not_send_is_absent() -> None:
     """No certificate is no peer, no header is no token: never a default that means something."""
-    question = wire.read_request(b"GET", b"/check-0123abcd/", {}, EXTRACT, b"authorization")
+    question = wire.read_request(b"GET", b"/check-0123abcd/", {}, EXTRACT, None)
 
-    assert question == ("GET", "/", "", "", "", b"", None, "", {}, "", b"0123abcd")
-
-
-def test_the_token_is_looked_for_in_the_configured_header_only() -> None:
-    question = wire.read_request(b"GET", b"/check-0123abcd/", FOUND, (), b"x-access-token")
-
-    assert question.authorization is None
-    assert question.extracted == {}
+    assert question == ("GET", "/", "", "", "", b"", None, "", {}, "", b"0123abcd", False)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +58,8 @@ def test_the_token_is_looked_for_in_the_configured_header_only() -> None:
 )
 def test_a_target_that_is_not_envoys_has_no_path(target: bytes) -> None:
     """The gate refuses the empty path; with the prefix it would be read."""
-    assert wire.read_request(b"GET", target, {}, (), b"authorization").path == ""
-    assert wire.read_request(b"GET", wire.CHECK_PREFIX + b"0123abcd/orders", {}, (), b"authorization").path == "/orders"
+    assert wire.read_request(b"GET", target, {}, (), None).path == ""
+    assert wire.read_request(b"GET", wire.CHECK_PREFIX + b"0123abcd/orders", {}, (), None).path == "/orders"
 
 
 names = st.sampled_from(list(FOUND)) | st.binary(max_size=9)
@@ -76,14 +69,13 @@ names = st.sampled_from(list(FOUND)) | st.binary(max_size=9)
 def test_whatever_arrives_becomes_a_question_and_loses_nothing(
     method: bytes, target: bytes, found: dict[bytes, bytes]
 ) -> None:
-    question = wire.read_request(method, wire.CHECK_PREFIX + b"0123abcd" + target, found, EXTRACT, b"authorization")
+    question = wire.read_request(method, wire.CHECK_PREFIX + b"0123abcd" + target, found, EXTRACT, None)
 
     path, _, query = target.partition(b"?")
     assert (question.method, question.path, question.query) == tuple(
         part.decode("latin-1") for part in (method, path, query)
     )
     assert question.peer == found.get(headers.PEER_CERT.encode(), b"")
-    assert (question.authorization is None) == (b"authorization" not in found)
     assert set(question.extracted) == {name for raw, name in EXTRACT if raw in found}
 
 

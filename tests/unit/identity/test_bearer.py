@@ -12,6 +12,17 @@ def test_a_bearer_header_has_a_token(header: str) -> None:
     assert bearer_token(header, "Bearer") == "a.b.c"
 
 
+def test_without_a_scheme_the_whole_value_is_the_token() -> None:
+    """`scheme: none`, in whatever case; two values, or none, are malformed, and a scheme is part of the token."""
+    assert bearer_token(" a.b.c ", "None") == "a.b.c"
+    assert bearer_token("Bearer a.b.c", "none") == "Bearer a.b.c"  # which no decoder takes
+    assert bearer_token(None, "none") is None
+    for wrong in ("", "  ", "a.b.c,d.e.f", "a.b.c, d.e.f", ","):
+        with pytest.raises(Rejected) as refusal:
+            bearer_token(wrong, "none")
+        assert refusal.value.reason is Reason.TOKEN_MALFORMED
+
+
 def test_no_header_is_no_token() -> None:
     """Absent is not malformed: public routes know the difference."""
     assert bearer_token(None, "Bearer") is None

@@ -70,6 +70,7 @@ def token(**changes: object) -> str:
         ({"path": "/orders/%2e%2e/admin"}, Reason.PATH_REFUSED),
         ({"query": "&" * 300}, Reason.REQUEST_INVALID),
         ({"authorization": None}, Reason.TOKEN_MISSING),
+        ({"of_another_page": True}, Reason.BROWSER_REFUSED),
         ({"authorization": f"Bearer {johns_token()},Bearer {johns_token()}"}, Reason.TOKEN_MALFORMED),
         ({"authorization": f"Basic {johns_token()}"}, Reason.TOKEN_MISSING),
         ({"authorization": f"Basic x,Bearer {johns_token()}"}, Reason.TOKEN_MALFORMED),
