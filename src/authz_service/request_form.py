@@ -31,7 +31,8 @@ _MAX_HOST = 255
 _PORTS = range(1, 65536)
 # Segments of unreserved characters that do not begin with a dot: there is nothing to decode and nothing to misread.
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
-_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")  # RFC 3986 §3.3, pchar
+# RFC 3986 §3.3, pchar; and brackets, which clients leave as they are and nobody reads in two ways.
+_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@\[\]-]|%[0-9A-Fa-f]{2})*")
 _DELIMITER = re.compile(r"[/\\%]")
 _DOT_SEGMENTS = frozenset({".", ".."})
 
