@@ -34,6 +34,7 @@ from tests.support.revocations import below
 from authz_service.domain.refusals import Reason
 
 ENDS = 'authz_certificate_expiry_timestamp_seconds{name="client_ca_crl"}'
+RENEWAL = 'authz_certificate_renewal_timestamp_seconds{name="client_ca_crl"}'
 USABLE = [shape for shape in SHAPES if shape.by != "nobody"]
 REFUSED = [shape for shape in SHAPES if shape.by == "nobody"]
 
@@ -63,7 +64,9 @@ def test_lists_that_come_by_reload_refuse_the_revoked_alone(listed: ListedSideca
 
     until(lambda: shape.told in listed.degraded() if shape.told else not listed.degraded(), state=listed.degraded)
     assert listed.sidecar.readyz()["ready"]
-    assert listed.sidecar.metric(ENDS) == int(PAST.end if shape.told else WEEK.end)
+    life = PAST if shape.told else WEEK
+    assert listed.sidecar.metric(ENDS) == int(life.end)
+    assert abs(listed.sidecar.metric(RENEWAL) - (life.end - (life.end - life.begin) / 5)) < 2
     assert listed.answers(good, revoked) == expected
 
 

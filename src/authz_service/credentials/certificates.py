@@ -39,6 +39,7 @@ class KeyPair:
     fingerprint: str  # SHA-256 of the leaf's DER, lower-case hex
     not_before: float  # seconds since the epoch
     not_after: float  # the soonest of the chain
+    near_end: float  # from when on it should have been renewed
     warnings: tuple[str, ...]
 
     def seconds_to_expiry(self, now: float) -> float:
@@ -52,6 +53,7 @@ class CaBundle:
     pem: str
     authorities: tuple[x509.Certificate, ...]
     not_after: float  # the soonest of those that are still valid
+    near_end: float  # from when on one of them should have been renewed
     warnings: tuple[str, ...]
 
     def seconds_to_expiry(self, now: float) -> float:
@@ -147,6 +149,7 @@ def parse_ca_bundle(pem: bytes, now: float, *, file: str = "") -> CaBundle:
         pem=pem_files.to_pem(authorities),
         authorities=authorities,
         not_after=min(one.not_valid_after_utc.timestamp() for one in live),
+        near_end=pem_files.near_end_of(live),
         warnings=(*unused, *_namesake_warnings(live, file), *_expiry_warnings(live, now, file)),
     )
 
@@ -166,6 +169,7 @@ def _key_pair(chain: Sequence[x509.Certificate], key: PrivateKeyTypes, warnings:
         fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
         not_before=leaf.not_valid_before_utc.timestamp(),
         not_after=min(one.not_valid_after_utc.timestamp() for one in chain),
+        near_end=pem_files.near_end_of(chain),
         warnings=tuple(warnings),
     )
 
@@ -243,9 +247,9 @@ def _chain_warnings(chain: Sequence[x509.Certificate], purpose: Purpose, now: fl
 def _expiry_warnings(certificates: Sequence[x509.Certificate], now: float, file: str) -> list[str]:
     warnings = []
     for one in certificates:
-        not_before, not_after = one.not_valid_before_utc.timestamp(), one.not_valid_after_utc.timestamp()
-        if pem_files.is_near_end(not_before, not_after, now):
-            warnings.append(f"{file}: {pem_files.name(one)} expires in {pem_files.in_words(not_after - now)}")
+        if pem_files.near_end_of([one]) < now:
+            left = pem_files.in_words(one.not_valid_after_utc.timestamp() - now)
+            warnings.append(f"{file}: {pem_files.name(one)} expires in {left}")
     return warnings
 
 

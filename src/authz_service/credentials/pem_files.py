@@ -93,8 +93,16 @@ def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extensi
         return None
 
 
-def is_near_end(not_before: float, not_after: float, now: float) -> bool:
-    return not_after - now < min((not_after - not_before) * _LAST_PART, _LAST_MONTH)
+def near_end(not_before: float, not_after: float) -> float:
+    """From when on somebody should have renewed it: a share of its life, for it may be a day or ten years."""
+    return not_after - min((not_after - not_before) * _LAST_PART, _LAST_MONTH)
+
+
+def near_end_of(certificates: Iterable[x509.Certificate]) -> float:
+    """The soonest."""
+    return min(
+        near_end(one.not_valid_before_utc.timestamp(), one.not_valid_after_utc.timestamp()) for one in certificates
+    )
 
 
 def in_words(seconds: float) -> str:

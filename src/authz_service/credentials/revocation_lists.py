@@ -32,6 +32,7 @@ class RevocationList:
     pem: str | None
     revoked: frozenset[tuple[str, int]]  # (issuer, RFC 4514; serial), for the check on every request
     next_update: float  # seconds since the epoch, the soonest; infinity when no list says it
+    near_end: float  # from when on the next list should be there
     warnings: tuple[str, ...]
     # (authority, the distribution points that its lists are for; none: all of its clients). Not None: the gate lets in
     # whom these cover, and nobody else.
@@ -99,12 +100,13 @@ def _judged(
     warnings += [
         f"{file}: the list of {one.name} ends in {pem_files.in_words(one.end - now)}"
         for one in used
-        if not is_over and now < one.end and pem_files.is_near_end(one.begin, one.end, now)
+        if not is_over and pem_files.near_end(one.begin, one.end) < now < one.end
     ]
     return RevocationList(
         pem=None if is_over or listed is not None else _to_pem(used),
         revoked=frozenset((one.name, serial) for one in used for serial in one.serials),
         next_update=next_update,
+        near_end=min(pem_files.near_end(one.begin, one.end) for one in used),
         warnings=tuple(warnings),
         listed=listed,
         revoked_authorities=revoked,

@@ -11,6 +11,7 @@ from typing import Any
 
 from cryptography import x509
 
+from authz_service.credentials import pem_files
 from authz_service.envoy.secrets import AgentSecret
 
 Json = dict[str, Any]
@@ -22,7 +23,7 @@ class AgentSecrets:
 
     wanted: frozenset[AgentSecret] = frozenset()
     ends: Mapping[str, float] = field(default_factory=dict)  # name -> when the soonest of its certificates ends
-
+    near_ends: Mapping[str, float] = field(default_factory=dict)  # … and from when on it should have been renewed
     connected: bool = True
 
     def missing(self, *, for_ingress: bool) -> list[str]:
@@ -37,6 +38,7 @@ def read_dump(text: bytes, wanted: frozenset[AgentSecret], *, connected: bool) -
     """From `/config_dump?resource=dynamic_active_secrets`. A secret without a readable certificate is not there."""
     kinds = {one.name: one.is_ca for one in wanted}
     ends: dict[str, float] = {}
+    near_ends: dict[str, float] = {}
     for entry in json.loads(text).get("configs", []):
         name, secret = entry.get("name", ""), entry.get("secret", {})
         if name in kinds:
@@ -44,7 +46,9 @@ def read_dump(text: bytes, wanted: frozenset[AgentSecret], *, connected: bool) -
             if certificates:
                 end = min(one.not_valid_after_utc.timestamp() for one in certificates)
                 ends[name] = min(end, ends.get(name, end))
-    return AgentSecrets(wanted, ends, connected)
+                near = pem_files.near_end_of(certificates)
+                near_ends[name] = min(near, near_ends.get(name, near))
+    return AgentSecrets(wanted, ends, near_ends, connected)
 
 
 def _chain(secret: Json) -> list[x509.Certificate]:

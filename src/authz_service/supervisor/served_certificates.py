@@ -45,6 +45,7 @@ class ServedCertificates:
     now: Callable[[], float]
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, "ok" | "refused"), as Figure.reloads
     expires: dict[str, float] = field(default_factory=dict)
+    near_ends: dict[str, float] = field(default_factory=dict)  # from when on it should have been renewed
     problems: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     renewed: set[str] = field(default_factory=set)  # changed since the last look at this set, which is whose it is
@@ -126,7 +127,7 @@ class ServedCertificates:
             self._refuse(name, problems)
             return None
         text = secrets.tls_certificate_secret(name, pair.chain_pem, pair.key_pem.reveal())
-        self._accept(name, text, pair.not_after, pair.warnings, changed)
+        self._accept(name, text, pair, pair.warnings, changed)
         return pair
 
     def _bundle(self, name: str, file: Path, own: KeyPair | None, crl: _Crl | None, changed: list[str]) -> None:
@@ -148,12 +149,14 @@ class ServedCertificates:
             self._lists = lists
         text = secrets.validation_context_secret(name, bundle.pem, None if lists is None else lists.pem)
         warnings = bundle.warnings if lists is None else (*bundle.warnings, *lists.warnings)
-        self._accept(name, text, bundle.not_after, warnings, changed)
+        self._accept(name, text, bundle, warnings, changed)
         if lists is not None:
-            self.expires[REVOCATION_LIST] = lists.next_update
+            self.expires[REVOCATION_LIST], self.near_ends[REVOCATION_LIST] = lists.next_update, lists.near_end
 
-    def _accept(self, name: str, text: str, not_after: float, warnings: tuple[str, ...], changed: list[str]) -> None:
-        self.expires[name] = not_after
+    def _accept(
+        self, name: str, text: str, read: KeyPair | CaBundle, warnings: tuple[str, ...], changed: list[str]
+    ) -> None:
+        self.expires[name], self.near_ends[name] = read.not_after, read.near_end
         self.problems.pop(name, None)
         self._failures.pop(name, None)
         if warnings and self.warnings.get(name) != warnings:

@@ -218,6 +218,12 @@ class Status:
                 self._ends(),
             ),
             Gauge(
+                "authz_certificate_renewal_timestamp_seconds",
+                "From when on a served certificate or CA should have been renewed.",
+                "name",
+                {**self.certificates.near_ends, **self.envoy.agent.near_ends},
+            ),
+            Gauge(
                 "authz_denylist_entries", "Entries of the denylist in force.", "", {"": float(self.denylist.entries)}
             ),
             Gauge("authz_keys", "Usable keys of an issuer.", "issuer", {s.issuer: float(s.count) for s in keys}),

@@ -157,6 +157,8 @@ def test_expiry_is_announced_in_the_last_fifth_or_month_of_a_life(life: float, l
     leaf = ROOT.issue("x", dns=("x",), life=Life(end - life, end))
 
     assert bool(pair_of(leaf).warnings) == warned
+    assert (pair_of(leaf).near_end < NOW) == warned
+    assert pair_of(leaf).near_end == pytest.approx(end - min(life / 5, 30 * DAY), abs=1)
 
 
 def test_an_open_key_file_is_a_warning(tmp_path: Path) -> None:

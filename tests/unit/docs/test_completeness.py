@@ -105,7 +105,7 @@ class _Outbound:
 def _metrics() -> dict[str, tuple[str, set[str]]]:
     """Name as scraped -> (type, labels), of a sidecar in which everything has happened once."""
     certificates = ServedCertificates(publish=lambda *_: None, now=lambda: 1.0)
-    certificates.expires["server"] = 2.0
+    certificates.expires["server"] = certificates.near_ends["server"] = 2.0
     figure = Figure()
     figure.decisions["allow", "allowed"] = 1
     figure.reloads["configuration", "ok"] = 1

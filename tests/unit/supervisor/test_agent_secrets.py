@@ -49,6 +49,8 @@ def test_what_has_arrived_is_told_with_its_end() -> None:
     found = read_dump(shown, WANTED, connected=True)
 
     assert found.ends == {"default": SOON.timestamp(), "ROOTCA": SOON.timestamp()}
+    assert found.near_ends.keys() == found.ends.keys()
+    assert all(found.near_ends[name] < end for name, end in found.ends.items())
     assert found.missing(for_ingress=True) == []
     assert found.missing(for_ingress=False) == ["spiffe://mesh"]
     assert read_dump(dump(ROOTCA=plain(LATE)), WANTED, connected=True).ends == {"ROOTCA": LATE.timestamp()}
