@@ -6,15 +6,19 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from tests.support.certificates import Key, Leaf
+from tests.support.certificates import Authority, Key, Leaf
 from tests.support.envoy_pair import EDGE, ORDERS, EnvoyPair
 from tests.support.neighbours import ask
+from tests.support.real_envoy import RealEnvoy
 
-from authz_service.credentials.certificates import parse_key_pair
+from authz_service.credentials.certificates import parse_ca_bundle, parse_key_pair
 from authz_service.envoy import secrets
+from authz_service.errors import CertificateProblems
 
 KEYS: dict[str, Key] = {
     "P-256": ec.generate_private_key(ec.SECP256R1()),
@@ -64,6 +68,48 @@ def test_our_own_good_key_is_taken(pair: EnvoyPair, key: Key, version: ssl.TLSVe
 
     assert ask(EDGE, "GET", "/api", tls=tls).status == 200
     assert pair.call_egress("/orders/x").status == 200
+
+
+@pytest.fixture(params=["P-224", "SHA-224"])
+def weak(pair: EnvoyPair, request: pytest.FixtureRequest) -> Authority:
+    """Signed by the zone's root, and refused in a file of ours."""
+    key = ec.generate_private_key(ec.SECP224R1()) if request.param == "P-224" else None
+    digest = hashes.SHA224() if request.param == "SHA-224" else None
+    weak = Authority("weak-issuing", pair.ca.life, pair.ca, key=key, digest=digest)
+    with pytest.raises(CertificateProblems, match=r"weak or unusual"):
+        parse_ca_bundle(pair.ca.pem + weak.pem, pair.ca.life.begin + 1)
+    return weak
+
+
+@contextmanager
+def trusting(envoy: RealEnvoy, name: str, pem: str) -> Iterator[None]:
+    before = envoy.paths.secret(name).read_text()
+    envoy.change_secret(name, secrets.validation_context_secret(name, pem))
+    try:
+        yield
+    finally:
+        envoy.change_secret(name, before)
+
+
+def test_a_weak_link_that_a_caller_brings_along(pair: EnvoyPair, weak: Authority) -> None:
+    """A limit of Envoy's, and the way around it (docs/security.md): it takes what a trusted root has signed, however
+    weakly, and shows the gate the leaf alone. Where an issuing CA is trusted in place of its root, only that counts.
+    """
+    strong = Authority("issuing", pair.ca.life, pair.ca)
+
+    def gets_in(link: Authority) -> bool:
+        leaf = link.issue("caller-client")
+        leaf = leaf._replace(certificate=leaf.certificate + link.pem)
+        try:
+            return ask(ORDERS, "GET", "/api", tls=pair.client_tls(leaf)).status == 200
+        except (ssl.SSLError, ConnectionError):
+            return False
+
+    assert gets_in(strong)
+    assert gets_in(weak)
+    with trusting(pair.orders, secrets.CLIENT_CA, parse_ca_bundle(strong.pem, pair.ca.life.begin + 1).pem):
+        assert gets_in(strong)
+        assert not gets_in(weak)
 
 
 @pytest.mark.parametrize("group", ["prime256v1", "secp384r1", "secp521r1", "X25519"])
