@@ -21,7 +21,12 @@ NEWEST ?= $(shell for minor in 13 12; do \
   for found in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
-.PHONY: demo up test unlinted-test test-newest test-rego bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.DEFAULT_GOAL := demo
+.PHONY: help demo up test unlinted-test test-newest test-rego bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
+	  printf '%-14s ' "$$name"; echo "$$text" | fold -s -w 64 | sed '2,$$s/^/               /'; done
 
 demo: $(INSTALLED)  ## run the whole mesh, play the spec's flows and the security matrix, and end (IDP=keycloak, DB=postgres: on the real ones)
 	@$(ON_DB) $(BIN)/authz-dev demo --idp $(IDP) $(if $(JSON),--json $(JSON))

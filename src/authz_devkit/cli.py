@@ -41,8 +41,8 @@ def _cannot(name: str, why: str) -> click.Command:
     return click.Command(name, callback=fail, help=f"Cannot run: {why}", context_settings=anything)
 
 
-@click.group(cls=_Lazy)
-@click.version_option(package_name="authz-service")
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "-V", "--version", package_name="authz-service")
 def main() -> None:
     """What a developer needs around authz-service: certificates, an identity provider, the demo mesh."""
     for stream in (sys.stdout, sys.stderr):  # Latin-1 has no ✓

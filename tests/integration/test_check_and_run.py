@@ -114,3 +114,31 @@ def test_the_development_kit_says_what_is_to_be_installed(command: str, told: st
     assert "Traceback" not in ended.stderr
     assert ended.returncode == (1 if told else 0)
     assert told in ended.stderr
+
+
+def test_decide_tells_a_refusal_from_a_question_that_it_cannot_ask(tmp_path: Path) -> None:
+    """1 is the gate's no, 2 is ours; the other commands have one way to fail."""
+    config = tmp_path / "config.yaml"
+    open_door = {"upstream": "http://127.0.0.1:9000", "auth": {"enabled": False}, "authz": {"enabled": False}}
+    http = {"addr": "127.0.0.1:8443", "tls": {"enabled": False}}
+    routes = [{"path": "/a", "methods": ["GET"]}]
+    state = {"state_dir": str(tmp_path / "state")}
+    service = {"name": "orders"}
+    config.write_text(
+        json.dumps({"service": service, "http": http, "proxy": {**open_door, "routes": routes}, "runtime": state})
+    )
+    assert authz("decide", "--config", config, "--path", "/a").returncode == 0
+    assert authz("decide", "--config", config, "--path", "/b").returncode == 1
+
+    config.write_text("{")
+    assert authz("decide", "--config", config).returncode == 2
+    assert authz("render", "--config", config).returncode == 1
+
+
+@pytest.mark.parametrize("module", ["authz_service.cli.main", "authz_devkit.cli"])
+@pytest.mark.parametrize("option", ["-V", "--version", "-h", "--help"])
+def test_version_and_help_have_their_short_names(module: str, option: str) -> None:
+    ended = subprocess.run([sys.executable, "-m", module, option], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0
+    assert ("version" if option in {"-V", "--version"} else "Usage") in ended.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.support.certificates import private_pem
 from tests.support.faulty_server import Answer, Seen, json_answer
 from tests.support.lone_egress import LoneEgress
 from tests.support.lone_sidecar import replace, until
+from tests.support.neighbours import ask
 
 
 class Provider:
@@ -85,6 +87,10 @@ def test_sighup_asks_anew(egress: LoneEgress, provider: Provider) -> None:
 
     until(lambda: egress.call().body == b'{"token": "tok-2"}')
     assert provider.given == 2
+    assert egress.events("nothing_changed")
+    first = json.loads(egress.log_file.read_text().splitlines()[0])
+    assert (first["event"], first["version"]) == ("starting", egress.readyz()["version"])
+    assert f'authz_build_info{{version="{first["version"]}"}} 1.0' in ask(egress.admin, "GET", "/metrics").body.decode()
 
 
 @pytest.mark.parametrize("by", ["client_secret_file", "client_key_file"])

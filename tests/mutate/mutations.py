@@ -423,6 +423,9 @@ def _outbound() -> list[Mutation]:
     return [
         Mutation("an expired token stays in use", f"{_SRC}/egress/token_keeper.py",
                  "        self._token = None\n        _log.error(", "        _log.error(", _TOKEN_KEEPER),
+        Mutation("the admin pages answer whatever name", f"{_SRC}/supervisor/admin_server.py",
+                 "if name and self._names is not None and name not in self._names:", "if False:",
+                 ("tests/unit/supervisor/test_admin_server.py",)),
         Mutation("a state directory that others prepared", f"{_SRC}/supervisor/state_dir.py",
                  "if status.st_mode & stat.S_IWOTH and os.listdir(found):", "if False:", _STATE_DIR),
         Mutation("a folder of the state directory is followed through a link", f"{_SRC}/supervisor/state_dir.py",

@@ -30,7 +30,7 @@ config_option = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="authz-service")
+@click.version_option(None, "-V", "--version", package_name="authz-service")
 def authz() -> None:
     """A sidecar that makes service-to-service calls safe."""
 
@@ -83,11 +83,18 @@ def decide(  # noqa: PLR0913 - one per option
     jwks: Path | None,
     header_lines: tuple[str, ...],
 ) -> None:
-    """Send one request through the gate, without a sidecar, and print every step. Exit code 0 allowed, 1 refused."""
+    """Send one request through the gate, without a sidecar, and print every step. Exit code 0 allowed, 1 refused, 2
+    when it cannot be asked.
+    """
     from authz_service.cli.decide import Question, explain
 
     question = Question(method, target, host, cert, _from_file(token), jwks, header_lines)
-    sys.exit(explain(config_path, os.environ, question))
+    try:
+        code = explain(config_path, os.environ, question)
+    except (AuthzServiceError, OSError) as error:
+        _tell(error)
+        code = 2
+    sys.exit(code)
 
 
 @authz.command()
@@ -165,15 +172,19 @@ def main() -> None:
     logging.getLogger("authz_service").addHandler(logging.NullHandler())  # `run` logs; the others print
     try:
         authz(standalone_mode=True)
-    except Problems as problems:
-        for problem in problems.problems:
-            click.echo(visible(str(problem)), err=True)
-        count = len(problems.problems)
-        click.echo(f"{count} problem{'s' if count != 1 else ''}.", err=True)
-        sys.exit(1)
     except (AuthzServiceError, OSError) as error:
-        click.echo(visible(f"authz: {error}"), err=True)
+        _tell(error)
         sys.exit(1)
+
+
+def _tell(error: AuthzServiceError | OSError) -> None:
+    if not isinstance(error, Problems):
+        click.echo(visible(f"authz: {error}"), err=True)
+        return
+    for problem in error.problems:
+        click.echo(visible(str(problem)), err=True)
+    count = len(error.problems)
+    click.echo(f"{count} problem{'s' if count != 1 else ''}.", err=True)
 
 
 if __name__ == "__main__":

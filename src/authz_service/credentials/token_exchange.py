@@ -27,6 +27,7 @@ GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a kind of token
 TIMEOUT = 2.0  # seconds
 BOUND_LIFETIME = 10.0  # seconds; what is bound to a certificate is worth nothing once that is renewed
+RESULTS = ("exchanged", "refused", "failed")
 MAX_IN_FLIGHT = 64  # exchanges for one target; each is of another token
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Exchanger:
     request: TokenRequest
     post_form: PostForm
     now: Callable[[], float]
-    results: Counter[tuple[str, str]]  # (target, "exchanged" | "refused" | "failed")
+    results: Counter[tuple[str, str]]  # (target, one of RESULTS)
     last_error: str = ""
     _flight: SingleFlight[Token | Refusal] = field(init=False)
 

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from authz_service.domain.refusals import Reason
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
 
 _BOUNDS = [str(bound / 1_000_000) for bound in DURATION_BUCKETS_US] + ["+Inf"]
+
+
+# Every label value from the beginning: `increase()` does not see a counter that begins at 1.
+_NO_DECISIONS = {("allow" if reason is Reason.ALLOWED else "deny", reason.value): 0 for reason in Reason}
+_NONE_ENDED = dict.fromkeys((reason.value for reason in Reason if reason is not Reason.ALLOWED), 0)
+_NO_INTROSPECTIONS = dict.fromkeys(("active", "inactive", "failed"), 0)
+_NO_COPIES = dict.fromkeys(("delivered", "lost"), 0)
+_NO_RELOADS = dict.fromkeys(product(("configuration", "certificates", "denylist", "bundle"), ("ok", "refused")), 0)
 
 
 @dataclass(slots=True)
@@ -32,15 +42,15 @@ class Gauge:
 class Figure:
     """Totals since the control plane started; workers come and go, these stay."""
 
-    decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    decisions: Counter[tuple[str, str]] = field(default_factory=lambda: Counter(_NO_DECISIONS))
     buckets: list[int] = field(default_factory=lambda: [0] * len(_BOUNDS))
     duration_us: int = 0
     audit_failures: int = 0
-    ended: Counter[str] = field(default_factory=Counter)  # by reason
-    introspections: Counter[str] = field(default_factory=Counter)  # by result
+    ended: Counter[str] = field(default_factory=lambda: Counter(_NONE_ENDED))  # by reason
+    introspections: Counter[str] = field(default_factory=lambda: Counter(_NO_INTROSPECTIONS))  # by result
     exchanges: Counter[tuple[str, str]] = field(default_factory=Counter)  # (target, result)
-    copies: Counter[str] = field(default_factory=Counter)  # "delivered" | "lost"
-    reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, "ok" | "refused")
+    copies: Counter[str] = field(default_factory=lambda: Counter(_NO_COPIES))
+    reloads: Counter[tuple[str, str]] = field(default_factory=lambda: Counter(_NO_RELOADS))  # (what, result)
 
     def add(self, figures: Figures) -> None:
         for key, count in figures.decisions.items():

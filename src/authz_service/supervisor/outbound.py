@@ -15,7 +15,7 @@ from authz_service.config.model import Config, TokenStore
 from authz_service.credentials.introspection import Introspector
 from authz_service.credentials.key_fetcher import KeySettings, KeySource, KeyState
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
-from authz_service.credentials.token_exchange import Exchanger, Refusal
+from authz_service.credentials.token_exchange import RESULTS, Exchanger, Refusal
 from authz_service.domain.rules import IssuerKeys
 from authz_service.egress.token_keeper import TokenState
 from authz_service.egress.token_keepers import Subscription, TokenKeepers
@@ -115,6 +115,8 @@ class Outbound:
         """For the targets of this configuration too, until `update` leaves those of one configuration."""
         for key, (target, request) in exchange_requests(config).items():
             post_form = self._client(request.ca_file, request.client_pair, exchanges=True).post_form
+            for result in RESULTS:
+                self._exchanges[target, result] += 0
             known = self._exchangers.setdefault(key, Exchanger(target, request, post_form, time.time, self._exchanges))
             known.request, known.post_form = request, post_form  # a new secret; what is in flight goes on
 

@@ -70,6 +70,8 @@ class Reloads:
                 desired = await asyncio.to_thread(self._read_changed)
                 if desired is not None:
                     await self._replace(desired, cause)
+                elif cause == SIGHUP:
+                    log.info("nothing_changed", extra={"fields": {"revision": self._serving.current.revision}})
                 self._status.reload_problem = ""
             except Exception as error:  # noqa: BLE001 - whatever it is, the next change must still be followed
                 self._refuse(cause, error)

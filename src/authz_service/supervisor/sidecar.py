@@ -11,6 +11,7 @@ import errno
 import fcntl
 import logging
 import os
+import platform
 import signal
 import socket
 import stat
@@ -23,6 +24,7 @@ from pathlib import Path
 from authz_service import logs
 from authz_service.audit.chain import heads, prepare
 from authz_service.config.model import Config
+from authz_service.domain.version import product_version
 from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
 from authz_service.policy.opa_server import health_problem
@@ -56,6 +58,7 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     hide_memory()
     desired = read_desired(config_path, environment)
     logs.configure(desired.config.service.name)
+    log.info("starting", extra={"fields": {"version": product_version(), "python": platform.python_version()}})
     warn_of_placeholders(desired.config)
     _append_only(sys.stdout.fileno(), sys.stderr.fileno())
     directory = StateDirectory(desired.config.runtime.state_dir)

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from authz_service.audit.chain import Head
+from authz_service.domain.version import product_version
 from authz_service.supervisor.admin_server import Page, Pages, json_page, text_page
 from authz_service.supervisor.descriptors import shortage
 from authz_service.supervisor.desired import Desired
@@ -53,6 +54,7 @@ class Status:
     copies_problem: Callable[[], str] = str  # of the log in OPA's format
     started: float = field(default_factory=time.monotonic)
     seconds_to_ready: float = 0.0
+    version: str = field(default_factory=product_version)
 
     def missing(self) -> list[str]:
         """What keeps requests away; empty when ready."""
@@ -154,6 +156,7 @@ class Status:
         desired = self.desired
         body = {
             "ready": not missing,
+            "version": self.version,
             "service": desired.config.service.name if desired else "",
             "revision": desired.revision if desired else "",
             "missing": missing,
@@ -209,6 +212,7 @@ class Status:
         expires = {target: s.expires_at or 0.0 for s in tokens for target in s.targets}
         ages = {target: max(0.0, now - s.obtained_at) for s in tokens if s.obtained_at for target in s.targets}
         return [
+            Gauge("authz_build_info", "1; the label says which version runs.", "version", {self.version: 1.0}),
             Gauge("authz_ready", "1 when requests may be sent.", "", {"": float(not self.missing())}),
             Gauge("authz_degraded", "Number of troubles that /readyz lists.", "", {"": float(len(self.degraded()))}),
             Gauge(
