@@ -74,7 +74,12 @@ def test_a_restart_in_the_outage_uses_the_saved_keys(start_sidecar: StartSidecar
         saved.unlink()
     sidecar.start()
     told = f"no keys yet of {sidecar.config['jwt']['issuer']}: "
-    until(lambda: [one for one in sidecar.readyz()["missing"] if one.startswith(told) and "attempts failed" in one])
+
+    def only_keys_are_missing() -> bool:  # else Envoy may not listen yet
+        missing = sidecar.readyz()["missing"]
+        return len(missing) == 1 and missing[0].startswith(told) and "attempts failed" in missing[0]
+
+    until(only_keys_are_missing)
     with nothing_arrives(sidecar.echo):
         refused = sidecar.call("GET", "/orders/1", token=john)
     assert (refused.status, refused.problem["reason"]) == (503, Reason.KEYS_UNAVAILABLE)

@@ -288,7 +288,7 @@ def _ingress() -> list[Mutation]:
         Mutation("no policy is no obstacle", f"{folder}/gate.py",
                  "if (part is None) != (its_rules is None):", "if False:", _GATE),
         Mutation("a path of another route", f"{folder}/gate.py",
-                 "not self.routes.agrees(route.name, segments):", "False:", _GATE),
+                 "not self._is_of(route, segments):", "False:", _GATE),
         Mutation("a page of another origin uses the cookie", f"{folder}/gate.py",
                  "        if request.of_another_page:", "        if False:", ("tests/unit/ingress/test_gate.py",)),
         Mutation("any page is ours", f"{_SRC}/identity/token_places.py",
