@@ -22,6 +22,7 @@ from authz_service.headers import has_control
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 METHODS: tuple[Method, ...] = get_args(Method)
 SAFE_METHODS: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")  # RFC 9110 §9.2.1, those of the above
+IDEMPOTENT_METHODS: tuple[Method, ...] = (*SAFE_METHODS, "PUT", "DELETE")  # §9.2.2
 MAX_PATH = 8192
 _MAX_QUERY_FIELDS = 256
 _MOST_DECODED = 3  # times that a path is decoded to see what it may become

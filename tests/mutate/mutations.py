@@ -423,6 +423,8 @@ def _outbound() -> list[Mutation]:
     return [
         Mutation("an expired token stays in use", f"{_SRC}/egress/token_keeper.py",
                  "        self._token = None\n        _log.error(", "        _log.error(", _TOKEN_KEEPER),
+        Mutation("PUT is repeated unasked", f"{_SRC}/envoy/routes.py",
+                 'if retries.methods == "idempotent":', "if True:", ("tests/integration/test_target_connections.py",)),
         Mutation("the admin pages answer whatever name", f"{_SRC}/supervisor/admin_server.py",
                  "if name and self._names is not None and name not in self._names:", "if False:",
                  ("tests/unit/supervisor/test_admin_server.py",)),

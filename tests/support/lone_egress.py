@@ -103,6 +103,11 @@ class LoneEgress:
     def call(self, method: str = "GET", target: str = "/a/x") -> Answer:
         return ask(self.door, method, target)
 
+    def metric(self, name: str) -> float:
+        """The present value of one line of /metrics, labels and all; 0 when it is not there."""
+        lines = ask(self.admin, "GET", "/metrics").body.decode().splitlines()
+        return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} ")), 0.0)
+
     def events(self, name: str) -> list[Json]:
         lines = [line for line in self.log_file.read_text().splitlines() if line.startswith("{")]
         return [found for found in map(json.loads, lines) if found["event"] == name]

@@ -12,6 +12,7 @@ from authz_service.config.target_auth_model import TargetAuth
 from authz_service.config.values import (
     AccountName,
     CleanPath,
+    Duration,
     DurationOrZero,
     File,
     FileMode,
@@ -124,6 +125,11 @@ class Retries(Section):
         "others only if nothing was sent. The waits in between grow; six of them outlast a restart of the target's "
         "sidecar. 0 is never.",
     )
+    methods: Literal["safe", "idempotent"] = Field(
+        default="safe",
+        description="Which are repeated although something was sent. `idempotent`: PUT and DELETE too (RFC 9110 "
+        "§9.2.2), where the target keeps to it.",
+    )
 
 
 class Target(Section):
@@ -139,6 +145,15 @@ class Target(Section):
         default=15.0,
         description="The answer must begin this long after the request, unless the route says otherwise. A safe "
         "request without one is repeated (`retries`), for `http.timeouts.idle` in all. `0s` is no limit.",
+    )
+
+    connect_timeout: Duration = Field(
+        default=1.0, description="A connection to the target must stand this long after it was begun, TLS included."
+    )
+    idle_timeout: Duration = Field(
+        default=60.0,
+        description="A connection that nobody used for this long is closed. Shorter than the target's own, or what it "
+        "closes meets requests.",
     )
 
     @cached_property

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from authz_service.config.model import Config, Endpoint
 from authz_service.envoy import secrets, tls
 from authz_service.envoy.filters import DECISION_CLUSTER, EXCHANGE_CLUSTER, inject_token
-from authz_service.envoy.messages import Json, Message, extension, message
+from authz_service.envoy.messages import Json, Message, extension, message, seconds
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.routes import exchanges
 from authz_service.envoy.upstreams import Upstream, all_upstreams
@@ -31,7 +31,6 @@ _NEIGHBOUR_IDLE = "4s"
 # A service that is down refuses at once. One whose backlog is full answers nothing, and the kernel asks again after 1 s
 # and 3 s (RFC 6298 §2): given up after 1 s, a crowd at the door was 503 for who stood behind it.
 _NEIGHBOUR_CONNECT = "4s"
-_TARGET_IDLE = "60s"
 _SPARE_CONNECTIONS = 64
 _EXCHANGES = 256  # requests at a time that wait for a token
 
@@ -103,6 +102,7 @@ def _target(upstream: Upstream, config: Config, paths: StatePaths) -> Message:
     target = upstream.target
     assert target is not None
     shared: Message = {
+        "connect_timeout": seconds(target.connect_timeout),
         "outlier_detection": {
             "enforcing_consecutive_5xx": 0,
             "consecutive_gateway_failure": 5,
@@ -126,7 +126,7 @@ def _target(upstream: Upstream, config: Config, paths: StatePaths) -> Message:
         name=upstream.cluster,
         **shared,
         typed_extension_protocol_options=_http(
-            _protocol(upstream), idle=_TARGET_IDLE, filters=token, max_connection_duration="600s"
+            _protocol(upstream), idle=seconds(target.idle_timeout), filters=token, max_connection_duration="600s"
         ),
     )
 

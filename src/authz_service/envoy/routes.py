@@ -147,14 +147,17 @@ def _no_two_readings() -> list[Message]:
 def _forward(
     name: str, match: Message, upstream: Upstream, rewrite: Message, timeout: float | None, config: Config
 ) -> list[Message]:
-    """First gRPC, where HTTP/2 is spoken, timed by its own header; then safe methods if they may be repeated; then all
+    """First gRPC, where HTTP/2 is spoken, timed by its own header; then methods that may be repeated; then all
     others.
     """
     to: Message = {"timeout": "0s", **rewrite}
-    attempts, default_timeout = 0, config.http.timeouts.request
+    attempts, repeated, default_timeout = 0, request_form.SAFE_METHODS, config.http.timeouts.request
     if upstream.target is not None:
         to["host_rewrite_literal"] = upstream.endpoint.authority
-        attempts, default_timeout = upstream.target.retries.attempts, upstream.target.timeout
+        retries = upstream.target.retries
+        attempts, default_timeout = retries.attempts, upstream.target.timeout
+        if retries.methods == "idempotent":
+            repeated = request_form.IDEMPOTENT_METHODS
     if timeout is None:
         timeout = default_timeout
     to["cluster"] = upstream.cluster
@@ -168,7 +171,7 @@ def _forward(
         found.append({"name": name, "match": {**match, "grpc": {}}, "route": grpc})
     if attempts:
         safe = {**to, **_retry(_RETRY_SAFE, attempts, timeout)}
-        matched = [*cast("list[Json]", match.get("headers", [])), _method_is(request_form.SAFE_METHODS)]
+        matched = [*cast("list[Json]", match.get("headers", [])), _method_is(repeated)]
         found.append({"name": name, "match": {**match, "headers": matched}, "route": safe})
     found.append({"name": name, "match": match, "route": {**to, **_retry(_RETRY_ANY, attempts, timeout)}})
     return found
