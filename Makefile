@@ -80,7 +80,7 @@ bench: $(INSTALLED)  ## figures as ratios against the same Envoy without authori
 bench-rego: $(INSTALLED)  ## what a policy costs, beside the real OPA where `make opa` built it
 	@$(BIN)/python -m bench.rego $(if $(JSON),--json $(JSON))
 
-torture: $(INSTALLED)  ## every attack and fault of docs/security.md at full size, 40 minutes at most; JSON=FILE writes it, ONLY=A3,F1 picks
+torture: $(INSTALLED)  ## every attack and fault of docs/security.md at full size, 42 minutes at most; JSON=FILE writes it, ONLY=A3,F1 picks
 	@$(BIN)/python -m tests.torture $(if $(JSON),--json $(JSON)) $(if $(ONLY),--only $(ONLY))
 
 mutate: $(INSTALLED)  ## break the product in one place at a time: the tests must see each; JSON=FILE writes it, ONLY=word picks

@@ -12,13 +12,14 @@ import json
 import queue
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
 
 import grpc
 from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar
+from tests.support.stream_services import grpc_echo, websocket_echo
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -42,6 +43,13 @@ def routes(sidecar: LoneSidecar) -> list[dict[str, str]]:
     """Of a sidecar whose service speaks all of these."""
     found = [("/echo.Echo/**", "h2c", GRPC_PORT), ("/ws/**", "http", WEBSOCKET_PORT), ("/**", "http", 9000)]
     return [{"path": path, "upstream": f"{scheme}://{sidecar.address}:{port}"} for path, scheme, port in found]
+
+
+@contextlib.contextmanager
+def services(sidecar: LoneSidecar) -> Iterator[None]:
+    """Behind these routes, beside its own."""
+    with grpc_echo(sidecar.address, GRPC_PORT), websocket_echo(sidecar.address, WEBSOCKET_PORT):
+        yield
 
 
 def channel(sidecar: LoneSidecar, certificate: tuple[Path, Path] | None = None) -> grpc.Channel:
@@ -167,3 +175,20 @@ class Upload:
 
     def close(self) -> None:
         self._connection.close()
+
+
+@contextlib.contextmanager
+def all_kinds(
+    sidecar: LoneSidecar, token: str, certificate: tuple[Path, Path] | None = None
+) -> Iterator[dict[str, Stream]]:
+    tls = sidecar.tls(certificate or GATEWAY)
+    with ExitStack() as stack:
+        over = stack.enter_context(channel(sidecar, certificate))
+        kinds: dict[str, Callable[[], Stream]] = {
+            "websocket": lambda: WebSocket(sidecar, token, tls),
+            "grpc": lambda: GrpcStream(over, token),
+            "events": lambda: events(sidecar, token, tls),
+            "download": lambda: download(sidecar, token, tls),
+            "upload": lambda: Upload(sidecar, token, tls),
+        }
+        yield {kind: stack.enter_context(closing(begin())) for kind, begin in kinds.items()}

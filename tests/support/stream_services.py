@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 
@@ -46,8 +47,9 @@ def websocket_echo(host: str, port: int) -> Iterator[list[str]]:
     def echo(connection: ServerConnection) -> None:
         assert connection.request is not None
         opened.append(connection.request.path)
-        for message in connection:
-            connection.send(message)
+        with contextlib.suppress(ConnectionClosed):  # cut
+            for message in connection:
+                connection.send(message)
 
     with serve(echo, host, port) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -170,7 +170,7 @@ def _connections(
         request_timeout="0s",
         stream_idle_timeout=seconds(config.http.timeouts.idle),
         drain_timeout=seconds(config.runtime.drain),
-        delayed_close_timeout="1s",
+        delayed_close_timeout="0.5s",
         max_request_headers_kb=32,
         common_http_protocol_options={
             "idle_timeout": "300s",
