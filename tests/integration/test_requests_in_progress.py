@@ -94,7 +94,7 @@ def another_certificate(sidecar: LoneSidecar, **changes: timedelta) -> Certifica
 def test_each_kind_ends_when_its_user_is_revoked(sidecar: LoneSidecar, live: Live) -> None:
     """On record, counted, and marked in the access log; another user's go on, over the same connection too."""
     john, mary = live.user("john"), live.user("mary")
-    claims, before = decoded(john)[1], len(ends(sidecar))
+    claims, before, revoked = decoded(john)[1], len(ends(sidecar)), counted(sidecar, Reason.TOKEN_REVOKED)
     with ExitStack() as stack:
         ending, going_on = (stack.enter_context(all_kinds(sidecar, token)) for token in (john, mary))
         shared = stack.enter_context(channel(sidecar))
@@ -121,7 +121,7 @@ def test_each_kind_ends_when_its_user_is_revoked(sidecar: LoneSidecar, live: Liv
         begun = allowed[record["correlation_id"]]
         for name in ("method", "path", "route", "downstream", "user_id", "mtls_fingerprint", "remote"):
             assert record[name] == begun[name]
-    until(lambda: counted(sidecar, Reason.TOKEN_REVOKED) == 6)
+    until(lambda: counted(sidecar, Reason.TOKEN_REVOKED) == revoked + 6)
     cut = {record["correlation_id"] for record in records}
 
     def logged() -> set[str]:

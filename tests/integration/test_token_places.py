@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 
-from tests.support.live import Live
-from tests.support.lone_sidecar import HOST, LoneSidecar
+from tests.support.live import Live, decoded
+from tests.support.lone_sidecar import HOST, LoneSidecar, replace
+from tests.support.open_streams import Answer
 
 from authz_service.domain.refusals import Reason
 
@@ -43,6 +47,37 @@ def test_a_token_is_found_in_each_place_and_never_in_two(start_sidecar: StartSid
         assert answer(header, other, method=method) == (200, "")
     assert john not in sidecar.log
     assert all(john not in str(record) for record in sidecar.audit)
+
+
+def test_what_goes_on_is_known_by_its_token_in_each_place(start_sidecar: StartSidecar, live: Live) -> None:
+    """It goes on, and ends with the token that it was let in by, wherever that stood."""
+
+    def prepare(sidecar: LoneSidecar) -> None:
+        replace(sidecar.folder / "etc" / "denylist.json", "{}")
+        sidecar.write_config({"revocation.path": str(sidecar.folder / "etc" / "denylist.json")})
+
+    sidecar = start_sidecar({"proxy.auth": PLACES}, prepare=prepare)
+    with ExitStack() as stack:
+
+        def begin(name: str) -> list[Answer]:
+            token = live.user(name)
+            places = (
+                ("x-access-token", token),
+                ("cookie", f"a=b; at={token}"),
+                ("sec-websocket-protocol", f"bearer.{token}"),
+            )
+            return [stack.enter_context(closing(Answer(sidecar, one, "/orders/feed?events=1000"))) for one in places]
+
+        johns, marys = begin("john"), begin("mary")
+        time.sleep(1.5)
+        for stream in (*johns, *marys):
+            stream.passes()
+        subject = decoded(live.user("john"))[1]["sub"]
+        replace(sidecar.folder / "etc" / "denylist.json", json.dumps({"tokens": [{"sub": subject}]}))
+        for stream in johns:
+            stream.wait_ended()
+        for stream in marys:
+            stream.passes()
 
 
 def test_without_the_keys_there_is_one_place(start_sidecar: StartSidecar, live: Live) -> None:

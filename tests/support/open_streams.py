@@ -120,9 +120,11 @@ class GrpcStream:
 class Answer:
     """What the service sends goes on: events, or a download."""
 
-    def __init__(self, sidecar: LoneSidecar, token: str, target: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, sidecar: LoneSidecar, credentials: tuple[str, str], target: str, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._connection = sidecar.connection(tls or sidecar.tls())
-        self._connection.request("GET", target, headers={"authorization": f"Bearer {token}"})
+        self._connection.request("GET", target, headers=dict([credentials]))
         self._answer = self._connection.getresponse()
         assert self._answer.status == 200
         self.passes()
@@ -142,11 +144,15 @@ class Answer:
 
 
 def events(sidecar: LoneSidecar, token: str, tls: ssl.SSLContext | None = None, path: str = "/orders/feed") -> Answer:
-    return Answer(sidecar, token, f"{path}?events=1000000", tls)
+    return Answer(sidecar, _bearer(token), f"{path}?events=1000000", tls)
 
 
 def download(sidecar: LoneSidecar, token: str, tls: ssl.SSLContext | None = None) -> Answer:
-    return Answer(sidecar, token, f"/orders/download?size={_ENDLESS}", tls)
+    return Answer(sidecar, _bearer(token), f"/orders/download?size={_ENDLESS}", tls)
+
+
+def _bearer(token: str) -> tuple[str, str]:
+    return "authorization", f"Bearer {token}"
 
 
 class Upload:

@@ -12,7 +12,7 @@ from authz_service.envoy.filters import DECISION_CLUSTER
 from authz_service.headers import IN_PROGRESS_PATH
 
 ROOT = 1
-QUESTION = b"GET\n/path\ntag|/**\n127.0.0.1\ncorrelation\nBearer token"
+QUESTION = b"GET\n/path\ntag|/**\n127.0.0.1\ncorrelation\nauthorization:Bearer token"
 PEER = b"certificate"
 _OK, _NOT_FOUND = 0, 1
 _HEADERS = f":method\0POST\0:path\0{IN_PROGRESS_PATH}\0:authority\0{DECISION_CLUSTER}\0".encode()

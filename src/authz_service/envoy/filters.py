@@ -141,7 +141,7 @@ def ask_the_gate(config: Config) -> Message:
     return _ask_a_worker(
         DECISION_CLUSTER,
         path_prefix=headers.CHECK_PATH + headers.listener_tag(owned),
-        asked={*_token_headers(config), headers.CORRELATION_ID, *config.proxy.headers.extract},
+        asked={*token_headers(config), headers.CORRELATION_ID, *config.proxy.headers.extract},
         facts=_connection_facts(config),
         answers={
             **({"allowed_upstream_headers": _exactly(owned)} if owned else {}),
@@ -151,7 +151,7 @@ def ask_the_gate(config: Config) -> Message:
     )
 
 
-def _token_headers(config: Config) -> set[str]:
+def token_headers(config: Config) -> set[str]:
     """What `identity.token_places` reads."""
     auth = config.proxy.auth
     return {

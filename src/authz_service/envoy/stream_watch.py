@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 from authz_service.config.model import Config
+from authz_service.envoy.filters import token_headers
 from authz_service.envoy.messages import Json, Message, extension
 
 # What the filter says in the access log's `details`, and to `local_replies`.
@@ -47,7 +48,7 @@ def note_question(config: Config) -> list[Message]:
         "%ROUTE_NAME%" if config.proxy.routes else "",
         "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
         "%REQ(X-CORRELATION-ID)%",
-        f"%REQ({config.proxy.auth.header.upper()})%",
+        *(f"{name}:%REQ({name.upper()})%" for name in sorted(map(str.lower, token_headers(config)))),
     )
     return [
         extension(

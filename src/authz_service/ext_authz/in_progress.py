@@ -12,14 +12,14 @@ from authz_service.domain.decision import Request
 from authz_service.headers import ROUTE_SEPARATOR
 
 _NUMBER = 4  # bytes, little-endian, as WebAssembly writes them
-_LINES = 6
 
 
 class InProgress(NamedTuple):
     """A request that was allowed, and goes on."""
 
     number: bytes  # by which Envoy's filter knows it
-    request: Request
+    request: Request  # but for its token
+    found: dict[bytes, bytes]  # headers that may carry one: in lower case, absent ones are absent
 
 
 def read_question(body: bytes) -> Iterator[InProgress]:
@@ -29,7 +29,8 @@ def read_question(body: bytes) -> Iterator[InProgress]:
         number, at = _piece(body, at, _NUMBER)
         question, at = _text(body, at)
         peer, at = _text(body, at)
-        method, path, route, remote, correlation_id, authorization = question.decode("latin-1").split("\n", _LINES - 1)
+        method, path, route, remote, correlation_id, *lines = question.decode("latin-1").split("\n")
+        pairs = (line.encode("latin-1").partition(b":") for line in lines)
         yield InProgress(
             number,
             Request(
@@ -39,11 +40,12 @@ def read_question(body: bytes) -> Iterator[InProgress]:
                 "",
                 route.rpartition(ROUTE_SEPARATOR)[2],
                 peer,
-                authorization or None,
+                None,
                 correlation_id,
                 {},
                 remote,
             ),
+            {name: value for name, _, value in pairs if value},
         )
 
 

@@ -20,6 +20,7 @@ from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reaso
 from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable, KeysUnavailable
 from authz_service.ext_authz import wire
+from authz_service.ext_authz.in_progress import InProgress
 from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.token_places import TokenPlaces
@@ -177,12 +178,13 @@ class DecisionService:
             reason, request, decision_id, correlation_id, realm=self._realm, methods=methods, step_up=step_up
         )
 
-    def is_over(self, request: Request, *, final: bool = False) -> bool:
+    def is_over(self, one: InProgress, *, final: bool = False) -> bool:
         """Whether a request that was allowed may not go on; then its end is on record, and has been counted.
 
         Raises KeyMissing and IntrospectionNeeded, as `answer` does. Where the keys are gone nobody can say that he is
         still known; for one whose issuer does not answer, this is not known yet.
         """
+        request = one.request._replace(authorization=self._places.authorization(one.found))
         try:
             self._gate.require_still_known(request, final=final)
         except (KeyMissing, IntrospectionNeeded):

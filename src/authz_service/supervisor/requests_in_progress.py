@@ -30,7 +30,7 @@ class RequestsInProgress:
         untold: list[tuple[InProgress, KeyMissing | IntrospectionNeeded]] = []
         for one in read_question(body):
             try:
-                if service.is_over(one.request):
+                if service.is_over(one):
                     over.append(one.number)
             except (KeyMissing, IntrospectionNeeded) as missing:
                 untold.append((one, missing))
@@ -43,6 +43,6 @@ class RequestsInProgress:
         if not await self._questions.bring(needed, PATIENCE):
             return False
         try:
-            return self._present_service().is_over(one.request, final=isinstance(needed, KeyMissing))
+            return self._present_service().is_over(one, final=isinstance(needed, KeyMissing))
         except (KeyMissing, IntrospectionNeeded):
             return False

@@ -61,7 +61,7 @@ def test_the_question_says_what_envoy_noted() -> None:
     host = begun(2)
     host.tick()
     (one,) = read_question(host.questions[0])
-    assert one.request.authorization == "Bearer token"
+    assert one.found == {b"authorization": b"Bearer token"}
     assert one.request.peer == b"certificate"
     assert one.request.path == "/path"
 

@@ -67,7 +67,7 @@ async def _awaited(answer: Awaitable[bytes]) -> bytes:
 
 
 def _question(number: int, token: str) -> bytes:
-    text = f"GET\n/orders/1\n\n10.0.1.10\nc-{number}\n{f'Bearer {token}' if token else ''}".encode()
+    text = f"GET\n/orders/1\n\n10.0.1.10\nc-{number}\nauthorization:{f'Bearer {token}' if token else ''}".encode()
     parts = (text, gateways_certificate())
     return number.to_bytes(4, "little") + b"".join(len(part).to_bytes(4, "little") + part for part in parts)
 
