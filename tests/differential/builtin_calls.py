@@ -50,10 +50,12 @@ _POOLS: Final[dict[str, tuple[tuple[Value, ...] | None, ...]]] = {
     "format_int": (NUMBERS, (2, 8, 10, 16, 7, 0, -2, "10")),
     "numbers.range": ((0, 1, 5, -3, 10, 2**40), (0, 1, 5, -3, 12)),
     "numbers.range_step": ((0, 1, 5, -3), (0, 1, 5, -3, 10), (1, 2, 3, 0, -1, 100)),
-    "bits.lsh": (NUMBERS, (0, 1, 2, 63, 64, 65, 100, -1)),
+    "bits.lsh": (NUMBERS, (0, 1, 2, 63, 64, 65, 100, 1000, 70_000, -1)),
     "bits.rsh": (NUMBERS, (0, 1, 2, 63, 64, 65, 100, -1)),
     "walk": (),
 }  # fmt: skip
+# OPA computes for minutes with larger numbers, and nobody can stop it.
+_ENDLESS: Final = frozenset({"bits.lsh", "numbers.range", "numbers.range_step"})
 _BY_POLICY: Final = frozenset({"walk", "time.now_ns", "rego.metadata.chain", "rego.metadata.rule"})
 
 
@@ -84,7 +86,9 @@ def _operands(declaration: Declaration, chance: Random) -> list[Value]:
     for at, kind in enumerate(declaration.args):
         pool = given[at] if at < len(given) else None
         number = chance.random()
-        if number < 0.04:
+        if declaration.name in _ENDLESS:
+            operands.append(chance.choice(SCALARS if number < 0.1 or pool is None else pool))
+        elif number < 0.04:
             operands.append(anything(chance))
         elif pool is not None and number < 0.9:
             operands.append(copy.deepcopy(chance.choice(pool)))

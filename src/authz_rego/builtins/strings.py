@@ -11,7 +11,7 @@ from authz_rego.builtins.operands import int64_operand, kind_of, string_operand,
 from authz_rego.errors import BuiltinError
 from authz_rego.values.byte_texts import is_torn, mended, raw_of, readable, text_of_bytes
 from authz_rego.values.characters import lower_table, upper_table
-from authz_rego.values.order import sorted_keys, sorted_texts
+from authz_rego.values.order import sorted_keys
 from authz_rego.values.value import Value, value_of
 
 
@@ -80,7 +80,7 @@ def _concat(separator: Value, parts: Value) -> str:
     if type(parts) is not list and type(parts) is not frozenset:
         raise wrong_operand(parts, 2, "set", "array")
     try:
-        found: list[str] = parts if type(parts) is list else sorted_texts(parts)
+        found: list[str] = parts if type(parts) is list else sorted_keys(parts)  # type: ignore[assignment]
         if len(found) * len(separator) + sum(map(len, found)) > LONGEST_TEXT:
             require_length("concat", max(len(found) - 1, 0) * len(separator) + sum(map(len, found)))
         joined = separator.join(found)

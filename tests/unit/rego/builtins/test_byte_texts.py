@@ -7,6 +7,7 @@ from tests.support.opa_answers import as_json, expected, given, recorded
 
 from authz_rego.builtins.table import TEARING, functions
 from authz_rego.values.byte_texts import is_torn
+from authz_rego.values.value import Key
 
 ANSWERS = recorded(__file__, "byte_texts")
 
@@ -17,6 +18,15 @@ def test_a_call_gives_what_opa_gives(name: str) -> None:
     asked = [answer for answer in ANSWERS if answer.name == name]
 
     assert [given(functions()[name], each.operands) for each in asked] == [*map(expected, asked)]
+
+
+@pytest.mark.parametrize("text", ["a", "\u00e9", "\udcff"])
+def test_a_set_that_is_not_of_texts_alone_is_not_joined(text: str) -> None:
+    """Whatever the texts beside."""
+    assert given(functions()["concat"], ["-", frozenset([text, "z"])]) == given(
+        functions()["concat"], ["-", sorted([text, "z"])]
+    )
+    assert given(functions()["concat"], ["-", frozenset([text, Key(None)])]) == "undefined"
 
 
 @pytest.mark.parametrize("name", sorted(TEARING))
