@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from authz_rego.syntax.text import term_text
 from authz_rego.syntax.tree import ArrayTerm, ObjectTerm, Scalar, Term, Var
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def form_of(writer: BodyWriter, term: Term, arguments: list[str]) -> Form:
         case ArrayTerm():
             return tuple(form_of(writer, item, arguments) for item in term.items)
         case ObjectTerm() if all(isinstance(key, Scalar) for key, _ in term.pairs):
-            return {repr(key): (writer.key(key), form_of(writer, value, arguments)) for key, value in term.pairs}
+            return {term_text(key): (writer.key(key), form_of(writer, value, arguments)) for key, value in term.pairs}
     return None
 
 
@@ -50,9 +51,9 @@ def match_form(writer: BodyWriter, form: Form, term: Term, arguments: list[str])
             match_form(writer, part, item, arguments)
     elif isinstance(form, dict) and isinstance(term, ObjectTerm) and len(form) == len(term.pairs):
         for key, value in term.pairs:
-            if isinstance(key, Scalar) and repr(key) not in form:
+            if isinstance(key, Scalar) and term_text(key) not in form:
                 writer.never()
-            _, part = form.get(repr(key), ("", None))
+            _, part = form.get(term_text(key), ("", None))
             match_form(writer, part, value, arguments)
     else:
         writer.never()

@@ -17,6 +17,7 @@ from authz_rego.compile.index import index_of
 from authz_rego.compile.plan import Document, Kind, Plan, may_repeat
 from authz_rego.compile.values import constant_value
 from authz_rego.compile.writer import Lines, Source
+from authz_rego.syntax.text import term_text
 from authz_rego.syntax.tree import Expr, Rule, Scalar, Term, Var
 from authz_rego.values.value import Value, key_of
 
@@ -79,7 +80,7 @@ class Generator:
 
     def hoisted(self, term: Term) -> str:
         """The name of a constant; two that are written differently have two, as numbers keep their digits."""
-        text = repr(term)
+        text = term_text(term)
         if text not in self._hoisted:
             self._hoisted[text] = self.source.constant(constant_value(term))
         return self._hoisted[text]
