@@ -133,6 +133,7 @@ def test_an_issuing_authority_that_leaves_is_trusted_through_its_root(listed: Li
     without = Shape("", "envoy", lambda serial: of(ROOT) + of(ISSUING, serial), (ROOT,), BELOW)
     good, revoked = without.clients()
     listed.put(without._replace(bundle=BOTH), revoked)
+    told = listed.sidecar.log.count("authority_still_trusted")
     until(lambda: listed.answers(good, revoked) == ["200", HANDSHAKE])
     with closing(listed.connection(good)) as open_one:
         assert listed.ask(open_one) == (200, "")
@@ -141,6 +142,7 @@ def test_an_issuing_authority_that_leaves_is_trusted_through_its_root(listed: Li
         until(lambda: listed.sidecar.log.count("certificates_reloaded") > reloads)
         assert listed.answers(good, revoked) == ["200", HANDSHAKE]
         assert listed.ask(open_one) == (200, "")
+        assert listed.sidecar.log.count("authority_still_trusted") == told + 1
 
         other = Shape("", "envoy", lambda serial: of(OTHER_ROOT, serial), (OTHER_ROOT,))
         listed.put(other, revoked)

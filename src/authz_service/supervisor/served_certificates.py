@@ -110,6 +110,14 @@ class ServedCertificates:
             left.difference_update(found)
         return trusted
 
+    def _tell_who_stays(self, before: CaBundle, after: CaBundle) -> None:
+        """Whoever takes an issuing CA out of the bundle may believe that he has ended its clients."""
+        present, trusted = {_who(one) for one in after.authorities}, {_who(one) for one in self._trusted()}
+        for one in before.authorities:
+            if _who(one) in trusted - present:
+                fix = "its issuer is in the bundle; revoke it, to end its clients"
+                log.warning("authority_still_trusted", extra={"fields": {"name": pem_files.name(one), "reason": fix}})
+
     def _target(self, name: str, target: Target, changed: list[str]) -> None:
         tls = target.tls
         if not tls.enabled:
@@ -147,6 +155,8 @@ class ServedCertificates:
         if name == secrets.CLIENT_CA:
             self._once_trusted.update(bundle.authorities)
             self._lists = lists
+            if before is not None:
+                self._tell_who_stays(before, bundle)
         text = secrets.validation_context_secret(name, bundle.pem, None if lists is None else lists.pem)
         warnings = bundle.warnings if lists is None else (*bundle.warnings, *lists.warnings)
         self._accept(name, text, bundle, warnings, changed)
