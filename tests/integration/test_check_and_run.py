@@ -142,3 +142,51 @@ def test_version_and_help_have_their_short_names(module: str, option: str) -> No
 
     assert ended.returncode == 0
     assert ("version" if option in {"-V", "--version"} else "Usage") in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, ""),
+        ({"http": {"addr": ":99999"}}, "http.addr"),
+        ({"egress": {"targets": {"a": {"url": "https://a"}}}}, "add tls"),
+        ({"typo": {}}, "unknown key"),
+    ],
+)
+def test_a_machine_that_has_nothing_of_it_can_check_a_configuration(
+    tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    """As CI: no variable, secret, certificate, key or audit folder. On the sidecar's host each of them is needed."""
+    nowhere = "/nowhere/at/all"
+    secret = {"token_url": "https://idp.example.com/t", "client_id": "x", "type": "oauth2_client_credentials"}
+    targets = {
+        "a": {"url": "http://127.0.0.1:9001", "auth": {**secret, "client_secret": "${NOT_SET_HERE}"}},
+        "b": {"url": "http://127.0.0.1:9002", "auth": {**secret, "client_secret_file": nowhere, "scopes": ["b"]}},
+    }
+    tls = {"cert_file": nowhere, "key_file": nowhere, "client_ca_file": nowhere, "client_auth": "require"}
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "a.rego").write_text("package a\nimport rego.v1\ndefault allow := false\n")
+    config: dict[str, object] = {
+        "service": {"name": "orders"},
+        "http": {"addr": ":8443", "tls": tls},
+        "proxy": {
+            "upstream": "http://127.0.0.1:9000",
+            "auth": {"enabled": False},
+            "authz": {"policy_query": "data.a.allow"},
+            "mtls": {"allowed_clients": ["CN=a"]},
+        },
+        "egress": {"targets": targets, "routes": [{"path_prefix": "/a", "target": "a"}]},
+        "policy": {"path": str(policies)},
+        "audit": {"path": f"{nowhere}/audit.jsonl"},
+    }
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(config | change))
+
+    ended = authz("check", "--config", file, "--anywhere")
+    assert (ended.returncode, told in ended.stdout) == (1 if told else 0, True), ended.stdout
+    if not told:
+        assert "not looked at: variables and secret files, certificates" in ended.stdout
+        here = authz("check", "--config", file)
+        assert here.returncode == 1
+        assert "NOT_SET_HERE is not set" in here.stdout

@@ -33,27 +33,39 @@ _T = TypeVar("_T")
 _KEYCLOAK_REALM = "/realms/"
 
 
-def check_all(config_path: Path, environment: Mapping[str, str]) -> int:
-    """Print a line per part; 0 when all of it can be used, else 1."""
+def check_all(config_path: Path, environment: Mapping[str, str], *, anywhere: bool = False) -> int:
+    """Print a line per part; 0 when all of it can be used, else 1. With `anywhere` only what this host need not have
+    anything for.
+    """
     console = Console(highlight=False, soft_wrap=True)
     report = _Report(console)
-    config = report.part("configuration", lambda: load_config(config_path, environment))
+    config = report.part("configuration", lambda: load_config(config_path, environment, anywhere=anywhere))
     if config is not None:
         for warning in placeholders_left(config):
             console.print(f"[yellow]![/] {shown(warning)}")
         report.part("allowed clients", lambda: _allowed_clients(config, console))
-        report.part("certificates", lambda: _certificates(config, console))
-        report.part("keys and authorities of our own calls", lambda: require_usable_authorities(config))
-        report.part("audit file", lambda: require_writable_audit(config, config_path))
-        if config.revocation is not None:
-            report.part("denylist", partial(load_denylist, config.revocation.path))
-        if config.policy.bundle is not None:
+        if anywhere:
+            console.print(
+                "[yellow]![/] not looked at: variables and secret files, certificates, keys, denylist, audit file"
+            )
+        else:
+            _of_this_host(report, config, config_path, console)
+        if config.policy.bundle is not None and not anywhere:
             report.part("bundle keys", partial(require_bundle_keys, config.policy.bundle))
-        elif config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
+        of_folder = config.policy.bundle is None and config.policy.server is None
+        if config.proxy.enabled and config.proxy.authz.enabled and of_folder:
             report.part("policies", lambda: _policies(config))
         report.part("envoy", lambda: _envoy(config, environment, console))
     console.print("[green]usable[/]" if not report.problems else f"[red]{report.problems} to mend[/]")
     return 1 if report.problems else 0
+
+
+def _of_this_host(report: _Report, config: Config, config_path: Path, console: Console) -> None:
+    report.part("certificates", lambda: _certificates(config, console))
+    report.part("keys and authorities of our own calls", lambda: require_usable_authorities(config))
+    report.part("audit file", lambda: require_writable_audit(config, config_path))
+    if config.revocation is not None:
+        report.part("denylist", partial(load_denylist, config.revocation.path))
 
 
 class _Report:

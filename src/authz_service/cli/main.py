@@ -46,11 +46,16 @@ def run(config_path: Path) -> None:
 
 @authz.command()
 @config_option
-def check(config_path: Path) -> None:
+@click.option(
+    "--anywhere",
+    is_flag=True,
+    help="Not what only the sidecar's host has: variables, secrets, certificates, audit file.",
+)
+def check(config_path: Path, *, anywhere: bool) -> None:
     """Check configuration, certificates and policies as `run` would. Exit code 1 when something must be mended."""
     from authz_service.cli.check import check_all
 
-    sys.exit(check_all(config_path, os.environ))
+    sys.exit(check_all(config_path, os.environ, anywhere=anywhere))
 
 
 @authz.command()

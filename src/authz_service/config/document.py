@@ -163,7 +163,8 @@ class _Builder:
         if default is not None:
             return self._env.get(name) or default
         if name not in self._env:
-            self._report(place, f"environment variable {name} is not set", f"set it, or write ${{{name}:-default}}")
+            found, fix = f"environment variable {name} is not set", f"set it, or write ${{{name}:-default}}"
+            self.findings.append(Finding(place, found, fix, here=True))
         return self._env.get(name, "")
 
     def _report(self, place: Place, found: str, fix: str, line: int = 0) -> None:

@@ -26,15 +26,20 @@ SHORTEST_KEY = 32  # characters
 _Keyed = TypeVar("_Keyed", Audit, OpaDecisionLog, TokenStore)
 
 
-def load_config(path: Path, env: Mapping[str, str]) -> Config:
-    """Raises ConfigProblems with all that is wrong. Secret files are read here; certificates and policies are not."""
+def load_config(path: Path, env: Mapping[str, str], *, anywhere: bool = False) -> Config:
+    """Raises ConfigProblems with all that is wrong. Secret files are read here; certificates and policies are not.
+
+    With `anywhere` this host need not have the variables and secret files: what rests on them is not judged, and not
+    there.
+    """
     text = _read(path)
     if isinstance(text, Problem):
         raise ConfigProblems([text])
     document = read_document(text, env)
     config, findings = _understand(document)
-    if config is None or findings:
-        raise ConfigProblems(_problems(findings, document, path))
+    serious = [finding for finding in findings if not (anywhere and finding.here)]
+    if config is None or serious:
+        raise ConfigProblems(_problems(serious or findings, document, path))
     return config
 
 
@@ -190,7 +195,7 @@ def _find_secret(file: Path, place: Place, findings: list[Finding]) -> Secret | 
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is empty, too long, or not one line of UTF-8"
         fix = "put the secret into the file, readable by this user"
-        findings.append(Finding(place, f"the file cannot be used: {why}", fix))
+        findings.append(Finding(place, f"the file cannot be used: {why}", fix, here=isinstance(error, OSError)))
         return None
 
 
