@@ -17,7 +17,7 @@ def data_problems(root: RuleNode, data: Value) -> Iterator[RegoProblem]:
 def _below(node: RuleNode, value: Value, path: tuple[str, ...]) -> Iterator[RegoProblem]:
     for key, child in node.children.items():
         is_object = type(value) is dict
-        if is_object and key not in value:
+        if type(key) is not str or (is_object and key not in value):  # data has no path through a number
             continue
         name = (*path, str(value_of(key)))
         for rule in child.rules:

@@ -10,7 +10,7 @@ from authz_rego.builtins.declarations import declarations
 from authz_rego.check.names import is_equality
 from authz_rego.check.walk import COMPREHENSIONS, variables
 from authz_rego.compile import calls, references, terms, unification
-from authz_rego.compile.plan import raising_documents
+from authz_rego.compile.plan import may_raise
 from authz_rego.compile.writer import Lines
 from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import (
@@ -162,7 +162,7 @@ class BodyWriter:
             case Every():
                 self._every(expr.terms)
             case Not():
-                is_first = not any(raising_documents(each, self.generator.plan) for each in expr.terms.body)
+                is_first = not any(may_raise(each, self.generator.plan) for each in expr.terms.body)
                 self.fail_if(self._holds(expr.terms.body, is_first=is_first))
             case Logical():
                 left, right = self._holds(expr.terms.left), self._holds(expr.terms.right)
@@ -176,7 +176,7 @@ class BodyWriter:
 
     def _negated(self, expr: Expr) -> None:
         plain = Expr(expr.terms, with_=expr.with_, place=expr.place)
-        self.fail_if(self._holds((plain,), is_first=not raising_documents(plain, self.generator.plan)))
+        self.fail_if(self._holds((plain,), is_first=not may_raise(plain, self.generator.plan)))
 
     def _holds(self, body: Body, *, is_first: bool = True) -> str:
         """A call that says whether a body of its own holds."""
@@ -207,6 +207,9 @@ class BodyWriter:
         for each in expr.with_:
             assert isinstance(each.target, Ref)
             target = ref_text(each.target)
+            if not all(isinstance(step, Scalar) and type(step.value) is str for step in each.target.path):
+                self.lines.add("raise bad_path()")
+                self.never()
             path = "(" + "".join(f"{self.evaluated(step)}, " for step in each.target.path) + ")"
             root = each.target.head.name if isinstance(each.target.head, Var) else ""
             if root == "input":

@@ -12,14 +12,15 @@ from authz_rego.check.dependencies import branches, is_constant
 from authz_rego.check.rules import PlacedRule
 from authz_rego.check.walk import walk
 from authz_rego.compile.bodies import BodyWriter, Scope
-from authz_rego.compile.forms import Form, check_form, match_form
+from authz_rego.compile.forms import Form, Given, check_form, match_form
 from authz_rego.compile.index import index_of
 from authz_rego.compile.plan import Document, Kind, Plan, may_repeat
 from authz_rego.compile.values import constant_value
 from authz_rego.compile.writer import Lines, Source
 from authz_rego.syntax.text import term_text
 from authz_rego.syntax.tree import Expr, Rule, Scalar, Term, Var
-from authz_rego.values.value import Value, key_of
+from authz_rego.values.text import term_text as value_text
+from authz_rego.values.value import Value
 
 
 class Generator:
@@ -37,7 +38,7 @@ class Generator:
         ] = {}  # indexes: rows, the rest's name, the rest
         self.rules: dict[int, tuple[str, Rule]] = {}  # the statements that are beginnings of rules
         self.builtin_names: dict[str, str] = {}  # what those that it calls are called in the source
-        self._stored_names: dict[tuple[Any, ...], str] = {}
+        self._stored_names: dict[str, str] = {}
         self._hoisted: dict[str, str] = {}
         self._forms: dict[tuple[int, str], str] = {}
         self._functions = {each.text: each for each in plan.all() if each.kind is Kind.FUNCTION}
@@ -55,11 +56,11 @@ class Generator:
     def function_document(self, name: str) -> Document | None:
         return self._functions.get(name)
 
-    def of_form(self, document: Document, form: Form, count: int) -> str:
-        """The function that gives the members of a document that have a form; `count` parts of it are arguments."""
-        key = (document.number, repr(form))
+    def of_forms(self, document: Document, forms: tuple[Form, ...], count: int) -> str:
+        """The function that gives the members of a document whose keys have forms; `count` parts are arguments."""
+        key = (document.number, repr(forms))
         if key not in self._forms:
-            self._forms[key] = _DocumentWriter(self, document).of_form(form, count)
+            self._forms[key] = _DocumentWriter(self, document).of_forms(forms, count)
         return self._forms[key]
 
     @staticmethod
@@ -86,8 +87,8 @@ class Generator:
         return self._hoisted[text]
 
     def stored_constant(self, path: tuple[Any, ...], value: Value) -> str:
-        """The name of what stands at a path of the data."""
-        key = tuple(map(key_of, path))
+        """The name of what stands at a path of the data: where numbers are texts, so that 1 and 1.0 are two keys."""
+        key = value_text(list(path))
         if key not in self._stored_names:
             self._stored_names[key] = self.source.constant(value)
         return self._stored_names[key]
@@ -100,12 +101,23 @@ class Generator:
             _DocumentWriter(self, document).write()
 
 
-def _adding_of_form(
-    writer: BodyWriter, *, form: Form, key: Term, arguments: list[str], add: Callable[[BodyWriter], None]
-) -> None:
-    if isinstance(key, Var):  # what it is was not known before the body
-        check_form(writer, form, writer.evaluated(key), arguments)
-    add(writer)
+def _match_forms(known: list[tuple[Term, Form]], arguments: list[str], writer: BodyWriter) -> None:
+    for term, form in known:
+        match_form(writer, form, term, arguments)
+
+
+def _checking(
+    known: list[tuple[Term, Form]], arguments: list[str], add: Callable[[BodyWriter], None]
+) -> Callable[[BodyWriter], None]:
+    """Adds what has the forms, where only the body said what a key is."""
+
+    def checked(writer: BodyWriter) -> None:
+        for term, form in known:
+            if isinstance(term, Var) and not isinstance(form, Given):
+                check_form(writer, form, writer.evaluated(term), arguments)
+        add(writer)
+
+    return checked
 
 
 def _matching(given: Iterable[tuple[Term, str]]) -> Callable[[BodyWriter], None]:
@@ -316,8 +328,8 @@ class _DocumentWriter:
         lines.add(f"return {'frozenset(out)' if is_set else 'out' if is_flat else 'out.value()'}")
         self._source.function(f"{self._name}_value(c)", lines)
 
-    def of_form(self, form: Form, count: int) -> str:
-        """The name of a function that gives members of this form, for `count` arguments."""
+    def of_forms(self, forms: tuple[Form, ...], count: int) -> str:
+        """The name of a function that gives the members whose keys have these forms, for `count` arguments."""
         is_set = self._document.kind is Kind.SET
         name = self._source.name(f"{self._name}_like")
         arguments = [f"a{number}" for number in range(count)]
@@ -328,21 +340,30 @@ class _DocumentWriter:
         lines.close()
         lines.add(f"out = {'set()' if is_set else 'PartialObject()'}")
         for placed in self._document.rules:
-            writer = self._writer(placed.rule, "return")
-            self._enter(writer, placed.rule)
-            key = placed.rule.head.key if is_set else self._document.suffix(placed)[0]
-            assert key is not None
-            head = partial(match_form, form=form, term=key, arguments=arguments)
+            known = [*zip(self._document.keys_of(placed), forms, strict=False)]
             add = self._adding(placed, is_set=is_set, is_flat=False)
-            writer.body(
-                placed.rule.body, partial(_adding_of_form, form=form, key=key, arguments=arguments, add=add), head
+            body = self._tried(
+                placed, arguments, partial(_match_forms, known, arguments), _checking(known, arguments, add)
             )
-            body = self._source.name("body")
-            self._source.function(f"{body}({', '.join(['c', 'out', *arguments])})", writer.lines)
             lines.add(f"{body}({', '.join(['c', 'out', *arguments])})")
         lines.add(f"return {'frozenset(out)' if is_set else 'out.value()'}")
         self._source.function(f"{name}({', '.join(['c', *arguments])})", lines)
         return name
+
+    def _tried(
+        self,
+        placed: PlacedRule,
+        arguments: list[str],
+        head: Callable[[BodyWriter], None],
+        add: Callable[[BodyWriter], None],
+    ) -> str:
+        """The name of a function that adds what a rule gives, when its head is what it is asked for."""
+        writer = self._writer(placed.rule, "return")
+        self._enter(writer, placed.rule)
+        writer.body(placed.rule.body, add, head)
+        body = self._source.name("body")
+        self._source.function(f"{body}({', '.join(['c', 'out', *arguments])})", writer.lines)
+        return body
 
     def _is_flat(self) -> bool:
         return all(len(each.ref.path) == self._document.depth + 1 and not each.is_set for each in self._document.rules)
@@ -394,7 +415,9 @@ class _DocumentWriter:
         else:
             lines.add("out = PartialObject()")
             for placed in self._document.rules:
-                lines.add(f"{self._members_below(placed, keys)}({', '.join(['c', 'out', *keys])})")
+                head = _matching(zip(self._document.keys_of(placed), keys, strict=False))
+                body = self._tried(placed, keys, head, self._adding(placed, is_set=False, is_flat=False))
+                lines.add(f"{body}({', '.join(['c', 'out', *keys])})")
             lines.add(f"found = c.memory[name] = {self._looked_up('out.value()', keys)}")
         lines.add("return found")
         self._source.function(f"{self._name}_at{count}({', '.join(['c', *keys])})", lines)
@@ -404,15 +427,6 @@ class _DocumentWriter:
         for key in keys:
             value = f"lookup({value}, {key})"
         return value
-
-    def _members_below(self, placed: PlacedRule, keys: list[str]) -> str:
-        writer = self._writer(placed.rule, "return")
-        self._enter(writer, placed.rule)
-        head = _matching(zip(self._document.suffix(placed), keys, strict=False))
-        writer.body(placed.rule.body, self._adding(placed, is_set=False, is_flat=False), head)
-        name = self._source.name("body")
-        self._source.function(f"{name}({', '.join(['c', 'out', *keys])})", writer.lines)
-        return name
 
     def _one_member(self, placed: PlacedRule, *, is_set: bool) -> str:
         writer = self._writer(placed.rule, "return found")

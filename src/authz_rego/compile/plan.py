@@ -69,7 +69,12 @@ class Document:
         """How many keys in a row can be asked for without all that stands beside them."""
         if self.kind is Kind.SET:
             return int(self.raises or any(map(_hides_variables, self.rules)))
-        return max(len(self.suffix(each)) for each in self.rules) if self.kind is Kind.OBJECT else 0
+        return max(len(self.keys_of(each)) for each in self.rules) if self.kind is Kind.OBJECT else 0
+
+    def keys_of(self, placed: PlacedRule) -> tuple[Term, ...]:
+        """What a rule's head says of the keys below the document's path; a member of a set is one, too."""
+        member = placed.rule.head.key if placed.is_set else None
+        return (*self.suffix(placed), *([] if member is None else [member]))
 
     def suffix(self, placed: PlacedRule) -> tuple[Term, ...]:
         """What a rule's head has below the document's path."""
@@ -228,9 +233,7 @@ def _note_raising(made: Plan) -> None:
     by_number = {each.number: each for each in made.all()}
     for each in made.all():
         rules = [*(p.rule for p in each.rules), *([each.default] if each.default is not None else [])]
-        each.raises = _may_conflict(each) or any(
-            isinstance(node, ObjectComprehension) for rule in rules for node in walk(rule)
-        )
+        each.raises = _may_conflict(each) or any(_has_conflicts(rule, made) for rule in rules)
         uses[each.number] = {used.number for rule in rules for used in _used(rule, made)}
     changed = True
     while changed:
@@ -258,6 +261,14 @@ def may_repeat(part: Rule | Expr) -> bool:
     return False
 
 
-def raising_documents(node: Expr | Term, made: Plan) -> bool:
-    """Whether a statement uses what may raise and does not end early."""
-    return any(each.raises and not each.early for each in _used(node, made))  # type: ignore[arg-type]
+def may_raise(node: Expr, made: Plan) -> bool:
+    """Whether a statement may end the question: by a document, an object of its own, or what `with` puts there."""
+    return any(each.raises for each in _used(node, made)) or _has_conflicts(node, made)
+
+
+def _has_conflicts(node: Rule | Expr, made: Plan) -> bool:
+    return any(
+        isinstance(each, ObjectComprehension)
+        or (isinstance(each, Call) and ref_text(each.operator) in made.replaced_functions)
+        for each in walk(node)
+    )

@@ -29,7 +29,7 @@ from authz_rego.evaluate.lookups import (
 from authz_rego.evaluate.partial import CONFLICT, PartialObject
 from authz_rego.values.number import Number
 from authz_rego.values.order import compare
-from authz_rego.values.value import UNDEFINED, Value, equal, key_of
+from authz_rego.values.value import UNDEFINED, Key, Value, equal, key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ def _namespace(generator: Generator, documents: Documents) -> dict[str, Any]:
         "any_items": any_items,
         "any_members": any_members,
         "at": documents.at,
+        "bad_path": bad_path,
         "base_lookup": base_lookup,
         "builtin_mock": builtin_mock,
         "compare": compare,
@@ -108,6 +109,8 @@ def _namespace(generator: Generator, documents: Documents) -> dict[str, Any]:
         "members": members,
         "now_ns": _now_ns,
         "object_conflict": object_conflict,
+        "object_of": object_of,
+        "same_keys": same_keys,
         "step": documents.step,
         "value_mock": value_mock,
         "walk_pairs": walk_pairs,
@@ -139,3 +142,21 @@ def conflict(at: tuple[bool, Place]) -> EvaluationError:
 def object_conflict(place: Place = NOWHERE) -> EvaluationError:
     """Two values at one key of an object."""
     return EvaluationError(CONFLICT, "object keys must be unique", place)
+
+
+def bad_path() -> EvaluationError:
+    """A `with` at what no text leads to: a number, or a variable."""
+    return EvaluationError(CONFLICT, "bad document path: `with` replaces what text leads to")
+
+
+def object_of(*pairs: tuple[str | Key, Value]) -> Value:
+    """An object with computed keys. Raises EvaluationError when two of them are the same."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise same_keys()
+    return found
+
+
+def same_keys() -> EvaluationError:
+    """What OPA makes of it depends on the names of its own variables, and on who looks into the object when."""
+    return EvaluationError(CONFLICT, "two keys of one object are the same")

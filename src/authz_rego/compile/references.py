@@ -118,18 +118,19 @@ def _document(writer: BodyWriter, document: Document, path: Sequence[Term]) -> s
     if document.kind is Kind.FUNCTION:
         writer.never()
     known = (writer.context, document.name)
-    keys = [*takewhile(writer.is_ground, path[: document.keys])]
+    asked = path[: document.keys]
+    keys = [*takewhile(writer.is_ground, asked)]
+    if _is_known_beyond(writer, asked, keys):
+        given: list[str] = []
+        forms = tuple(form_of(writer, each, given) for each in asked)
+        function = writer.generator.of_forms(document, forms, len(given))
+        value = writer.named(f"{function}({', '.join([writer.context, *given])})")
+        return _steps(writer, value, path, (value,))
     if keys:
         arguments = ", ".join([writer.context, *map(writer.evaluated, keys)])
         value = writer.named(f"{document.name}_at{len(keys)}({arguments})")
         writer.fail_if(f"{value} is U")
         return _steps(writer, value, path[len(keys) :], (value,))
-    if document.keys and path and isinstance(path[0], ArrayTerm | ObjectTerm):
-        given: list[str] = []
-        form = form_of(writer, path[0], given)
-        function = writer.generator.of_form(document, form, len(given))
-        value = writer.named(f"{function}({', '.join([writer.context, *given])})")
-        return _steps(writer, value, path, (value,))
     value = writer.scope.paths.get(known, "")
     if not value:
         value = writer.named(f"{document.name}({writer.context})")
@@ -137,6 +138,13 @@ def _document(writer: BodyWriter, document: Document, path: Sequence[Term]) -> s
             writer.fail_if(f"{value} is U")
         writer.scope.paths[known] = value
     return _steps(writer, value, path, known)
+
+
+def _is_known_beyond(writer: BodyWriter, asked: Sequence[Term], keys: Sequence[Term]) -> bool:
+    """Whether more is known than the keys at the beginning; where the first is a variable OPA does not look."""
+    if not keys and asked and isinstance(asked[0], Var):
+        return False
+    return any(isinstance(each, ArrayTerm | ObjectTerm) or writer.is_ground(each) for each in asked[len(keys) :])
 
 
 def _plain_data(writer: BodyWriter, ref: Ref) -> str:

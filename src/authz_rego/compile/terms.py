@@ -44,8 +44,10 @@ def evaluated(writer: BodyWriter, term: Term) -> str:  # noqa: PLR0911 - one lin
         case ArrayTerm():
             return "[" + ", ".join(map(partial(evaluated, writer), term.items)) + "]"
         case ObjectTerm():
-            pairs = (f"{key(writer, name)}: {evaluated(writer, value)}" for name, value in term.pairs)
-            return "{" + ", ".join(pairs) + "}"
+            pairs = [(key(writer, name), evaluated(writer, value)) for name, value in term.pairs]
+            if len(pairs) < 2 or all(isinstance(name, Scalar) for name, _ in term.pairs):
+                return "{" + ", ".join(f"{name}: {value}" for name, value in pairs) + "}"
+            return "object_of(" + ", ".join(f"({name}, {value})" for name, value in pairs) + ")"
         case SetTerm():
             return "frozenset((" + "".join(f"{key(writer, item)}, " for item in term.items) + "))"
         case ArrayComprehension() | SetComprehension() | ObjectComprehension():

@@ -120,12 +120,11 @@ def match(writer: BodyWriter, pattern: Term, value: str) -> None:
 
 def _match_object(writer: BodyWriter, pattern: ObjectTerm, value: str) -> None:
     keys = [writer.key(key) for key, _ in pattern.pairs]
-    size = len(keys)
-    if not all(isinstance(key, Scalar) for key, _ in pattern.pairs):
-        writer.fail_if(f"type({value}) is not dict or len({value}) != len({{{', '.join(keys)}}})", value)
-    else:
-        size = len(set(keys))
-        writer.fail_if(f"type({value}) is not dict or len({value}) != {size}", value)
+    if len(keys) > 1 and not all(isinstance(key, Scalar) for key, _ in pattern.pairs):
+        writer.lines.open(f"if len({{{', '.join(keys)}}}) < {len(keys)}:")
+        writer.lines.add("raise same_keys()")
+        writer.lines.close()
+    writer.fail_if(f"type({value}) is not dict or len({value}) != {len(keys)}", value)
     for key, (_, item) in zip(keys, pattern.pairs, strict=True):
         found = writer.named(f"{value}.get({key}, U)")
         writer.fail_if(f"{found} is U", value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from authz_rego.errors import BuiltinError, EvaluationError
+from authz_rego.errors import BuiltinError
 from authz_rego.values.value import UNDEFINED, Value, equal, key_of
 
 Path = tuple[Value, ...]
@@ -100,11 +100,8 @@ def merged(value: Value, pairs: Iterable[tuple[Path, Value]]) -> Value:
     """The document with other values at the paths; what stands in the way is replaced by objects.
 
     The value UNDEFINED, which a function gives that stands for a document, takes away what was there.
-    Raises EvaluationError where a key of a path is no text: OPA has no such paths.
     """
     for path, new in pairs:
-        if any(type(key) is not str for key in path):
-            raise EvaluationError("eval_conflict_error", "bad document path: `with` replaces what text leads to")
         value = _put(value, path, new)
     return value
 

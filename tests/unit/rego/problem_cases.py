@@ -39,6 +39,7 @@ CASES = [
          (("p.rego", 3, _COMPILE, "conflicting rule for data path users/x found"),), {"users": 1}),
     Case("types are told where no data stands", ("package users\n\nx if [] := 1\n",),
          (("p.rego", 3, _TYPE, "match error"),), {"other": 1}),
+    Case("a number is no path of data", ("package p\n\nq[0] := 1\n",), (), {"p": {"q": [5]}}),
     Case("recursion is told before deprecated builtins", ("package p\n\nx if re_match(1, 1)\n\ny contains y\n",),
          (("p.rego", 5, _RECURSION, "rule data.p.y is recursive"),)),
     Case("deprecated builtins are told with the types", ('package p\n\nx if re_match("a", "a")\n\ny := 1 + "a"\n',),

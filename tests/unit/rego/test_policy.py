@@ -178,3 +178,27 @@ def test_a_call_cannot_take_what_it_gives_within_a_set() -> None:
     Policy.compile([("p.rego", "package p\np := x if intersection({{1}, {2}}, x)\n")])
     with pytest.raises(RegoProblems, match="var x is unsafe"):
         Policy.compile([("p.rego", "package p\np := x if intersection({x, {2}}, x)\n")])
+
+
+def test_rules_that_ask_each_other_have_a_bound() -> None:
+    """Three hundred of them are far within it."""
+
+    def chain(length: int) -> Policy:
+        rules = (f"r{number} := r{number + 1} + 1 if input.a" for number in range(length))
+        return Policy.compile([("p.rego", "\n".join(["package p", *rules, f"r{length} := 0"]))])
+
+    assert chain(300).query("data.p.r0").evaluate({"a": True}) == 300
+    with pytest.raises(EvaluationError, match="eval_depth_error"):
+        chain(2_000).query("data.p.r0").evaluate({"a": True})
+
+
+def test_two_keys_of_one_object_that_are_the_same_let_nobody_in() -> None:
+    """OPA has one value for who asks first and another for who asks later."""
+    text = 'package p\n\no := {"a": false, input.k: true}\n\nx if o.a\n\ny if { {input.k: 1, "a": 1} == input.o }\n'
+    policy = Policy.compile([("p.rego", text)])
+
+    assert policy.query("data.p.o").evaluate({"k": "b"}) == {"a": False, "b": True}
+    assert policy.query("data.p.y").evaluate({"k": "b", "o": {"a": 1, "b": 1}}) is True
+    for name in "oxy":
+        with pytest.raises(EvaluationError, match="two keys of one object are the same"):
+            policy.query(f"data.p.{name}").evaluate({"k": "a", "o": {"a": 1}})
