@@ -9,12 +9,13 @@ from authz_rego.check.dependencies import is_constant
 from authz_rego.check.names import is_equality
 from authz_rego.compile.values import constant_value
 from authz_rego.syntax.tree import Body, Call, Ref, Rule, Scalar, Term, Var
-from authz_rego.values.value import Key, key_of
+from authz_rego.values.value import Key, Value, key_of
 
 if TYPE_CHECKING:
     from authz_rego.compile.generate import Generator
     from authz_rego.compile.plan import Document
 
+_LARGEST = 2**53
 _FEWEST = 5  # below that many rules a look-up costs more than it saves
 _Path = tuple["str | Key", ...]
 
@@ -60,17 +61,22 @@ def _comparisons(rule: Rule, args: list[str]) -> dict[_Path, str | Key]:
     found: dict[_Path, str | Key] = {}
     names: dict[str, _Path] = {}
     for pattern, arg in zip(rule.head.args or (), args, strict=False):
-        if isinstance(pattern, Scalar):
+        if isinstance(pattern, Scalar) and _is_plain(pattern.value):
             found[(arg,)] = key_of(pattern.value)
         elif isinstance(pattern, Var):
             names[pattern.name] = (arg,)
     for left, right in _equalities(rule.body):
         path = _path(left, names)
-        if path is not None and is_constant(right):
+        if path is not None and is_constant(right) and _is_plain(constant_value(right)):
             found.setdefault(path, key_of(constant_value(right)))
         elif path is not None and isinstance(right, Var):
             names.setdefault(right.name, path)
     return found
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether all that equals the value is found by its key; numbers beyond a double's are equal under several keys."""
+    return value is None or type(value) in {str, bool} or (type(value) is int and abs(value) < _LARGEST)
 
 
 def _equalities(body: Body) -> list[tuple[Term, Term]]:

@@ -131,6 +131,8 @@ CASES = [
          "x if s[input] with abs as f\ns contains i if { some i in [1, 2]; abs(i) == i }\nf(i) := 1 if i > 0\nf(i) := 2 if i > 1",
          ((1, True), (2, CONFLICT), (3, NOTHING))),
     Case("`with` replaces what constants lead to", 'x if { y = "a"; input.a with input[y] as 1 }', (({"a": 1}, CONFLICT),)),
+    Case("a number beyond a double's is found among many rules", "x := f(input)\nf(1e400) := 1\nf(2) := 2\nf(3) := 3\nf(4) := 4\nf(5) := 5\nf(6) := 6",
+         ((2, 2), (10**400, 1), (7, NOTHING))),
     Case("an argument can be a comprehension", "f([y | y := 1], z) := z\nx := f(input, 5)", (([1], 5), ([2], NOTHING))),
     Case("heads with variables in the middle", "x[a].b[c] := 1 if { some a, cs in input; some c in cs }",
          (({"k": ["l", "m"]}, {"k": {"b": {"l": 1, "m": 1}}}), ({}, {}))),
