@@ -279,6 +279,8 @@ def _ingress() -> list[Mutation]:
     return [
         Mutation("a token may be left out", f"{folder}/gate.py", "if route.auth_required:", "if False:", _GATE),
         Mutation("a wrong token is none", f"{folder}/gate.py", "or route.ignore_tokens", "or not route.auth_required", _GATE),
+        Mutation("a record names whom an ignored token names", f"{folder}/gate.py",
+                 "if route is not None and route.ignore_tokens:", "if False:", _GATE),
         Mutation("an escaped slash leads past another route", f"{folder}/gate.py",
                  "for reading in (segments, *readings))", "for reading in (segments,))", _GATE),
         Mutation("a method without a route has another one's rules", f"{folder}/route_table.py",

@@ -162,7 +162,12 @@ class Gate:
         return claims
 
     def claims_as_said(self, request: Request) -> Claims:
-        """What the token of a request says that was allowed once, when it was verified: for its record only."""
+        """What the token of a request says that was allowed once, when it was verified: for its record only. Nothing
+        where tokens are ignored: none was verified.
+        """
+        route = self.routes.find_rules(request.route, request.method)
+        if route is not None and route.ignore_tokens:
+            return NO_CLAIMS
         try:
             token = bearer_token(request.authorization, self.rules.headers.auth_scheme)
             return NO_CLAIMS if token is None else NO_CLAIMS._replace(values=strict_jwt.decode(token).payload)

@@ -390,8 +390,11 @@ def test_where_tokens_are_ignored_none_is_looked_at(header: str | None) -> None:
 
     assert decide(request(authorization=header), optional).allowed is (header in {"Basic dTpw", None})
     assert not decide(request(authorization=header, peer=b""), ignoring).allowed
-    good = decide(request(authorization=token()), ignoring)
-    assert good.claims is NO_CLAIMS
+    good = request(authorization=token())
+    assert decide(good, ignoring).claims is NO_CLAIMS
+    assert gate(ignoring).claims_as_said(good) is NO_CLAIMS
+    assert gate(optional).claims_as_said(good).values["sub"] == good_claims()["sub"]
+    gate(ignoring).require_still_known(request(authorization=header))
 
 
 def test_one_path_may_have_other_rules_for_other_methods() -> None:
