@@ -46,6 +46,8 @@ _BYTES = ("tests/integration/envoy/test_same_bytes.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 _FILTERS = ("tests/unit/walls/test_filters.py",)
 _TAKEN_OVER = ("tests/integration/test_taken_over_worker.py",)
+_RUNNING = ("tests/unit/envoy/test_running.py",)
+_FOREIGN = ("tests/integration/test_foreign_configuration.py",)
 _HANDOVER = ("tests/unit/supervisor/test_handover.py",)
 
 _STATE_DIR = ("tests/unit/supervisor/test_state_dir.py",)
@@ -643,6 +645,15 @@ def _walls() -> list[Mutation]:
         Mutation("workers without walls", f"{_SRC}/supervisor/worker.py", "    missing += around_worker()\n", "", _TAKEN_OVER),
         Mutation("a worker keeps what the nursery had open", f"{_SRC}/supervisor/worker.py",
                  "            os.closerange(low + 1, high)\n", "            pass\n", _TAKEN_OVER),
+        Mutation("what Envoy has beside ours is not seen", f"{_SRC}/envoy/running.py",
+                 "        if name not in ours:\n            yield place\n        elif name in theirs:", '        if name not in ours:\n            yield ""\n        elif name in theirs:', _RUNNING),
+        Mutation("what Envoy lacks of ours is not seen", f"{_SRC}/envoy/running.py",
+                 "elif not _is_default(name, ours[name]):", "elif False:", _RUNNING),
+        Mutation("a list that is shorter is the same", f"{_SRC}/envoy/running.py",
+                 "if len(ours) != len(theirs):\n            return at\n        pairs = enumerate(zip(ours, theirs, strict=True))",
+                 "if len(ours) < len(theirs):\n            return at\n        pairs = enumerate(zip(ours, theirs, strict=False))", _RUNNING),
+        Mutation("nobody looks at what Envoy runs", f"{_SRC}/supervisor/envoy_guard.py",
+                 "        if found:\n", "        if True:\n            found = []\n        if found:\n", _FOREIGN),
         Mutation("the vetting has no walls", f"{_SRC}/policy/load_gate_child.py", "    around_worker()\n", "",
                  ("tests/unit/policy/test_load_gate.py",)),
         Mutation("required walls are a wish", f"{_SRC}/supervisor/worker_hub.py",

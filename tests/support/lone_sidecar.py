@@ -68,6 +68,7 @@ class LoneSidecar:
         self.config_file = self.folder / "etc" / "config.yaml"
         self.log_file = self.folder / "log.jsonl"
         self.process: subprocess.Popen[bytes] | None = None
+        self.is_tampered_with = False
         self.wrapper: tuple[str, ...] = ()  # a command that becomes the sidecar
         self.environment: dict[str, str] = {}
         self.write_policy(policy)
@@ -102,6 +103,8 @@ class LoneSidecar:
             self.kill()
         finally:
             self.echo.__exit__(kind, error, trace)
+        if not self.is_tampered_with:  # whatever a test does: what Envoy runs is known to be ours
+            assert "envoy_runs_foreign_configuration" not in self.log, self.log[-3000:]
 
     def kill(self) -> None:
         """Faster than a graceful stop; the rest follows the control plane, as test_supervision proves."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpcore
 
+from authz_service.envoy.messages import Json
 from authz_service.envoy.secrets import AgentSecret
 from authz_service.envoy.tls import AGENT_CLUSTER
 from authz_service.supervisor.agent_secrets import NO_AGENT, AgentSecrets, read_dump
@@ -39,6 +40,13 @@ _UNAUTHORIZED = ".upstream_rq_401"
 _TARGETS_401 = r"^cluster\.target_[a-z0-9-]%2B\.upstream_rq_401$"
 _UPDATES = f"/stats?format=text&filter=(version_text|update_(rejected|failure|success))$|^{_AGENT_LINE}$|{_TARGETS_401}"
 _SECRETS = "/config_dump?resource=dynamic_active_secrets"
+# Kind of resource -> what of the configuration dump shows it, and where in an entry of it the resource is.
+_RUNNING = {
+    "listener": ("dynamic_listeners", ("active_state", "listener")),
+    "route configuration": ("dynamic_route_configs", ("route_config",)),
+    "cluster": ("dynamic_active_clusters", ("cluster",)),
+    "secret": ("dynamic_active_secrets", ("secret",)),
+}
 _ACTIVE = "/stats?filter=^http\\.(ingress|egress)\\.downstream_rq_active$"
 
 
@@ -84,6 +92,14 @@ class EnvoyAdmin:
             ready.status == 200, names, versions, self._updates.failing(counters), agent, self._grown(refusals)
         )
 
+    async def running(self) -> dict[str, dict[str, Json]]:
+        """What Envoy runs: by kind, then by name, as it shows it. Nothing while it is not there."""
+        try:
+            return {kind: _named(await self._ask("GET", f"/config_dump?resource={what}"), where)
+                    for kind, (what, where) in _RUNNING.items()}  # fmt: skip
+        except _GONE_ERRORS:
+            return {}
+
     def _grown(self, refusals: dict[str, int]) -> frozenset[str]:
         before, self._refusals = self._refusals, refusals
         return frozenset(target for target, count in refusals.items() if count > before.get(target, 0))
@@ -127,6 +143,17 @@ class EnvoyAdmin:
         url = httpcore.URL(scheme="http", host="envoy", port=None, target=target)
         headers = [("Host", "envoy"), ("Content-Length", "0")]
         return await self._pool.request(method, url, headers=headers, extensions={"timeout": _TIMEOUTS})
+
+
+def _named(dump: httpcore.Response, where: tuple[str, ...]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for entry in json.loads(dump.content).get("configs", []):
+        resource = entry
+        for step in where:
+            resource = resource.get(step, {})
+        if resource:  # a listener that only drains, or waits for a secret, accepts nobody
+            found[resource["name"]] = resource
+    return found
 
 
 def _file_of(stat: str) -> str:

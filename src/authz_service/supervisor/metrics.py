@@ -46,6 +46,7 @@ class Figure:
     buckets: list[int] = field(default_factory=lambda: [0] * len(_BOUNDS))
     duration_us: int = 0
     audit_failures: int = 0
+    foreign: int = 0  # times that Envoy ran what we did not write
     ended: Counter[str] = field(default_factory=lambda: Counter(_NONE_ENDED))  # by reason
     introspections: Counter[str] = field(default_factory=lambda: Counter(_NO_INTROSPECTIONS))  # by result
     exchanges: Counter[tuple[str, str]] = field(default_factory=Counter)  # (target, result)

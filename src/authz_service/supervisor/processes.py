@@ -46,6 +46,11 @@ class Child:
         """It may end by itself from now on: no restart."""
         self._ending = True
 
+    def restart(self) -> None:
+        """End it at once: it is started again as whenever it dies."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+
     async def end(self, patience: float) -> None:
         """SIGTERM, then SIGKILL after `patience` seconds."""
         self._ending = True

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from authz_service.clock import SystemClock
 from authz_service.config.model import Config
 from authz_service.domain.rules import IssuerKeys
 from authz_service.envoy import secrets
+from authz_service.envoy.messages import Json
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import connected_anew, steps
 from authz_service.envoy.upstreams import all_upstreams
@@ -32,6 +33,7 @@ from authz_service.supervisor.worker_hub import WorkerHub
 
 log = logging.getLogger(__name__)
 
+_ON_THEIR_WAY = 8  # changes that Envoy may not have taken over yet
 _TAKE_OVER = 1.0  # seconds for Envoy to accept a file
 _SETTLE = 20.0  # seconds for the workers to take over the rules: the largest policies are compiled for as long
 
@@ -51,6 +53,8 @@ class Serving:
         self._directory = directory
         self._paths = StatePaths(directory.path)
         self._look_now = look_now
+        self._written = [desired.resources]  # that Envoy may run: what serves, and what is on its way
+        self._secrets: dict[str, list[Json]] = {}  # by name; the last ones, for Envoy may refuse one
         self.envoy = EnvoyAdmin(self._paths.admin_socket)
         self.certificates = ServedCertificates(self._publish_secret, time.time, figure.reloads)
         self.outbound = Outbound(
@@ -85,6 +89,26 @@ class Serving:
         for name, text in desired.resources.files().items():
             self._directory.write(name, text)
         await self._update_sources(desired.config)
+
+    def known_to_envoy(self, versions: Mapping[str, str]) -> dict[str, dict[str, list[Json]]]:
+        """What it may run, by kind and name: what serves alone, once it shows these versions of it."""
+        if versions == self.current.resources.versions():
+            self._written = [self.current.resources]
+        known: dict[str, dict[str, list[Json]]] = {"listener": {}, "route configuration": {}, "cluster": {}}
+        for resources in self._written:
+            for kind, those in (("listener", resources.listeners), ("cluster", resources.clusters)):
+                for each in those:
+                    known[kind].setdefault(str(each["name"]), []).append(each)
+            for name, routes in resources.routes.items():
+                known["route configuration"].setdefault(name, []).append(routes)
+        return {**known, "secret": self._secrets}
+
+    def write_again(self) -> None:
+        """All that Envoy reads when it starts. Raises OSError."""
+        for name, secrets_ in self._secrets.items():
+            self._directory.write(f"sds/{name}.json", json.dumps({"resources": [secrets_[-1]]}))
+        for name, text in self.current.resources.files().items():
+            self._directory.write(name, text)
 
     async def replace(self, desired: Desired) -> None:
         """Workers first, Envoy second. Raises without a change of what serves: routes are judged by their own revision.
@@ -167,6 +191,7 @@ class Serving:
         """One file after the other, each taken over by Envoy before the next, so that no route is ever without its
         cluster.
         """
+        self._written = [*self._written[-_ON_THEIR_WAY:], desired.resources]
         for name, text in steps(before.resources, desired.resources):
             self._directory.write(name, text)
             await self.envoy.taken_over(name, json.loads(text)["version_info"], _TAKE_OVER)
@@ -184,6 +209,7 @@ class Serving:
 
     def _publish_secret(self, name: str, text: str) -> None:
         self._directory.write(f"sds/{name}.json", text)
+        self._secrets[name] = [*self._secrets.get(name, [])[-_ON_THEIR_WAY:], *json.loads(text)["resources"]]
 
     def _publish_token(self, target: str, token: str | None) -> None:
         name = secrets.target_token(target)

@@ -33,7 +33,8 @@ from authz_service.supervisor.admin_server import start_admin
 from authz_service.supervisor.audit_destination import require_writable_audit
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
 from authz_service.supervisor.egress_socket import handed_over, require_own_socket
-from authz_service.supervisor.envoy_admin import GONE
+from authz_service.supervisor.envoy_admin import GONE, EnvoyState
+from authz_service.supervisor.envoy_guard import EnvoyGuard
 from authz_service.supervisor.event_loop import ControlLoop
 from authz_service.supervisor.metrics import Figure
 from authz_service.supervisor.processes import Child, clean_environment
@@ -116,6 +117,8 @@ class Sidecar:
             descriptors=descriptors.raise_limit(),
             started=started,
         )
+        self._guard = EnvoyGuard(self._serving)
+        self._put_right_last: list[str] = []
         self._reloads = Reloads(config_path, environment, self._serving, self._status, self._look_now.set)
 
     async def run(self) -> None:
@@ -212,7 +215,10 @@ class Sidecar:
         while True:
             current = self._serving.current
             running = bool(self._children[-1].pid)
-            self._status.envoy = await self._serving.envoy.state(current.resources.agent_secrets) if running else GONE
+            state = await self._serving.envoy.state(current.resources.agent_secrets) if running else GONE
+            foreign = await self._guard.look(state)
+            self._status.envoy, self._status.foreign = state, foreign
+            self._put_right(state, foreign)
             for target in self._status.envoy.unauthorized:
                 await self._serving.outbound.doubt_token(target)
             await self._look_at_policies()
@@ -225,6 +231,19 @@ class Sidecar:
             self._look_now.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._look_now.wait(), _LOOK_WHEN_READY if ready else _LOOK_UNTIL_READY)
+
+    def _put_right(self, state: EnvoyState, foreign: list[str]) -> None:
+        """Envoy starts anew, with our files. Once: what comes back at once comes back again, and is left to people."""
+        if foreign and foreign != self._put_right_last:
+            self._status.figure.foreign += 1
+            log.error("envoy_runs_foreign_configuration", extra={"fields": {"what": foreign}})
+            try:
+                self._serving.write_again()
+            except OSError as error:
+                log.error("envoy_files_not_written", extra={"fields": {"error": str(error)}})  # noqa: TRY400 - expected
+            self._children[-1].restart()
+        if foreign or state.live:
+            self._put_right_last = foreign
 
     async def _look_at_policies(self) -> None:
         status, rules = self._status, self._serving.current.rules

@@ -42,6 +42,7 @@ class Status:
     children: list[Child]
     descriptors: int  # that each of our processes may have open
     envoy: EnvoyState = GONE
+    foreign: list[str] = field(default_factory=list)  # what Envoy runs that we did not write
     desired: Desired | None = None
     reload_problem: str = ""
     certificate_problem: str = ""
@@ -73,6 +74,7 @@ class Status:
             for name, version in desired.resources.versions().items()
             if self.envoy.versions.get(name) != version
         ]
+        missing += [f"envoy runs what is not ours: {what}" for what in self.foreign]
         missing += [f"no certificate yet from tls.sds: {name}" for name in self.envoy.agent.missing(for_ingress=True)]
         if desired.config.runtime.walls == "required":
             missing += [f"walls are required (runtime.walls), and workers have {w}" for w in self.hub.missing_walls()]
@@ -203,6 +205,7 @@ class Status:
     def _counters(self) -> dict[str, float]:
         return {
             "authz_worker_restarts": self.hub.restarts,
+            "authz_envoy_foreign_configuration": self.figure.foreign,
             "authz_envoy_restarts": sum(child.restarts for child in self.children if child.name == "envoy"),
         }
 
