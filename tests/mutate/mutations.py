@@ -429,6 +429,8 @@ def _outbound() -> list[Mutation]:
                  "        self._token = None\n        _log.error(", "        _log.error(", _TOKEN_KEEPER),
         Mutation("PUT is repeated unasked", f"{_SRC}/envoy/routes.py",
                  'if retries.methods == "idempotent":', "if True:", ("tests/integration/test_target_connections.py",)),
+        Mutation("Envoy's no is reaped, and read as a yes", f"{_SRC}/supervisor/processes.py",
+                 " or os.getsid(ended.si_pid) == os.getsid(0)", "", ("tests/unit/supervisor/test_reaping.py",)),
         Mutation("the admin pages answer whatever name", f"{_SRC}/supervisor/admin_server.py",
                  "if name and self._names is not None and name not in self._names:", "if False:",
                  ("tests/unit/supervisor/test_admin_server.py",)),

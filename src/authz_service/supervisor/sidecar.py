@@ -37,7 +37,7 @@ from authz_service.supervisor.envoy_admin import GONE, EnvoyState
 from authz_service.supervisor.envoy_guard import EnvoyGuard
 from authz_service.supervisor.event_loop import ControlLoop
 from authz_service.supervisor.metrics import Figure
-from authz_service.supervisor.processes import Child, clean_environment
+from authz_service.supervisor.processes import Child, clean_environment, reap_strangers
 from authz_service.supervisor.reloads import SIGHUP, Reloads, warn_of_placeholders
 from authz_service.supervisor.serving import Serving
 from authz_service.supervisor.state_dir import StateDirectory, StateDirectoryUnusable
@@ -222,6 +222,8 @@ class Sidecar:
             for target in self._status.envoy.unauthorized:
                 await self._serving.outbound.doubt_token(target)
             await self._look_at_policies()
+            if os.getpid() == 1:
+                reap_strangers([child.process.pid for child in self._children if child.process is not None])
             self._status.socket_problem = handed_over(self._serving.current.config)
             ready = not self._status.missing()
             if ready and not self._status.were_ready:
