@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.real_envoy import RealEnvoy
 from authz_service import headers
 from authz_service.config.model import Config
 
+# Of this process: so no test is named after them (`ids`), or two processes would not have the same tests.
 BALANCER, INNER, STRANGER = f"{BLOCK}.10.7", f"{BLOCK}.10.8", f"{BLOCK}.11.7"
 CALLER, LIE = "203.0.113.9", "6.6.6.6"
 SAID = "x-forwarded-for"
@@ -83,6 +85,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Door]]
         (STRANGER, CALLER, STRANGER),
         (STRANGER, f"{CALLER}, {BALANCER}", STRANGER),
     ],
+    ids=count(),
 )
 def test_only_a_trusted_balancer_says_where_a_request_came_from(
     doors: dict[str, Door], source: str, forwarded: str | None, remote: str
@@ -103,7 +106,7 @@ def test_only_a_trusted_balancer_says_where_a_request_came_from(
     assert CALLER not in str(unbelieving[1].headers)
 
 
-@pytest.mark.parametrize(("source", "passes"), [(BALANCER, True), (STRANGER, False)])
+@pytest.mark.parametrize(("source", "passes"), [(BALANCER, True), (STRANGER, False)], ids=count())
 def test_what_the_caller_spoke_is_the_balancers_to_say(doors: dict[str, Door], source: str, passes: bool) -> None:
     """So a service builds its own URL; an identity is nobody's to say, and neither are our own headers."""
     said = {"x-forwarded-proto": "https", "x-forwarded-host": "shop.example", "x-forwarded-port": "443"}
@@ -135,6 +138,7 @@ def test_what_the_caller_spoke_is_the_balancers_to_say(doors: dict[str, Door], s
         (STRANGER, f"PROXY TCP4 {BALANCER} {BALANCER} 40000 21443\r\n".encode(), None),
         (STRANGER, b"", None),
     ],
+    ids=count(),
 )
 def test_a_proxy_header_is_the_balancers_to_write(
     doors: dict[str, Door], source: str, line: bytes, remote: str | None
