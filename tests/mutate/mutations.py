@@ -282,7 +282,7 @@ def _ingress() -> list[Mutation]:
         Mutation("a token may be left out", f"{folder}/gate.py", "if route.auth_required:", "if False:", _GATE),
         Mutation("a wrong token is none", f"{folder}/gate.py", "or route.ignore_tokens", "or not route.auth_required", _GATE),
         Mutation("a record names whom an ignored token names", f"{folder}/gate.py",
-                 "if route is not None and route.ignore_tokens:", "if False:", _GATE),
+                 "(route is not None and route.ignore_tokens)", "False", _GATE),
         Mutation("an escaped slash leads past another route", f"{folder}/gate.py",
                  "for reading in (segments, *readings))", "for reading in (segments,))", _GATE),
         Mutation("a method without a route has another one's rules", f"{folder}/route_table.py",
@@ -534,6 +534,13 @@ def _in_progress() -> list[Mutation]:
             service,
             "            self._end(request, Reason.DECISION_FAILED, type(error).__name__)\n",
             "            return not error\n",
+            _IN_PROGRESS,
+        ),
+        Mutation(
+            "the record of an end names whom a forged token names",
+            f"{_SRC}/identity/tokens.py",
+            "        if not any(_is_signed_by(key, unverified) for key in keys):\n            return NO_CLAIMS\n",
+            "",
             _IN_PROGRESS,
         ),
         Mutation(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from authz_service.domain.decision import Claims
+from authz_service.domain.decision import NO_CLAIMS, Claims
 from authz_service.domain.refusals import KeyMissing, Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules, TokenDenials
 from authz_service.errors import KeysUnavailable
@@ -76,6 +76,18 @@ class TokenVerifier:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = verified
         return verified.claims
+
+    def find_signed(self, token: str) -> Claims:
+        """What a token says that its issuer signed, be it over or denied by now: for records only. Else NO_CLAIMS."""
+        try:
+            unverified = strict_jwt.decode(token)
+            rules = self._require_issuer(unverified)
+            keys = self._require_keys(rules, unverified, final=True)
+        except (Rejected, KeysUnavailable):
+            return NO_CLAIMS
+        if not any(_is_signed_by(key, unverified) for key in keys):
+            return NO_CLAIMS
+        return NO_CLAIMS._replace(values=unverified.payload, issuer=rules.issuer)
 
     def _require_verified(self, token: str, *, final: bool) -> _Verified:
         unverified = strict_jwt.decode(token)

@@ -10,7 +10,6 @@ from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, 
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
 from authz_service.errors import KeysUnavailable
-from authz_service.identity import strict_jwt
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.client_binding import require_same_client
 from authz_service.identity.token_binding import Renewals, require_holder
@@ -34,6 +33,8 @@ class Tokens(Protocol):
     def deny(self, denials: TokenDenials) -> None: ...
 
     def verify(self, token: str, *, final: bool = False) -> Claims: ...
+
+    def find_signed(self, token: str) -> Claims: ...
 
 
 class Introspected(Protocol):
@@ -161,18 +162,18 @@ class Gate:
             self._introspected.require_active(token, claims)
         return claims
 
-    def claims_as_said(self, request: Request) -> Claims:
-        """What the token of a request says that was allowed once, when it was verified: for its record only. Nothing
-        where tokens are ignored: none was verified.
+    def signed_claims(self, request: Request) -> Claims:
+        """What the token of a request says that was allowed once, for its record only. Nothing where none is looked at,
+        nor where nobody can tell any more that its issuer signed it.
         """
         route = self.routes.find_rules(request.route, request.method)
-        if route is not None and route.ignore_tokens:
+        if self._tokens is None or (route is not None and route.ignore_tokens):
             return NO_CLAIMS
         try:
             token = bearer_token(request.authorization, self.rules.headers.auth_scheme)
-            return NO_CLAIMS if token is None else NO_CLAIMS._replace(values=strict_jwt.decode(token).payload)
         except Rejected:
             return NO_CLAIMS
+        return NO_CLAIMS if token is None else self._tokens.find_signed(token)
 
     def evaluate(self, document: Value) -> Verdict:
         """The policy's verdict; where authorisation is off, who is known may pass."""

@@ -204,7 +204,7 @@ class DecisionService:
         self._tally.add_end(reason)
         decision_id = os.urandom(16).hex()
         correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
-        claims = self._gate.claims_as_said(request)
+        claims = self._gate.signed_claims(request)
         decision = Decision(False, reason, detail, NO_PEER, claims, None)
         self.record(request, decision, decision_id, correlation_id, 0, ended=True)
 

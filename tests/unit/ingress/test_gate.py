@@ -392,8 +392,8 @@ def test_where_tokens_are_ignored_none_is_looked_at(header: str | None) -> None:
     assert not decide(request(authorization=header, peer=b""), ignoring).allowed
     good = request(authorization=token())
     assert decide(good, ignoring).claims is NO_CLAIMS
-    assert gate(ignoring).claims_as_said(good) is NO_CLAIMS
-    assert gate(optional).claims_as_said(good).values["sub"] == good_claims()["sub"]
+    assert gate(ignoring).signed_claims(good) is NO_CLAIMS
+    assert gate(optional).signed_claims(good).values["sub"] == good_claims()["sub"]
     gate(ignoring).require_still_known(request(authorization=header))
 
 

@@ -100,6 +100,24 @@ def test_the_one_that_is_denied_ends_on_record(worker: Worker) -> None:
     assert (figures.ended, figures.decisions) == ({Reason.TOKEN_REVOKED: 1}, {})
 
 
+def test_nobody_is_on_record_by_a_token_that_its_issuer_did_not_sign(worker: Worker) -> None:
+    """It may come from a time when tokens were not looked at. An expired one has its name all the same."""
+    forged = mint(signature=b"forged")
+    expired = mint(good_claims() | {"exp": NOW - 600})
+    assert worker.over(forged, expired) == {0, 1}
+    first, second = worker.records()
+    assert (first["reason"], first["user_id"]) == (Reason.TOKEN_SIGNATURE_INVALID, "")
+    assert (second["reason"], second["user_id"]) == (Reason.TOKEN_EXPIRED, good_claims()["sub"])
+
+
+def test_where_no_token_is_looked_at_none_names_anybody(tmp_path: Path) -> None:
+    """He is refused for his certificate."""
+    worker = Worker(tmp_path, issuers=(), policy=None, peers=type(PEERS)(required=True, allowed=()))
+    assert worker.over(johns_token()) == {0}
+    (record,) = worker.records()
+    assert (record["reason"], record["user_id"]) == (Reason.CLIENT_NOT_ALLOWED, "")
+
+
 def test_each_ends_with_its_token(worker: Worker) -> None:
     """`exp` and the leeway, as at the beginning."""
     longer = mint(good_claims() | {"exp": NOW + 7200})
