@@ -104,6 +104,9 @@ class Sidecar(LoneEgress):
 
         until(told, state=lambda: str(self.readyz()))
 
+    def sources(self, event: str) -> set[str]:
+        return {found["source"] for found in self.events(event)}
+
     def changes(self) -> None:
         """Something that Envoy is told."""
         config = self.config()
@@ -153,8 +156,11 @@ def test_dns_answers_nothing_or_late(tmp_path: Path) -> None:
         sidecar.says("Temporary failure")
         names.mood = "unknown"
         sidecar.says("not known")
+        names.mood = "failing"
+        until(lambda: "cluster.target_a" in sidecar.sources("update_failing"), 90, sidecar.log_file.read_text)
         names.mood = "slow"
         sidecar.heals()
+        until(lambda: sidecar.sources("update_works_again") >= sidecar.sources("update_failing"))
 
 
 def test_the_identity_provider_is_in_every_trouble(tmp_path: Path) -> None:

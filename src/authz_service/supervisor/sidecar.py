@@ -41,7 +41,7 @@ from authz_service.supervisor.processes import Child, clean_environment, reap_st
 from authz_service.supervisor.reloads import SIGHUP, Reloads, warn_of_placeholders
 from authz_service.supervisor.serving import Serving
 from authz_service.supervisor.state_dir import StateDirectory, StateDirectoryUnusable
-from authz_service.supervisor.status import Status
+from authz_service.supervisor.status import Status, failing_updates
 from authz_service.walls.raising import hide_memory
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,7 @@ class Sidecar:
         self._look_now = asyncio.Event()
         self._children: list[Child] = []
         self._sockets: list[socket.socket] = []
+        self._failing: set[str] = set()  # whose updates failed at the last look
         figure = Figure()
         self._serving = Serving(
             desired, directory, figure, self._look_now.set, lambda: self._reloads.soon("a bundle arrived")
@@ -219,6 +220,7 @@ class Sidecar:
             foreign = await self._guard.look(state)
             self._status.envoy, self._status.foreign = state, foreign
             self._put_right(state, foreign)
+            self._tell_failing_updates()
             for target in self._status.envoy.unauthorized:
                 await self._serving.outbound.doubt_token(target)
             await self._look_at_policies()
@@ -246,6 +248,18 @@ class Sidecar:
             self._children[-1].restart()
         if foreign or state.live:
             self._put_right_last = foreign
+
+    def _tell_failing_updates(self) -> None:
+        """Once when it begins and once when it ends: a name that DNS does not answer, a file that Envoy refuses."""
+        state = self._status.envoy
+        if not state.live:
+            return
+        before, self._failing = self._failing, set(state.failing)
+        for source in self._failing - before:
+            [text] = failing_updates({source: state.failing[source]})
+            log.warning("update_failing", extra={"fields": {"source": source, "problem": text}})
+        for source in before - self._failing:
+            log.info("update_works_again", extra={"fields": {"source": source}})
 
     async def _look_at_policies(self) -> None:
         status, rules = self._status, self._serving.current.rules
