@@ -44,7 +44,7 @@ def _tried(program: Program, number: int, attempt: Attempt, texts: Mapping[str, 
     name, rule = program.generator.rules[number]
     if attempt.held or attempt.furthest < 0:
         return Tried(name, rule.place, bool(attempt.held), attempt.times)
-    values = tuple(map(readable_value, attempt.values)) if program.tears else attempt.values
+    values = tuple(map(readable_value, attempt.values)) if program.generator.tearing.seen else attempt.values
     stopped = program.generator.statements[attempt.furthest].place
     return Tried(name, rule.place, False, attempt.times, stopped, _line(texts, stopped), values)
 

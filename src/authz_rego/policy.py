@@ -67,7 +67,13 @@ def _asking(program: Program, path: tuple[Value, ...]) -> Callable[[Context], Va
         def ask(context: Context) -> Value:
             return documents.at(context, path)
 
-    return ask if not program.tears else lambda context: readable_value(ask(context))
+    tearing = program.generator.tearing
+
+    def ask_readable(context: Context) -> Value:
+        value = ask(context)
+        return readable_value(value) if tearing.seen else value
+
+    return ask_readable if program.generator.calls_tearing else ask
 
 
 class Policy:

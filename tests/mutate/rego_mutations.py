@@ -125,5 +125,5 @@ def rego() -> list[Mutation]:
         Mutation("halves of a character stay halves", f"{values}/byte_texts.py",
                  "return text_of_bytes(raw_of(text)) if is_torn(text) else text", "return text", _MEANING),
         Mutation("bytes that are no UTF-8 leave as they are", f"{_REGO}/policy.py",
-                 "return ask if not program.tears else", "return ask if True else", ("tests/unit/rego/values/test_byte_texts.py",)),
+                 "return readable_value(value) if tearing.seen else value", "return value", ("tests/unit/rego/values/test_byte_texts.py",)),
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from authz_rego.builtins.operands import kind_of, wrong_operand
 from authz_rego.errors import BuiltinError
 from authz_rego.values.arithmetic import total, total_product
 from authz_rego.values.number import Number, int64_of
-from authz_rego.values.order import compare, sorted_keys, sorted_texts, sorted_values
+from authz_rego.values.order import compare, sorted_keys, sorted_values, text_order
 from authz_rego.values.value import UNDEFINED, Value, equal, key_of, value_of
 
 
@@ -63,7 +63,7 @@ def _max(collection: Value) -> Value:
     if kinds == {int}:
         return max(members)
     if kinds == {str}:
-        return sorted_texts(members)[-1]
+        return max(members, key=text_order(members))
     return reduce(lambda most, each: each if compare(most, each) <= 0 else most, members)
 
 
@@ -73,7 +73,7 @@ def _min(collection: Value) -> Value:
     if kinds == {int}:
         return min(members)
     if kinds == {str}:
-        return sorted_texts(members)[0]
+        return min(members, key=text_order(members))
     return reduce(lambda least, each: each if compare(least, each) >= 0 else least, members)
 
 

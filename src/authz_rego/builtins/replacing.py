@@ -17,6 +17,8 @@ def _replace(text: Value, old: Value, new: Value) -> str:
     if type(text) is not str or type(old) is not str or type(new) is not str:
         for position, each in enumerate((text, old, new), 1):
             string_operand(each, position)
+    if text.isascii() and old.isascii() and new.isascii():
+        return _replaced(text, old, new)
     if is_torn(text) or is_torn(old) or is_torn(new) or (not old and new and not text.isascii()):
         return _of_bytes(_replaced(_bytes(text), _bytes(old), _bytes(new)))
     return _replaced(text, old, new)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from authz_rego.builtins.table import functions
+from authz_rego.builtins.table import TEARING, functions
 from authz_rego.check.dependencies import branches, is_constant
 from authz_rego.check.rules import PlacedRule
 from authz_rego.check.walk import walk
@@ -17,6 +17,7 @@ from authz_rego.compile.index import index_of
 from authz_rego.compile.plan import Document, Kind, Plan, may_repeat
 from authz_rego.compile.values import constant_value
 from authz_rego.compile.writer import Lines, Source
+from authz_rego.evaluate.tearing import Tearing
 from authz_rego.syntax.text import term_text
 from authz_rego.syntax.tree import Expr, Rule, Scalar, Term, Var
 from authz_rego.values.text import term_text as value_text
@@ -37,7 +38,8 @@ class Generator:
             str, tuple[dict[Any, list[str]], str, list[str]]
         ] = {}  # indexes: rows, the rest's name, the rest
         self.rules: dict[int, tuple[str, Rule]] = {}  # the statements that are beginnings of rules
-        self.builtin_names: dict[str, str] = {}  # what those that it calls are called in the source
+        self.tearing = Tearing()
+        self._builtin_names: dict[str, str] = {}  # what those that it calls are called in the source
         self._stored_names: dict[str, str] = {}
         self._hoisted: dict[str, str] = {}
         self._forms: dict[tuple[int, str], str] = {}
@@ -68,12 +70,18 @@ class Generator:
         rule = document.rules[0].rule if document.rules else document.default
         return len((rule.head.args if rule is not None else None) or ())
 
+    @property
+    def calls_tearing(self) -> bool:
+        """Whether it calls what may make texts that are no UTF-8."""
+        return not TEARING.isdisjoint(self._builtin_names)
+
     def builtin(self, name: str) -> str:
         """What a builtin is called in the source."""
-        if name not in self.builtin_names:
-            self.builtin_names[name] = f"b_{name.replace('.', '_')}"
-            self.builtins[self.builtin_names[name]] = functions()[name]
-        return self.builtin_names[name]
+        if name not in self._builtin_names:
+            self._builtin_names[name] = f"b_{name.replace('.', '_')}"
+            function = functions()[name]
+            self.builtins[self._builtin_names[name]] = self.tearing.watched(function) if name in TEARING else function
+        return self._builtin_names[name]
 
     @staticmethod
     def is_value(term: Term) -> bool:

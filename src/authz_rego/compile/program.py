@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from authz_rego.builtins.graphs import walk_pairs
-from authz_rego.builtins.table import TEARING
 from authz_rego.check.rules import RuleNode
 from authz_rego.check.stages import Compiled
 from authz_rego.compile.generate import Generator
@@ -39,7 +38,6 @@ class Program:
     source: str
     documents: Documents
     generator: Generator
-    tears: bool  # it can make texts that are no UTF-8
 
 
 def program(compiled: Compiled, data: Value, *, traced: bool = False) -> Program:
@@ -58,7 +56,7 @@ def program(compiled: Compiled, data: Value, *, traced: bool = False) -> Program
     documents.root = _places(made.tree, made, namespace)
     documents.start = type(documents.start)((), documents.root)
     namespace["start"] = documents.start
-    return Program(source, documents, generator, tears=not TEARING.isdisjoint(generator.builtin_names))
+    return Program(source, documents, generator)
 
 
 def _places(node: RuleNode, made: Plan, namespace: dict[str, Any]) -> DataPlace:

@@ -11,7 +11,7 @@ from authz_rego.values.big_integers import BeyondBoundsError, text_of
 from authz_rego.values.byte_texts import is_torn, json_escaped, text_of_bytes
 from authz_rego.values.depth import MAX_DEPTH, is_deeper_than
 from authz_rego.values.number import Number, number_of
-from authz_rego.values.order import sorted_keys, sorted_texts
+from authz_rego.values.order import sorted_keys, text_order
 from authz_rego.values.value import Value, value_of
 
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")
@@ -134,7 +134,7 @@ def json_tree(value: Value) -> Any:
         # Of 1 and "1" the later one in Rego's order is kept.
         keys = sorted_keys(value)
         members = {key if type(key) is str else to_json(value_of(key)): json_tree(value[key]) for key in keys}
-        return {key: members[key] for key in sorted_texts(members)}
+        return {key: members[key] for key in sorted(members, key=text_order(members))}
     return value
 
 
