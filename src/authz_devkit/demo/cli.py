@@ -18,6 +18,7 @@ from rich.console import Console
 from authz_devkit.demo import report
 from authz_devkit.demo.caller import Caller, Tokens
 from authz_devkit.demo.identity import IdentityProvider
+from authz_devkit.demo.leftovers import forget
 from authz_devkit.demo.matrix import load_matrix, one_of_each
 from authz_devkit.demo.matrix_run import try_all
 from authz_devkit.demo.mesh import EXAMPLE, PODS, Mesh, MeshError, free_block, new_folder
@@ -85,6 +86,7 @@ async def running_mesh(console: Console, idp: IdentityProvider) -> AsyncIterator
     finally:
         mesh.on_event = lambda name, state: None
         await mesh.stop()
+        forget(mesh.folder, keep=("logs", "audit"))
 
 
 async def _demo(console: Console, idp: IdentityProvider, json_file: Path | None, *, full: bool) -> int:
@@ -110,7 +112,10 @@ async def _demo(console: Console, idp: IdentityProvider, json_file: Path | None,
     report.show_summary(console, expectations, mesh)
     if json_file is not None:
         report.write_json(json_file, expectations)
-    return 0 if all(expectation.held for expectation in expectations) else 1
+    if not all(expectation.held for expectation in expectations):
+        return 1
+    forget(mesh.folder)
+    return 0
 
 
 def _nothing_left(mesh: Mesh) -> Expectation:

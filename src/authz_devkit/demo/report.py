@@ -136,7 +136,8 @@ def show_summary(console: Console, expectations: Sequence[Expectation], mesh: Me
         console.print(f"[red]✗ {escape(expectation.name)}[/]: {escape(expectation.detail)}")
     colour = "green" if not broken else "red"
     console.print(f"[bold {colour}]{len(expectations) - len(broken)} of {len(expectations)} expectations held[/]")
-    console.print(f"logs: {mesh.logs}   audit: {mesh.folder / 'audit'}", soft_wrap=True)
+    if broken:  # else nothing is left of it
+        console.print(f"logs: {mesh.logs}   audit: {mesh.folder / 'audit'}", soft_wrap=True)
 
 
 def write_json(path: Path, expectations: Sequence[Expectation]) -> None:
