@@ -18,6 +18,7 @@ import pytest
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError
 from joserfc.jwk import KeySet
+from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.rotation import rotate_leaf
 from authz_devkit.certs.tree import create_tree
@@ -327,7 +328,7 @@ def is_up(provider: Provider) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
         time.sleep(0.02)

@@ -89,7 +89,7 @@ def test_a_new_client_certificate_is_shown_to_the_target(start_sidecar: StartSid
         sidecar = start_sidecar(target=(target.host, target.port), own_certs=True)
         with Load((sidecar.address, 8080), get(f"/data/x{query}", "localhost"), None, clients=3) as load:
             for _ in range(3):
-                until(lambda: target.seen and target.seen[-1].peer_serial == serial(sidecar, CLIENT), 5)
+                until(lambda: target.seen and target.seen[-1].peer_serial == serial(sidecar, CLIENT))
                 rotate_leaf(sidecar.certs, CLIENT, now=now())
                 until(lambda: target.seen[-1].peer_serial == serial(sidecar, CLIENT), ACTS_WITHIN)
         assert load.failures == []

@@ -96,7 +96,7 @@ def test_a_stop_loses_no_request_in_flight(start_sidecar: StartSidecar, live: Li
         until(lambda: sum("delay" in path for path in sidecar.echo.paths()) == 5)
         assert sidecar.process is not None
         sidecar.process.send_signal(number)
-        until(lambda: not sidecar.readyz()["ready"], 2)
+        until(lambda: not sidecar.readyz()["ready"])
         assert sidecar.process.wait(15) == 0
         for thread in slow:
             thread.join()

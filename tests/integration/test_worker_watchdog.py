@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.decision_workers import Sidecar, folder, until, with_sidecar
 from tests.support.decisions import policy
+from tests.support.patience import PATIENCE
 
 from authz_service import headers
 from authz_service.domain.refusals import Reason
@@ -50,7 +51,7 @@ def reasons(sidecar: Sidecar, correlation_id: str) -> list[object]:
     return [record["reason"] for record in sidecar.records() if record["correlation_id"] == correlation_id]
 
 
-async def replaced(sidecar: Sidecar, slot: int, dead: int, patience: float = 10.0) -> None:
+async def replaced(sidecar: Sidecar, slot: int, dead: int, patience: float = PATIENCE) -> None:
     await until(lambda: sidecar.pids().get(slot, dead) != dead, patience)
     assert await sidecar.ask(slot, correlation_id="again") == (200, "")
 

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from tests.support.client_certificates import certificate, in_envoys_form
 from tests.support.decisions import keys, rules
+from tests.support.patience import PATIENCE
 from tests.support.tokens import an_rsa_signer, good_claims, mint
 
 from authz_service import headers
@@ -170,7 +171,7 @@ def nursery_command(folder: Path, sockets: Sequence[int]) -> list[str]:
     ]  # fmt: skip
 
 
-async def until(condition: Callable[[], bool], patience: float = 10.0) -> float:
+async def until(condition: Callable[[], bool], patience: float = PATIENCE) -> float:
     """Wait for it; how long it took."""
     started = time.monotonic()
     while not condition():

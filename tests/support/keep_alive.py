@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 from tests.support.load import read_answer
+from tests.support.patience import PATIENCE
 
 Address = tuple[str, int]
-_PATIENCE = 20.0  # seconds
 _T = TypeVar("_T")
 
 
@@ -67,7 +67,7 @@ class Connections:
                 self.opened += 1
             reader, writer = connection
             writer.write(request)
-            status, headers, body = await asyncio.wait_for(read_answer(reader), _PATIENCE)
+            status, headers, body = await asyncio.wait_for(read_answer(reader), PATIENCE)
             if headers.get("connection", "").lower() == "close":
                 writer.transport.abort()
             else:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import httpx
 from joserfc import jws
 from joserfc.jwk import KeySet
+from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.tree import ca_bundle
 from authz_devkit.demo.caller import Answer, Caller, Tokens
@@ -105,7 +106,7 @@ class Live:
 
     async def _start_identity_provider(self) -> None:
         await self.mesh.start_identity_provider()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         async with self.mesh.client() as client:
             while True:
                 try:

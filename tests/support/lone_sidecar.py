@@ -28,12 +28,12 @@ from tests.support.echo_service import EchoService
 from tests.support.live import Json, Live, lines, short_name
 from tests.support.lone_config import GATEWAY, HOST, POLICY, REMOVED, TARGET, egress_config, ingress_config, put
 from tests.support.neighbours import Answer, Headers, ask, send_raw
+from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.authority import Request
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_authority
 
 __all__ = ["GATEWAY", "HOST", "REMOVED", "TARGET", "LoneSidecar", "ask_again", "replace", "until"]
-_PATIENCE = 30.0  # seconds; generous, for machines that do other things too
 
 
 class LoneSidecar:
@@ -133,7 +133,7 @@ class LoneSidecar:
                 start_new_session=True,
             )
 
-    def wait_ready(self, patience: float = _PATIENCE) -> None:
+    def wait_ready(self, patience: float = PATIENCE) -> None:
         until(lambda: self.readyz()["ready"], patience, self._state)
 
     def readyz(self) -> Json:
@@ -283,7 +283,7 @@ def replace(path: Path, text: str) -> None:
     fresh.rename(path)
 
 
-def until(holds: Callable[[], object], patience: float = _PATIENCE, state: Callable[[], str] = lambda: "") -> float:
+def until(holds: Callable[[], object], patience: float = PATIENCE, state: Callable[[], str] = lambda: "") -> float:
     """Wait until it holds; how many seconds that took. AssertionError, with `state()`, when patience is at an end."""
     started = time.monotonic()
     while not holds():

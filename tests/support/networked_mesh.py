@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from tests.support.networks import Networks
+from tests.support.patience import PATIENCE
 
 from authz_devkit.demo.mesh import IDENTITY_PROVIDER, PODS, Mesh, Pod
 
@@ -23,7 +24,6 @@ CALLED_IN = {
     "payment-service": "zone1-zone2",
     "data-service": "zone2-zone3",
 }
-_PATIENCE = 60.0  # seconds
 
 
 @dataclass
@@ -61,7 +61,7 @@ class NetworkedMesh(Mesh):
         await asyncio.gather(*(asyncio.to_thread(self.networks.call, pod.name, self._await_pod) for pod in PODS))
 
     def _await_pod(self) -> None:
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 if httpx.get("http://127.0.0.1:9901/readyz", trust_env=False).status_code == httpx.codes.OK:

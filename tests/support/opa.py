@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
 from authz_service.supervisor.parent_death import bound_to_us
@@ -25,7 +26,6 @@ from authz_service.supervisor.parent_death import bound_to_us
 ROOT = Path(__file__).parents[2]
 VERSION = (ROOT / "tests" / "real" / "opa" / "VERSION").read_text().strip()
 UNDEFINED = object()
-_PATIENCE = 30.0  # seconds; generous, for machines that do other things too
 
 
 def binary() -> Path:
@@ -36,7 +36,7 @@ def binary() -> Path:
     return found
 
 
-def run(*arguments: str, timeout: float = _PATIENCE) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
     """One call of its command line."""
     return subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=timeout, check=False)
 
@@ -90,7 +90,7 @@ class OpaServer:
         else:
             with self._output.open("ab") as log:
                 self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while not self.healthy():
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise RuntimeError("OPA does not start")
@@ -127,7 +127,7 @@ class OpaServer:
     def _send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         if self._connection is None:
             self._connection = (
-                http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+                http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
                 if self.port
                 else _UnixConnection(self.socket)
             )
@@ -138,10 +138,10 @@ class OpaServer:
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_PATIENCE)
+        super().__init__("localhost", timeout=PATIENCE)
         self._path = str(path)
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)  # closed by close()
-        self.sock.settimeout(_PATIENCE)
+        self.sock.settimeout(PATIENCE)
         self.sock.connect(self._path)

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.patience import PATIENCE
+
 from authz_service.config.model import Address, Config
 from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.listeners import has_egress, has_ingress
@@ -45,7 +47,7 @@ class RealEnvoy:
 
     def change_secret(self, name: str, text: str) -> None:
         """Other content than before, and Envoy has taken it."""
-        before, deadline = self._updates(name), time.monotonic() + 5
+        before, deadline = self._updates(name), time.monotonic() + PATIENCE
         self.write_secret(name, text)
         while self._updates(name) == before:
             assert time.monotonic() < deadline, self.log
@@ -102,7 +104,7 @@ class RealEnvoy:
         doors = [self.config.http.addr] if has_ingress(self.config) else []
         egress = self.config.egress.addr
         doors += [egress] if has_egress(self.config) and isinstance(egress, Address) else []
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         for door in doors:
             while not _accepts(door.host, door.port):
                 assert self.process is not None

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Self
 
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
 PASSWORD = "tests-only-password"
-_PATIENCE = 10.0  # seconds
 
 
 class RedisServer:
@@ -41,7 +41,7 @@ class RedisServer:
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(["redis-server", *words], stdout=log, stderr=log)
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + PATIENCE
         while self.said("PING") != "+PONG":
             assert time.monotonic() < end, (self._folder / "redis.log").read_text()
             time.sleep(0.02)

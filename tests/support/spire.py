@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from cryptography import x509
+from tests.support.patience import PATIENCE
 
 from authz_service.supervisor.parent_death import bound_to_us
 
@@ -22,7 +23,6 @@ ROOT = Path(__file__).parents[2]
 VERSION = (ROOT / "tests" / "real" / "spiffe" / "VERSION").read_text().strip()
 TRUST_DOMAIN = "mesh"
 _AGENT = f"spiffe://{TRUST_DOMAIN}/agent"
-_PATIENCE = 60.0  # seconds; generous, for machines that do other things too
 
 _SERVER = """
 server {{
@@ -124,7 +124,7 @@ class Spire:
 
     def _ask(self, part: str, *words: str) -> subprocess.CompletedProcess[str]:
         command = [str(binary(f"spire-{part}")), *words, "-socketPath", f"{self._folder}/{part}.sock"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def binary(name: str) -> Path:
@@ -141,7 +141,7 @@ def spiffe_ids(certificate: x509.Certificate) -> list[str]:
 
 
 def _until(holds: Callable[[], bool], log: Callable[[], str]) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, log()
         time.sleep(0.1)

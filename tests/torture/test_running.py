@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.patience import PATIENCE
 from tests.torture.report import write_json
 from tests.torture.row import Outcome, Row
 from tests.torture.running import Result, run_row
@@ -99,7 +100,7 @@ def test_an_interrupt_ends_everything_and_says_so(tmp_path: Path) -> None:
         start_new_session=True,
     )
     family: list[psutil.Process] = []
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while len(family) < 3 and time.monotonic() < end:
         family = psutil.Process(runner.pid).children(recursive=True)
         time.sleep(0.05)

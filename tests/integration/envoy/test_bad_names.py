@@ -13,6 +13,7 @@ import pytest
 from tests.support.envoy_pair import BLOCK
 from tests.support.name_server import Mood, NameServer
 from tests.support.neighbours import Address, Neighbour, Reply, ask
+from tests.support.patience import PATIENCE
 from tests.support.real_envoy import RealEnvoy
 
 from authz_service.config.model import Config
@@ -47,7 +48,7 @@ def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEnvoy]:
         yield envoy
 
 
-def until(fact: Callable[[], bool], patience: float = 10) -> None:
+def until(fact: Callable[[], bool], patience: float = PATIENCE) -> None:
     deadline = time.monotonic() + patience
     while not fact():
         assert time.monotonic() < deadline

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.support.envoy_pair import BLOCK
 from tests.support.neighbours import Address, Neighbour, ask
+from tests.support.patience import PATIENCE
 from tests.support.real_envoy import RealEnvoy, write_atomically
 
 from authz_service.config.model import Config
@@ -84,7 +85,7 @@ def test_without_a_worker_nothing_passes_and_with_one_everything(
 def test_a_second_sidecar_cannot_share_the_port(envoy: RealEnvoy, workers: list[Path], tmp_path: Path) -> None:
     """SECURITY T22: its listener is refused, and says so; nobody's requests are split between two."""
     with RealEnvoy(BEFORE, tmp_path, {}) as second:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while "Address already in use" not in second.log:
             assert time.monotonic() < deadline, second.log
             time.sleep(0.05)
@@ -117,7 +118,7 @@ def _is_closed(connection: socket.socket) -> bool:
 
 def _answered_soon(place: Address) -> bool:
     """Envoy must first notice that the others are gone."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with contextlib.suppress(ConnectionError):
             return ask(place, "GET", "/").status == 200

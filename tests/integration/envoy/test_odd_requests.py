@@ -17,6 +17,7 @@ from h2.events import DataReceived, ResponseReceived, StreamReset
 from h2.settings import SettingCodes
 from tests.support.envoy_pair import EDGE, NOBODY, ORDERS, EnvoyPair, url
 from tests.support.neighbours import Neighbour, Reply, Seen, ask, send_raw
+from tests.support.patience import PATIENCE
 from tests.support.raw_bytes import opening, request
 from tests.support.real_envoy import RealEnvoy
 
@@ -202,7 +203,7 @@ def _lines(pair: EnvoyPair) -> list[dict[str, Any]]:
 
 
 def _waited(holds: Any) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not holds():
         if time.monotonic() > deadline:
             return False

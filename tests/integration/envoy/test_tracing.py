@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.support.envoy_pair import BLOCK
 from tests.support.neighbours import Neighbour, ask
+from tests.support.patience import PATIENCE
 from tests.support.real_envoy import RealEnvoy
 
 from authz_service import headers
@@ -37,7 +38,7 @@ def test_a_callers_trace_goes_on_and_is_exported(tmp_path: Path) -> None:
         envoy,
     ):
         ask((HOST, 21000), "GET", "/", headers=[("traceparent", PARENT), (headers.CORRELATION_ID, "an-id")])
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while not collector.seen:
             assert time.monotonic() < deadline, envoy.log
             time.sleep(0.05)

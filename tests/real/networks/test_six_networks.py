@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.support.networked_mesh import NetworkedMesh, can_connect
 from tests.support.networks import PODS, Networks
+from tests.support.patience import PATIENCE
 
 from authz_devkit.demo import mesh as demo
 from authz_devkit.demo.caller import POD, Answer, Caller, Tokens
@@ -148,7 +149,7 @@ def test_a_cut_cable_is_503_and_heals(mesh: NetworkedMesh) -> None:
     finally:
         networks.heal("order-service", "zone2-zone3")
 
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while (answer := an_order(mesh)).status != 201:
         assert time.monotonic() < end, answer
         time.sleep(0.2)

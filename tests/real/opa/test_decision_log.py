@@ -16,6 +16,7 @@ import pytest
 from tests.support import opa
 from tests.support.decisions import POLICY, gate, request, rules
 from tests.support.faulty_server import Answer, FaultyServer, Seen
+from tests.support.patience import PATIENCE
 
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
@@ -61,7 +62,7 @@ def opas_upload(collector: FaultyServer, folder: Path, document: Event) -> Seen:
     # It knows who asked only while it logs requests.
     with opa.OpaServer(load, tcp=True, more=more, output=folder / "log", log_level="info") as server:
         server.ask("data.order.allow", document)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while len(collector.seen("/v1/logs")) == before:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -104,7 +105,7 @@ def console_event(folder: Path, document: Event) -> Event:
     more = ["--set", "decision_logs.console=true"]
     with opa.OpaServer([folder / "order.rego"], more=more, output=output, log_level="info") as server:
         server.ask("data.order.allow", document)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not (found := [line for line in output.read_text().splitlines() if '"Decision Log"' in line]):
             assert time.monotonic() < deadline
             time.sleep(0.05)
