@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from authz_rego import UNDEFINED, EvaluationError, Policy, RegoProblems
@@ -202,3 +204,13 @@ def test_two_keys_of_one_object_that_are_the_same_let_nobody_in() -> None:
     for name in "oxy":
         with pytest.raises(EvaluationError, match="two keys of one object are the same"):
             policy.query(f"data.p.{name}").evaluate({"k": "a", "o": {"a": 1}})
+
+
+@pytest.mark.parametrize(
+    "make", [lambda n: "x := " + " + ".join(["1"] * n), lambda n: "x := 0 if false" + "\nelse := 1 if false" * n]
+)
+def test_rows_of_operators_have_a_bound(make: Callable[[int], str]) -> None:
+    """Named by a problem, as all that does not compile."""
+    Policy.compile([("p.rego", f"package p\n\n{make(190)}\n")])
+    with pytest.raises(RegoProblems):
+        Policy.compile([("p.rego", f"package p\n\n{make(400)}\n")])
