@@ -59,14 +59,14 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     hide_memory()
     desired = read_desired(config_path, environment)
     logs.configure(desired.config.service.name)
-    log.info("starting", extra={"fields": {"version": product_version(), "python": platform.python_version()}})
-    warn_of_placeholders(desired.config)
     _append_only(sys.stdout.fileno(), sys.stderr.fileno())
     directory = StateDirectory(desired.config.runtime.state_dir)
     directory.acquire()
     ports.require_free(ports.listen_addresses(desired.config))
     require_own_socket(desired.config, None)
     require_writable_audit(desired.config, config_path)
+    log.info("starting", extra={"fields": {"version": product_version(), "python": platform.python_version()}})
+    warn_of_placeholders(desired.config)
     with asyncio.Runner(loop_factory=ControlLoop) as runner:
         runner.run(_serve(config_path, environment, desired, directory, started))
 
