@@ -113,6 +113,10 @@ class _Order:
         lacks -= outputs | safe
         if lacks:
             return False
+        lost = variables(expr, self._skip) - outputs - safe  # OPA forgets them where a closure had to wait
+        if lost:
+            unsafe.replace(expr, lost)
+            return False
         unsafe.remove(expr)
         safe |= outputs
         return True

@@ -176,6 +176,13 @@ def test_what_is_read_of_the_input_is_known() -> None:
     assert whole.reads is None
 
 
+def test_an_operand_beside_a_comprehension_needs_a_value() -> None:
+    """OPA compiles it, and ends in an internal error."""
+    Policy.compile([("p.rego", "package p\nx if {\n[y] = input\nt := y\nt in {z | z := y} }\n")])
+    with pytest.raises(RegoProblems, match="var t is unsafe"):
+        Policy.compile([("p.rego", "package p\nx if {\n[y] = input\nt in {z | z := y} }\n")])
+
+
 def test_a_call_cannot_take_what_it_gives_within_a_set() -> None:
     Policy.compile([("p.rego", "package p\np := x if intersection({{1}, {2}}, x)\n")])
     with pytest.raises(RegoProblems, match="var x is unsafe"):
