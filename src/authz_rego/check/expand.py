@@ -11,6 +11,7 @@ from dataclasses import replace
 from authz_rego.check.locals import LocalNames
 from authz_rego.check.names import is_call_of, is_equality
 from authz_rego.check.rebuild import Rebuild
+from authz_rego.check.term_order import sorted_items, sorted_pairs
 from authz_rego.check.walk import COMPREHENSIONS, contains
 from authz_rego.syntax.tree import (
     ArrayComprehension,
@@ -155,10 +156,10 @@ class _Expander:
             case Ref():
                 return self._ref(term)
             case ArrayTerm() | SetTerm():
-                support, items = self.terms(term.items)
+                support, items = self.terms(term.items if isinstance(term, ArrayTerm) else sorted_items(term))
                 return support, replace(term, items=items)
             case ObjectTerm():
-                support, flat = self.terms(each for pair in term.pairs for each in pair)
+                support, flat = self.terms(each for pair in sorted_pairs(term) for each in pair)
                 return support, replace(term, pairs=tuple(zip(flat[::2], flat[1::2], strict=True)))
             case ArrayComprehension() | SetComprehension():
                 support, value = self.term(term.term)
@@ -299,10 +300,12 @@ class _Dynamic:
         match term:
             case Ref():
                 new: Term = replace(term, path=tuple(self._deep(expr, each, done) for each in term.path))
-            case ArrayTerm() | SetTerm():
+            case ArrayTerm():
                 return replace(term, items=tuple(self._deep(expr, each, done) for each in term.items))
+            case SetTerm():  # in OPA's order, as the names are those by which loops go through it
+                return replace(term, items=tuple(self._deep(expr, each, done) for each in sorted_items(term)))
             case ObjectTerm():
-                pairs = tuple((self._deep(expr, k, done), self._deep(expr, v, done)) for k, v in term.pairs)
+                pairs = tuple((self._deep(expr, k, done), self._deep(expr, v, done)) for k, v in sorted_pairs(term))
                 return replace(term, pairs=pairs)
             case ArrayComprehension() | SetComprehension() | ObjectComprehension():
                 new = replace(term, body=self.body(term.body))

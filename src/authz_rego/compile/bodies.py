@@ -120,7 +120,7 @@ class BodyWriter:
 
     def _rest(self, body: Body, success: Callable[[BodyWriter], None]) -> None:
         """Too many loops for one function: the others stand in one of their own, which tells each way to hold."""
-        free = sorted(set(self.scope.bound) & {name for expr in body for name in variables(expr)})
+        free = self.free({name for expr in body for name in variables(expr)})
         names = [self.source.name("v") for _ in free]
         inner = self.inner(dict(zip(free, names, strict=True)), otherwise="return")
         inner.rule, self.rule = self.rule, None
@@ -139,6 +139,10 @@ class BodyWriter:
         self.scope.bound.update(zip(kept, new, strict=True))
         self.statement_number = -1
         success(self)
+
+    def free(self, names: set[str]) -> list[str]:
+        """Those of the variables that have a value here; a function of its own takes them as arguments."""
+        return sorted(set(self.scope.bound) & (names | set(map(terms.as_written, names))))
 
     def inner(self, bound: dict[str, str], *, otherwise: str, ordered: bool | None = None) -> BodyWriter:
         """The writer of a function of its own, for what stands inside of a statement."""
@@ -180,7 +184,7 @@ class BodyWriter:
 
     def _holds(self, body: Body, *, is_first: bool = True) -> str:
         """A call that says whether a body of its own holds."""
-        free = sorted(set(self.scope.bound) & {name for expr in body for name in variables(expr)})
+        free = self.free({name for expr in body for name in variables(expr)})
         names = [self.source.name("v") for _ in free]
         inner = self.inner(dict(zip(free, names, strict=True)), otherwise="return False")
         inner.held(body, is_first=is_first)
@@ -245,7 +249,7 @@ class BodyWriter:
         domain = self.source.name("v")
         self.lines.add(f"{domain} = {self.evaluated(every.domain)}")
         self.fail_if(f"type({domain}) not in COLLECTIONS", domain)
-        free = sorted(set(self.scope.bound) & {name for expr in every.body for name in variables(expr)})
+        free = self.free({name for expr in every.body for name in variables(expr)})
         names = [self.source.name("v") for _ in free]
         bound = dict(zip(free, names, strict=True))
         key, value = self.source.name("v"), self.source.name("v")

@@ -30,6 +30,8 @@ from authz_rego.values.number import Number
 from authz_rego.values.order import compare
 from authz_rego.values.value import UNDEFINED, Key, Value, equal, key_of
 
+SAME_KEYS = "two keys of one object are the same"
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -157,4 +159,4 @@ def object_of(*pairs: tuple[str | Key, Value]) -> Value:
 
 def same_keys() -> EvaluationError:
     """What OPA makes of it depends on the names of its own variables, and on who looks into the object when."""
-    return EvaluationError(CONFLICT, "two keys of one object are the same")
+    return EvaluationError(CONFLICT, SAME_KEYS)

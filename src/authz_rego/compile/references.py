@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from authz_rego.compile.forms import form_of
 from authz_rego.compile.plan import Document, Kind
+from authz_rego.compile.terms import as_written
 from authz_rego.syntax.text import scalar_text
 from authz_rego.syntax.tree import (
     ArrayTerm,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 def reference(writer: BodyWriter, ref: Ref) -> str:
     """The value of a reference; a variable in it that has none yet makes a loop."""
     if isinstance(ref.head, Var):
+        written = writer.scope.bound.get(as_written(ref.head.name))
+        if written and ref.path and not writer.is_ground(ref.path[0]):
+            return _as_written(writer, written, ref)
         if ref.head.name in writer.scope.bound:
             return _steps(writer, writer.scope.bound[ref.head.name], ref.path, (writer.scope.bound[ref.head.name],))
         if ref.head.name == "input":
@@ -35,6 +39,14 @@ def reference(writer: BodyWriter, ref: Ref) -> str:
     if isinstance(ref.head, Scalar):
         writer.never()  # nothing is inside of a number or a text
     raise AssertionError(f"not a reference to anything: {ref}")
+
+
+def _as_written(writer: BodyWriter, written: str, ref: Ref) -> str:
+    """A loop through a set or an object that the body itself writes down."""
+    key, member = writer.source.name("v"), writer.source.name("v")
+    writer.loop(f"for {key}, {member} in {written}:")
+    writer.match(ref.path[0], key)
+    return _steps(writer, member, ref.path[1:], (member,))
 
 
 def _input(writer: BodyWriter, ref: Ref) -> str:

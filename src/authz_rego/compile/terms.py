@@ -30,6 +30,11 @@ LONGEST_LITERAL = 2**63  # Python reads no literal of more than 4,300 digits
 _EMPTY = {ArrayComprehension: "[]", SetComprehension: "set()", ObjectComprehension: "{}"}
 
 
+def as_written(name: str) -> str:
+    """What a variable's set or object has as it is written, in OPA's order of terms: members, or pairs, one by one."""
+    return f"{name} as written"
+
+
 def evaluated(writer: BodyWriter, term: Term) -> str:  # noqa: PLR0911 - one line for each kind of term
     """The text of a value; references in it are looked up first."""
     match term:
@@ -72,7 +77,7 @@ def key(writer: BodyWriter, term: Term) -> str:
 
 def _comprehension(writer: BodyWriter, term: ArrayComprehension | SetComprehension | ObjectComprehension) -> str:
     """A call of a function that makes it."""
-    free = sorted(set(writer.scope.bound) & variables(term))
+    free = writer.free(variables(term))
     names = [writer.source.name("v") for _ in free]
     bound = dict(zip(free, names, strict=True))
     result = "frozenset(out)" if isinstance(term, SetComprehension) else "out"

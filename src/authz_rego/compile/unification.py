@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
-from authz_rego.compile.terms import LONGEST_LITERAL
+from authz_rego.check.term_order import sorted_pairs, term_order
+from authz_rego.compile.terms import LONGEST_LITERAL, as_written
 from authz_rego.syntax.tree import (
     ArrayTerm,
     ObjectTerm,
@@ -21,17 +22,41 @@ if TYPE_CHECKING:
 
 
 def unify(writer: BodyWriter, left: Term, right: Term) -> None:
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Var) and one.name not in writer.scope.bound and _is_computed(other, writer):
+            _bind_as_written(writer, one.name, other)
+            return
     if isinstance(left, Ref):
         value = writer.reference(left)
         if isinstance(right, Ref):
-            other = writer.reference(right)
-            writer.fail_if(f"not equal({value}, {other})", value, other)
+            same = writer.reference(right)
+            writer.fail_if(f"not equal({value}, {same})", value, same)
         else:
             match(writer, right, value)
     elif isinstance(right, Ref):
         match(writer, left, writer.reference(right))
     else:
         _unify_terms(writer, left, right)
+
+
+def _is_computed(term: Term, writer: BodyWriter) -> TypeGuard[SetTerm | ObjectTerm]:
+    """A set with computed members, or an object with computed keys: loops run through it as it is written."""
+    if not isinstance(term, SetTerm | ObjectTerm) or not writer.is_ground(term) or writer.generator.is_value(term):
+        return False
+    keys = term.items if isinstance(term, SetTerm) else tuple(key for key, _ in term.pairs)
+    return len(keys) > 1 and not all(map(writer.generator.is_value, keys))
+
+
+def _bind_as_written(writer: BodyWriter, name: str, term: SetTerm | ObjectTerm) -> None:
+    if isinstance(term, SetTerm):
+        members = [writer.named(writer.evaluated(each)) for each in sorted(term.items, key=term_order)]
+        pairs, whole = [*zip(members, members, strict=True)], "frozenset([key_of(key) for key, _ in {}])"
+    else:
+        pairs = [(writer.evaluated(key), writer.evaluated(value)) for key, value in sorted_pairs(term)]
+        whole = "object_of(*[(key_of(key), member) for key, member in {}])"
+    written = writer.named(f"({''.join(f'({key}, {member}), ' for key, member in pairs)})")
+    writer.scope.bound[as_written(name)] = written
+    writer.scope.bound[name] = writer.named(whole.format(written))
 
 
 def _unify_terms(writer: BodyWriter, left: Term, right: Term) -> None:
