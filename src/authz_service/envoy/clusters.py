@@ -1,6 +1,6 @@
 """How Envoy connects to what stands behind it: workers, the service, targets, the trace collector. Not when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from authz_service.config.model import Config, Endpoint
@@ -9,7 +9,7 @@ from authz_service.envoy.filters import DECISION_CLUSTER, EXCHANGE_CLUSTER, inje
 from authz_service.envoy.messages import Json, Message, extension, message, seconds
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.routes import exchanges
-from authz_service.envoy.upstreams import Upstream, all_upstreams
+from authz_service.envoy.upstreams import Upstream, all_upstreams, stat_names
 from authz_service.errors import RenderError
 
 TRACES_CLUSTER = "traces"
@@ -39,8 +39,9 @@ def clusters(config: Config, paths: StatePaths) -> list[Message]:
     found = [_workers(DECISION_CLUSTER, _breakers(config), config, paths)] if config.proxy.enabled else []
     if exchanges(config):
         found.append(_workers(EXCHANGE_CLUSTER, _at_most(_EXCHANGES), config, paths))
+    names = stat_names(config)
     found += [
-        _target(upstream, config, paths) if upstream.target else _neighbour(upstream, config)
+        _target(upstream, config, paths) if upstream.target else _neighbour(upstream, config, names)
         for upstream in all_upstreams(config)
     ]
     if config.tracing:
@@ -74,16 +75,18 @@ def _workers(name: str, breakers: Message, config: Config, paths: StatePaths) ->
     )
 
 
-def _neighbour(upstream: Upstream, config: Config) -> Message:
+def _neighbour(upstream: Upstream, config: Config, names: Mapping[str, str]) -> Message:
     """The service beside us, without TLS.
 
     Trailers stay off for HTTP/1.1: a request trailer `x-user-id` would be read as a header by many services.
     """
+    named: Message = {"alt_stat_name": names[upstream.cluster]} if upstream.cluster in names else {}
     return _reaching(
         upstream.endpoint,
         config,
         _at_most(config.http.limits.concurrent_requests or config.http.max_connections),
         name=upstream.cluster,
+        **named,
         connect_timeout=_NEIGHBOUR_CONNECT,
         typed_extension_protocol_options=_http(_protocol(upstream), idle=_NEIGHBOUR_IDLE),
     )

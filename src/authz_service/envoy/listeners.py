@@ -127,6 +127,7 @@ def _listener(name: str, address: Message, chains: Sequence[Message], extra: Mes
     return message(
         "config.listener.v3.Listener",
         name=name,
+        stat_prefix=name,  # else its statistics are named by its address
         address=address,
         enable_reuse_port=False,
         per_connection_buffer_limit_bytes=_BUFFER,

@@ -1,5 +1,6 @@
 """Where requests may go: the service itself, other plain upstreams, the egress targets. Not how to connect to them."""
 
+import re
 from dataclasses import dataclass
 
 from authz_service.config.model import Config, Endpoint, Target
@@ -43,6 +44,19 @@ def of_ingress(config: Config, endpoint: Endpoint | None) -> Upstream:
     if endpoint.scheme == "https":
         raise RenderError(f"{endpoint} is no egress target: nothing says which CA and certificate to use for it")
     return Upstream(APP if endpoint == config.proxy.upstream else str(endpoint), endpoint)
+
+
+def stat_names(config: Config) -> dict[str, str]:
+    """Of clusters named by an address: what its statistics are called: after the first route that leads to it."""
+    names: dict[str, str] = {}
+    for route in config.proxy.routes if config.proxy.enabled else ():
+        upstream = of_ingress(config, route.upstream)
+        if upstream.target is None and upstream.cluster not in {APP, *names}:
+            name = "route_" + (re.sub(r"[^A-Za-z0-9-]+", "_", route.path).strip("_") or "root")
+            while name in names.values():
+                name += "_2"
+            names[upstream.cluster] = name
+    return names
 
 
 def all_upstreams(config: Config) -> list[Upstream]:

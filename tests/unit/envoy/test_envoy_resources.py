@@ -120,6 +120,26 @@ def test_an_unknown_tls_upstream_cannot_be_rendered() -> None:
         render(a_config(proxy={"upstream": "https://somewhere.else"}), PATHS)
 
 
+def test_statistics_of_an_upstream_are_called_after_its_first_route() -> None:
+    """Its cluster is named by its address. No two are called the same; what has a name of its own keeps it."""
+    routes = [
+        {"path": "/a/b/**", "upstream": "http://10.0.0.1:80"},
+        {"path": "/c", "upstream": "http://10.0.0.1:80"},
+        {"path": "/a.b", "upstream": "http://10.0.0.2:80"},
+        {"path": "/**", "upstream": "http://10.0.0.3:80"},
+        {"path": "/own"},
+    ]
+    clusters = render(a_config(proxy={"upstream": "http://127.0.0.1:9000", "routes": routes}), PATHS).clusters
+
+    assert {str(one["name"]): one.get("alt_stat_name") for one in clusters} == {
+        "decision": None,
+        "app": None,
+        "http://10.0.0.1": "route_a_b",
+        "http://10.0.0.2": "route_a_b_2",
+        "http://10.0.0.3": "route_root",
+    }
+
+
 def test_a_trace_collector_over_tls_cannot_be_rendered() -> None:
     """There is no CA for it."""
     with pytest.raises(RenderError, match="collector"):
