@@ -158,6 +158,7 @@ def test_dns_answers_nothing_or_late(tmp_path: Path) -> None:
         sidecar.says("not known")
         names.mood = "failing"
         until(lambda: "cluster.target_a" in sidecar.sources("update_failing"), 90, sidecar.log_file.read_text)
+        until(lambda: sidecar.metric('authz_lookup_failures_total{cluster="target_a"}') > 0)
         names.mood = "slow"
         sidecar.heals()
         until(lambda: sidecar.sources("update_works_again") >= sidecar.sources("update_failing"))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpcore
@@ -15,6 +15,7 @@ from authz_service.envoy.messages import Json
 from authz_service.envoy.secrets import AgentSecret
 from authz_service.envoy.tls import AGENT_CLUSTER
 from authz_service.supervisor.agent_secrets import NO_AGENT, AgentSecrets, read_dump
+from authz_service.supervisor.envoy_counts import COUNTED, Counts, EnvoyCounts
 from authz_service.supervisor.envoy_updates import EnvoyUpdates
 
 
@@ -27,7 +28,7 @@ class EnvoyState:
     versions: dict[str, str]  # file below the state directory -> the version of it that Envoy accepted last
     failing: dict[str, int]  # source of updates -> how often it failed in a row (envoy_updates)
     agent: AgentSecrets = NO_AGENT
-    unauthorized: frozenset[str] = frozenset()  # targets that answered 401 since the last look
+    counts: Counts = field(default_factory=dict)
 
 
 GONE = EnvoyState(live=False, listeners=frozenset(), versions={}, failing={})
@@ -36,9 +37,8 @@ GONE = EnvoyState(live=False, listeners=frozenset(), versions={}, failing={})
 _GONE_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
 _TIMEOUTS = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}  # seconds
 _AGENT_LINE = f"cluster.{AGENT_CLUSTER}.upstream_cx_active"
-_UNAUTHORIZED = ".upstream_rq_401"
-_TARGETS_401 = r"^cluster\.target_[a-z0-9-]%2B\.upstream_rq_401$"
-_UPDATES = f"/stats?format=text&filter=(version_text|update_(rejected|failure|success))$|^{_AGENT_LINE}$|{_TARGETS_401}"
+_UPDATES = "(version_text|update_(rejected|failure|success))$"
+_STATS = f"/stats?format=text&filter={_UPDATES}|^{_AGENT_LINE}$|{COUNTED}".replace("+", "%2B")
 _SECRETS = "/config_dump?resource=dynamic_active_secrets"
 # Kind of resource -> what of the configuration dump shows it, and where in an entry of it the resource is.
 _RUNNING = {
@@ -55,7 +55,7 @@ class EnvoyAdmin:
 
     def __init__(self, path: Path) -> None:
         self._updates = EnvoyUpdates()
-        self._refusals: dict[str, int] = {}  # by target: answers with 401
+        self._counts = EnvoyCounts()
         self._pool = httpcore.AsyncConnectionPool(uds=str(path), max_connections=4)
 
     async def close(self) -> None:
@@ -66,21 +66,18 @@ class EnvoyAdmin:
         try:
             ready = await self._ask("GET", "/ready")
             listeners = await self._ask("GET", "/listeners?format=json")
-            stats = await self._ask("GET", _UPDATES)
+            stats = await self._ask("GET", _STATS)
             secrets = await self._ask("GET", _SECRETS) if wanted else None
         except _GONE_ERRORS:
             return GONE
         versions: dict[str, str] = {}
         counters: dict[str, int] = {}
         tries = {f"sds.{re.sub(':/{0,2}', '_', one.name)}.update_failure" for one in wanted}  # how often it was away
-        refusals: dict[str, int] = {}
         connected = False
         for line in stats.content.decode().splitlines():
             name, _, value = line.partition(": ")
             if name.endswith(".version_text"):
                 versions[_file_of(name)] = value.strip('"')
-            elif name.endswith(_UNAUTHORIZED):
-                refusals[name.removeprefix("cluster.target_").removesuffix(_UNAUTHORIZED)] = int(value)
             elif name == _AGENT_LINE:
                 connected = value != "0"
             elif name not in tries:
@@ -88,9 +85,8 @@ class EnvoyAdmin:
         statuses = json.loads(listeners.content).get("listener_statuses", [])
         names = frozenset(str(entry["name"]) for entry in statuses)
         agent = read_dump(secrets.content, wanted, connected=connected) if secrets is not None else NO_AGENT
-        return EnvoyState(
-            ready.status == 200, names, versions, self._updates.failing(counters), agent, self._grown(refusals)
-        )
+        failing = self._updates.failing(counters)
+        return EnvoyState(ready.status == 200, names, versions, failing, agent, self._counts.totals(counters))
 
     async def running(self) -> dict[str, dict[str, Json]]:
         """What Envoy runs: by kind, then by name, as it shows it. Nothing while it is not there."""
@@ -99,10 +95,6 @@ class EnvoyAdmin:
                     for kind, (what, where) in _RUNNING.items()}  # fmt: skip
         except _GONE_ERRORS:
             return {}
-
-    def _grown(self, refusals: dict[str, int]) -> frozenset[str]:
-        before, self._refusals = self._refusals, refusals
-        return frozenset(target for target, count in refusals.items() if count > before.get(target, 0))
 
     async def taken_over(self, file: str, version: str, patience: float) -> None:
         """Wait until Envoy shows `version` for `file`, at most `patience` seconds; readiness tells if it never does."""

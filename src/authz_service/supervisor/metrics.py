@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from authz_service.domain.refusals import Reason
+from authz_service.supervisor.envoy_counts import HANDSHAKES
 from authz_service.supervisor.messages import DURATION_BUCKETS_US, Figures
 
 _BOUNDS = [str(bound / 1_000_000) for bound in DURATION_BUCKETS_US] + ["+Inf"]
@@ -24,6 +25,7 @@ _BOUNDS = [str(bound / 1_000_000) for bound in DURATION_BUCKETS_US] + ["+Inf"]
 _NO_DECISIONS = {("allow" if reason is Reason.ALLOWED else "deny", reason.value): 0 for reason in Reason}
 _NONE_ENDED = dict.fromkeys((reason.value for reason in Reason if reason is not Reason.ALLOWED), 0)
 _NO_INTROSPECTIONS = dict.fromkeys(("active", "inactive", "failed"), 0)
+_NO_HANDSHAKES = dict.fromkeys(HANDSHAKES.values(), 0)
 _NO_COPIES = dict.fromkeys(("delivered", "lost"), 0)
 _NO_RELOADS = dict.fromkeys(product(("configuration", "certificates", "denylist", "bundle"), ("ok", "refused")), 0)
 
@@ -50,6 +52,8 @@ class Figure:
     ended: Counter[str] = field(default_factory=lambda: Counter(_NONE_ENDED))  # by reason
     introspections: Counter[str] = field(default_factory=lambda: Counter(_NO_INTROSPECTIONS))  # by result
     exchanges: Counter[tuple[str, str]] = field(default_factory=Counter)  # (target, result)
+    handshakes: Counter[str] = field(default_factory=lambda: Counter(_NO_HANDSHAKES))  # that failed, by why
+    lookups: Counter[str] = field(default_factory=Counter)  # that failed, by cluster
     copies: Counter[str] = field(default_factory=lambda: Counter(_NO_COPIES))
     reloads: Counter[tuple[str, str]] = field(default_factory=lambda: Counter(_NO_RELOADS))  # (what, result)
 
@@ -99,6 +103,8 @@ class Metrics(Collector):
         for name, text, label, values in (
             ("authz_requests_ended", "Requests in progress that were ended, by why.", "reason", figure.ended),
             ("authz_introspections", "Questions whether a token is active.", "result", figure.introspections),
+            ("authz_handshake_failures", "TLS handshakes at the ingress that failed.", "reason", figure.handshakes),
+            ("authz_lookup_failures", "Times that DNS did not answer a name.", "cluster", figure.lookups),
             ("authz_opa_decision_log_events", "Copies of audit records in OPA's format.", "result", figure.copies),
         ):
             yield _counters(name, text, (label,), [((value,), count) for value, count in values.items()])

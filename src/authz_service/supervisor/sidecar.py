@@ -17,6 +17,7 @@ import socket
 import stat
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from authz_service.supervisor.audit_destination import require_writable_audit
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
 from authz_service.supervisor.egress_socket import handed_over, require_own_socket
 from authz_service.supervisor.envoy_admin import GONE, EnvoyState
+from authz_service.supervisor.envoy_counts import HANDSHAKE, LOOKUP, TARGET_401, Counts
 from authz_service.supervisor.envoy_guard import EnvoyGuard
 from authz_service.supervisor.event_loop import ControlLoop
 from authz_service.supervisor.metrics import Figure
@@ -102,6 +104,7 @@ class Sidecar:
         self._children: list[Child] = []
         self._sockets: list[socket.socket] = []
         self._failing: set[str] = set()  # whose updates failed at the last look
+        self._counted: Counter[tuple[str, str]] = Counter()  # by Envoy, until then
         figure = Figure()
         self._serving = Serving(
             desired, directory, figure, self._look_now.set, lambda: self._reloads.soon("a bundle arrived")
@@ -221,8 +224,7 @@ class Sidecar:
             self._status.envoy, self._status.foreign = state, foreign
             self._put_right(state, foreign)
             self._tell_failing_updates()
-            for target in self._status.envoy.unauthorized:
-                await self._serving.outbound.doubt_token(target)
+            await self._follow_counts(state.counts)
             await self._look_at_policies()
             if os.getpid() == 1:
                 reap_strangers([child.process.pid for child in self._children if child.process is not None])
@@ -260,6 +262,21 @@ class Sidecar:
             log.warning("update_failing", extra={"fields": {"source": source, "problem": text}})
         for source in before - self._failing:
             log.info("update_works_again", extra={"fields": {"source": source}})
+
+    async def _follow_counts(self, counts: Counts) -> None:
+        """What Envoy counted since the last look. One line for all handshakes of a kind: a stranger who could write a
+        line with each connection would fill the disk.
+        """
+        figure = self._status.figure
+        for (kind, of), count in counts.items():
+            grown, self._counted[kind, of] = count - self._counted[kind, of], count
+            if kind == LOOKUP:
+                figure.lookups[of] += grown
+            elif grown and kind == HANDSHAKE:
+                figure.handshakes[of] += grown
+                log.warning("handshakes_failed", extra={"fields": {"reason": of, "count": grown}})
+            elif grown and kind == TARGET_401:
+                await self._serving.outbound.doubt_token(of)
 
     async def _look_at_policies(self) -> None:
         status, rules = self._status, self._serving.current.rules

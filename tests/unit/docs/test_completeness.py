@@ -112,6 +112,7 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     figure.introspections["active"] = 1
     figure.exchanges["data-service", "exchanged"] = 1
     figure.copies["delivered"] = 1
+    figure.lookups["target_data"] = 1
     figure.ended["token_expired"] = 1
     hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
     status = Status(

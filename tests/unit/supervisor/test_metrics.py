@@ -3,6 +3,7 @@
 import re
 
 from authz_service.domain.refusals import Reason
+from authz_service.supervisor.envoy_counts import HANDSHAKES
 from authz_service.supervisor.metrics import Figure, Gauge, Metrics
 
 
@@ -23,6 +24,8 @@ def test_all_label_values_begin_at_zero() -> None:
         assert found[f'authz_introspections_total{{result="{result}"}}'] == 0
     for what in ("configuration", "certificates", "denylist", "bundle"):
         assert {found[f'authz_reloads_total{{result="{result}",what="{what}"}}'] for result in ("ok", "refused")} == {0}
+    for why in HANDSHAKES.values():
+        assert found[f'authz_handshake_failures_total{{reason="{why}"}}'] == 0
     for result in ("delivered", "lost"):
         assert found[f'authz_opa_decision_log_events_total{{result="{result}"}}'] == 0
 
