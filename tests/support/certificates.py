@@ -93,6 +93,7 @@ class Authority:
         *,
         dns: tuple[str, ...] = (),
         addresses: tuple[str, ...] = (),
+        uris: tuple[str, ...] = (),
         usages: tuple[x509.ObjectIdentifier, ...] = (SERVER, CLIENT),
         life: Life | None = None,
         key: Key | None = None,
@@ -100,7 +101,8 @@ class Authority:
         private = key or ec.generate_private_key(ec.SECP256R1())
         serial = next(_serials)
         builder = _builder(_subject(common_name), self.subject, private, life or self.life, serial)
-        names = [*map(x509.DNSName, dns), *(x509.IPAddress(ipaddress.ip_address(one)) for one in addresses)]
+        names: list[x509.GeneralName] = [*map(x509.DNSName, dns), *map(x509.UniformResourceIdentifier, uris)]
+        names += [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         if usages:

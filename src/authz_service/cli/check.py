@@ -33,9 +33,11 @@ _T = TypeVar("_T")
 _KEYCLOAK_REALM = "/realms/"
 
 
-def check_all(config_path: Path, environment: Mapping[str, str], *, anywhere: bool = False) -> int:
+def check_all(
+    config_path: Path, environment: Mapping[str, str], *, anywhere: bool = False, online: bool = False
+) -> int:
     """Print a line per part; 0 when all of it can be used, else 1. With `anywhere` only what this host need not have
-    anything for.
+    anything for; with `online` what only the network knows, too.
     """
     console = Console(highlight=False, soft_wrap=True)
     report = _Report(console)
@@ -56,6 +58,11 @@ def check_all(config_path: Path, environment: Mapping[str, str], *, anywhere: bo
         if config.proxy.enabled and config.proxy.authz.enabled and of_folder:
             report.part("policies", lambda: _policies(config))
         report.part("envoy", lambda: _envoy(config, environment, console))
+        if online:
+            from authz_service.cli.online import try_all
+
+            for outcome in try_all(config):
+                report.part(outcome.name, outcome.require)
     console.print("[green]usable[/]" if not report.problems else f"[red]{report.problems} to mend[/]")
     return 1 if report.problems else 0
 
@@ -82,11 +89,12 @@ class _Report:
         except (AuthzServiceError, ValueError) as error:
             self._say(name, [str(error)])
             return None
-        self._console.print(f"[green]✓[/] {name}")
+        detail = f": {value}" if isinstance(value, str) else ""
+        self._console.print(f"[green]✓[/] {shown(name + detail)}")
         return value
 
     def _say(self, name: str, lines: list[str]) -> None:
-        self._console.print(f"[red]✗[/] {name}")
+        self._console.print(f"[red]✗[/] {shown(name)}")
         for line in lines:
             self._console.print(f"  {shown(line)}")
         self.problems += len(lines)

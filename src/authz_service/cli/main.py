@@ -51,11 +51,18 @@ def run(config_path: Path) -> None:
     is_flag=True,
     help="Not what only the sidecar's host has: variables, secrets, certificates, audit file.",
 )
-def check(config_path: Path, *, anywhere: bool) -> None:
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Also what only the network knows: keys, tokens, names, targets' certificates. Changes nothing anywhere.",
+)
+def check(config_path: Path, *, anywhere: bool, online: bool) -> None:
     """Check configuration, certificates and policies as `run` would. Exit code 1 when something must be mended."""
     from authz_service.cli.check import check_all
 
-    sys.exit(check_all(config_path, os.environ, anywhere=anywhere))
+    if anywhere and online:
+        raise click.UsageError("--online needs the secrets and certificates that --anywhere does without")
+    sys.exit(check_all(config_path, os.environ, anywhere=anywhere, online=online))
 
 
 @authz.command()

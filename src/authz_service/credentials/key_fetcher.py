@@ -57,6 +57,7 @@ class KeyState:
     failures: int  # in a row
 
 
+Get = Callable[[str, Mapping[str, str]], Awaitable[Response]]  # as HttpClient.get
 Parse = Callable[[str], tuple[Mapping[str, object], Sequence[str]]]
 
 
@@ -70,7 +71,7 @@ class KeySource:
     def __init__(
         self,
         settings: KeySettings,
-        get: Callable[[str, Mapping[str, str]], Awaitable[Response]],
+        get: Get,
         *,
         parse: Parse,
         publish: Callable[[IssuerKeys], None],
@@ -144,7 +145,7 @@ class KeySource:
         try:
             if self._clock.now() - self._fetched_at > self._settings.max_age:
                 self._withdraw("they could not be renewed for longer than jwks_max_age")
-            text = await self._fetch()
+            text = await fetch_key_set(self._settings, self._get)
             self._accept(text, self._clock.now())
         except (FetchError, ValueError, RecursionError) as error:
             self._failed(str(error) or type(error).__name__, asked_at, getattr(error, "retry_after", None))
@@ -162,30 +163,6 @@ class KeySource:
                 _log.info("keys_refreshed", extra={"fields": fields})
         self._cool_until = self._clock.steady() + COOL_DOWN
         return not self._failures
-
-    async def _fetch(self) -> str:
-        if self._settings.jwks_file is not None:
-            return _read(self._settings.jwks_file)
-        url = self._settings.jwks_url or await self._discover()
-        response = await self._get(url, _credential(self._settings.token_file))
-        if response.status != 200:
-            raise FetchError(f"{without_query(url)}: answers HTTP {response.status}", retry_after=response.retry_after)
-        return response.body.decode("utf-8")
-
-    async def _discover(self) -> str:
-        """OpenID Connect Discovery 1.0 §4: the document must be about this very issuer."""
-        url = self._settings.issuer.rstrip("/") + "/.well-known/openid-configuration"
-        response = await self._get(url, {})
-        if response.status != 200:
-            raise FetchError(f"{without_query(url)}: answers HTTP {response.status}", retry_after=response.retry_after)
-        document = json.loads(response.body)
-        if not isinstance(document, dict) or document.get("issuer") != self._settings.issuer:
-            found = document.get("issuer") if isinstance(document, dict) else None
-            raise FetchError(f"{without_query(url)}: is about {found!r:.200}, not about this issuer (RFC 8414 §3.3)")
-        jwks_url = document.get("jwks_uri")
-        if not isinstance(jwks_url, str) or not _is_safe(jwks_url):
-            raise FetchError(f"{without_query(url)}: names no jwks_uri that is as safe as the issuer's own address")
-        return jwks_url
 
     def _accept(self, text: str, fetched_at: float) -> None:
         """Take this key set and tell the others. Raises ValueError: one without keys takes those before it back."""
@@ -266,6 +243,33 @@ class KeySource:
         except OSError as error:
             fields = {"file": str(settings.saved_file), "error": str(error)}
             _log.warning("keys_not_saved", extra={"fields": fields})
+
+
+async def fetch_key_set(settings: KeySettings, get: Get) -> str:
+    """Whatever is there, not judged yet. Raises FetchError, or ValueError where it is no text or JSON."""
+    if settings.jwks_file is not None:
+        return _read(settings.jwks_file)
+    url = settings.jwks_url or await _discover(settings.issuer, get)
+    response = await get(url, _credential(settings.token_file))
+    if response.status != 200:
+        raise FetchError(f"{without_query(url)}: answers HTTP {response.status}", retry_after=response.retry_after)
+    return response.body.decode("utf-8")
+
+
+async def _discover(issuer: str, get: Get) -> str:
+    """OpenID Connect Discovery 1.0 §4: the document must be about this very issuer."""
+    url = issuer.rstrip("/") + "/.well-known/openid-configuration"
+    response = await get(url, {})
+    if response.status != 200:
+        raise FetchError(f"{without_query(url)}: answers HTTP {response.status}", retry_after=response.retry_after)
+    document = json.loads(response.body)
+    if not isinstance(document, dict) or document.get("issuer") != issuer:
+        found = document.get("issuer") if isinstance(document, dict) else None
+        raise FetchError(f"{without_query(url)}: is about {found!r:.200}, not about this issuer (RFC 8414 §3.3)")
+    jwks_url = document.get("jwks_uri")
+    if not isinstance(jwks_url, str) or not _is_safe(jwks_url):
+        raise FetchError(f"{without_query(url)}: names no jwks_uri that is as safe as the issuer's own address")
+    return jwks_url
 
 
 def _read(file: Path) -> str:

@@ -29,6 +29,7 @@ from redis.exceptions import LockError, RedisError
 from authz_service.clock import Clock
 from authz_service.credentials.oauth2 import Token, TokenRequest, cache_key
 from authz_service.domain.secret import Secret
+from authz_service.errors import FetchError
 from authz_service.tls_context import strict_context
 
 LEASE = 15.0  # seconds; longer than a request to the provider takes. A replica that dies holds the others up this long
@@ -141,6 +142,17 @@ class SharedTokens:
             _log.warning("token_store_unavailable", extra={"fields": {"error": type(error).__name__}})
         self.problem = type(error).__name__
         self._alone_until = self._clock.steady() + _LEAVE_ALONE
+
+
+async def reach(settings: StoreSettings) -> None:
+    """As whoever the URL says. Raises FetchError with the error's kind only, for the reason of `_failed`."""
+    redis = Redis.from_pool(connection_pool(settings))
+    try:
+        await redis.ping()
+    except (RedisError, OSError, TimeoutError) as error:
+        raise FetchError(f"Redis: {type(error).__name__}") from None
+    finally:
+        await redis.aclose()
 
 
 def connection_pool(settings: StoreSettings) -> ConnectionPool:

@@ -21,10 +21,10 @@ from authz_service.egress.token_keeper import TokenState
 from authz_service.egress.token_keepers import Subscription, TokenKeepers
 from authz_service.http_client import HttpClient
 from authz_service.identity.key_set import read_key_set
-from authz_service.supervisor.provider_requests import endpoints, exchange_requests, token_request
+from authz_service.supervisor.provider_requests import endpoints, exchange_requests, key_settings, token_request
 
 if TYPE_CHECKING:  # Redis' client is imported by those who share
-    from authz_service.credentials.shared_tokens import SharedTokens
+    from authz_service.credentials.shared_tokens import SharedTokens, StoreSettings
 
 # Whom a connection trusts, what it shows, whether it exchanges users' tokens (those may be many, and shall be in
 # nobody's way), and how long an answer may take.
@@ -173,15 +173,7 @@ class Outbound:
             return set()
         return {
             (
-                KeySettings(
-                    issuer=issuer.issuer,
-                    jwks_url=issuer.jwks_url,
-                    refresh_interval=issuer.jwks_refresh_interval,
-                    max_age=issuer.jwks_max_age,
-                    saved_file=self._saved_keys / f"{index}.json" if issuer.jwks_file is None else None,
-                    jwks_file=issuer.jwks_file,
-                    token_file=issuer.jwks_token_file,
-                ),
+                key_settings(issuer, self._saved_keys / f"{index}.json" if issuer.jwks_file is None else None),
                 issuer.ca_file,
             )
             for index, issuer in enumerate(config.issuers)
@@ -221,12 +213,9 @@ class Outbound:
             return
         self._store, before, self._shared = wanted, self._shared, None
         if wanted is not None and wanted.type == "redis":
-            from authz_service.credentials.shared_tokens import SharedTokens, StoreSettings
+            from authz_service.credentials.shared_tokens import SharedTokens
 
-            assert wanted.url is not None  # the loader requires both, and has read encryption_key_file
-            assert wanted.encryption_key is not None
-            settings = StoreSettings(wanted.url, wanted.encryption_key, wanted.ca_file)
-            self._shared = SharedTokens(settings, self._ask_for_token, self._clock)
+            self._shared = SharedTokens(store_settings(wanted), self._ask_for_token, self._clock)
         if before is not None:
             await before.close()
 
@@ -258,3 +247,12 @@ class Outbound:
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.aclose()
+
+
+def store_settings(store: TokenStore) -> StoreSettings:
+    """Of a store in Redis."""
+    from authz_service.credentials.shared_tokens import StoreSettings
+
+    assert store.url is not None  # the loader requires both, and has read encryption_key_file
+    assert store.encryption_key is not None
+    return StoreSettings(store.url, store.encryption_key, store.ca_file)

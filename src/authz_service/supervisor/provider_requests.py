@@ -7,9 +7,10 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from authz_service.config.model import Config, Target
+from authz_service.config.model import Config, JwtIssuer, Target
 from authz_service.credentials.client_assertion import load_assertion, load_assertion_key
 from authz_service.credentials.introspection import IntrospectionEndpoint
+from authz_service.credentials.key_fetcher import KeySettings
 from authz_service.credentials.oauth2 import TokenRequest
 from authz_service.domain.secret import Secret
 from authz_service.errors import CertificateProblems, Problem
@@ -58,6 +59,18 @@ def _require_keys(file: Path) -> None:
     if not found.usable:
         said = "; ".join(["has no usable key", *found.left_out])
         raise CertificateProblems([Problem("jwks_file", said, _KEY_FILE, str(file))])
+
+
+def key_settings(issuer: JwtIssuer, saved_file: Path | None) -> KeySettings:
+    return KeySettings(
+        issuer=issuer.issuer,
+        jwks_url=issuer.jwks_url,
+        refresh_interval=issuer.jwks_refresh_interval,
+        max_age=issuer.jwks_max_age,
+        saved_file=saved_file,
+        jwks_file=issuer.jwks_file,
+        token_file=issuer.jwks_token_file,
+    )
 
 
 def token_request(target: Target) -> TokenRequest:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import PASSWORD, RedisServer
 
 from authz_service.clock import SystemClock
 from authz_service.credentials.oauth2 import Token, TokenRequest
-from authz_service.credentials.shared_tokens import SharedTokens, StoreSettings
+from authz_service.credentials.shared_tokens import SharedTokens, StoreSettings, reach
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
 
@@ -213,3 +213,15 @@ def test_what_somebody_else_wrote_there_is_not_used(redis: RedisServer) -> None:
             assert (await one.fetch(REQUEST)).value.reveal() == "token-2"
 
     run(work())
+
+
+def test_check_online_says_whether_redis_takes_us(redis: RedisServer) -> None:
+    """With the password, and not with another one, which is not shown."""
+
+    async def ask(url: str) -> None:
+        await reach(StoreSettings(Secret(url), Secret(KEY)))
+
+    run(ask(redis.url))
+    with pytest.raises(FetchError, match="AuthenticationError") as error:
+        run(ask(redis.url.replace(PASSWORD, "another-password")))
+    assert "another-password" not in str(error.value)
