@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import httpcore
 
 from authz_service.errors import CertificateProblems, FetchError
+from authz_service.logs import about
 from authz_service.tls_context import strict_context
 
 LARGEST_BODY = 1 << 20
@@ -150,7 +151,7 @@ class HttpClient:
         try:
             self._tls = strict_context(self._ca_file, self._client_pair)
         except CertificateProblems as problems:
-            _log.warning("ca_file_ignored", extra={"fields": {"file": str(self._ca_file), "error": str(problems)}})
+            _log.warning("ca_file_ignored", extra=about(file=str(self._ca_file), error=str(problems)))
             return
         self._retired.extend(self._pools.values())
         self._pools.clear()

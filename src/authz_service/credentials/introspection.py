@@ -12,6 +12,7 @@ from authz_service.credentials.single_flight import SingleFlight
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
 from authz_service.http_client import Response
+from authz_service.logs import about
 
 TIMEOUT = 1.0  # seconds; the worker that asks has given up by then, but its next question finds the answer
 MAX_IN_FLIGHT = 64  # questions to one issuer; each is about another token
@@ -69,7 +70,7 @@ class Introspector:
     def _failed(self, error: str) -> None:
         self.results["failed"] += 1
         if error != self.last_error:  # not once per request
-            _log.warning("introspection_failed", extra={"fields": {"issuer": self.endpoint.issuer, "error": error}})
+            _log.warning("introspection_failed", extra=about(issuer=self.endpoint.issuer, error=error))
         self.last_error = error
 
 

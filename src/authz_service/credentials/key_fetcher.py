@@ -15,6 +15,7 @@ from authz_service.credentials import saved_keys
 from authz_service.domain.rules import IssuerKeys
 from authz_service.errors import FetchError
 from authz_service.http_client import Response, without_query
+from authz_service.logs import about
 
 COOL_DOWN = 5.0  # strangers choose the `kid`: they cannot make us fetch more often than this
 ABSENT_FOR = 30.0  # a `kid` that a fresh key set did not have is not looked for again for so long
@@ -150,7 +151,7 @@ class KeySource:
         except (FetchError, ValueError, RecursionError) as error:
             self._failed(str(error) or type(error).__name__, asked_at, getattr(error, "retry_after", None))
         except Exception as error:  # noqa: BLE001 - whatever it is, we must live to try again
-            _log.error("keys_refresh_broken", exc_info=error, extra={"fields": {"issuer": self._settings.issuer}})
+            _log.error("keys_refresh_broken", exc_info=error, extra=about(issuer=self._settings.issuer))
             self._failed(f"internal error: {type(error).__name__}", asked_at)
         else:
             self._failures, self._last_error, self._stale = 0, "", False
@@ -159,8 +160,7 @@ class KeySource:
             self._next = self._clock.steady() + jittered(self._clock, interval)
             self._save()
             if failing or before != self._jwks or not of_file:  # a file is looked at often
-                fields = {"issuer": self._settings.issuer, "count": len(self._kids)}
-                _log.info("keys_refreshed", extra={"fields": fields})
+                _log.info("keys_refreshed", extra=about(issuer=self._settings.issuer, count=len(self._kids)))
         self._cool_until = self._clock.steady() + COOL_DOWN
         return not self._failures
 
@@ -175,8 +175,7 @@ class KeySource:
         if jwks != self._jwks:
             self._publish(IssuerKeys(self._settings.issuer, jwks))
             if left_out:
-                fields = {"issuer": self._settings.issuer, "keys": list(left_out)}
-                _log.warning("keys_left_out", extra={"fields": fields})
+                _log.warning("keys_left_out", extra=about(issuer=self._settings.issuer, keys=list(left_out)))
         self._jwks, self._kids, self._fetched_at = jwks, frozenset(usable), fetched_at
 
     def _withdraw(self, why: str) -> None:
@@ -185,7 +184,7 @@ class KeySource:
             return
         self._publish(IssuerKeys(self._settings.issuer, ""))
         self._jwks, self._kids = "", frozenset()
-        _log.error("keys_withdrawn", extra={"fields": {"issuer": self._settings.issuer, "error": why}})
+        _log.error("keys_withdrawn", extra=about(issuer=self._settings.issuer, error=why))
         if self._settings.saved_file is not None:
             self._settings.saved_file.unlink(missing_ok=True)
 
@@ -204,13 +203,10 @@ class KeySource:
             spent=now - asked_at,
         )
         self._next = now + pause
-        fields = {
-            "issuer": self._settings.issuer,
-            "error": error,
-            "retry_in": round(pause, 1),
-            "keys_kept": len(self._kids),
-        }
-        _log.warning("keys_refresh_failed", extra={"fields": fields})
+        _log.warning(
+            "keys_refresh_failed",
+            extra=about(issuer=self._settings.issuer, error=error, retry_in=round(pause, 1), keys_kept=len(self._kids)),
+        )
 
     def _remember_absent(self, kid: str) -> None:
         self._absent.pop(kid, None)
@@ -228,8 +224,7 @@ class KeySource:
             )
             self._accept(saved.jwks, saved.fetched_at)
         except (OSError, ValueError, RecursionError) as error:
-            fields = {"file": str(settings.saved_file), "error": str(error)}
-            _log.warning("saved_keys_ignored", extra={"fields": fields})
+            _log.warning("saved_keys_ignored", extra=about(file=str(settings.saved_file), error=str(error)))
         else:
             self._stale = True
 
@@ -241,8 +236,7 @@ class KeySource:
         try:
             saved_keys.save(settings.saved_file, keys)
         except OSError as error:
-            fields = {"file": str(settings.saved_file), "error": str(error)}
-            _log.warning("keys_not_saved", extra={"fields": fields})
+            _log.warning("keys_not_saved", extra=about(file=str(settings.saved_file), error=str(error)))
 
 
 async def fetch_key_set(settings: KeySettings, get: Get) -> str:

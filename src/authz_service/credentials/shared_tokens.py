@@ -30,6 +30,7 @@ from authz_service.clock import Clock
 from authz_service.credentials.oauth2 import Token, TokenRequest, cache_key
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
+from authz_service.logs import about
 from authz_service.tls_context import strict_context
 
 LEASE = 15.0  # seconds; longer than a request to the provider takes. A replica that dies holds the others up this long
@@ -139,7 +140,7 @@ class SharedTokens:
     def _failed(self, error: Exception) -> None:
         """The error's kind only: a text of Redis' might repeat what it was sent."""
         if not self.problem:
-            _log.warning("token_store_unavailable", extra={"fields": {"error": type(error).__name__}})
+            _log.warning("token_store_unavailable", extra=about(error=type(error).__name__))
         self.problem = type(error).__name__
         self._alone_until = self._clock.steady() + _LEAVE_ALONE
 

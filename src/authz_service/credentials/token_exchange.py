@@ -22,6 +22,7 @@ from authz_service.credentials.oauth2 import (
 from authz_service.credentials.single_flight import SingleFlight
 from authz_service.domain.refusals import EXCHANGE_REFUSALS
 from authz_service.errors import FetchError
+from authz_service.logs import about
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a kind of token
@@ -72,7 +73,7 @@ class Exchanger:
     def _failed(self, error: str) -> None:
         self.results[self.target, "failed"] += 1
         if error != self.last_error:  # not once per request
-            _log.warning("token_exchange_failed", extra={"fields": {"target": self.target, "error": error}})
+            _log.warning("token_exchange_failed", extra=about(target=self.target, error=error))
         self.last_error = error
 
 

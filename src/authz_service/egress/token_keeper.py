@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Unpack
 
 from authz_service.clock import Clock, jittered, retry_delay, sleep_until
 from authz_service.credentials.oauth2 import Token, TokenRequest
 from authz_service.errors import AuthzServiceError, FetchError
+from authz_service.logs import Extra, Fields, about
 
 SHORTEST_PAUSE = 1.0  # between a success and the next attempt, however short the token lives
 FIRST_RETRY = 0.5
@@ -94,7 +95,7 @@ class TokenKeeper:
         forgotten = now - self._doubted > DOUBT_FORGOTTEN
         self._next_doubt = FIRST_DOUBT if forgotten else min(2 * self._next_doubt, LONGEST_DOUBT)
         self._doubted = now
-        _log.warning("token_refused_by_target", extra={"fields": self._fields()})
+        _log.warning("token_refused_by_target", extra=self._about())
         await self.ask_anew()
 
     async def ask_anew(self) -> None:
@@ -139,7 +140,7 @@ class TokenKeeper:
         except AuthzServiceError as error:  # the provider, or our own CA file for it
             self._failed(str(error), asked_at, error if isinstance(error, FetchError) else None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper must live to try again
-            _log.error("token_refresh_broken", exc_info=error, extra={"fields": self._fields()})
+            _log.error("token_refresh_broken", exc_info=error, extra=self._about())
             self._failed(f"internal error: {type(error).__name__}", asked_at)
         else:
             if asked_at + token.lifetime > self._clock.steady():
@@ -155,8 +156,7 @@ class TokenKeeper:
         if self._expiring:
             self._expiring.cancel()
         self._expiring = asyncio.create_task(self._withdraw_when_expired())
-        fields = self._fields() | {"lifetime": token.lifetime, "granted": token.scopes}
-        _log.info("token_refreshed", extra={"fields": fields})
+        _log.info("token_refreshed", extra=self._about(lifetime=token.lifetime, granted=token.scopes))
         self._publish()
 
     def _failed(self, error: str, asked_at: float, answer: FetchError | None = None) -> None:
@@ -180,13 +180,13 @@ class TokenKeeper:
         if not urgent:
             pause = min(pause, left - LAST_CALL)
         self._next = now + pause
-        fields = self._fields() | {"error": error, "retry_in": round(pause, 1), "token_valid_for": round(left, 1)}
-        _log.warning("token_refresh_failed", extra={"fields": fields})
+        told = self._about(error=error, retry_in=round(pause, 1), token_valid_for=round(left, 1))
+        _log.warning("token_refresh_failed", extra=told)
 
     async def _withdraw_when_expired(self) -> None:
         await sleep_until(self._clock, lambda: self._expires)
         self._token = None
-        _log.error("token_expired", extra={"fields": self._fields() | {"error": self._last_error}})
+        _log.error("token_expired", extra=self._about(error=self._last_error))
         self._publish()
 
     def _publish(self) -> None:
@@ -207,18 +207,15 @@ class TokenKeeper:
             if target in self._delivered and self._delivered[target] == value:
                 continue
             self._delivered.pop(target, None)
-            if hand_over(publish, value, self._fields() | {"target": target}):
+            if hand_over(publish, value, self._about(target=target)):
                 self._delivered[target] = value
         return self._delivered.keys() == self._subscribers.keys()
 
-    def _fields(self) -> dict[str, object]:
+    def _about(self, **more: Unpack[Fields]) -> Extra:
         request = self._request
-        return {
-            "targets": sorted(self._subscribers),
-            "token_url": request.shown_url,
-            "client_id": request.client_id,
-            "scopes": request.scopes,
-        }
+        more["targets"], more["scopes"] = sorted(self._subscribers), request.scopes
+        more["token_url"], more["client_id"] = request.shown_url, request.client_id
+        return about(**more)
 
 
 async def stop_tasks(*tasks: asyncio.Task[None] | None) -> None:
@@ -228,10 +225,10 @@ async def stop_tasks(*tasks: asyncio.Task[None] | None) -> None:
     await asyncio.gather(*running, return_exceptions=True)
 
 
-def hand_over(publish: Publish, value: str | None, fields: dict[str, object]) -> bool:
+def hand_over(publish: Publish, value: str | None, told: Extra) -> bool:
     try:
         publish(value)
     except Exception as error:  # noqa: BLE001 - one target's trouble must not cost the others their token
-        _log.error("token_not_published", exc_info=error, extra={"fields": fields})
+        _log.error("token_not_published", exc_info=error, extra=told)
         return False
     return True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from authz_service.clock import Clock
 from authz_service.credentials.oauth2 import CacheKey, TokenRequest, cache_key
 from authz_service.egress.token_keeper import Fetch, Publish, TokenKeeper, TokenState, hand_over
+from authz_service.logs import about
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,6 @@ class TokenKeepers:
             {t: publish for each in wanted.values() for t, publish in each.items()},
         )
         for target in before.keys() - self._publishers.keys():
-            hand_over(before[target], None, {"target": target})
+            hand_over(before[target], None, about(target=target))
         for keeper in unwanted:
             await keeper.stop()

@@ -21,6 +21,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from authz_service.config.model import Admin
+from authz_service.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class _Handler(WSGIRequestHandler):
     timeout = 5  # seconds for a slow client
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's
-        log.debug("admin_request", extra={"fields": {"line": format % args}})
+        log.debug("admin_request", extra=about(line=format % args))
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -156,5 +157,5 @@ class AdminServer:
         except Exception:
             if self._stopping:  # whom the page asks is gone
                 return json_page({"error": "stopping"}, HTTPStatus.SERVICE_UNAVAILABLE)
-            log.exception("admin_page_failed", extra={"fields": {"path": path}})
+            log.exception("admin_page_failed", extra=about(path=path))
             return json_page({"error": "internal error, see the log"}, HTTPStatus.INTERNAL_SERVER_ERROR)

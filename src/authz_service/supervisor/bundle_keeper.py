@@ -29,6 +29,7 @@ from authz_service.config.model import Config, PolicyBundle
 from authz_service.errors import AuthzServiceError, BundleRefused, FetchError
 from authz_service.http_client import HttpClient
 from authz_service.identity.signatures import Key, PublicKey, algorithms_for, is_signed_by
+from authz_service.logs import about
 from authz_service.policy.bundle import MAX_BYTES, Bundle, read_bundle
 from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
@@ -121,7 +122,7 @@ class BundleKeeper:
         if not (folder.is_symlink() and folder.readlink().name == digest):
             await asyncio.to_thread(_take, answer.body, config, wanted, folder, digest)
             self.reloads["bundle", "ok"] += 1
-            log.info("bundle_taken", extra={"fields": {"url": wanted.url.partition("?")[0], "digest": digest}})
+            log.info("bundle_taken", extra=about(url=wanted.url.partition("?")[0], digest=digest))
             self.on_bundle()
         self._etags[folder] = answer.etag if answer.etag.isascii() else ""  # what could not be sent back
 
@@ -131,7 +132,7 @@ class BundleKeeper:
         if self.problem != text:
             if not isinstance(error, FetchError):
                 self.reloads["bundle", "refused"] += 1
-            log.warning("bundle_not_taken", extra={"fields": {"error": text}})
+            log.warning("bundle_not_taken", extra=about(error=text))
         self.problem = text
 
 

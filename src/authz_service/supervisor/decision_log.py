@@ -19,6 +19,7 @@ from authz_service.audit.opa_event import opa_event
 from authz_service.clock import Clock, retry_delay
 from authz_service.config.model import Config, OpaDecisionLog
 from authz_service.errors import AuthzServiceError
+from authz_service.logs import about
 from authz_service.supervisor.decision_log_destinations import Chunk, Destination, EventsRefused, destination_of
 from authz_service.supervisor.messages import Copies, Copy
 
@@ -145,7 +146,7 @@ class DecisionLog:
     def _failed(self, error: Exception) -> None:
         text = str(error)
         if self.problem != text:
-            log.warning("opa_decision_log_not_delivered", extra={"fields": {"error": text}})
+            log.warning("opa_decision_log_not_delivered", extra=about(error=text))
         self.problem = text
 
     def _lose(self, count: int, why: str) -> None:
@@ -154,7 +155,7 @@ class DecisionLog:
             return
         self.counts["lost"] += count
         if not self._losing:
-            log.warning("opa_decision_log_lost", extra={"fields": {"events": count, "error": why}})
+            log.warning("opa_decision_log_lost", extra=about(events=count, error=why))
         self._losing = True
 
 

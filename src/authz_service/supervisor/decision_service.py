@@ -26,6 +26,7 @@ from authz_service.identity.certificates import Peers
 from authz_service.identity.token_places import TokenPlaces
 from authz_service.ingress.gate import Gate
 from authz_service.ingress.owned_headers import without
+from authz_service.logs import about
 from authz_service.policy.opa_server import OpaServer
 from authz_service.request_form import METHODS
 from authz_service.supervisor.decision_copies import DecisionCopies
@@ -194,7 +195,7 @@ class DecisionService:
         except KeysUnavailable as broken:
             self._end(request, Reason.KEYS_UNAVAILABLE, str(broken))
         except Exception as error:
-            log.exception("decision_failed", extra={"fields": {"correlation_id": request.correlation_id}})
+            log.exception("decision_failed", extra=about(correlation_id=request.correlation_id))
             self._end(request, Reason.DECISION_FAILED, type(error).__name__)
         else:
             return False
@@ -252,7 +253,7 @@ class DecisionService:
         except MemoryError:
             os.abort()  # what is left of us is not to be relied on; the question is known to our successor
         except Exception as error:
-            log.exception("decision_failed", extra={"fields": {"decision_id": decision_id}})
+            log.exception("decision_failed", extra=about(decision_id=decision_id))
             return _broken(Reason.DECISION_FAILED, type(error).__name__)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
@@ -288,7 +289,7 @@ class DecisionService:
             self._tally.add_audit_failure(str(error))
             return False
         except Exception as error:
-            log.exception("audit_record_failed", extra={"fields": {"decision_id": decision_id}})
+            log.exception("audit_record_failed", extra=about(decision_id=decision_id))
             self._tally.add_audit_failure(repr(error))
             self._audit.lose(repr(error), passes=passes)
             return False

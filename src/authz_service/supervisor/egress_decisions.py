@@ -12,6 +12,7 @@ from authz_service.domain.rules import ExchangeRules, GateRules
 from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.ext_authz import wire
 from authz_service.headers import is_correlation_id
+from authz_service.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class EgressDecisions:
                 raise
             return "", _NO_ANSWER
         except Exception as error:
-            log.exception("egress_decision_failed", extra={"fields": {"target": exchange.target}})
+            log.exception("egress_decision_failed", extra=about(target=exchange.target))
             return "", Rejected(Reason.DECISION_FAILED, type(error).__name__)
 
 

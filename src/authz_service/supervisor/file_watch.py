@@ -11,6 +11,7 @@ from pathlib import Path
 import watchfiles
 
 from authz_service.config.model import Config
+from authz_service.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ async def changes(folders: set[Path], ignored: set[Path], stop: asyncio.Event) -
         ):  # fmt: skip
             yield
     except (OSError, RuntimeError) as error:  # watchfiles' own is a RuntimeError
-        log.error("files_not_watched", extra={"fields": {"error": str(error)}})  # noqa: TRY400 - the text says it all
+        log.error("files_not_watched", extra=about(error=str(error)))  # noqa: TRY400 - the text says it all
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), LONGEST_SILENCE)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 
 from authz_service import logs
+from authz_service.logs import about
 from authz_service.supervisor.flight_recorder import Ending, FlightRecorder
 from authz_service.supervisor.hang_watch import LOOK, HangWatch, Look, seconds_of, state_of
 from authz_service.supervisor.parent_death import die_with_parent
@@ -69,7 +70,7 @@ class _Nursery:
             self._reap()
             hung = self._hang_watch.find(self._slots)
             if hung is not None and not self._stopping:
-                log.error("worker_hung", extra={"fields": {"slot": self._slots[hung], "pid": hung}})
+                log.error("worker_hung", extra=about(slot=self._slots[hung], pid=hung))
                 os.kill(hung, signal.SIGKILL)
 
     def _reap(self) -> None:
@@ -120,7 +121,7 @@ class _Nursery:
         except (ConnectionError, FileNotFoundError):
             code = 0  # the control plane is gone
         except BaseException:
-            log.exception("worker_failed", extra={"fields": {"slot": slot}})
+            log.exception("worker_failed", extra=about(slot=slot))
         finally:
             sys.stderr.flush()
             os._exit(code)
@@ -144,11 +145,10 @@ def _ending(status: int) -> Ending:
 
 
 def _report(slot: int, pid: int, status: int, ending: Ending) -> None:
-    fields = {"slot": slot, "pid": pid, "exit": os.waitstatus_to_exitcode(status)}
     if ending is Ending.TIMED_OUT:
-        log.error("policy_timeout", extra={"fields": fields})
+        log.error("policy_timeout", extra=about(slot=slot, pid=pid, exit=os.waitstatus_to_exitcode(status)))
     else:
-        log.error("worker_died", extra={"fields": fields})
+        log.error("worker_died", extra=about(slot=slot, pid=pid, exit=os.waitstatus_to_exitcode(status)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from authz_service.logs import about
 from authz_service.supervisor.parent_death import bound_to_us
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Child:
             code = await self.process.wait()
             if self._ending:
                 return
-            log.error("child_died", extra={"fields": {"child": self.name, "pid": self.process.pid, "exit": code}})
+            log.error("child_died", extra=about(child=self.name, pid=self.process.pid, exit=code))
             self.on_exit()
             pause = 0.0 if time.monotonic() - born > _SHORT_LIFE else min(max(0.2, pause * 2), _LONGEST_PAUSE)
             await asyncio.sleep(pause)

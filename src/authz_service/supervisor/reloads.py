@@ -11,6 +11,7 @@ from authz_service.config.model import Config
 from authz_service.config.placeholders import placeholders_left
 from authz_service.config.restart import restart_needed
 from authz_service.errors import ConfigProblems, Problem
+from authz_service.logs import about
 from authz_service.supervisor.audit_destination import require_writable_audit
 from authz_service.supervisor.desired import Desired, read_desired, require_usable
 from authz_service.supervisor.egress_socket import require_own_socket
@@ -71,7 +72,7 @@ class Reloads:
                 if desired is not None:
                     await self._replace(desired, cause)
                 elif cause == SIGHUP:
-                    log.info("nothing_changed", extra={"fields": {"revision": self._serving.current.revision}})
+                    log.info("nothing_changed", extra=about(revision=self._serving.current.revision))
                 self._status.reload_problem = ""
             except Exception as error:  # noqa: BLE001 - whatever it is, the next change must still be followed
                 self._refuse(cause, error)
@@ -107,7 +108,7 @@ class Reloads:
         await self._serving.replace(desired)
         self._status.desired = desired
         self._status.figure.reloads["configuration", "ok"] += 1
-        log.info("reloaded", extra={"fields": {"cause": cause, "revision": desired.revision, "before": before}})
+        log.info("reloaded", extra=about(cause=cause, revision=desired.revision, before=before))
         warn_of_placeholders(desired.config)
 
     def _refuse(self, cause: str, error: Exception) -> None:
@@ -115,8 +116,7 @@ class Reloads:
         if self._status.reload_problem != text:
             self._status.figure.reloads["configuration", "refused"] += 1
             kept = self._serving.current.revision
-            fields = {"cause": cause, "problems": text.splitlines(), "revision_kept": kept}
-            log.error("reload_refused", extra={"fields": fields})
+            log.error("reload_refused", extra=about(cause=cause, problems=text.splitlines(), revision_kept=kept))
         self._status.reload_problem = text
 
     async def _follow(self) -> None:
@@ -124,9 +124,9 @@ class Reloads:
         self._status.desired = self._serving.current
         if changed:
             self._status.figure.reloads["certificates", "ok"] += 1
-            log.info("certificates_reloaded", extra={"fields": {"names": changed}})
+            log.info("certificates_reloaded", extra=about(names=changed))
 
 
 def warn_of_placeholders(config: Config) -> None:
     for warning in placeholders_left(config):
-        log.warning("placeholder_in_secret", extra={"fields": {"warning": warning}})
+        log.warning("placeholder_in_secret", extra=about(warning=warning))

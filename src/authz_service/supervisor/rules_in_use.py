@@ -15,6 +15,7 @@ from authz_service.identity.certificates import Peers
 from authz_service.identity.introspections import Introspections
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
+from authz_service.logs import about
 from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.opa_server import OpaServer
@@ -143,4 +144,4 @@ def _give(tokens: TokenVerifier | None, keys: IssuerKeys) -> None:
         if tokens is not None:
             tokens.set_keys(keys)
     except ValueError as error:
-        log.error("keys_unusable", extra={"fields": {"issuer": keys.issuer, "error": str(error)}})  # noqa: TRY400 - expected, no traceback
+        log.error("keys_unusable", extra=about(issuer=keys.issuer, error=str(error)))  # noqa: TRY400 - expected, no traceback

@@ -29,6 +29,7 @@ from authz_service.credentials.revocation_lists import ExpiredPolicy, Revocation
 from authz_service.domain.rules import GateRules
 from authz_service.envoy import secrets
 from authz_service.errors import CertificateProblems
+from authz_service.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class ServedCertificates:
         for one in before.authorities:
             if _who(one) in trusted - present:
                 fix = "its issuer is in the bundle; revoke it, to end its clients"
-                log.warning("authority_still_trusted", extra={"fields": {"name": pem_files.name(one), "reason": fix}})
+                log.warning("authority_still_trusted", extra=about(name=pem_files.name(one), reason=fix))
 
     def _target(self, name: str, target: Target, changed: list[str]) -> None:
         tls = target.tls
@@ -170,7 +171,7 @@ class ServedCertificates:
         self.problems.pop(name, None)
         self._failures.pop(name, None)
         if warnings and self.warnings.get(name) != warnings:
-            log.warning("certificate_warning", extra={"fields": {"name": name, "warnings": warnings}})
+            log.warning("certificate_warning", extra=about(name=name, warnings=warnings))
         self.warnings[name] = warnings
         if self._texts.get(name) != text:
             self.publish(name, text)
@@ -184,7 +185,7 @@ class ServedCertificates:
             self.reloads["certificates", "refused"] += 1
             log.error(
                 "certificate_refused",
-                extra={"fields": {"name": name, "problems": text, "last_good": name in self._texts}},
+                extra=about(name=name, problems=text.splitlines(), last_good=name in self._texts),
             )
         self.problems[name] = text
         self._failures[name] = problems

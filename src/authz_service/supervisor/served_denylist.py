@@ -16,6 +16,7 @@ from authz_service.config.model import Config
 from authz_service.credentials.denylist import Denylist, parse_denylist
 from authz_service.domain.rules import GateRules, TokenDenials
 from authz_service.errors import DenylistProblems, Problem
+from authz_service.logs import about
 from authz_service.policy.data_documents import BadFile, parse_document
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class ServedDenylist:
     def _accept(self, path: Path | None, content: bytes, found: Denylist) -> None:
         if found is not self._list:
             self.reloads["denylist", "ok"] += self._path is not None  # the first is no reload
-            log.info("denylist_reloaded", extra={"fields": {"file": str(path or ""), "entries": found.entries}})
+            log.info("denylist_reloaded", extra=about(file=str(path or ""), entries=found.entries))
         self._path, self._content, self._list = path, content, found
         self.problem, self._failure = "", None
 
@@ -75,8 +76,7 @@ class ServedDenylist:
         text = str(problems)
         if self.problem != text:
             self.reloads["denylist", "refused"] += 1
-            fields = {"problems": text.splitlines(), "entries_kept": self._list.entries}
-            log.error("denylist_refused", extra={"fields": fields})
+            log.error("denylist_refused", extra=about(problems=text.splitlines(), entries_kept=self._list.entries))
         self.problem, self._failure = text, problems
 
 

@@ -28,6 +28,7 @@ from authz_service.config.model import Config
 from authz_service.domain.version import product_version
 from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
+from authz_service.logs import about
 from authz_service.policy.opa_server import health_problem
 from authz_service.supervisor import decision_sockets, descriptors, ports
 from authz_service.supervisor.admin_server import start_admin
@@ -67,7 +68,7 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     ports.require_free(ports.listen_addresses(desired.config))
     require_own_socket(desired.config, None)
     require_writable_audit(desired.config, config_path)
-    log.info("starting", extra={"fields": {"version": product_version(), "python": platform.python_version()}})
+    log.info("starting", extra=about(version=product_version(), python=platform.python_version()))
     warn_of_placeholders(desired.config)
     with asyncio.Runner(loop_factory=ControlLoop) as runner:
         runner.run(_serve(config_path, environment, desired, directory, started))
@@ -170,7 +171,7 @@ class Sidecar:
         await self._serving.begin()
         await self._start_child("envoy", self._envoy_command(desired.config))
         self._status.desired = desired
-        log.info("started", extra={"fields": {"revision": desired.revision, "state_dir": str(self._paths.root)}})
+        log.info("started", extra=about(revision=desired.revision, state_dir=str(self._paths.root)))
 
     async def _start_child(self, name: str, command: list[str], sockets: Iterable[socket.socket] = ()) -> None:
         inherited = [each.fileno() for each in sockets]
@@ -233,7 +234,7 @@ class Sidecar:
             if ready and not self._status.were_ready:
                 self._status.were_ready = True
                 self._status.seconds_to_ready = time.monotonic() - self._status.started
-                log.info("ready", extra={"fields": {"seconds": round(self._status.seconds_to_ready, 3)}})
+                log.info("ready", extra=about(seconds=round(self._status.seconds_to_ready, 3)))
             self._look_now.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._look_now.wait(), _LOOK_WHEN_READY if ready else _LOOK_UNTIL_READY)
@@ -242,11 +243,11 @@ class Sidecar:
         """Envoy starts anew, with our files. Once: what comes back at once comes back again, and is left to people."""
         if foreign and foreign != self._put_right_last:
             self._status.figure.foreign += 1
-            log.error("envoy_runs_foreign_configuration", extra={"fields": {"what": foreign}})
+            log.error("envoy_runs_foreign_configuration", extra=about(what=foreign))
             try:
                 self._serving.write_again()
             except OSError as error:
-                log.error("envoy_files_not_written", extra={"fields": {"error": str(error)}})  # noqa: TRY400 - expected
+                log.error("envoy_files_not_written", extra=about(error=str(error)))  # noqa: TRY400 - expected
             self._children[-1].restart()
         if foreign or state.live:
             self._put_right_last = foreign
@@ -259,9 +260,9 @@ class Sidecar:
         before, self._failing = self._failing, set(state.failing)
         for source in self._failing - before:
             [text] = failing_updates({source: state.failing[source]})
-            log.warning("update_failing", extra={"fields": {"source": source, "problem": text}})
+            log.warning("update_failing", extra=about(source=source, problem=text))
         for source in before - self._failing:
-            log.info("update_works_again", extra={"fields": {"source": source}})
+            log.info("update_works_again", extra=about(source=source))
 
     async def _follow_counts(self, counts: Counts) -> None:
         """What Envoy counted since the last look. One line for all handshakes of a kind: a stranger who could write a
@@ -274,7 +275,7 @@ class Sidecar:
                 figure.lookups[of] += grown
             elif grown and kind == HANDSHAKE:
                 figure.handshakes[of] += grown
-                log.warning("handshakes_failed", extra={"fields": {"reason": of, "count": grown}})
+                log.warning("handshakes_failed", extra=about(reason=of, count=grown))
             elif grown and kind == TARGET_401:
                 await self._serving.outbound.doubt_token(of)
 

@@ -29,6 +29,7 @@ from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz.http_protocol import DecisionProtocol
 from authz_service.identity.introspections import Introspections
+from authz_service.logs import about
 from authz_service.supervisor.answering import Answering
 from authz_service.supervisor.control_questions import ControlQuestions
 from authz_service.supervisor.decision_copies import DecisionCopies
@@ -205,13 +206,12 @@ class _Worker:
                 self._rules.use(rules, engine)
             except AuditUnavailable as error:
                 if self._unrecordable is not rules:
-                    fields = {"revision": rules.revision, "error": str(error)}
-                    log.error("rules_unusable", extra={"fields": fields})  # noqa: TRY400 - expected, no traceback
+                    log.error("rules_unusable", extra=about(revision=rules.revision, error=str(error)))  # noqa: TRY400 - expected, no traceback
                     self._writer.write(pack(Unusable(rules.revision, str(error))))
                 self._unrecordable = rules
                 return
             except Exception as error:
-                log.exception("rules_unusable", extra={"fields": {"revision": rules.revision}})
+                log.exception("rules_unusable", extra=about(revision=rules.revision))
                 self._writer.write(pack(Unusable(rules.revision, f"{type(error).__name__}: {error}")))
                 self._unrecordable = None
                 return
@@ -234,9 +234,7 @@ class _Worker:
             if figures is not None:
                 self._writer.write(pack(figures))
                 if error:
-                    log.error(
-                        "audit_unavailable", extra={"fields": {"records": figures.audit_failures, "error": error}}
-                    )
+                    log.error("audit_unavailable", extra=about(records=figures.audit_failures, error=error))
             await self._look_after_records()
 
     async def _look_after_records(self) -> None:

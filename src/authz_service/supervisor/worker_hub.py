@@ -12,6 +12,7 @@ from authz_service.credentials.oauth2 import Token
 from authz_service.credentials.token_exchange import Refusal
 from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuthzServiceError
+from authz_service.logs import about
 from authz_service.supervisor.handover import Handover
 from authz_service.supervisor.messages import (
     Active,
@@ -187,7 +188,7 @@ class WorkerHub:
     def _tell_missing(self, walls: tuple[str, ...]) -> None:
         if walls not in self._told:
             self._told.add(walls)
-            log.warning("walls_missing", extra={"fields": {"walls": walls, "required": self.require_walls}})
+            log.warning("walls_missing", extra=about(walls=walls, required=self.require_walls))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from tests.unit.docs.pages import ROOT, code_words, first_cells, prose, read, section
@@ -20,6 +21,7 @@ from authz_service.audit.record import AuditRecord, GapRecord
 from authz_service.credentials.key_fetcher import KeyState
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.egress.token_keeper import TokenState
+from authz_service.logs import Fields, Texts
 from authz_service.supervisor.metrics import Figure, Metrics
 from authz_service.supervisor.outbound import ExchangeState
 from authz_service.supervisor.served_certificates import ServedCertificates
@@ -162,6 +164,19 @@ def test_every_log_event_is_described() -> None:
 
     assert set(described) == written
     assert len(described) == len(set(described))
+
+
+def test_the_types_of_the_logs_fields_are_told() -> None:
+    """All that are no text."""
+    hints = get_type_hints(Fields)
+    told = dict(
+        re.findall(
+            r"^\* (numbers|lists of texts|`true` or `false`): (.*)[;.]$", section(OPERATIONS, "## Log"), re.MULTILINE
+        )
+    )
+
+    for words, kinds in (("numbers", {int, float}), ("lists of texts", {Texts}), ("`true` or `false`", {bool})):
+        assert code_words(told[words]) == [name for name, kind in hints.items() if kind in kinds]
 
 
 def _required(names: list[str]) -> list[str]:
