@@ -118,6 +118,8 @@ class Mesh:
 
     async def start(self) -> None:
         """Start everything and wait until all of it is ready. Raises MeshError, with everything stopped again."""
+        if not self.example.is_dir():
+            raise MeshError("its files, examples/three_zones, are not installed: clone the project, and run it there")
         try:
             self.prepare()
             await self.start_identity_provider()

@@ -125,7 +125,7 @@ def _allowed_clients(config: Config, console: Console) -> None:
             console.print(
                 f"[yellow]![/] jwt.service_tokens: auto takes a token of {shown(issuer.issuer)} for a user's where "
                 "its client_id or cid is another than its sub. Zitadel's machines look so too: write how its service "
-                "tokens are told, such as service_tokens: by_client (docs/identity-providers.md)."
+                "tokens are told, such as service_tokens: by_client."
             )
 
 

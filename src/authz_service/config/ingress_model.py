@@ -62,8 +62,8 @@ class HttpTls(Section):
     )
     crl_file: File | None = Field(
         default=None,
-        description="Certificate revocation lists of the client CAs, PEM, up to 8 MiB. Reloaded on change. "
-        "docs/rotation.md has the shapes.",
+        description="Certificate revocation lists, PEM, one of each CA in a client's chain, up to 8 MiB. "
+        "Reloaded on change.",
         examples=["/etc/certs/ca/zone2.crl"],
     )
     crl_expired: Literal["deny", "ignore"] = Field(

@@ -80,7 +80,7 @@ class Revocation(Section):
     """What is revoked by hand, beside certificate revocation lists; off without this section."""
 
     path: File = Field(
-        description="File with the certificates and tokens that are refused, YAML or JSON (docs/rotation.md). "
+        description="File with the certificates and tokens that are refused, YAML or JSON. "
         "Reloaded on change; acts on open connections too.",
         examples=["/etc/authz/denylist.yaml"],
     )

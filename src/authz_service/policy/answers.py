@@ -33,7 +33,7 @@ MEMBERS = frozenset({"allow", "allowed", "reasons", "audit", "step_up", "headers
 _NOTHING: frozenset[str] = frozenset()
 # What opa-envoy-plugin takes, too: nobody is to believe that it happens.
 NOT_TAKEN = {
-    "http_status": "a refusal is 403, or 401 with step_up; docs/reasons.md",
+    "http_status": "a refusal is 403, or 401 with step_up",
     "body": "a refusal has the sidecar's own body; give reasons, which the audit record keeps",
     "response_headers_to_add": "the service's answer is the service's; set the header there",
     "request_headers_to_remove": "proxy.headers.pass_token: false keeps the token from the service",

@@ -37,7 +37,6 @@ PLUGIN = {
     "source_principal": "use input.mtls.san.uri, a list",
     "version": "there is one version of the input: remove the line",
 }
-_COMING = "docs/coming-from-opa-envoy-plugin.md"
 _MAX_LISTED = 8
 
 
@@ -132,10 +131,8 @@ def _unknown_input(path: Path, place: Place) -> Iterator[Problem]:
     for depth, part in enumerate(path[1:3], 1):
         name = ".".join(path[: depth + 1])
         if part not in fields:
-            instead = f"{PLUGIN[part]} ({_COMING})" if depth == 1 and part in PLUGIN else ""
-            fix = (
-                instead or f"{meant(part, fields, '.'.join(path[:depth]) + '.')} (docs/policies.md shows the document)"
-            )
+            instead = PLUGIN.get(part) if depth == 1 else None
+            fix = instead or meant(part, fields, ".".join(path[:depth]) + ".")
             yield _at(place, name, f"the input has no field `{name}`", fix)
             return
         below = INPUT_FIELDS[part] if depth == 1 else None

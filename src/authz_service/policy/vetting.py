@@ -20,7 +20,7 @@ from authz_service.policy.samples import Sample
 # Told what is tried next and how many seconds of CPU time it may take, in case it does not return.
 Announce = Callable[[str, float], None]
 COMPILING_SECONDS = 6.0
-_REWRITE = "correct the line; docs/policies.md says which Rego is understood"
+_REWRITE = "correct the line; it has to be Rego v1, as OPA 1.22 understands it"
 
 
 def problems_of(

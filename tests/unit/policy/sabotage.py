@@ -416,7 +416,7 @@ STATIC = (
         'allow if input.request.method == "GET"',
         "the input has no field `input.attributes`",
         2,
-        "coming-from-opa-envoy-plugin",
+        "the request is in input.request",
     ),
     Sabotage(
         "a header in the wrong place",
@@ -485,7 +485,7 @@ STATIC = (
         'import input.request\nallow if request.method == "GET"',
         "the input has no field `input.attributes`",
         2,
-        "coming-from-opa-envoy-plugin",
+        "the request is in input.request",
     ),
     Sabotage(
         "text without its end",
