@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "authz_devkit.demo.cli:demo",
     "up": "authz_devkit.demo.cli:up",
 }
+_EXTRA = "pip install 'authz-service[devkit]'"
 
 
 class _Lazy(click.Group):
@@ -28,7 +29,7 @@ class _Lazy(click.Group):
         except ModuleNotFoundError as missing:
             if str(missing.name).startswith("authz_"):
                 raise
-            return _cannot(cmd_name, f"needs the package {missing.name}: pip install 'authz-service[devkit]'")
+            return _cannot(cmd_name, f"needs the package {missing.name}: {_EXTRA}")
         assert isinstance(command, click.Command)
         return command
 
@@ -38,7 +39,9 @@ def _cannot(name: str, why: str) -> click.Command:
         raise click.ClickException(f"{name} {why}")
 
     anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(name, callback=fail, help=f"Cannot run: {why}", context_settings=anything)
+    return click.Command(
+        name, callback=fail, help=f"Cannot run: {why}", short_help=f"Cannot run: {_EXTRA}", context_settings=anything
+    )
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

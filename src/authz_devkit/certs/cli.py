@@ -13,7 +13,7 @@ from rich.console import Console
 from authz_devkit.certs.authority import LEAF_LIFETIME
 from authz_devkit.certs.revocation import refresh_worn_crls, revoke
 from authz_devkit.certs.rotation import finish_ca_overlap, rotate_leaf, start_ca_overlap
-from authz_devkit.certs.show import table
+from authz_devkit.certs.show import told
 from authz_devkit.certs.tree import AUTHORITIES, LEAVES, CertsError, create_tree
 
 P = ParamSpec("P")
@@ -21,20 +21,30 @@ TREE = click.argument("root", metavar="DIR", type=click.Path(path_type=Path, fil
 A_WHILE = click.FloatRange(min=0, min_open=True)
 
 
+class _Leaf(click.ParamType[str]):
+    name = "NAME"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in LEAVES:
+            self.fail(f"there is no {value!r} in the tree; `certs show` has the names", param, ctx)
+        return value
+
+
 class _CreateByDefault(click.Group):
     """`certs DIR` means `certs create DIR`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
             args = ["create", *args]
         return super().parse_args(ctx, args)
 
 
 @click.group(cls=_CreateByDefault)
 def certs() -> None:
-    """Development certificates: `certs DIR` makes the tree, the other commands change or show it.
+    """Make, show, replace and revoke development certificates.
 
-    The CA keys lie unencrypted beside the certificates: for development only.
+    `certs DIR` is short for `certs create DIR`. The CA keys lie unencrypted beside the certificates: for development
+    only.
     """
 
 
@@ -65,7 +75,9 @@ def create(root: Path, days: float, ips: tuple[str, ...]) -> None:
 
 @certs.command()
 @TREE
-@click.option("--leaf", "leaves", multiple=True, type=click.Choice(tuple(LEAVES)), help="Replace this leaf.")
+@click.option(
+    "--leaf", "leaves", multiple=True, type=_Leaf(), help="Replace this leaf; `show` has the names.",
+)  # fmt: skip
 @click.option("--all-leaves", is_flag=True, help="Replace every leaf.")
 @click.option("--ca", type=click.Choice(AUTHORITIES), help="Replace the CA of this zone, in two phases.")
 @click.option("--phase", type=click.Choice(("overlap", "finish")), help="With --ca: trust both, or drop the old one.")
@@ -94,15 +106,17 @@ def rotate(
 @_reports_problems
 def show(root: Path) -> None:
     """Print who has which certificate, from whom, and until when."""
-    Console().print(table(root, now=_now()))
+    console = Console(highlight=False, soft_wrap=True)  # no line is long
+    for line in told(root, now=_now()):
+        console.print(line)
 
 
 @certs.command(name="revoke")
 @TREE
-@click.argument("name", type=click.Choice(tuple(LEAVES)))
+@click.argument("name", type=_Leaf())
 @_reports_problems
 def revoke_(root: Path, name: str) -> None:
-    """Put the current certificate of NAME on its CA's revocation list."""
+    """Put a certificate on its CA's revocation list. `show` has the names."""
     serial = revoke(root, name, now=_now())
     click.echo(f"{root}: {name} revoked, serial {serial:x}; `rotate --leaf {name}` gives its owner a new one")
 

@@ -37,7 +37,7 @@ _IDENTITY_PROVIDER = click.option(
 @_IDENTITY_PROVIDER
 @click.option("--full", is_flag=True, help="Try every request of the security matrix, not one of each kind.")
 def demo(json_file: Path | None, idp: str, *, full: bool) -> None:
-    """Run the whole mesh, play the spec's flows and the security matrix, and end. Exit code 0 only if all held."""
+    """Run the mesh, play flows and security matrix, and end. Exit code 0 only if all held."""
     sys.exit(asyncio.run(_until_interrupted(_demo(_console(), IdentityProvider(idp), json_file, full=full))))
 
 

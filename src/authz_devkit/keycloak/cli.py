@@ -38,7 +38,7 @@ def keycloak(  # noqa: PLR0913 - one parameter per option
     archive: Path | None,
     install_only: bool,
 ) -> None:
-    """Serve realm-import files with Keycloak itself, in this process, until it is ended.
+    """Serve realm-import files with Keycloak itself. It takes the place of this process.
 
     FOR DEVELOPMENT ONLY: passwords lie in the realm files, and the administrator's is known to everybody.
     """

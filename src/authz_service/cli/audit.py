@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import msgspec
-from rich.console import Console
 
 from authz_service.audit.chain import Head, heads
 from authz_service.audit.reading import read_line
 from authz_service.audit.verify import Finding, Place, Verifier, Writer
 from authz_service.cli.letters import shown
+from authz_service.cli.terminal import Terminal
 from authz_service.config.loader import secret_in
 from authz_service.envoy.paths import StatePaths
 from authz_service.errors import AuthzServiceError
@@ -174,7 +174,7 @@ def _plain_writer(writer: Writer) -> dict[str, object]:
 
 
 def _show(verifier: Verifier) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     for writer in verifier.writers.values():
         console.print(
             f"[bold]{writer.name}[/] {_shown(writer.service)}: {writer.records:,} records "

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from rich.console import Console
-
 from authz_service.cli.letters import shown
+from authz_service.cli.terminal import Terminal
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config
 from authz_service.config.placeholders import placeholders_left
@@ -39,7 +38,7 @@ def check_all(
     """Print a line per part; 0 when all of it can be used, else 1. With `anywhere` only what this host need not have
     anything for; with `online` what only the network knows, too.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     report = _Report(console)
     config = report.part("configuration", lambda: load_config(config_path, environment, anywhere=anywhere))
     if config is not None:
@@ -67,7 +66,7 @@ def check_all(
     return 1 if report.problems else 0
 
 
-def _of_this_host(report: _Report, config: Config, config_path: Path, console: Console) -> None:
+def _of_this_host(report: _Report, config: Config, config_path: Path, console: Terminal) -> None:
     report.part("certificates", lambda: _certificates(config, console))
     report.part("keys and authorities of our own calls", lambda: require_usable_authorities(config))
     report.part("audit file", lambda: require_writable_audit(config, config_path))
@@ -76,7 +75,7 @@ def _of_this_host(report: _Report, config: Config, config_path: Path, console: C
 
 
 class _Report:
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self._console = console
         self.problems = 0
 
@@ -100,7 +99,7 @@ class _Report:
         self.problems += len(lines)
 
 
-def _allowed_clients(config: Config, console: Console) -> None:
+def _allowed_clients(config: Config, console: Terminal) -> None:
     peers = gate_rules(config, None, "").peers
     for client, uris in sharing(peers).items() if peers is not None and config.proxy.auth.enabled else ():
         advice = f"bind each of them, such as proxy.mtls.bindings: {{'{uris[0]}': {client}}}"
@@ -129,7 +128,7 @@ def _allowed_clients(config: Config, console: Console) -> None:
             )
 
 
-def _certificates(config: Config, console: Console) -> None:
+def _certificates(config: Config, console: Terminal) -> None:
     served = ServedCertificates(publish=lambda name, text: None, now=time.time)
     served.refresh(config)
     for warnings in served.warnings.values():
@@ -145,7 +144,7 @@ def _policies(config: Config) -> None:
     check_policies(source, budget=config.policy.evaluation_budget)
 
 
-def _envoy(config: Config, environment: Mapping[str, str], console: Console) -> None:
+def _envoy(config: Config, environment: Mapping[str, str], console: Terminal) -> None:
     binary = find_envoy(environment)
     warning = version_warning(envoy_version(binary))
     if warning:

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from rich.console import Console
-
 from authz_rego.values.json_text import to_json
 from authz_rego.values.value import Value
 from authz_service.cli.letters import shown
+from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import tried_lines
 from authz_service.domain.decision import Claims, Peer, Request, Verdict
 from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
@@ -55,7 +54,7 @@ class Question:
 
 def explain(config_path: Path, environment: Mapping[str, str], question: Question) -> int:
     """Print each step and the answer; 0 when allowed, 1 when refused."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     desired = read_desired(config_path, environment)
     revocation = desired.config.revocation
     rules = desired.rules if revocation is None else with_denied(desired.rules, load_denylist(revocation.path))
@@ -105,7 +104,7 @@ class _AskingPolicy:
 class _CountedAsActive:
     """Nothing is asked offline."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self._console = console
         self._told = False
 
@@ -117,7 +116,7 @@ class _CountedAsActive:
         self._told = True
 
 
-def _walk(console: Console, gate: Gate, request: Request) -> None:
+def _walk(console: Terminal, gate: Gate, request: Request) -> None:
     """The gate's steps, one by one, until one refuses."""
 
     def step(name: str, take: Callable[[], _T], show: Callable[[_T], str]) -> _T:

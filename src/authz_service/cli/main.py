@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from authz_service.cli.letters import accept_any_encoding, visible
+from authz_service.cli.letters import accept_any_encoding, shown
 from authz_service.errors import AuthzServiceError, Problems
 
 DEFAULT_CONFIG = "/etc/authz/config.yaml"
@@ -68,7 +68,7 @@ def check(config_path: Path, *, anywhere: bool, online: bool) -> None:
 @authz.command()
 @config_option
 def render(config_path: Path) -> None:
-    """Print the Envoy resources that this configuration becomes, as YAML."""
+    """Print the Envoy resources of this configuration, as YAML."""
     from authz_service.cli.render import rendered_yaml
 
     click.echo(rendered_yaml(config_path, os.environ), nl=False)
@@ -95,8 +95,8 @@ def decide(  # noqa: PLR0913 - one per option
     jwks: Path | None,
     header_lines: tuple[str, ...],
 ) -> None:
-    """Send one request through the gate, without a sidecar, and print every step. Exit code 0 allowed, 1 refused, 2
-    when it cannot be asked.
+    """Send one request through the gate, and print every step. No sidecar is needed. Exit code 0 allowed, 1 refused,
+    2 when it cannot be asked.
     """
     from authz_service.cli.decide import Question, explain
 
@@ -151,7 +151,7 @@ def audit() -> None:
 def verify(
     files: tuple[str, ...], key_files: tuple[Path, ...], heads: Path | None, after: Path | None, *, as_json: bool
 ) -> None:
-    """Find records that were changed, are missing or were cut off, in files of audit.path (also .gz; - is standard
+    """Find records that were changed, are missing or were cut off. FILES are of audit.path (also .gz; - is standard
     input). Exit code 0 intact, 1 not, 2 when it cannot be judged.
     """
     from authz_service.cli.audit import Inputs
@@ -190,13 +190,16 @@ def main() -> None:
 
 
 def _tell(error: AuthzServiceError | OSError) -> None:
+    from authz_service.cli.terminal import Terminal  # `run` prints nothing else, and loads none of it
+
+    terminal = Terminal(stderr=True)
     if not isinstance(error, Problems):
-        click.echo(visible(f"authz: {error}"), err=True)
+        terminal.print(shown(f"authz: {error}"))
         return
     for problem in error.problems:
-        click.echo(visible(str(problem)), err=True)
+        terminal.print(shown(str(problem)))
     count = len(error.problems)
-    click.echo(f"{count} problem{'s' if count != 1 else ''}.", err=True)
+    terminal.print(f"{count} problem{'s' if count != 1 else ''}.")
 
 
 if __name__ == "__main__":
