@@ -79,6 +79,13 @@ def fenced(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
+def written_files(text: str) -> dict[str, str]:
+    """What the shell blocks of a page write by `cat > FILE <<'EOF'`."""
+    return dict(
+        re.findall(r"^cat > (\S+) <<'EOF'\n(.*?)^EOF$", "\n".join(fenced(text, "sh")), re.MULTILINE | re.DOTALL)
+    )
+
+
 def _slug(heading: str) -> str:
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").strip().lower()
     return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")

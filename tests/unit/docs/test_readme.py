@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from tests.unit.docs.pages import fenced, read
+from tests.unit.docs.pages import read, written_files
 
 from authz_service.config.loader import load_config
 from authz_service.domain.refusals import Reason
@@ -15,8 +15,8 @@ from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
 
 README = read("README.md")
-(CONFIG,) = fenced(README, "yaml")
-(POLICY,) = fenced(README, "rego")
+CONFIG = written_files(README)["/tmp/hello/config.yaml"]
+POLICY = written_files(README)["/tmp/hello/policies/hello.rego"]
 SHORT = 25  # lines
 
 
@@ -59,10 +59,3 @@ def test_the_policy_decides_as_the_page_says(tmp_path: Path) -> None:
     assert decided("GET", "other", "customer") is Reason.POLICY_DENIED
     assert decided("POST", "hello", "customer") is Reason.POLICY_DENIED
     assert decided("GET", "hello", "stranger") is Reason.POLICY_DENIED
-
-
-def test_every_complete_configuration_in_the_docs_is_yaml() -> None:
-    """A page with a broken example teaches mistakes."""
-    for page in ("README.md", "docs/configuration.md", "docs/policies.md"):
-        for block in fenced(read(page), "yaml"):
-            yaml.safe_load(block)
