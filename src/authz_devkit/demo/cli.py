@@ -49,7 +49,7 @@ def up(idp: str) -> None:
 
 
 def _console() -> Console:
-    """Wide enough for the tables where the output is a file."""
+    """As wide as the terminal; in a file a line may be longer."""
     return Console() if sys.stdout.isatty() else Console(width=150)
 
 

@@ -80,29 +80,31 @@ def show_trail(console: Console, mesh: Mesh, title: str, correlation_id: str) ->
 
 def show_matrix(console: Console, tried: Sequence[Tried], total: int) -> None:
     """Every arrow that exists, then every forbidden one: what answered and why, alike ones counted together."""
-    arrows = _table("the arrows that exist")
-    refused = sum(not row.cell.reached for row in tried)
-    forbidden = _table(f"forbidden: {refused} requests tried live")
     everyone, every_token = {_caller(row.cell) for row in tried}, {row.cell.token for row in tried}
+    arrows, forbidden = _entries(), _entries()
     for rows in _groups(tried):
         cell = rows[0].cell
-        mark = "[green]✓[/]" if rows[0].held else f"[red]✗ expected {escape(rows[0].expected)}[/]"
+        mark = "[green]✓[/]" if rows[0].held else "[red]✗[/]"
         sources = _listed([_caller(row.cell) for row in rows], everyone, "anybody")
         tokens = _listed([row.cell.token for row in rows], every_token, "any, or none")
         what = f"{cell.method} {_short(cell.path)}" if cell.reached else f"{len(rows)} tried"
         outcome = f"[{'green' if cell.reached else 'yellow'}]{escape(rows[0].outcome)}[/]"
+        unexpected = "" if rows[0].held else f" [red]expected {escape(rows[0].expected)}[/]"
+        call = f"to [bold]{cell.destination}[/] from {sources} [dim]·[/] token: {tokens} [dim]·[/] {escape(what)}"
         table = arrows if cell.reached else forbidden
-        table.add_row(mark, cell.destination, sources, tokens, what, outcome, f"[dim]{escape(cell.because)}[/]")
-    console.print(arrows)
+        table.add_row(mark, f"{call}\n[dim]→[/] {outcome}{unexpected} [dim]· {escape(cell.because)}[/]")
+    console.print("[bold]the arrows that exist[/]", arrows, sep="\n")
+    console.print(f"[bold]forbidden: {sum(not row.cell.reached for row in tried)} requests tried live[/]")
     console.print(forbidden)
     if len(tried) < total:
         console.print(f"[dim]one request of each kind; `authz-dev demo --full` and the tests try all {total}[/]")
 
 
-def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
-    for column in ("", "to", "from (certificate)", "token of", "request", "answer", "because"):
-        table.add_column(column, overflow="fold")
+def _entries() -> Table:
+    """A mark and what it is about: lines end between words however narrow the terminal is."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")
     return table
 
 
