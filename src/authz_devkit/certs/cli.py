@@ -11,23 +11,15 @@ import click
 from rich.console import Console
 
 from authz_devkit.certs.authority import LEAF_LIFETIME
+from authz_devkit.certs.own_names import add_names
 from authz_devkit.certs.revocation import refresh_worn_crls, revoke
 from authz_devkit.certs.rotation import finish_ca_overlap, rotate_leaf, start_ca_overlap
 from authz_devkit.certs.show import told
-from authz_devkit.certs.tree import AUTHORITIES, LEAVES, CertsError, create_tree
+from authz_devkit.certs.tree import CertsError, create_tree, load_leaves
 
 P = ParamSpec("P")
 TREE = click.argument("root", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 A_WHILE = click.FloatRange(min=0, min_open=True)
-
-
-class _Leaf(click.ParamType[str]):
-    name = "NAME"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value not in LEAVES:
-            self.fail(f"there is no {value!r} in the tree; `certs show` has the names", param, ctx)
-        return value
 
 
 class _CreateByDefault(click.Group):
@@ -65,9 +57,26 @@ def _reports_problems(command: Callable[P, None]) -> Callable[P, None]:
 @click.option(
     "--ip", "ips", multiple=True, metavar="OWNER=IP", help="One more address of a server, e.g. gateway=127.1.1.1."
 )
+@click.option("--server", "servers", multiple=True, metavar="NAME=HOST", help="Your own: a server and its DNS name.")
+@click.option("--client", "clients", multiple=True, metavar="NAME", help="Your own: a client, CN=NAME-client.")
+@click.option("--zone", metavar="ZONE", help="Whose CA signs these servers and clients.  [default: dev]")
 @_reports_problems
-def create(root: Path, days: float, ips: tuple[str, ...]) -> None:
-    """Make the tree, or mend it: what is good stays as it is."""
+def create(
+    root: Path,
+    days: float,
+    ips: tuple[str, ...],
+    servers: tuple[str, ...],
+    clients: tuple[str, ...],
+    zone: str | None,
+) -> None:
+    """Make the tree, or mend it: what is good stays as it is.
+
+    Without --server and --client these are the example's certificates, or those that this folder was made with.
+    """
+    if servers or clients:
+        add_names(root, zone or "dev", _hosts(servers), clients)
+    elif zone:
+        raise click.UsageError("--zone goes with --server and --client")
     made = create_tree(root, now=_now(), lifetime=timedelta(days=days), ips=_addresses(ips))
     refresh_worn_crls(root, now=_now())
     click.echo(f"{root}: " + (f"made {', '.join(made)}" if made else "everything is there and good"))
@@ -75,11 +84,9 @@ def create(root: Path, days: float, ips: tuple[str, ...]) -> None:
 
 @certs.command()
 @TREE
-@click.option(
-    "--leaf", "leaves", multiple=True, type=_Leaf(), help="Replace this leaf; `show` has the names.",
-)  # fmt: skip
+@click.option("--leaf", "leaves", multiple=True, metavar="NAME", help="Replace this leaf; `show` has the names.")
 @click.option("--all-leaves", is_flag=True, help="Replace every leaf.")
-@click.option("--ca", type=click.Choice(AUTHORITIES), help="Replace the CA of this zone, in two phases.")
+@click.option("--ca", metavar="ZONE", help="Replace the CA of this zone, in two phases.")
 @click.option("--phase", type=click.Choice(("overlap", "finish")), help="With --ca: trust both, or drop the old one.")
 @click.option("--days", type=A_WHILE, help="Lifetime of new leaves.  [default: as the old one]")
 @_reports_problems
@@ -96,7 +103,7 @@ def rotate(
     if ca:
         {"overlap": start_ca_overlap, "finish": finish_ca_overlap}[phase or ""](root, ca, now=_now())
         click.echo(f"{root}: {ca} CA: {phase} done")
-    for name in LEAVES if all_leaves else leaves:
+    for name in load_leaves(root) if all_leaves else leaves:
         rotate_leaf(root, name, now=_now(), lifetime=timedelta(days=days) if days else None)
         click.echo(f"{root}: {name} replaced")
 
@@ -113,12 +120,22 @@ def show(root: Path) -> None:
 
 @certs.command(name="revoke")
 @TREE
-@click.argument("name", type=_Leaf())
+@click.argument("name")
 @_reports_problems
 def revoke_(root: Path, name: str) -> None:
     """Put a certificate on its CA's revocation list. `show` has the names."""
     serial = revoke(root, name, now=_now())
     click.echo(f"{root}: {name} revoked, serial {serial:x}; `rotate --leaf {name}` gives its owner a new one")
+
+
+def _hosts(pairs: tuple[str, ...]) -> dict[str, str]:
+    hosts: dict[str, str] = {}
+    for pair in pairs:
+        name, _, host = pair.partition("=")
+        if not host or name in hosts:
+            raise click.BadParameter(f"{pair}: write NAME=HOST, each name once", param_hint="--server")
+        hosts[name] = host
+    return hosts
 
 
 def _addresses(pairs: tuple[str, ...]) -> dict[str, list[str]]:

@@ -11,14 +11,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from authz_devkit.certs.authority import CRL_LIFETIME, Authority
 from authz_devkit.certs.files import PUBLIC, replace_file
 from authz_devkit.certs.tree import (
-    AUTHORITIES,
     CertsError,
+    authorities,
     ca_bundle,
     ca_crl,
     issuer_of,
     leaf_cert,
     load_authority,
     load_certificates,
+    load_leaves,
     require_place,
 )
 
@@ -30,7 +31,7 @@ def revoke(root: Path, name: str, *, now: datetime) -> int:
 
     The leaf stays on the disk and is refused from the reload on: rotate it to let its owner back in.
     """
-    place = require_place(name)
+    place = require_place(root, name)
     certificate = load_certificates(leaf_cert(root, name))[0]
     if issuer_of(certificate, load_certificates(ca_bundle(root, place.authority))) is None:
         raise CertsError(f"{leaf_cert(root, name)}: not signed by a CA of {ca_bundle(root, place.authority)}")
@@ -58,7 +59,7 @@ def refresh_crl(root: Path, authority: str, *, now: datetime, revoke_also: x509.
 
 def refresh_worn_crls(root: Path, *, now: datetime) -> None:
     """Sign the lists again that have lived half their life: an expired one refuses everybody (trap T19)."""
-    for authority in AUTHORITIES:
+    for authority in authorities(load_leaves(root)):
         ends = [crl.next_update_utc for crl in load_crls(ca_crl(root, authority))]
         if any(end is None or end - now < CRL_LIFETIME / 2 for end in ends):
             refresh_crl(root, authority, now=now)

@@ -16,8 +16,6 @@ from authz_devkit.certs.authority import CLOCK_SKEW, Authority
 from authz_devkit.certs.files import PRIVATE, PUBLIC, replace_file
 from authz_devkit.certs.revocation import previous_key, refresh_crl
 from authz_devkit.certs.tree import (
-    AUTHORITIES,
-    LEAVES,
     CertsError,
     ca_bundle,
     ca_crl,
@@ -28,6 +26,8 @@ from authz_devkit.certs.tree import (
     leaf_cert,
     load_authority,
     load_certificates,
+    load_leaves,
+    require_authority,
     require_place,
 )
 
@@ -36,7 +36,7 @@ def rotate_leaf(
     root: Path, name: str, *, now: datetime, lifetime: timedelta | None = None, ips: Sequence[str] | None = None
 ) -> None:
     """A new key and certificate in place of the old. Lifetime and addresses are the old one's, unless given."""
-    place = require_place(name)
+    place = require_place(root, name)
     old = load_certificates(leaf_cert(root, name))[0]
     same = old.not_valid_after_utc - old.not_valid_before_utc - CLOCK_SKEW
     issue_leaf(root, place, now=now, lifetime=lifetime or same, ips=ip_addresses(old) if ips is None else ips)
@@ -64,7 +64,7 @@ def finish_ca_overlap(root: Path, authority: str, *, now: datetime) -> None:
     current = load_authority(root, authority).certificate
     stale = [
         place.name
-        for place in LEAVES.values()
+        for place in load_leaves(root).values()
         if place.authority == authority
         and issuer_of(load_certificates(leaf_cert(root, place.name))[0], [current]) is None
     ]
@@ -77,8 +77,7 @@ def finish_ca_overlap(root: Path, authority: str, *, now: datetime) -> None:
 
 
 def _require_bundle(root: Path, authority: str) -> list[x509.Certificate]:
-    if authority not in AUTHORITIES:
-        raise CertsError(f"no such CA: {authority}; known are {', '.join(AUTHORITIES)}")
+    require_authority(root, authority)
     return load_certificates(ca_bundle(root, authority))
 
 

@@ -8,15 +8,16 @@ from cryptography import x509
 from rich.markup import escape
 
 from authz_devkit.certs.revocation import load_crls
-from authz_devkit.certs.tree import AUTHORITIES, LEAVES, ca_bundle, ca_crl, leaf_cert, load_certificates
+from authz_devkit.certs.tree import authorities, ca_bundle, ca_crl, leaf_cert, load_certificates, load_leaves
 
 
 def told(root: Path, *, now: datetime) -> Iterator[str]:
     """Lines of a rich console: one field a line, for subjects and names are long."""
-    for name in AUTHORITIES:
+    leaves = load_leaves(root)
+    for name in authorities(leaves):
         for certificate in load_certificates(ca_bundle(root, name)):
             yield from _lines(f"ca/{name}-ca", certificate, revoked=frozenset(), now=now)
-    for name, place in LEAVES.items():
+    for name, place in leaves.items():
         crls = load_crls(ca_crl(root, place.authority))
         revoked = frozenset((crl.issuer, entry.serial_number) for crl in crls for entry in crl)
         yield from _lines(name, load_certificates(leaf_cert(root, name))[0], revoked=revoked, now=now)

@@ -1,8 +1,9 @@
-"""The certificate tree of the three zones on disk: who has which certificate, from which CA, and in which file.
+"""The certificate tree on disk, the example's or one of your own names: who has which certificate, from which CA.
 
 It makes and reads the tree; replacing what is in it is `rotation`, taking it back is `revocation`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,7 +49,7 @@ class Place:
         return client_request(self.service, self.zone, now=now, lifetime=lifetime)
 
 
-AUTHORITIES = ("zone1", "zone2", "zone3", "identity")
+# The example's.
 LEAVES = {
     place.name: place
     for place in (
@@ -62,7 +63,33 @@ LEAVES = {
         Place("identity-provider/server", "identity", host="keycloak.example.com"),
     )
 }
-OWNERS = tuple(dict.fromkeys(name.partition("/")[0] for name in LEAVES))
+
+
+def load_leaves(root: Path) -> dict[str, Place]:
+    """Whose certificates are in this tree: those of its own names, else the example's."""
+    return own_leaves(root) if own_file(root).exists() else LEAVES
+
+
+def authorities(leaves: Mapping[str, Place]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(place.authority for place in leaves.values()))
+
+
+def require_authority(root: Path, name: str) -> None:
+    if name not in (known := authorities(load_leaves(root))):
+        raise CertsError(f"no such CA: {name}; known are {', '.join(known)}")
+
+
+def own_file(root: Path) -> Path:
+    """The list of a tree's own names."""
+    return root / "tree.json"
+
+
+def own_leaves(root: Path) -> dict[str, Place]:
+    try:
+        places = [Place(**place) for place in json.loads(own_file(root).read_bytes())]
+    except (OSError, ValueError, TypeError) as problem:
+        raise CertsError(f"{own_file(root)}: {problem}; restore it, or name another folder") from problem
+    return {place.name: place for place in places}
 
 
 def create_tree(
@@ -77,13 +104,15 @@ def create_tree(
     `ips` are more addresses per owner of a server certificate (`{"gateway": ["127.77.1.1"]}`). Returns what was made.
     """
     wanted = {owner: tuple(addresses) for owner, addresses in (ips or {}).items()}
-    if strangers := sorted(wanted.keys() - set(OWNERS)):
-        raise CertsError(f"no such owner of a certificate: {', '.join(strangers)}; known are {', '.join(OWNERS)}")
+    leaves = load_leaves(root)
+    owners = tuple(dict.fromkeys(name.partition("/")[0] for name in leaves))
+    if strangers := sorted(wanted.keys() - set(owners)):
+        raise CertsError(f"no such owner of a certificate: {', '.join(strangers)}; known are {', '.join(owners)}")
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for folder in ("ca", *OWNERS):
+    for folder in ("ca", *owners):
         make_private_directory(root / folder)
-    made = [f"ca/{name}-ca" for name in AUTHORITIES if _ensure_authority(root, name, now)]
-    for place in LEAVES.values():
+    made = [f"ca/{name}-ca" for name in authorities(leaves) if _ensure_authority(root, name, now)]
+    for place in leaves.values():
         addresses = wanted.get(place.name.partition("/")[0], ()) if place.host else ()
         if not _is_good(root, place, addresses, now):
             issue_leaf(root, place, now=now, lifetime=lifetime, ips=addresses)
@@ -116,10 +145,11 @@ def ca_crl(root: Path, authority: str) -> Path:
     return root / "ca" / f"{authority}-ca.crl"
 
 
-def require_place(name: str) -> Place:
-    place = LEAVES.get(name)
+def require_place(root: Path, name: str) -> Place:
+    leaves = load_leaves(root)
+    place = leaves.get(name)
     if place is None:
-        raise CertsError(f"no such certificate: {name}; known are {', '.join(LEAVES)}")
+        raise CertsError(f"no such certificate: {name}; known are {', '.join(leaves)}")
     return place
 
 

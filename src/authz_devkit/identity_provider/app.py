@@ -22,7 +22,7 @@ from authz_devkit.identity_provider.grants import TOKEN_EXCHANGE, introspect, is
 from authz_devkit.identity_provider.keys import KeyStore
 from authz_devkit.identity_provider.mappers import unsupported_mappers
 from authz_devkit.identity_provider.oauth import Answer, Call, Context, OAuthError
-from authz_devkit.identity_provider.realm import Realm, load_realms
+from authz_devkit.identity_provider.realm import Realm
 from authz_devkit.identity_provider.revocation import Revoked
 
 log = logging.getLogger("authz_devkit.idp")
@@ -32,17 +32,16 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 §5.
 
 
 def build_app(
-    realms: Path,
+    loaded: dict[str, Realm],
     hostname: str,
     *,
     state_file: Path | None = None,
     keys: KeyStore | None = None,
     now: Callable[[], float] = time.time,
 ) -> Starlette:
-    """The provider for every realm file of the folder. `hostname` is the public URL; the issuer is
-    `hostname/realms/<realm>`. Raises RealmProblems, or StateProblem.
+    """The provider of these realms. `hostname` is the public URL; the issuer is `hostname/realms/<realm>`.
+    Raises StateProblem.
     """
-    loaded = load_realms(realms)
     for name, realm in loaded.items():
         for mapper in unsupported_mappers(realm):
             log.warning("mapper_not_supported realm=%s mapper=%s: its claims will be missing", name, mapper)

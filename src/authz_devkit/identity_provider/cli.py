@@ -16,7 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from authz_devkit.identity_provider.app import CLIENT_CERTIFICATE, build_app
 from authz_devkit.identity_provider.keys import StateProblem
-from authz_devkit.identity_provider.realm import RealmProblems
+from authz_devkit.identity_provider.own_realm import own_realm
+from authz_devkit.identity_provider.realm import Realm, RealmProblems, load_realms
 
 log = logging.getLogger("authz_devkit.idp")
 
@@ -24,7 +25,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.option("--realms", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of *.json.")
+@click.option("--realms", type=click.Path(path_type=Path, file_okay=False), help="Folder of *.json.")
+@click.option("--client", "clients", multiple=True, metavar="NAME=SECRET", help="Your own, without --realms: a client.")
+@click.option("--user", "users", multiple=True, metavar="NAME=PASSWORD", help="Your own: a user.")
+@click.option("--role", "roles", multiple=True, metavar="USER=ROLE", help="Your own: a realm role of a user.")
+@click.option("--audience", "audiences", multiple=True, metavar="NAME", help="Your own: whom tokens are for.")
+@click.option("--realm", metavar="NAME", help="Your own: the realm's name.  [default: dev]")
 @click.option("--listen", default="127.0.0.1:8443", show_default=True, metavar="ADDRESS:PORT")
 @click.option("--cert", required=True, type=_FILE, help="Certificate chain; read again when it changes.")
 @click.option("--key", required=True, type=_FILE)
@@ -33,7 +39,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--state", type=_FILE, help="Keep the signing keys here, unencrypted, over a restart.")
 def idp(  # noqa: PLR0913 - one parameter per option
     *,
-    realms: Path,
+    realms: Path | None,
+    clients: tuple[str, ...],
+    users: tuple[str, ...],
+    roles: tuple[str, ...],
+    audiences: tuple[str, ...],
+    realm: str | None,
     listen: str,
     cert: Path,
     key: Path,
@@ -41,7 +52,7 @@ def idp(  # noqa: PLR0913 - one parameter per option
     client_ca: tuple[Path, ...],
     state: Path | None,
 ) -> None:
-    """Serve Keycloak's URLs from realm-import files.
+    """Serve Keycloak's URLs, from realm files or names of your own.
 
     FOR DEVELOPMENT ONLY: passwords and client secrets lie in the realm files, nothing slows a guesser down, and
     POST /dev/realms/REALM/rotate-keys is open to everybody.
@@ -52,8 +63,12 @@ def idp(  # noqa: PLR0913 - one parameter per option
         raise click.BadParameter(f"{listen}: write ADDRESS:PORT", param_hint="--listen")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    own = clients or users or roles or audiences or realm
+    if bool(realms) == bool(own) or (own and not clients):
+        raise click.UsageError("say either --realms, or --client NAME=SECRET with what belongs to it")
     try:
-        app = build_app(realms, hostname or f"https://{listen}", state_file=state)
+        loaded = load_realms(realms) if realms else _own(realm or "dev", clients, users, roles, audiences)
+        app = build_app(loaded, hostname or f"https://{listen}", state_file=state)
         config = uvicorn.Config(
             app,
             host=address.strip("[]"),
@@ -78,6 +93,40 @@ def idp(  # noqa: PLR0913 - one parameter per option
     log.warning("DEVELOPMENT identity provider: passwords in files, open key rotation; never let it near production")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(uvicorn.Server(config), cert, key))
+
+
+def _own(
+    realm: str,
+    clients: tuple[str, ...],
+    users: tuple[str, ...],
+    roles: tuple[str, ...],
+    audiences: tuple[str, ...],
+) -> dict[str, Realm]:
+    of: dict[str, list[str]] = {}
+    for user, role in _pairs("--role", roles):
+        of.setdefault(user, []).append(role)
+    return own_realm(
+        realm, clients=_once("--client", clients), users=_once("--user", users), roles=of, audiences=audiences
+    )
+
+
+def _once(option: str, texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = _pairs(option, texts)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise click.BadParameter("each name once", param_hint=option)
+    return found
+
+
+def _pairs(option: str, texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    """What stands behind `=` may be a secret: it is in no message."""
+    pairs = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not name or not value:
+            raise click.BadParameter(f"{name or '(no name)'}: write NAME=VALUE", param_hint=option)
+        pairs.append((name, value))
+    return pairs
 
 
 class _WithClientCertificate(HttpToolsProtocol):

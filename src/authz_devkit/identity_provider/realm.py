@@ -3,7 +3,7 @@
 Fields that this provider has no use for are ignored, as Keycloak's format has hundreds. It makes no tokens (`tokens`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -143,14 +143,19 @@ class Realm(Struct, frozen=True, rename="camel"):
 
 def load_realms(folder: Path) -> dict[str, Realm]:
     """Every `*.json` of the folder. Raises RealmProblems with everything that is wrong in any of them."""
-    realms: dict[str, Realm] = {}
-    problems: list[str] = []
     files = sorted(folder.glob("*.json"))
     if not files:
-        problems.append(f"{folder}: no realm file (*.json) here")
-    for file in files:
+        raise RealmProblems([f"{folder}: no realm file (*.json) here"])
+    return read_realms((str(file), file.read_bytes) for file in files)
+
+
+def read_realms(files: Iterable[tuple[str, Callable[[], bytes]]]) -> dict[str, Realm]:
+    """Realms by name, of texts that have a name for problems. Raises RealmProblems."""
+    realms: dict[str, Realm] = {}
+    problems: list[str] = []
+    for file, read in files:
         try:
-            realm = _complete(json.decode(file.read_bytes(), type=Realm))
+            realm = _complete(json.decode(read(), type=Realm))
         except (OSError, ValidationError, ValueError) as problem:
             problems.append(f"{file}: {problem}")
             continue

@@ -5,9 +5,9 @@ import pytest
 from tests.unit.devkit_certs.handshake import Files, handshake
 
 from authz_devkit.certs.tree import (
-    AUTHORITIES,
     LEAVES,
     CertsError,
+    authorities,
     create_tree,
     ip_addresses,
     issuer_of,
@@ -65,7 +65,9 @@ def test_a_leaf_is_signed_by_the_zone_that_verifies_it_and_by_no_other(tree: Pat
     zone = name.rpartition("client-")[2] if "client-" in name else LEAVES[name].authority
 
     signers = [
-        ca for ca in AUTHORITIES if issuer_of(certificate, load_certificates(tree / "ca" / f"{ca}-ca.crt")) is not None
+        ca
+        for ca in authorities(LEAVES)
+        if issuer_of(certificate, load_certificates(tree / "ca" / f"{ca}-ca.crt")) is not None
     ]
     assert signers == [zone]
 

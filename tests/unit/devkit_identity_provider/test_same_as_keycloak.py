@@ -16,6 +16,7 @@ import pytest
 from tests.support.provider_facts import GOLDEN, Json, differences, gather_facts
 
 from authz_devkit.identity_provider.app import build_app
+from authz_devkit.identity_provider.realm import load_realms
 
 REALMS = (Path(__file__).parents[3] / "examples/three_zones/realms", Path(__file__).parents[2] / "support/realms")
 URL = "https://keycloak.example.com:8443"
@@ -26,7 +27,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Json:
     folder = tmp_path_factory.mktemp("realms")
     for file in (file for place in REALMS for file in place.glob("*.json")):
         shutil.copy(file, folder)
-    app = build_app(folder, URL)
+    app = build_app(load_realms(folder), URL)
 
     async def send(request: httpx.Request) -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
