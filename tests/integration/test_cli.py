@@ -262,7 +262,7 @@ def test_the_mesh_of_make_up_ends_with_ctrl_c(moment: str) -> None:
             until(lambda: len(psutil.Process(process.pid).children()) >= 4)
         else:
             for line in process.stdout:
-                if line.startswith("Ctrl-C ends"):
+                if line.startswith("# Ctrl-C"):
                     break
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) >= (4 if moment == "half-way" else 20)

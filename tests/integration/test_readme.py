@@ -1,4 +1,4 @@
-"""The README, followed by somebody new: its lines in their order, in one shell. Not `make`, which CI runs."""
+"""The READMEs, followed by somebody new: their lines in their order, in one shell. Not `make`, which CI runs."""
 
 from __future__ import annotations
 
@@ -12,30 +12,47 @@ import pytest
 from tests.unit.docs.pages import ROOT, fenced, read, section
 
 # What the reader has done already: the tests' own environment.
-_INSTALLED = "make install && . .venv/bin/activate\n"
+_INSTALL, _ACTIVATE = "make install && ", ". .venv/bin/activate\n"
+
+
+def _pasted(page: str, heading: str, folder: Path) -> str:
+    """What the lines of a section print; in a shell that ends when all that they started has ended."""
+    lines = "\n".join(fenced(section(read(page), heading), "sh")).removeprefix(_INSTALL)
+    assert lines.startswith(_ACTIVATE)
+    lines = lines.removeprefix(_ACTIVATE).replace("/tmp/hello", str(folder / "hello"))
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/data.db",
+    }
+    told = folder / "told.txt"
+    with told.open("w") as file:
+        ended = subprocess.run(
+            ["bash"], input=f"{lines}\nwait\n", text=True, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT,
+            env=environment, timeout=150, check=False,
+        )  # fmt: skip
+    text = told.read_text()
+    assert ended.returncode == 0, text
+    assert [word for word in ("Traceback", "No such", "not found") if word in text] == [], text
+    return text
 
 
 @pytest.mark.own_network
 def test_the_lines_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
     """All ports are those of the page, so the network is the test's own."""
-    lines = "\n".join(fenced(section(read("README.md"), "## Use it for your own service"), "sh"))
-    assert lines.startswith(_INSTALLED)
-    lines = lines.removeprefix(_INSTALLED).replace("/tmp/hello", str(tmp_path / "hello"))
-    programs = Path(sys.executable).parent
-    output = tmp_path / "output.txt"
-    with output.open("w") as file:
-        ended = subprocess.run(
-            ["bash"], input=f"{lines}\nwait\n", text=True, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT, timeout=150,
-            env={"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}, check=False,
-        )  # fmt: skip
-    told = output.read_text()
-
+    told = _pasted("README.md", "## Use it for your own service", tmp_path)
     records = [json.loads(line) for line in (tmp_path / "hello" / "audit.jsonl").read_text().splitlines()]
 
     assert [record["reason"] for record in records] == ["allowed", "token_missing", "policy_denied"], told
     # Checked; called, with the answer's reason; decided offline; verified.
     for words in ("\nusable\n", "\nhi\n", '"reason":"token_missing"', "\ndeny 403 policy_denied", "\nintact\n"):
         assert words in told.replace('": "', '":"'), told
-    assert "Traceback" not in told
-    assert "No such" not in told
-    assert ended.returncode == 0, told
+
+
+@pytest.mark.own_network
+def test_the_lines_of_the_example_run_a_service_alone(tmp_path: Path) -> None:
+    """An order is created, without a sidecar anywhere."""
+    told = _pasted("examples/three_zones/README.md", "## The services without sidecars", tmp_path)
+
+    assert '"product_id":"PROD-123"' in told.replace('": "', '":"'), told

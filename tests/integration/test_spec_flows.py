@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.support.neighbours import ask
 
 from authz_devkit.demo import trail
 from authz_devkit.demo.caller import POD, Answer
+from authz_devkit.demo.cli import instructions
 from authz_service.domain.refusals import Reason
 
 ORDER = {"product_id": "PROD-123", "quantity": 1}
@@ -30,6 +32,17 @@ def test_a_user_creates_and_reads_an_order_through_the_gateway(mesh: Live) -> No
     refused = call(mesh, None, "GET", path)
     assert (refused.status, refused.reason) == (401, Reason.TOKEN_MISSING)
     assert refused.headers["www-authenticate"].startswith("Bearer ")
+
+
+def test_the_lines_that_make_up_prints_do_what_they_say(mesh: Live) -> None:
+    """All of them, pasted into a shell: an order, stock through the egress, readiness, the audit trail."""
+    pasted = subprocess.run(
+        ["bash"], input=instructions(mesh.mesh), capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (pasted.returncode, pasted.stderr) == (0, "")
+    for words in ("HTTP/2 201", '"available":', '"ready": true', '"correlation_id":"req-abc"'):
+        assert words in pasted.stdout, pasted.stdout
 
 
 def test_a_user_without_the_role_creates_nothing(mesh: Live) -> None:

@@ -156,5 +156,5 @@ curl -sS http://{order}:8080/data/inventory/PROD-123 -H "X-User-Context: user-12
 curl -sS http://{order}:9901/readyz
 cat {mesh.folder}/audit/*.jsonl
 
-Ctrl-C ends everything.
+# Ctrl-C, here, ends everything.
 """
