@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.curl import needs_curl
 from tests.unit.docs.pages import ROOT, fenced, read, section
 
 # What the reader has done already: the tests' own environment.
@@ -38,6 +39,7 @@ def _pasted(page: str, heading: str, folder: Path) -> str:
     return text
 
 
+@needs_curl
 @pytest.mark.own_network
 def test_the_lines_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
     """All ports are those of the page, so the network is the test's own."""
@@ -50,6 +52,7 @@ def test_the_lines_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
         assert words in told.replace('": "', '":"'), told
 
 
+@needs_curl
 @pytest.mark.own_network
 def test_the_lines_of_the_example_run_a_service_alone(tmp_path: Path) -> None:
     """An order is created, without a sidecar anywhere."""

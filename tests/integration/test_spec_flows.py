@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.support.curl import needs_curl
 from tests.support.live import Live, lines
 from tests.support.neighbours import ask
 
@@ -34,6 +35,7 @@ def test_a_user_creates_and_reads_an_order_through_the_gateway(mesh: Live) -> No
     assert refused.headers["www-authenticate"].startswith("Bearer ")
 
 
+@needs_curl
 def test_the_lines_that_make_up_prints_do_what_they_say(mesh: Live) -> None:
     """All of them, pasted into a shell: an order, stock through the egress, readiness, the audit trail."""
     pasted = subprocess.run(
