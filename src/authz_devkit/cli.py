@@ -13,7 +13,8 @@ COMMANDS = {
     "demo": "authz_devkit.demo.cli:demo",
     "up": "authz_devkit.demo.cli:up",
 }
-_EXTRA = "pip install 'authz-service[devkit]'"
+# By file or folder: no index has the name, so whoever takes it there would be installed.
+_EXTRA = "install the extra devkit: pip install 'FILE.whl[devkit]', or '.[devkit]' in a clone"
 
 
 class _Lazy(click.Group):
@@ -40,7 +41,11 @@ def _cannot(name: str, why: str) -> click.Command:
 
     anything = {"ignore_unknown_options": True, "allow_extra_args": True}
     return click.Command(
-        name, callback=fail, help=f"Cannot run: {why}", short_help=f"Cannot run: {_EXTRA}", context_settings=anything
+        name,
+        callback=fail,
+        help=f"Cannot run: {why}",
+        short_help="Cannot run: needs the extra devkit.",
+        context_settings=anything,
     )
 
 

@@ -100,7 +100,7 @@ def test_every_locale_can_show_what_is_found(tmp_path: Path, encoding: str) -> N
     assert "usable" in ended.stdout
 
 
-@pytest.mark.parametrize(("command", "told"), [("idp", "authz-service[devkit]"), ("--help", "")])
+@pytest.mark.parametrize(("command", "told"), [("idp", "FILE.whl[devkit]"), ("--help", "")])
 def test_the_development_kit_says_what_is_to_be_installed(command: str, told: str) -> None:
     """Installed without its extra it has no traceback for an answer."""
     hidden = "import sys; sys.modules['starlette'] = None; sys.argv[0] = 'authz-dev'; "

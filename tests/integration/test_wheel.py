@@ -153,7 +153,7 @@ def test_without_its_extra_the_kit_says_what_to_install(programs: Path, command:
     ended = run(programs / "authz-dev", command)
 
     assert ended.returncode == 1
-    assert "pip install 'authz-service[devkit]'" in ended.stderr
+    assert "pip install 'FILE.whl[devkit]'" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
