@@ -24,6 +24,7 @@ from authz_devkit.certs.tree import leaf_cert, leaf_key, load_authority
 from authz_devkit.demo.caller import POD
 from authz_devkit.demo.mesh import EXAMPLE, PODS, SECRETS, Pod
 
+STEPS = ["handshake", "path", "peer", "form", "token", "policy"]
 ORDER = EXAMPLE / "order-service" / "config.yaml"
 Ended = subprocess.CompletedProcess[str]
 
@@ -194,10 +195,11 @@ def test_render_prints_what_envoy_gets(environment: dict[str, str]) -> None:
     [
         ("john", "gateway/client-zone2", ("POST", "/orders"), "allow allowed"),
         ("victor", "gateway/client-zone2", ("POST", "/orders"), "✗ policy: policy_denied"),
-        ("john", "order-service/client-zone3", ("POST", "/orders"), "✗ peer: client_not_allowed"),
-        ("john", None, ("POST", "/orders"), "✗ peer: client_cert_missing"),
+        ("john", "order-service/client-zone3", ("POST", "/orders"), "✗ handshake: no authority of client_ca_file"),
+        ("john", None, ("POST", "/orders"), "✗ handshake: client_cert_missing"),
         (None, "gateway/client-zone2", ("POST", "/orders"), "✗ token: token_missing"),
-        ("john", "gateway/client-zone2", ("GET", "/orders/..;/x"), "✗ form: path_refused"),
+        ("john", "gateway/client-zone2", ("GET", "/orders//x"), "✗ form: path_refused"),
+        ("john", "gateway/client-zone2", ("GET", "/orders/%2F"), "✗ path: path_refused"),
         ("john", "gateway/client-zone2", ("TRACE", "/orders"), "✗ form: method_not_allowed"),
     ],
 )
@@ -219,7 +221,7 @@ def test_decide_shows_every_step(
     assert ended.returncode == (0 if allowed else 1), ended.stderr
     assert verdict in ended.stdout
     steps = re.findall(r"^([✓✗]) (\w+):", ended.stdout, re.MULTILINE)
-    assert [name for _, name in steps] == ["peer", "form", "token", "policy"][: len(steps)]
+    assert [name for _, name in steps] == STEPS[: len(steps)]
     assert [mark for mark, _ in steps] == ["✓"] * (len(steps) - 1) + (["✓"] if allowed else ["✗"])
     assert not token or token not in ended.stdout
 

@@ -1,6 +1,7 @@
-"""`authz decide`: one request through the gate, offline, every step printed.
+"""`authz decide`: one request judged without a sidecar, every step printed. Nobody sees the request itself.
 
-The steps are the gate's own; nothing is sent.
+The steps are the gate's own, after what Envoy does before it asks. Keys are fetched, and the issuer is asked about the
+token where the route asks for it: what cannot be had is not judged.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -19,12 +21,18 @@ from authz_rego.values.value import Value
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import tried_lines
-from authz_service.domain.decision import Claims, Peer, Request, Verdict
+from authz_service.config.model import Config
+from authz_service.credentials.introspection import Introspector
+from authz_service.credentials.key_fetcher import fetch_key_set
+from authz_service.credentials.pem_files import to_pem
+from authz_service.domain.decision import Claims, Decision, Peer, Request, Verdict
 from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
-from authz_service.domain.rules import IssuerKeys, PolicyServer
-from authz_service.errors import FetchError, KeysUnavailable
-from authz_service.http_client import HttpClient, without_query
+from authz_service.domain.rules import GateRules, IssuerKeys, PolicyServer
+from authz_service.envoy.received_path import received_path
+from authz_service.errors import AuthzServiceError, FetchError, KeysUnavailable
+from authz_service.http_client import HttpClient
 from authz_service.identity.certificates import Peers
+from authz_service.identity.token_places import NO_SCHEME
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
@@ -32,7 +40,10 @@ from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.opa_server import OpaServer
 from authz_service.policy.reads import Reads
+from authz_service.supervisor.client_handshake import CannotTell, load_chain, load_trust, refusal
 from authz_service.supervisor.desired import Desired, read_desired
+from authz_service.supervisor.provider_requests import endpoints, key_settings
+from authz_service.supervisor.served_certificates import with_lists
 from authz_service.supervisor.served_denylist import load_denylist, with_denied
 
 _T = TypeVar("_T")
@@ -53,14 +64,23 @@ class Question:
 
 
 def explain(config_path: Path, environment: Mapping[str, str], question: Question) -> int:
-    """Print each step and the answer; 0 when allowed, 1 when refused."""
+    """Print each step and the answer; 0 when allowed, 1 when refused, 2 when it cannot be judged."""
     console = Terminal()
     desired = read_desired(config_path, environment)
+    try:
+        rules, peer = _after_handshake(console, desired, question)
+        path = _path(console, desired.config, question)
+    except Rejected as refusal:
+        console.print(f"[bold red]deny[/] {ANSWERS[refusal.reason].status} {refusal.reason}, by Envoy")
+        return 1
+    except _NoConnection:
+        console.print("[bold red]deny[/] there is no connection, and no answer")
+        return 1
     revocation = desired.config.revocation
-    rules = desired.rules if revocation is None else with_denied(desired.rules, load_denylist(revocation.path))
+    rules = rules if revocation is None else with_denied(rules, load_denylist(revocation.path))
     tokens = TokenVerifier(rules.issuers, time.time) if rules.issuers else None
     if tokens is not None and question.token is not None:
-        for keys in _keys(desired, question.jwks):
+        for keys in _keys(console, desired, question.jwks):
             tokens.set_keys(keys)
         tokens.deny(rules.denials)
     peers = Peers(rules.peers, time.time) if rules.peers is not None else None
@@ -69,10 +89,13 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
         policy = _AskingPolicy(rules.policy_server)
     elif rules.policy_awaited:
         policy = AwaitedPolicy()
-    gate = Gate(rules, peers, tokens, policy, _CountedAsActive(console))
-    request = _request(desired, question)
+    gate = Gate(rules, peers, tokens, policy, _Introspected(desired.config))
+    request = _request(desired, question, path, peer)
     _walk(console, gate, request)
-    decision = gate.decide(request, _DECISION, _DECISION, final=True)
+    return _answer(console, gate.decide(request, _DECISION, _DECISION, final=True))
+
+
+def _answer(console: Terminal, decision: Decision) -> int:
     answer = ANSWERS[decision.reason]
     if decision.allowed:
         console.print(f"[bold green]allow[/] {decision.reason}")
@@ -80,7 +103,52 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
             console.print(f"  {shown(line)}")
         return 0
     console.print(f"[bold red]deny[/] {answer.status} {decision.reason}: {answer.title}")
-    return 1
+    return 2 if answer.status == HTTPStatus.SERVICE_UNAVAILABLE else 1
+
+
+class _NoConnection(Exception):  # noqa: N818 - it names what happened
+    """The handshake refuses the client."""
+
+
+def _after_handshake(console: Terminal, desired: Desired, question: Question) -> tuple[GateRules, bytes]:
+    """The rules with what is revoked, and what Envoy would say of the client. Raises _NoConnection."""
+    tls, rules = desired.config.http.tls, desired.rules
+    if not tls.enabled or tls.client_auth == "none":
+        return rules, b""
+    if tls.sds is not None:
+        raise AuthzServiceError(
+            "http.tls.sds: only the agent knows whose certificates are accepted; ask a live sidecar"
+        )
+    now = time.time()
+    trust = load_trust(tls, now, gate=desired.config.proxy.mtls.enabled)
+    rules = with_lists(rules, trust.lists)
+    if question.certificate is None:
+        why = "client_cert_missing: client_auth is require" if tls.client_auth == "require" else ""
+        leaf = b""
+    else:
+        chain = load_chain(question.certificate)
+        try:
+            why = refusal(chain, trust, now)
+        except CannotTell as cannot:
+            raise AuthzServiceError(f"{question.certificate}: {cannot}; ask a live sidecar") from cannot
+        leaf = quote(to_pem(chain[:1]), safe="").encode("ascii")
+    if why:
+        console.print(f"[red]✗[/] handshake: {shown(why)}")
+        raise _NoConnection
+    console.print(f"[green]✓[/] handshake: {'the certificate is accepted' if leaf else 'without a client certificate'}")
+    return rules, leaf
+
+
+def _path(console: Terminal, config: Config, question: Question) -> str:
+    """As Envoy hands it to the gate. Raises Rejected."""
+    path, _, query = question.target.partition("?")
+    try:
+        found = received_path(path, query, escaped_slashes=any(route.encoded_slashes for route in config.proxy.routes))
+    except Rejected as refused:
+        console.print(f"[red]✗[/] path: {refused.reason} ({shown(refused.detail)})")
+        raise
+    console.print(f"[green]✓[/] path: {shown(found)}")
+    return found
 
 
 class _AskingPolicy:
@@ -101,19 +169,30 @@ class _AskingPolicy:
         return asyncio.run(ask())
 
 
-class _CountedAsActive:
-    """Nothing is asked offline."""
+class _Introspected:
+    """The issuer, asked while the command waits; once, for the gate is asked twice."""
 
-    def __init__(self, console: Terminal) -> None:
-        self._console = console
-        self._told = False
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._known: dict[str, bool | None] = {}
 
     def require_active(self, token: str, claims: Claims) -> None:
-        del token
-        if not self._told:
-            text = f"introspection: {claims.issuer} is not asked, the token counts as active"
-            self._console.print(f"[yellow]![/] {shown(text)}")
-        self._told = True
+        if token not in self._known:
+            self._known[token] = asyncio.run(self._ask(claims.issuer, token))
+        if self._known[token] is None:
+            raise Rejected(Reason.INTROSPECTION_UNAVAILABLE)
+        if not self._known[token]:
+            raise Rejected(Reason.TOKEN_INACTIVE)
+
+    async def _ask(self, issuer: str, token: str) -> bool | None:
+        endpoint = endpoints(self._config).get(issuer)
+        if endpoint is None:
+            return None
+        client = HttpClient(self._config.hosts, endpoint.ca_file)
+        try:
+            return await Introspector(endpoint, client.post_form).ask(token)
+        finally:
+            await client.aclose()
 
 
 def _walk(console: Terminal, gate: Gate, request: Request) -> None:
@@ -174,48 +253,44 @@ def _verdict_text(verdict: Verdict) -> str:
     return f"{verdict.reason}{reasons} (wants a sign-in with acr {acr_values or 'of any value'}, {age})"
 
 
-def _request(desired: Desired, question: Question) -> Request:
-    path, _, query = question.target.partition("?")
-    pem = question.certificate.read_text(encoding="ascii") if question.certificate is not None else ""
+def _request(desired: Desired, question: Question, path: str, peer: bytes) -> Request:
     found = {
         name.strip().lower(): value.strip()
         for name, _, value in (line.partition(":") for line in question.header_lines)
     }
     scheme = desired.rules.headers.auth_scheme
+    prefix = "" if scheme.lower() == NO_SCHEME else f"{scheme} "
     return Request(
         method=question.method.upper(),
         path=path,
-        query=query,
+        query=question.target.partition("?")[2],
         host=question.host,
-        route=RouteTable(desired.rules.routes).find(path.split("/")[1:]),
-        peer=quote(pem, safe="").encode("ascii"),
-        authorization=None if question.token is None else f"{scheme} {question.token}",
+        route=RouteTable(desired.rules.routes).find([] if path == "/" else path.split("/")[1:]),
+        peer=peer,
+        authorization=None if question.token is None else f"{prefix}{question.token}",
         correlation_id=found.get("x-correlation-id", _DECISION),
         extracted={n: found[n] for n in (name.lower() for name in desired.rules.headers.extract) if n in found},
         remote="127.0.0.1",
     )
 
 
-def _keys(desired: Desired, file: Path | None) -> list[IssuerKeys]:
+def _keys(console: Terminal, desired: Desired, file: Path | None) -> list[IssuerKeys]:
     if file is not None:
         text = file.read_text(encoding="utf-8")
         return [IssuerKeys(issuer.issuer, text) for issuer in desired.config.issuers]
-    try:
-        return asyncio.run(_fetched_keys(desired))
-    except FetchError as error:
-        raise FetchError(f"{error}; give the issuer's keys by --jwks FILE") from error
+    return asyncio.run(_fetched_keys(console, desired.config))
 
 
-async def _fetched_keys(desired: Desired) -> list[IssuerKeys]:
+async def _fetched_keys(console: Terminal, config: Config) -> list[IssuerKeys]:
+    """Of those that can be had: a token of another issuer is not judged."""
     found = []
-    for issuer in desired.config.issuers:
-        client = HttpClient(desired.config.hosts, issuer.ca_file)
+    for issuer in config.issuers:
+        client = HttpClient(config.hosts, issuer.ca_file)
         try:
-            url = issuer.jwks_url or f"{issuer.issuer}/protocol/openid-connect/certs"
-            answer = await client.get(url)
-            if answer.status != 200:
-                raise FetchError(f"{without_query(url)}: answers HTTP {answer.status}")
-            found.append(IssuerKeys(issuer.issuer, answer.body.decode()))
+            found.append(IssuerKeys(issuer.issuer, await fetch_key_set(key_settings(issuer, None), client.get)))
+        except (FetchError, ValueError, RecursionError) as error:
+            text = f"keys of {issuer.issuer}: {error}; give the issuer's keys by --jwks FILE"
+            console.print(f"[yellow]![/] {shown(text)}")
         finally:
             await client.aclose()
     return found

@@ -79,7 +79,11 @@ def render(config_path: Path) -> None:
 @click.option("--method", default="GET", show_default=True)
 @click.option("--path", "target", default="/", show_default=True, help="With the query, as a client would send it.")
 @click.option("--host", default="localhost", show_default=True)
-@click.option("--cert", type=click.Path(path_type=Path, exists=True), help="The client certificate, PEM.")
+@click.option(
+    "--cert",
+    type=click.Path(path_type=Path, exists=True),
+    help="The client certificate, PEM, and what is sent beside it.",
+)
 @click.option("--token", help="The access token; @FILE reads it from a file.")
 @click.option(
     "--jwks", type=click.Path(path_type=Path, exists=True), help="The issuer's keys, so that nothing is fetched."
@@ -95,8 +99,8 @@ def decide(  # noqa: PLR0913 - one per option
     jwks: Path | None,
     header_lines: tuple[str, ...],
 ) -> None:
-    """Send one request through the gate, and print every step. No sidecar is needed. Exit code 0 allowed, 1 refused,
-    2 when it cannot be asked.
+    """Judge one request as a sidecar would, without one, and print every step. Exit code 0 allowed, 1 refused, 2
+    when it cannot be judged.
     """
     from authz_service.cli.decide import Question, explain
 

@@ -85,11 +85,7 @@ class ServedCertificates:
         gone = [authority for authority in self._once_trusted if _who(authority) not in trusted]
         withdrawn = tuple(sorted(pem_files.to_pem([authority]) for authority in gone))
         peers = replace(rules.peers, withdrawn=withdrawn)
-        if (lists := self._lists) is not None:
-            revoked = tuple(sorted((issuer, f"{serial:x}") for issuer, serial in lists.revoked))
-            until = None if lists.listed is None or math.isinf(lists.next_update) else lists.next_update
-            peers = replace(peers, revoked=revoked, listed=lists.listed, listed_until=until)
-        return replace(rules, peers=peers)
+        return with_lists(replace(rules, peers=peers), self._lists)
 
     def require_complete(self) -> None:
         """At start nothing stands in for a file that cannot be used. Raises CertificateProblems with all of them."""
@@ -190,6 +186,15 @@ class ServedCertificates:
         self.problems[name] = text
         self._failures[name] = problems
         self.warnings.pop(name, None)  # they are of then
+
+
+def with_lists(rules: GateRules, lists: RevocationList | None) -> GateRules:
+    """The rules, with what the lists say of clients."""
+    if rules.peers is None or lists is None:
+        return rules
+    revoked = tuple(sorted((issuer, f"{serial:x}") for issuer, serial in lists.revoked))
+    until = None if lists.listed is None or math.isinf(lists.next_update) else lists.next_update
+    return replace(rules, peers=replace(rules.peers, revoked=revoked, listed=lists.listed, listed_until=until))
 
 
 def _who(authority: x509.Certificate) -> tuple[bytes, bytes]:
