@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 from authz_rego.builtins.declarations import declarations
 from authz_rego.builtins.table import functions
 from authz_rego.builtins.time_zones import database
@@ -14,3 +16,4 @@ def bring_everything() -> None:
     declarations()
     document()
     database()
+    codecs.lookup("utf-16-le")  # Python imports this one when it is first used

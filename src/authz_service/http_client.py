@@ -3,9 +3,11 @@
 import asyncio
 import email.utils
 import logging
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpcore
@@ -20,6 +22,44 @@ _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSPORT_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 _log = logging.getLogger(__name__)
+
+
+class _Network(httpcore.AnyIOBackend):
+    """Connections that are closed also when their maker is cancelled in the middle of a TLS handshake."""
+
+    async def connect_tcp(self, *arguments: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _Plain(await super().connect_tcp(*arguments, **options))
+
+
+class _Plain(httpcore.AsyncNetworkStream):
+    """A connection before TLS."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:  # the library closes it for an Exception only
+            await asyncio.shield(self._stream.aclose())
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +179,11 @@ class HttpClient:
         if host not in self._pools:
             # No proxy of the environment is asked: it would see our credentials.
             self._pools[host] = httpcore.AsyncConnectionPool(
-                ssl_context=self._tls, max_connections=_CONNECTIONS, max_keepalive_connections=2, keepalive_expiry=30
+                ssl_context=self._tls,
+                max_connections=_CONNECTIONS,
+                max_keepalive_connections=2,
+                keepalive_expiry=30,
+                network_backend=_Network(),
             )
         return self._pools[host]
 

@@ -67,7 +67,7 @@ def test_a_hangup_makes_it_look(start_sidecar: StartSidecar, live: Live, tmp_pat
     sidecar.config["proxy"]["routes"].append({"path": "/new/**"})
     replace(config, json.dumps(sidecar.config))
     with pytest.raises(AssertionError):
-        until(lambda: sidecar.call("GET", "/new/1", token=john).status == 200)
+        until(lambda: sidecar.call("GET", "/new/1", token=john).status == 200, patience=1.5)
     assert sidecar.process is not None
     sidecar.process.send_signal(signal.SIGHUP)
     until(lambda: sidecar.call("GET", "/new/1", token=john).status == 200)

@@ -36,7 +36,7 @@ SECRETS = {
     "ORDER_SERVICE_CLIENT_SECRET": "order-service-secret",
     "PAYMENT_SERVICE_CLIENT_SECRET": "payment-service-secret",
 }
-_READY_TIMEOUT = 30.0  # seconds
+_READY_TIMEOUT = 120.0  # seconds
 _POLL = 0.05
 
 

@@ -66,3 +66,51 @@ def test_policies_find_all_that_they_use() -> None:
     failed, opened = json.loads(run.stdout)
     assert failed == []
     assert [each for each in opened if each.startswith("/")] == []
+
+
+_EVERYTHING = """
+import sys
+sys.path.insert(0, ".")
+from pathlib import Path
+from tests.support.opa_answers import given, recorded
+from tests.unit.rego.semantics import CASES
+from authz_rego import EvaluationError, Policy
+from authz_rego.builtins.table import functions
+from authz_rego.values.python_documents import from_python
+from authz_rego.at_hand import bring_everything
+from authz_service.walls.raising import around_worker
+beside = "tests/unit/rego/builtins/test_table.py"
+names = [path.stem for path in Path(beside).parent.glob("answers/*.jsonl")]
+calls = [answer for name in names for answer in recorded(beside, name)]
+bring_everything()
+missing = set()
+def see(event, arguments):
+    if event == "open" or (event == "import" and str(arguments[0]) not in sys.modules):
+        missing.add(str(arguments[0]))
+sys.addaudithook(see)
+around_worker()
+table = functions()
+for answer in [each for each in calls if each.name in table]:  # not the few that the compiler answers itself
+    given(table[answer.name], answer.operands)
+for case in CASES:
+    policy = Policy.compile([("p.rego", f"package p\\n\\n{case.rules}\\n")], from_python(case.data))
+    for input_, _ in case.asked:
+        try:
+            policy.query("data.p.x").evaluate(from_python(input_))
+        except EvaluationError:
+            pass
+escaped = '"' + chr(92) + "r" + chr(92) + "ud83d" + chr(92) + 'ude00"'
+assert Policy.compile([("p.rego", "package p\\nx := " + escaped)]).query("data.p.x").evaluate() == chr(13) + chr(128512)
+print(len(calls), len(CASES), sorted(missing))
+"""
+
+
+def test_no_builtin_and_no_kind_of_rule_wants_more() -> None:
+    """All recorded calls, and all cases of what Rego means."""
+    run = subprocess.run([sys.executable, "-c", _EVERYTHING], capture_output=True, text=True, check=False)
+
+    assert run.stderr == ""
+    calls, cases, *missing = run.stdout.split(maxsplit=2)
+    assert int(calls) > 5_000
+    assert int(cases) > 100
+    assert missing == ["[]\n"]
