@@ -99,8 +99,9 @@ def decide(  # noqa: PLR0913 - one per option
     jwks: Path | None,
     header_lines: tuple[str, ...],
 ) -> None:
-    """Judge one request as a sidecar would, without one, and print every step. Exit code 0 allowed, 1 refused, 2
-    when it cannot be judged.
+    """Judge one request as a running sidecar would.
+
+    It needs none. It prints every step, and ends with 0: allowed, 1: refused, 2: it cannot be judged.
     """
     from authz_service.cli.decide import Question, explain
 
