@@ -10,7 +10,7 @@ from authz_rego.values.value import Value, value_of
 
 
 def data_problems(root: RuleNode, data: Value) -> Iterator[RegoProblem]:
-    """Every rule whose path the data has, or has something above that is no object."""
+    """The first rule at each path that the data has, or has something above that is no object."""
     yield from _below(root, data, ())
 
 
@@ -20,8 +20,9 @@ def _below(node: RuleNode, value: Value, path: tuple[str, ...]) -> Iterator[Rego
         if type(key) is not str or (is_object and key not in value):  # data has no path through a number
             continue
         name = (*path, str(value_of(key)))
-        for rule in child.rules:
+        if child.rules:
             found = f"conflicting rule for data path {'/'.join(name)} found"
             fix = "rename the rule, or move the data to another path"
-            yield RegoProblem("rego_compile_error", rule.rule.place, found, fix)
-        yield from _below(child, value[key] if is_object else value, name)
+            yield RegoProblem("rego_compile_error", child.rules[0].rule.place, found, fix)
+        else:
+            yield from _below(child, value[key] if is_object else value, name)

@@ -16,7 +16,7 @@ def test_opa_tells_the_same(case: Case) -> None:
     with Judge() as judge:
         answer = judge.answer(policy_task(files_of(case), from_json(json.dumps(case.data)), ()))
 
-    found = [(file, row, code, text) for code, file, row, _, text in answer.get("problems", ())]
+    found = sorted((file, row, code, text) for code, file, row, _, text in answer.get("problems", ()))
     assert len(found) == len(case.problems)
     for (*place, text), (*expected, beginning) in zip(found, case.problems, strict=True):
         assert place == expected

@@ -18,7 +18,7 @@ def test_what_is_told_is_what_opa_tells(case: Case) -> None:
     try:
         Policy.compile(files_of(case), from_json(json.dumps(case.data)))
     except RegoProblems as refused:
-        found = [(each.place.file, each.place.row, each.code, each.found) for each in refused.problems]
+        found = sorted((each.place.file, each.place.row, each.code, each.found) for each in refused.problems)
 
     assert len(found) == len(case.problems)
     for (*place, text), (*expected, beginning) in zip(found, case.problems, strict=True):
