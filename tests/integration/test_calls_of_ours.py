@@ -149,5 +149,6 @@ def test_nobody_else_makes_a_context_or_brings_another_client() -> None:
 
     assert {file: names for file, names in found.items() if names} == {
         "tls_context.py": ["SSLContext"],
+        "http_client.py": ["SSLContext"],  # as a type
         "credentials/shared_tokens.py": ["SSLContext"],  # as a type
     }
