@@ -43,7 +43,7 @@ async def by_redis(server: FaultyServer, ca_file: Path | None) -> None:
     try:
         await connection._connect()
     finally:
-        await connection.disconnect(nowait=True)
+        await connection.disconnect()
 
 
 CALLS = {"http": (by_http, NAME), "redis": (by_redis, "localhost")}
