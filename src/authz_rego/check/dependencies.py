@@ -91,7 +91,7 @@ def dependencies(modules: Sequence[Module], root: RuleNode) -> Dependencies:
         used: dict[RuleId, None] = {}
         surely: set[RuleId] = set()
         for ref, narrowed in _references(rule):
-            is_static = all(isinstance(each, Scalar) for each in ref.path) or len(narrowed) == 1
+            is_static = all(map(is_constant, ref.path)) or len(narrowed) == 1
             for one in narrowed:
                 for placed in rules_of(root, one):
                     ids = [
@@ -120,8 +120,8 @@ def _rules_below(node: RuleNode, path: Sequence[Term], index: int, found: dict[i
             found.update((id(rule), rule) for rule in each.rules)
         return
     step = path[index]
-    if isinstance(step, Scalar):
-        child = node.children.get(key_of(step.value))
+    if is_constant(step):
+        child = node.children.get(key_of(step.value)) if isinstance(step, Scalar) else None
         children = [child] if child is not None else []
     else:
         children = list(node.children.values())
@@ -134,7 +134,7 @@ def _rules_below(node: RuleNode, path: Sequence[Term], index: int, found: dict[i
 
 def _may_meet(one: Sequence[Term], other: Sequence[Term], start: int) -> bool:
     return all(
-        left == right or not isinstance(left, Scalar) or not isinstance(right, Scalar)
+        left == right or not is_constant(left) or not is_constant(right)
         for left, right in zip(one[start:], other[start:], strict=False)
     )
 
@@ -158,7 +158,7 @@ def _references_in(node: Expr | Rule | object, known: dict[str, list[Term]]) -> 
 def _narrowed(ref: Ref, known: dict[str, list[Term]]) -> list[Ref]:
     expanded = [ref]
     for index, step in enumerate(ref.path):
-        values = known.get(step.name) if isinstance(step, Var) else None
+        values = None if is_constant(step) else _values(step, known)
         if values and len(expanded) * len(values) <= _MOST_EXPANDED:
             expanded = [
                 Ref(each.head, (*each.path[:index], value, *each.path[index + 1 :]), ref.place)

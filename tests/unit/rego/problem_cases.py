@@ -59,6 +59,13 @@ CASES = [
     Case("a function can stand where data stands", ("package p\n\nf(_) := 1\n\nx contains {m} if m := [] with data.q as f\n",)),
     Case("but not where the input stands", ("package p\n\nf(_) := 1\n\nx contains {m} if m := [] with input as f\n",),
          (("p.rego", 5, _TYPE, "function data.p.f used as reference, not called"),)),
+    Case("a variable that is an array names no rule", ("package p\n\nx := a[b] if b := []\n\na.c := 1\n",)),
+    Case("nor does it come back to its own", ("package p\n\nx if { b := [1]; data.p[b] }\n",)),
+    Case("one that can be a name may come back", ('package p\n\nx if { b := [1]; data.p[b]; c = ["x", 1]; data.p[c[_]] }\n',),
+         (("p.rego", 3, _RECURSION, "rule data.p.x may be recursive"),)),
+    Case("one that is no rule's name does not", ('package p\n\nx if { c := ["y", 1]; data.p[c[_]] }\n',)),
+    Case("one that is its name does", ('package p\n\nx if { c := {"k": "x"}; data.p[c.k] }\n',),
+         (("p.rego", 3, _RECURSION, "rule data.p.x is recursive"),)),
 ]  # fmt: skip
 
 
