@@ -20,7 +20,7 @@ from authz_service.audit.reading import read_line
 from authz_service.audit.verify import Finding, Place, Verifier, Writer
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
-from authz_service.config.loader import secret_in
+from authz_service.config.read.secret_files import secret_in
 from authz_service.envoy.paths import StatePaths
 from authz_service.errors import AuthzServiceError
 

@@ -12,7 +12,7 @@ from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config
-from authz_service.config.placeholders import placeholders_left
+from authz_service.config.read.placeholders import placeholders_left
 from authz_service.envoy.binary import envoy_version, find_envoy, version_warning
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate

@@ -168,7 +168,7 @@ def verify(
 @authz.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration."""
-    from authz_service.config.schema import json_schema
+    from authz_service.config.describe.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 

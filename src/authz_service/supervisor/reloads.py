@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from authz_service.config.model import Config
-from authz_service.config.placeholders import placeholders_left
+from authz_service.config.read.placeholders import placeholders_left
 from authz_service.config.restart import restart_needed
 from authz_service.errors import ConfigProblems, Problem
 from authz_service.logs import about

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.support.config_files import SECRET, problems_in
 
-from authz_service.config.document import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, read_document
-from authz_service.config.places import shown
+from authz_service.config.read.document import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, read_document
+from authz_service.config.read.yaml_path import shown
 
 ENV = {"A": "a", "EMPTY": "", "NUMBER": "7", "YAML": "{evil: [1, 2]}\nmore: x"}
 

@@ -22,7 +22,7 @@ from tests.support.config_files import (
 
 from authz_service.config.loader import MAX_BYTES, load_config
 from authz_service.config.model import Config, Endpoint, Service
-from authz_service.config.placeholders import placeholders_left
+from authz_service.config.read.placeholders import placeholders_left
 from authz_service.domain.secret import Secret
 from authz_service.errors import ConfigProblems, Problem
 

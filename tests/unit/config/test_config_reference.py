@@ -8,11 +8,11 @@ from typing import Any
 
 from tests.support.config_files import load_text
 
+from authz_service.config.describe.reference import MARKER, reference, renewed
+from authz_service.config.describe.schema import DIALECT, json_schema, plain_schema, sections
 from authz_service.config.model import Config
-from authz_service.config.places import annotation_at, bare, is_mapping, is_section, known_keys
-from authz_service.config.reference import MARKER, reference, renewed
-from authz_service.config.schema import DIALECT, json_schema, plain_schema, sections
-from authz_service.config.section import Section
+from authz_service.config.read.yaml_path import annotation_at, bare, is_mapping, is_section, known_keys
+from authz_service.config.sections.section import Section
 
 DOCS = Path(__file__).parents[3] / "docs"
 

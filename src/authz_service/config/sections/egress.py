@@ -7,111 +7,21 @@ from typing import Literal
 from pydantic import Field
 
 from authz_service.config.addresses import Address
-from authz_service.config.section import Section
-from authz_service.config.target_auth_model import TargetAuth
+from authz_service.config.sections.section import Section
+from authz_service.config.sections.target_auth import TargetAuth
+from authz_service.config.sections.target_tls import TargetTls
+from authz_service.config.sections.token_store import TokenStore
 from authz_service.config.values import (
     AccountName,
     CleanPath,
     Duration,
     DurationOrZero,
-    File,
     FileMode,
-    HostName,
     LocalAddress,
-    Secret,
     ServiceUrl,
-    SpiffeId,
     StripPrefix,
     TargetName,
-    UnixSocket,
-    Word,
 )
-
-
-class TokenStore(Section):
-    """Where tokens are kept."""
-
-    type: Literal["memory", "redis"] = Field(
-        default="memory",
-        description="`memory`: each replica has its own. `redis`: the replicas of a sidecar share one token per "
-        "target, fetched once; without Redis each goes on with its own.",
-    )
-    url: Secret | None = Field(
-        default=None,
-        description="Where Redis is: `redis://`, `rediss://` (TLS) or `unix://`, with user and password if it wants "
-        "them. Never printed. Required with `redis`, not used by `memory`.",
-        examples=["rediss://authz:${REDIS_PASSWORD}@tokens:6379/0"],
-    )
-    ca_file: File | None = Field(
-        default=None,
-        description="The CAs that sign Redis' certificate, PEM, for `rediss://`. By default the system's.",
-        examples=["/etc/certs/ca/identity-ca.crt"],
-    )
-    encryption_key: Secret | None = Field(
-        default=None,
-        description="What tokens in Redis are encrypted with, the same for all replicas: 32 characters or more, as of "
-        "`openssl rand -hex 32`. Never printed. Required with `redis`: this or `encryption_key_file`.",
-        examples=["${TOKEN_STORE_KEY}"],
-    )
-    encryption_key_file: File | None = Field(
-        default=None,
-        description="A file with the key in it; a line end at its end is ignored.",
-        examples=["/run/secrets/token-store"],
-    )
-
-
-class TargetTls(Section):
-    """TLS towards the target."""
-
-    enabled: bool = Field(
-        default=True,
-        description="Whether the target is called over TLS. Must agree with the scheme of `url`. Off without this "
-        "section.",
-    )
-    client_cert: File | None = Field(
-        default=None,
-        description="The certificate that we show, PEM, signed by the target zone's CA. Reloaded on change. With "
-        "`client_key`, or neither.",
-        examples=["/etc/certs/order-service/client-zone3.crt"],
-    )
-    client_key: File | None = Field(
-        default=None,
-        description="Private key of `client_cert`, PEM, readable by the owner only.",
-        examples=["/etc/certs/order-service/client-zone3.key"],
-    )
-    ca_cert: File | None = Field(
-        default=None,
-        description="The CAs that sign the target's certificate, PEM. Required when TLS is enabled, unless `sds` "
-        "is there: there is no connection without a check.",
-        examples=["/etc/certs/ca/zone3-ca.crt"],
-    )
-    server_name: HostName | None = Field(
-        default=None,
-        description="The name in the target's certificate. By default the host of `url`.",
-        examples=["data-service.zone3.local"],
-    )
-    spiffe_id: SpiffeId | None = Field(
-        default=None,
-        description="The SPIFFE ID in the target's certificate, compared whole, in place of a name. The host of `url`, "
-        "or `server_name`, is then only what the handshake asks for (SNI).",
-        examples=["spiffe://mesh/zone3/data-service"],
-    )
-    sds: UnixSocket | None = Field(
-        default=None,
-        description="The socket of an agent, as `http.tls.sds`, in place of `client_cert`, `client_key` and `ca_cert`. "
-        "Needs `spiffe_id` or `server_name`.",
-        examples=["unix:///run/spire/agent.sock"],
-    )
-    sds_certificate: Word = Field(
-        default="default",
-        description="The agent's name for the certificate that we show.",
-        examples=["spiffe://mesh/zone2/order-service"],
-    )
-    sds_ca: Word = Field(
-        default="ROOTCA",
-        description="The agent's name for the CAs that sign the target's certificate.",
-        examples=["spiffe://mesh"],
-    )
 
 
 class Retries(Section):

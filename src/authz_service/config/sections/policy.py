@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from authz_service.config.section import Section
+from authz_service.config.sections.section import Section
 from authz_service.config.values import Duration, File, HttpUrl, Name, ServiceUrl, Word
 from authz_service.domain.rules import EVALUATION_BUDGET
 

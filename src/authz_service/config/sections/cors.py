@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from authz_service.config.section import Section
+from authz_service.config.sections.section import Section
 from authz_service.config.values import Duration, HeaderName
 from authz_service.request_form import METHODS, Method
 

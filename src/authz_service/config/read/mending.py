@@ -2,9 +2,10 @@
 
 import copy
 
-from authz_service.config.advice import nearest_key
-from authz_service.config.document import Tree
-from authz_service.config.places import Finding, Place, annotation_at, field_of, is_mapping
+from authz_service.config.finding import Finding, Place
+from authz_service.config.read.document import Tree
+from authz_service.config.read.explain import nearest_key
+from authz_service.config.read.yaml_path import annotation_at, field_of, is_mapping
 
 
 def to_mend(findings: list[Finding]) -> set[Place]:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import yaml
 
-from authz_service.config.places import Finding, Place
+from authz_service.config.finding import Finding, Place
 
 MAX_CHARACTERS = 256 << 10
 MAX_NODES = 10_000

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from authz_service.config.addresses import UnixAddress
+from authz_service.config.checks.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
+from authz_service.config.finding import Finding, Place
 from authz_service.config.model import Config, Egress, EgressSocket, Endpoint, Target, TargetAuth, TargetTls, TokenStore
-from authz_service.config.places import Finding, Place
-from authz_service.config.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
 
 _OUR_FIELDS = frozenset(
     {"grant_type", "scope", "audience", "client_id", "client_secret", "client_assertion", "client_assertion_type"}

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from authz_service.config.section import Section
+from authz_service.config.sections.section import Section
 
 _HIGHEST = 1_000_000
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from authz_service import headers
+from authz_service.config.finding import Finding, Place
 from authz_service.config.model import Proxy
-from authz_service.config.places import Finding, Place
 
 _HEADERS: Place = ("proxy", "headers")
 

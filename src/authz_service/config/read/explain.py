@@ -6,8 +6,9 @@ import typing
 
 from pydantic_core import ErrorDetails
 
-from authz_service.config.document import Document
-from authz_service.config.places import Finding, Place, annotation_at, is_under_secret, known_keys
+from authz_service.config.finding import Finding, Place
+from authz_service.config.read.document import Document
+from authz_service.config.read.yaml_path import annotation_at, is_under_secret, known_keys
 
 _KEY = "[key]"  # what pydantic puts at the end of a place when the key of a mapping is wrong
 _FIXES = {

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 
 from authz_service.config.addresses import EVERY_ADDRESS, Address
-from authz_service.config.egress_checks import egress_findings, exchange_findings
-from authz_service.config.header_checks import header_findings
+from authz_service.config.checks.egress import egress_findings, exchange_findings
+from authz_service.config.checks.headers import header_findings
+from authz_service.config.checks.rules import is_loopback, not_below, not_beside_sds, plain_http
+from authz_service.config.checks.tokens import introspection_findings, token_findings
+from authz_service.config.finding import Finding, Place
 from authz_service.config.model import Config, Endpoint, Http, HttpTls, PolicyConfig, Route
-from authz_service.config.places import Finding, Place
-from authz_service.config.rules import is_loopback, not_below, not_beside_sds, plain_http
-from authz_service.config.token_checks import introspection_findings, token_findings
 from authz_service.request_form import METHODS
 
 _LONGEST_POLICY_TIMEOUT = 0.3  # seconds

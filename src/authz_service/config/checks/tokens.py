@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from authz_service.config.checks.rules import one_secret, plain_http, repeated
+from authz_service.config.finding import Finding, Place
 from authz_service.config.model import Config, Introspection, JwtIssuer
-from authz_service.config.places import Finding, Place
-from authz_service.config.rules import one_secret, plain_http, repeated
 from authz_service.config.values import http_url
 
 _MTLS: Place = ("proxy", "mtls")

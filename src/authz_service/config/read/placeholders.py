@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from authz_service.config.finding import Place
 from authz_service.config.model import Config
-from authz_service.config.places import Place, shown
-from authz_service.config.section import Section
+from authz_service.config.read.yaml_path import shown
+from authz_service.config.sections.section import Section
 from authz_service.domain.secret import Secret
 
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|\{\{.*?\}\}")

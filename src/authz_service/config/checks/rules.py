@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from authz_service.config.places import Finding, Place
+from authz_service.config.finding import Finding, Place
 from authz_service.domain.secret import Secret
 
 

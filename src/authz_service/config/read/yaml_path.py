@@ -3,29 +3,17 @@
 import re
 import types
 import typing
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from pydantic.fields import FieldInfo
 
+from authz_service.config.finding import Place
 from authz_service.config.model import Config, Jwt, JwtIssuer
-from authz_service.config.section import Section
+from authz_service.config.sections.section import Section
 from authz_service.domain.secret import Secret
-
-Place = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KNOWN_KIND_OF_KEY = re.compile(r"[!-~]{1,256}")
-
-
-class Finding(NamedTuple):
-    """Something wrong at a place."""
-
-    place: Place
-    found: str
-    fix: str
-    seen: tuple[Place, ...] = ()  # other places that it depends on; while one of them is broken it is not said
-    line: int = 0  # where the place does not tell it
-    here: bool = False  # true of this host only: it lacks a variable, or a file with a secret
 
 
 def shown(place: Place) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from authz_service.config.section import Section
+from authz_service.config.sections.section import Section
 from authz_service.config.values import File, FileOrDash, HttpUrl, Secret
 
 

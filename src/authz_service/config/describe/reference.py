@@ -1,6 +1,6 @@
 """The model as Markdown: the tables of docs/configuration.md. Not the words around them.
 
-`python -m authz_service.config.reference docs/configuration.md` renews the tables of that file.
+`python -m authz_service.config.describe.reference docs/configuration.md` renews the tables of that file.
 """
 
 import json
@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from authz_service.config.schema import plain_schema
+from authz_service.config.describe.schema import plain_schema
 
-MARKER = (
-    "<!-- Generated from the model below this line: python -m authz_service.config.reference docs/configuration.md -->"
-)
+MARKER = "<!-- Generated from here on: python -m authz_service.config.describe.reference docs/configuration.md -->"
 
 _HEAD = "| Key | Type | Default | Meaning | Example |\n|---|---|---|---|---|"
 _KINDS = {"boolean": "`true` or `false`", "integer": "whole number", "number": "number", "string": "text"}

@@ -7,7 +7,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from authz_service.config.model import Address, Config, Endpoint
-from authz_service.config.section import Section
+from authz_service.config.sections.section import Section
 from authz_service.durations import format_duration, format_size
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
