@@ -13,7 +13,7 @@ from msgspec import json
 
 from authz_devkit.certs.files import PRIVATE, replace_file
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
-from authz_devkit.identity_provider.realm import load_realms
+from authz_realm.realm import load_realms
 
 if TYPE_CHECKING:
     from authz_devkit.demo.mesh import Mesh

@@ -20,10 +20,10 @@ from starlette.routing import Route
 from authz_devkit.identity_provider.client_assertions import ALGORITHMS
 from authz_devkit.identity_provider.grants import TOKEN_EXCHANGE, introspect, issue_token, revoke
 from authz_devkit.identity_provider.keys import KeyStore
-from authz_devkit.identity_provider.mappers import unsupported_mappers
 from authz_devkit.identity_provider.oauth import Answer, Call, Context, OAuthError
-from authz_devkit.identity_provider.realm import Realm
 from authz_devkit.identity_provider.revocation import Revoked
+from authz_realm.mappers import unsupported_mappers
+from authz_realm.realm import Realm
 
 log = logging.getLogger("authz_devkit.idp")
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from authz_devkit.identity_provider.app import CLIENT_CERTIFICATE, build_app
 from authz_devkit.identity_provider.keys import StateProblem
 from authz_devkit.identity_provider.own_realm import own_realm
-from authz_devkit.identity_provider.realm import Realm, RealmProblems, load_realms
+from authz_realm.realm import Realm, RealmProblems, load_realms
 
 log = logging.getLogger("authz_devkit.idp")
 

@@ -10,9 +10,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeyParameters, KeySet, RSAKey
 
-from authz_devkit.identity_provider.mappers import Claims
 from authz_devkit.identity_provider.oauth import Context, OAuthError
-from authz_devkit.identity_provider.realm import BY_SIGNED_JWT, Client, Realm
+from authz_realm.mappers import Claims
+from authz_realm.realm import BY_SIGNED_JWT, Client, Realm
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 
 from authz_devkit.identity_provider import client_assertions, client_certificates
 from authz_devkit.identity_provider.oauth import Call, Context, OAuthError
-from authz_devkit.identity_provider.realm import BY_CERTIFICATE, BY_SIGNED_JWT, Client
+from authz_realm.realm import BY_CERTIFICATE, BY_SIGNED_JWT, Client
 
 _BAD_CLIENT = "Invalid client or Invalid client credentials"
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from cryptography import x509
 
-from authz_devkit.identity_provider.realm import Client
+from authz_realm.realm import Client
 
 
 def is_of(client: Client, certificate: bytes | None) -> bool:

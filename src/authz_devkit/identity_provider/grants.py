@@ -9,10 +9,8 @@ from authz_devkit.identity_provider.client_authentication import (
     require_introspecting_client,
 )
 from authz_devkit.identity_provider.client_certificates import thumbprint
-from authz_devkit.identity_provider.mappers import Claims
 from authz_devkit.identity_provider.oauth import Answer, Call, Context, OAuthError
-from authz_devkit.identity_provider.realm import Client, Realm, User
-from authz_devkit.identity_provider.tokens import (
+from authz_realm.claims import (
     OPENID,
     Grant,
     Stamp,
@@ -25,6 +23,8 @@ from authz_devkit.identity_provider.tokens import (
     scope_text,
     select_scopes,
 )
+from authz_realm.mappers import Claims
+from authz_realm.realm import Client, Realm, User
 
 # What Keycloak 26 writes before an access token's id: the kind of session, of token and of grant.
 _PASSWORD = "onrtro"  # noqa: S105 - no password

@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, KeyParameters, KeySet, OctKey, RSAKey
 from msgspec import Struct, ValidationError, json
 
 from authz_devkit.certs.files import PRIVATE, replace_file
-from authz_devkit.identity_provider.mappers import Claims
+from authz_realm.mappers import Claims
 
 SigningKey = RSAKey | ECKey
 Jwk = dict[str, str | list[str]]

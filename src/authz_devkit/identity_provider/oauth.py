@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from authz_devkit.identity_provider.keys import RealmKeys
-from authz_devkit.identity_provider.realm import Realm
 from authz_devkit.identity_provider.revocation import Revoked
+from authz_realm.realm import Realm
 
 Answer = dict[str, object]
 

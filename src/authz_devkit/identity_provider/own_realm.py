@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import json
 
-from authz_devkit.identity_provider.realm import Realm, RealmProblems, read_realms
+from authz_realm.realm import Realm, RealmProblems, read_realms
 
 
 def own_realm(

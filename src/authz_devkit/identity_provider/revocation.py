@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from authz_devkit.identity_provider.mappers import Claims
+from authz_realm.mappers import Claims
 
 
 class Revoked:

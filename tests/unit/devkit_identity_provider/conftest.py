@@ -6,8 +6,8 @@ import pytest
 
 from authz_devkit.identity_provider.keys import RealmKeys
 from authz_devkit.identity_provider.oauth import Call, Context
-from authz_devkit.identity_provider.realm import Realm, load_realms
 from authz_devkit.identity_provider.revocation import Revoked
+from authz_realm.realm import Realm, load_realms
 
 EXAMPLE = Path(__file__).parents[3] / "examples/three_zones/realms"
 ISSUER = "https://keycloak.example.com/realms/"

@@ -8,7 +8,7 @@ from tests.unit.devkit_identity_provider.conftest import call
 
 from authz_devkit.identity_provider.grants import introspect, issue_token, revoke
 from authz_devkit.identity_provider.oauth import Context, OAuthError
-from authz_devkit.identity_provider.realm import Client
+from authz_realm.realm import Client
 
 Contexts = Callable[[str], Context]
 PASSWORD = {"grant_type": "password", "client_id": "web-app", "username": "john", "password": "secret"}

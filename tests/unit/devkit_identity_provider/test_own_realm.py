@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from authz_devkit.cli import main
 from authz_devkit.identity_provider.own_realm import own_realm
-from authz_devkit.identity_provider.realm import RealmProblems
+from authz_realm.realm import RealmProblems
 
 
 def test_what_was_said_is_in_the_realm() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.support.provider_facts import GOLDEN, Json, differences, gather_facts
 
 from authz_devkit.identity_provider.app import build_app
-from authz_devkit.identity_provider.realm import load_realms
+from authz_realm.realm import load_realms
 
 REALMS = (Path(__file__).parents[3] / "examples/three_zones/realms", Path(__file__).parents[2] / "support/realms")
 URL = "https://keycloak.example.com:8443"

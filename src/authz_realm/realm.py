@@ -1,15 +1,15 @@
 """A realm as Keycloak's import file tells it: reading the files, and saying what is wrong with them.
 
-Fields that this provider has no use for are ignored, as Keycloak's format has hundreds. It makes no tokens (`tokens`).
+Fields that nobody here has a use for are ignored, as Keycloak's format has hundreds. It makes no claims (`claims`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-from msgspec import Struct, ValidationError, json, structs
+from msgspec import Struct, json, structs
 
-from authz_devkit.identity_provider.builtin import BUILTIN_DEFAULTS, BUILTIN_SCOPES, default_roles
+from authz_realm.builtin import BUILTIN_DEFAULTS, BUILTIN_SCOPES, default_roles
 
 SIGNATURE_ALGORITHMS = ("RS256", "ES256")
 _PROOFS = BY_SECRET, BY_SIGNED_JWT, BY_CERTIFICATE = "client-secret", "client-jwt", "client-x509"
@@ -155,11 +155,11 @@ def read_realms(files: Iterable[tuple[str, Callable[[], bytes]]]) -> dict[str, R
     problems: list[str] = []
     for file, read in files:
         try:
-            realm = _complete(json.decode(read(), type=Realm))
-        except (OSError, ValidationError, ValueError) as problem:
+            realm = parse_realm(read())
+        except (OSError, ValueError) as problem:
             problems.append(f"{file}: {problem}")
             continue
-        problems += [f"{file}: {problem}" for problem in _problems(realm)]
+        problems += [f"{file}: {problem}" for problem in realm_problems(realm)]
         if realm.realm in realms:
             problems.append(f"{file}: realm: a second realm `{realm.realm}`")
         realms[realm.realm] = realm
@@ -168,8 +168,14 @@ def read_realms(files: Iterable[tuple[str, Callable[[], bytes]]]) -> dict[str, R
     return realms
 
 
+def parse_realm(text: bytes) -> Realm:
+    """The realm, with what Keycloak fills in by itself at an import. Raises ValueError for what is no realm file; what
+    its parts lack of each other is not judged (`realm_problems`).
+    """
+    return _complete(json.decode(text, type=Realm))
+
+
 def _complete(realm: Realm) -> Realm:
-    """What Keycloak fills in by itself at an import."""
     scopes = realm.client_scopes or json.decode(json.encode(BUILTIN_SCOPES), type=tuple[ClientScope, ...])
     defaults = realm.default_default_client_scopes
     if defaults is None:
@@ -219,7 +225,8 @@ def _stable_id(realm: str, username: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"{realm}/{username}"))
 
 
-def _problems(realm: Realm) -> Iterator[str]:
+def realm_problems(realm: Realm) -> Iterator[str]:
+    """What its parts lack of each other: `place: what`."""
     if realm.default_signature_algorithm not in SIGNATURE_ALGORITHMS:
         algorithm = realm.default_signature_algorithm
         yield f"defaultSignatureAlgorithm: `{algorithm}` is not supported; use {' or '.join(SIGNATURE_ALGORITHMS)}"

@@ -4,9 +4,7 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from authz_devkit.identity_provider.mappers import unsupported_mappers
-from authz_devkit.identity_provider.realm import Realm
-from authz_devkit.identity_provider.tokens import (
+from authz_realm.claims import (
     Grant,
     Stamp,
     UnknownScope,
@@ -14,6 +12,8 @@ from authz_devkit.identity_provider.tokens import (
     requested_scopes,
     select_scopes,
 )
+from authz_realm.mappers import unsupported_mappers
+from authz_realm.realm import Realm
 
 STAMP = Stamp("https://keycloak.example.com/realms/r", 1_800_000_000, "id-1")
 

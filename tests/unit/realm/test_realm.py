@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.devkit_identity_provider.conftest import EXAMPLE
+from tests.unit.realm.conftest import EXAMPLE
 
-from authz_devkit.identity_provider.realm import RealmProblems, load_realms
+from authz_realm.realm import RealmProblems, load_realms
 
 Document = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Keycloak's protocol mappers: one small function per type. It decides no scopes (`tokens`)."""
+"""Keycloak's protocol mappers: one small function per type. It decides no scopes (`claims`)."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import json
 
-from authz_devkit.identity_provider.realm import Client, Mapper, Realm, User
+from authz_realm.realm import Client, Mapper, Realm, User
 
 Claims = dict[str, object]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
-from authz_devkit.identity_provider.mappers import IN_ACCESS_TOKEN, IN_ID_TOKEN, Claims, Role, Source, apply_mapper
-from authz_devkit.identity_provider.realm import Client, ClientScope, Realm, ScopeMapping, User
+from authz_realm.mappers import IN_ACCESS_TOKEN, IN_ID_TOKEN, Claims, Role, Source, apply_mapper
+from authz_realm.realm import Client, ClientScope, Realm, ScopeMapping, User
 
 OPENID = "openid"
 
