@@ -49,6 +49,7 @@ class Client(Struct, frozen=True, rename="camel"):
     public_client: bool = False
     bearer_only: bool = False
     direct_access_grants_enabled: bool = False
+    standard_flow_enabled: bool = True
     service_accounts_enabled: bool = False
     full_scope_allowed: bool = True
     web_origins: tuple[str, ...] = ()

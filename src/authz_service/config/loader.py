@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -34,6 +35,32 @@ def load_config(path: Path, env: Mapping[str, str], *, anywhere: bool = False) -
     if config is None or serious:
         raise ConfigProblems(_problems(serious or findings, document, path))
     return config
+
+
+class Reading(NamedTuple):
+    """A file, read for somebody who wants to say where things stand in it. `config` None: nothing can be said of it."""
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+    document: Document
+
+    def line(self, place: Place) -> int:
+        """Where the key stands, or the nearest one above it."""
+        return _line(_place(place, self.document), self.document)
+
+    def is_written(self, place: Place) -> bool:
+        return _place(place, self.document) in self.document.lines
+
+
+def read_config(path: Path, env: Mapping[str, str]) -> Reading:
+    """As `load_config` with `anywhere`, for a file that may be wrong: whatever is wrong with it is a problem."""
+    text = _read(path)
+    if isinstance(text, Problem):
+        return Reading(None, (text,), Document(None, {}, {}, []))
+    document = read_document(text, env)
+    config, findings = _understand(document)
+    serious = [finding for finding in findings if not finding.here]
+    return Reading(config, tuple(_problems(serious, document, path)), document)
 
 
 def line_of(place: Place, path: Path) -> int:

@@ -1,0 +1,223 @@
+"""A mesh as values: its sidecars, the calls between them, whose tokens there are. READ FIRST.
+
+Pure: read once by `load`, from files alone; no secret, no process, no network. What follows from it is in the
+neighbours: `journey` (one request), `lint` (what cannot work), `matrix` (all that could happen).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from authz_realm.realm import Realm
+from authz_service.config.finding import Place
+from authz_service.config.loader import Reading
+from authz_service.config.model import Config, EgressRoute, Endpoint, Route, Target
+from authz_service.envoy.upstreams import of_ingress
+from authz_service.errors import Problem, RenderError
+from authz_service.mesh.files import Files
+
+_REALM = re.compile(r"/realms/([^/]+)")
+
+PrincipalKind = Literal["user", "service"]
+
+
+class Spot(NamedTuple):
+    """A line of a file, as findings name it."""
+
+    file: str  # as a person at the mesh's folder would write it
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whose token it may be; `claims` without the times and the token's id."""
+
+    name: str
+    kind: PrincipalKind
+    issuer: str
+    claims: Mapping[str, object]
+    spot: Spot
+    client: str = ""  # whom the token is issued to
+    alike: tuple[str, ...] = ()  # users for whom everything but their names is the same
+
+
+@dataclass(frozen=True, slots=True)
+class RealmFile:
+    """A Keycloak realm, where it is written, and what its parts lack of each other."""
+
+    realm: Realm
+    spot: Spot
+    text: str
+    problems: tuple[str, ...]
+
+    def line(self, *words: str) -> Spot:
+        """The first line that has the last word, in quotes, after lines with those before it."""
+        lines, at = self.text.splitlines(), 0
+        for word in words:
+            at = next((number for number in range(at, len(lines)) if f'"{word}"' in lines[number]), at)
+        return Spot(self.spot.file, at + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Sidecar:
+    """One configuration, with the place of everything in it."""
+
+    name: str
+    file: Path
+    shown: str  # the file, below the mesh's folder
+    config: Config
+    reading: Reading
+    files: Files
+    names: frozenset[str]  # by which others reach it, in lower case
+
+    def spot(self, *place: str | int) -> Spot:
+        return Spot(self.shown, self.reading.line(place))
+
+    def is_written(self, *place: str | int) -> bool:
+        return self.reading.is_written(place)
+
+    def find_file(self, path: Path | None) -> Path | None:
+        """Where a file that the configuration names is here."""
+        return None if path is None else self.files.find(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one sidecar may send to a place: a route of its ingress that leads on, or a route of its egress."""
+
+    source: Sidecar
+    target_name: str
+    target: Target
+    place: Place  # of the route
+    base: str  # the path that begins it, without `/**`
+    strip_prefix: str | None
+    methods: tuple[str, ...]  # () = all
+    exact: bool  # not what is below `base`
+    destination: Sidecar | None  # None: not of this mesh
+
+    @property
+    def of_ingress(self) -> bool:
+        return self.place[0] == "proxy"
+
+    @property
+    def target_place(self) -> Place:
+        return ("egress", "targets", self.target_name)
+
+    @property
+    def url(self) -> Endpoint:
+        return self.target.url
+
+    @property
+    def arrives_as(self) -> str:
+        """The beginning of the path at the destination."""
+        if self.strip_prefix is None:
+            return self.base
+        return self.base.removeprefix(self.strip_prefix) or "/"
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Everything that the files say. `problems`: what could not be read of them."""
+
+    folder: Path
+    sidecars: Mapping[str, Sidecar]
+    realms: Mapping[str, RealmFile]  # by name
+    principals: tuple[Principal, ...]  # of mesh.yaml, and of realms
+    serves: Mapping[str, tuple[str, ...]]  # of mesh.yaml: the paths that a service has
+    compose: Path | None
+    problems: tuple[Problem, ...]
+    broken: Mapping[str, str] = field(default_factory=dict)  # the file by the name of a sidecar that cannot be read
+
+    def find_destination(self, url: Endpoint) -> Sidecar | None:
+        """Whose listener a URL leads to: by the name in it; by the port too, where a name is shared."""
+        host = url.host
+        found = [one for one in self.sidecars.values() if one.config.proxy.enabled and host in one.names]
+        if not found:
+            first = host.partition(".")[0]
+            found = [one for one in self.sidecars.values() if one.config.proxy.enabled and first in one.names]
+        same_port = [one for one in found if one.config.http.addr.port == url.port]
+        return next(iter(same_port or found), None)
+
+    def calls(self) -> Iterator[Call]:
+        for sidecar in self.sidecars.values():
+            yield from self.calls_of(sidecar)
+
+    def calls_of(self, sidecar: Sidecar) -> Iterator[Call]:
+        config = sidecar.config
+        if config.proxy.enabled:
+            for number, route in enumerate(config.proxy.routes):
+                call = self._forwarded(sidecar, number, route)
+                if call is not None:
+                    yield call
+        if config.egress.enabled:
+            for number, way in enumerate(config.egress.routes):
+                yield self._sent(sidecar, number, way)
+
+    def _forwarded(self, sidecar: Sidecar, number: int, route: Route) -> Call | None:
+        try:
+            upstream = of_ingress(sidecar.config, route.upstream)
+        except RenderError:
+            return None
+        if upstream.target is None:
+            return None
+        path = route.path
+        return Call(
+            source=sidecar,
+            target_name=upstream.target_name,
+            target=upstream.target,
+            place=("proxy", "routes", number),
+            base=path.removesuffix("/**") or "/",
+            strip_prefix=route.strip_prefix,
+            methods=route.methods,
+            exact=not path.endswith("/**"),
+            destination=self.find_destination(upstream.endpoint),
+        )
+
+    def _sent(self, sidecar: Sidecar, number: int, route: EgressRoute) -> Call:
+        target = sidecar.config.egress.targets[route.target]
+        return Call(
+            source=sidecar,
+            target_name=route.target,
+            target=target,
+            place=("egress", "routes", number),
+            base=route.path_prefix,
+            strip_prefix=route.strip_prefix,
+            methods=(),
+            exact=False,
+            destination=self.find_destination(target.url),
+        )
+
+    def entries(self) -> list[Sidecar]:
+        """Those that a user calls: nobody of the mesh does, and no certificate is needed."""
+        called = {id(call.destination) for call in self.calls()}
+        serving = [one for one in self.sidecars.values() if one.config.proxy.enabled]
+        return [one for one in serving if id(one) not in called] or [
+            one for one in serving if one.config.http.tls.client_auth != "require"
+        ]
+
+    def realm_of(self, url: str | None) -> RealmFile | None:
+        """By `…/realms/NAME`, as Keycloak's issuers and endpoints are."""
+        found = _REALM.search(url or "")
+        return None if found is None else self.realms.get(found[1])
+
+    def spot_of(self, file: Path, line: int = 0) -> Spot:
+        return Spot(shown_path(self.folder, file), line)
+
+
+def realm_name(url: str | None) -> str:
+    found = _REALM.search(url or "")
+    return "" if found is None else found[1]
+
+
+def shown_path(folder: Path, file: Path) -> str:
+    try:
+        return file.relative_to(folder).as_posix()
+    except ValueError:
+        return str(file)

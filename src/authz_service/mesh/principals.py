@@ -1,0 +1,110 @@
+"""Whose tokens there are: users of a realm by equal claims, service accounts with the scopes that their sidecars ask
+for, and whom mesh.yaml names. What Keycloak would put into them is `authz_realm`'s knowledge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from authz_realm.claims import Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
+from authz_realm.realm import Client, Realm, User
+from authz_service.config.model import Config
+from authz_service.mesh.mesh_file import DeclaredPrincipal
+from authz_service.mesh.model import Principal, RealmFile, Spot, realm_name
+
+_PASSING = ("exp", "iat", "jti", "sid", "nbf", "auth_time")  # of one token, not of who has it
+# Which of a user's claims are his own name: two users who differ in nothing else are one kind of user.
+_OWN_NAMES = ("sub", "preferred_username", "email", "email_verified", "name", "given_name", "family_name")
+_NOTES = {"clientHost": "127.0.0.1", "clientAddress": "127.0.0.1"}
+
+
+def declared(principals: Mapping[str, DeclaredPrincipal], spot: Spot) -> Iterator[Principal]:
+    for name, one in principals.items():
+        claims = {"iss": one.issuer, **one.claims}
+        client = one.client or str(claims.get("azp") or claims.get("client_id") or "")
+        yield Principal(name, "service" if one.client else "user", one.issuer, claims, spot, client)
+
+
+def of_realms(realms: Iterable[RealmFile], configs: Sequence[Config]) -> Iterator[Principal]:
+    issuers = {issuer.issuer: None for config in configs for issuer in config.issuers}
+    by_realm = {realm_name(issuer): issuer for issuer in issuers}
+    urls = [target.auth.token_url for config in configs for target in config.egress.targets.values()]
+    for url in filter(None, urls):
+        if "/protocol/" in url:
+            by_realm.setdefault(realm_name(url), url.partition("/protocol/")[0])
+    for file in realms:
+        issuer = by_realm.get(file.realm.realm)
+        if issuer is not None and file.realm.enabled:
+            yield from _users(file, issuer)
+            yield from _service_accounts(file, issuer, configs)
+
+
+def _users(file: RealmFile, issuer: str) -> Iterator[Principal]:
+    realm = file.realm
+    people = [user for user in realm.users if user.enabled and user.service_account_client_id is None]
+    for client in filter(signs_users_in, realm.clients):
+        alike: dict[str, list[tuple[User, Mapping[str, object]]]] = {}
+        for user in people:
+            claims = token_claims(realm, client, user, (), issuer)
+            key = json.dumps({name: claims[name] for name in claims if name not in _OWN_NAMES}, sort_keys=True)
+            alike.setdefault(key, []).append((user, claims))
+        for group in alike.values():
+            user, claims = group[0]
+            names = tuple(one.username for one, _ in group)
+            yield Principal(user.username, "user", issuer, claims, file.line(user.username), client.client_id, names)
+
+
+def find_user(file: RealmFile, issuer: str, name: str) -> Iterator[Principal]:
+    """The user's tokens, by each client that may have them."""
+    user = file.realm.find_user(name)
+    if user is None or not user.enabled:
+        return
+    for client in filter(signs_users_in, file.realm.clients):
+        claims = token_claims(file.realm, client, user, (), issuer)
+        yield Principal(user.username, "user", issuer, claims, file.line(user.username), client.client_id)
+
+
+def signs_users_in(client: Client) -> bool:
+    flows = client.direct_access_grants_enabled or client.standard_flow_enabled
+    return client.enabled and not client.bearer_only and flows
+
+
+def _service_accounts(file: RealmFile, issuer: str, configs: Sequence[Config]) -> Iterator[Principal]:
+    for client in file.realm.clients:
+        if client.enabled and client.service_accounts_enabled and not client.public_client:
+            principal = service_account(file, issuer, client.client_id, _asked_scopes(client.client_id, configs))
+            if principal is not None:
+                yield principal
+
+
+def service_account(file: RealmFile, issuer: str, client_id: str, scopes: Sequence[str]) -> Principal | None:
+    """The service's own token; None where the realm gives it none. Raises UnknownScope."""
+    client = file.realm.find_client(client_id)
+    account = None if client is None else file.realm.find_service_account(client)
+    if client is None or account is None or not client.enabled or not client.service_accounts_enabled:
+        return None
+    try:
+        claims = token_claims(file.realm, client, account, scopes, issuer)
+    except UnknownScope:
+        return None
+    return Principal(client_id, "service", issuer, claims, file.line(client_id), client_id)
+
+
+def _asked_scopes(client_id: str, configs: Sequence[Config]) -> tuple[str, ...]:
+    for config in configs:
+        for target in config.egress.targets.values():
+            if target.auth.client_id == client_id:
+                return target.auth.scopes
+    return ()
+
+
+def token_claims(realm: Realm, client: Client, user: User, scopes: Sequence[str], issuer: str) -> Mapping[str, object]:
+    """Raises UnknownScope for what the client may not ask for."""
+    names = requested_scopes(client, " ".join(scopes) if scopes else None)
+    own = user.service_account_client_id is not None
+    notes = {"client_id": client.client_id, **_NOTES} if own else {}
+    granted = select_scopes(realm, client, user, names)
+    grant = Grant(realm, client, user, granted, "openid" in names, None if own else "model", "model", notes)
+    claims = access_claims(grant, Stamp(issuer, 0, "model"))
+    return {name: value for name, value in claims.items() if name not in _PASSING}
