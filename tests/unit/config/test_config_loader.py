@@ -27,21 +27,22 @@ from authz_service.domain.secret import Secret
 from authz_service.errors import ConfigProblems, Problem
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+MESHES = GOLDEN.parent / "meshes"
 AUTH = f"{TARGET}.auth"
 SPEC_ENV = {"ORDER_SERVICE_CLIENT_SECRET": "a", "PAYMENT_SERVICE_CLIENT_SECRET": "b"}
 
 
 @pytest.mark.parametrize(
-    ("file", "name"),
+    ("folder", "name"),
     [
-        ("gateway.yaml", "gateway"),
-        ("order-service.yaml", "order-service"),
-        ("payment-service.yaml", "payment-service"),
-        ("data-service.yaml", "dataservice"),
+        ("gateway", "gateway"),
+        ("order-service", "order-service"),
+        ("payment-service", "payment-service"),
+        ("data-service", "dataservice"),
     ],
 )
-def test_the_configurations_of_the_specification_load_as_written(file: str, name: str) -> None:
-    config = load_config(GOLDEN / "spec_configs" / file, SPEC_ENV)
+def test_the_configurations_of_the_specification_load_as_written(folder: str, name: str) -> None:
+    config = load_config(MESHES / "spec_as_written" / folder / "config.yaml", SPEC_ENV)
 
     assert config.service.name == name
     assert config.issuers[0].algorithms == ("RS256", "ES256")
@@ -71,10 +72,10 @@ def test_a_placeholder_that_is_left_in_a_secret_is_warned_of(tmp_path: Path, sec
         assert secret not in " ".join(found)
 
 
-@pytest.mark.parametrize("file", ["order-service.yaml", "payment-service.yaml"])
-def test_a_configuration_of_the_specification_needs_its_secret(file: str) -> None:
+@pytest.mark.parametrize("folder", ["order-service", "payment-service"])
+def test_a_configuration_of_the_specification_needs_its_secret(folder: str) -> None:
     with pytest.raises(ConfigProblems) as refused:
-        load_config(GOLDEN / "spec_configs" / file, {})
+        load_config(MESHES / "spec_as_written" / folder / "config.yaml", {})
 
     (problem,) = refused.value.problems
     assert problem.at == "egress.targets.data-service.auth.client_secret"
