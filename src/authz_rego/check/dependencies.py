@@ -25,7 +25,7 @@ from authz_rego.syntax.tree import (
     Term,
     Var,
 )
-from authz_rego.values.value import key_of
+from authz_rego.values.value import place_key
 
 _MOST_EXPANDED = 64  # constants that a variable is narrowed to, as OPA bounds it
 
@@ -121,7 +121,7 @@ def _rules_below(node: RuleNode, path: Sequence[Term], index: int, found: dict[i
         return
     step = path[index]
     if is_constant(step):
-        child = node.children.get(key_of(step.value)) if isinstance(step, Scalar) else None
+        child = node.children.get(place_key(step.value)) if isinstance(step, Scalar) else None
         children = [child] if child is not None else []
     else:
         children = list(node.children.values())

@@ -9,7 +9,7 @@ from authz_rego.check.names import package_path
 from authz_rego.errors import RegoProblem
 from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import Module, Ref, Rule, Scalar, Term, Var
-from authz_rego.values.value import Key, key_of
+from authz_rego.values.value import Key, place_key
 
 _TYPE = "rego_type_error"
 Path = tuple["str | Key", ...]
@@ -71,7 +71,7 @@ def constant_prefix(path: Iterable[Term]) -> Path:
     for each in path:
         if not isinstance(each, Scalar):
             break
-        found.append(key_of(each.value))
+        found.append(place_key(each.value))
     return tuple(found)
 
 
@@ -149,6 +149,7 @@ def _conflicts_below(
     found = _conflict(node, modules, shown) if node.rules else None
     if found is not None:
         problems.append(found)
+    problems += _equal_numbers(node)
     for child in node.children.values():
         _conflicts_below(child, modules, shown, problems)
 
@@ -170,6 +171,20 @@ def _conflict(node: RuleNode, modules: list[Module], shown: Callable[[Ref], str]
         package = modules[defaults[0].module].package_place
         return RegoProblem(_TYPE, package, found, "keep one of the defaults")
     return None
+
+
+def _equal_numbers(node: RuleNode) -> Iterator[RegoProblem]:
+    """Keys that are one number. OPA compiles them: two rules for whoever asks by a key, and no value of the whole."""
+    first: dict[Key, RuleNode] = {}
+    for key, child in node.children.items():
+        if isinstance(key, str) or first.setdefault(Key(key.value), child) is child:
+            continue
+        rules = [
+            next(rule for below in each.below() for rule in below.rules) for each in (first[Key(key.value)], child)
+        ]
+        one, other = sorted((each.rule.place for each in rules), key=lambda place: (place.file, place.row))
+        found = f"a key of this rule is the same number as that of the rule at {one}, written otherwise"
+        yield RegoProblem(_TYPE, other, found, "write the number in one way")
 
 
 def _inside(node: RuleNode) -> list[PlacedRule]:

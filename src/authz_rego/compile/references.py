@@ -18,7 +18,7 @@ from authz_rego.syntax.tree import (
     Term,
     Var,
 )
-from authz_rego.values.value import UNDEFINED, key_of
+from authz_rego.values.value import UNDEFINED, place_key
 
 if TYPE_CHECKING:
     from authz_rego.compile.bodies import BodyWriter
@@ -113,7 +113,7 @@ def _data(writer: BodyWriter, ref: Ref) -> str:
     for index, step in enumerate(ref.path):
         if not isinstance(step, Scalar):
             return _walked(writer, ref)
-        child = node.children.get(key_of(step.value))
+        child = node.children.get(place_key(step.value))
         if child is None:
             return _plain_data(writer, ref)
         document = writer.generator.plan.of(child)

@@ -9,7 +9,7 @@ from typing import Any
 from authz_rego.evaluate.context import Context, Path, merged
 from authz_rego.evaluate.lookups import COLLECTIONS, base_lookup, find, items, lookup
 from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import UNDEFINED, Key, Value, key_of, value_of
+from authz_rego.values.value import UNDEFINED, Key, Value, key_of, place_key, value_of
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Place:
     def find(self, path: Path) -> Place | None:
         place: Place | None = self
         for key in path:
-            place = place.children.get(key_of(key)) if place is not None else None
+            place = place.children.get(place_key(key)) if place is not None else None
         return place
 
 
@@ -57,7 +57,7 @@ class Documents:
         """Whether there can be something at a path: a rule at it or above, a package, or data."""
         place: Place | None = self.root
         for key in path:
-            place = place.children.get(key_of(key)) if place is not None else None
+            place = place.children.get(place_key(key)) if place is not None else None
             if place is not None and place.document is not None:
                 return True
         return place is not None or self.stored(path) is not UNDEFINED
@@ -97,7 +97,7 @@ class Documents:
                 return Cursor(cursor.path, cursor.place, keys)
             return lookup(cursor.value(context), key)
         path = (*cursor.path, key)
-        place = cursor.place.children.get(key_of(key)) if cursor.place is not None else None
+        place = cursor.place.children.get(place_key(key)) if cursor.place is not None else None
         if place is not None and context.is_replaced(path):
             place = None
         if place is not None and place.document is not None and not place.members:
@@ -157,7 +157,7 @@ class Documents:
             below = (*path, value_of(name))
             value = self._below(context, below, child) if child.document is None else self.at(context, below)
             if value is not UNDEFINED:
-                found[name] = value
+                found[key_of(value_of(name))] = value
         return found
 
 

@@ -52,6 +52,23 @@ def key_of(value: Value) -> str | Key:
     return value if type(value) is str else Key(value)
 
 
+class TextKey(Key):
+    """A number at a place of the rules: OPA knows it there by its text, so that `1.0` is not 1."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is TextKey and self.value.text == other.value.text
+
+    def __hash__(self) -> int:
+        return self.hash
+
+
+def place_key(value: Value) -> str | Key:
+    """What stands for a value at a place of the rules."""
+    return TextKey(value) if type(value) is Number else key_of(value)
+
+
 def value_of(key: str | Key) -> Value:
     """The value that a key stands for."""
     return key if type(key) is str else key.value  # type: ignore[union-attr]

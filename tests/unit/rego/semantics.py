@@ -225,6 +225,10 @@ CASES = [
     # ── operators ──
     Case("decimals add up", "x := 0.1 + 0.2 == 0.3", (({}, True),)),
     Case("arithmetic", "x := [input + 1, input - 1, input * 2, input / 4, 7 % 3]", ((6, [7, 5, 12, 1.5, 1]), (True, NOTHING))),
+    Case("a rule at a number is found by the number's text", 'q[1] := "a"\nx if q[input] == "a"', ((1, True), (1.0, NOTHING), (2, NOTHING))),
+    Case("and found by a constant, or gone through, it has its text", "q[1.5].a := 7\nx := [k | some k in [15e-1, 1.5, 1]; q[k].a == 7; q[input]]",
+         ((1.5, [1.5]), (1, []))),
+    Case("the whole of it is an object, which numbers are keys of", "q[2] := 7\nx := object.get(q, input, 0)", ((2.0, 7), (3, 0))),
     Case("values have one order", 'x := [null < false, true < 0, 9 < "a", "z" < [], [] < {}, {"a": 1} < {1}]', (({}, [True] * 6),)),
     # ── many digits: Python's own int() and str() end at 4,300 ──
     Case("an integer of many digits", f"x if format_int({_ONES}, 10) == input", ((_ONES, True), (_ONES[1:], NOTHING))),

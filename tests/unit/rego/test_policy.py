@@ -221,3 +221,14 @@ def test_rows_of_operators_have_a_bound(make: Callable[[int], str]) -> None:
     Policy.compile([("p.rego", f"package p\n\n{make(190)}\n")])
     with pytest.raises(RegoProblems):
         Policy.compile([("p.rego", f"package p\n\n{make(400)}\n")])
+
+
+def test_a_number_is_written_in_one_way_in_the_keys_of_rules() -> None:
+    """OPA compiles both, and has no value of `q`; the same text, or another number, is no problem."""
+    with pytest.raises(RegoProblems) as error:
+        Policy.compile([("p.rego", "package p\n\nq[1].a := 1\n\nq[1.0].b := 1\n")])
+    assert str(error.value) == (
+        "p.rego:5:1: rego_type_error: a key of this rule is the same number as that of the rule at p.rego:3:1, "
+        "written otherwise; write the number in one way"
+    )
+    Policy.compile([("p.rego", "package p\n\nq[1].a := 1\n\nq[1].b := 1\n\nq[1.5].b := 1\n")])
