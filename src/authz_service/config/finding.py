@@ -11,6 +11,5 @@ class Finding(NamedTuple):
     place: Place
     found: str
     fix: str
-    seen: tuple[Place, ...] = ()  # other places that it depends on; while one of them is broken it is not said
     line: int = 0  # where the place does not tell it
     here: bool = False  # true of this host only: it lacks a variable, or a file with a secret

@@ -1,4 +1,8 @@
-"""One YAML file → one Config, or everything that is wrong with the file, at once. Not what the keys mean (`model`)."""
+"""One YAML file → one Config, or what is wrong with it: all of a phase at once. Not what the keys mean (`model`).
+
+Each phase rests on the one before, so that no problem is only the consequence of another: syntax and variables
+(`read.document`), types (`sections`), what must fit together (`checks`).
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +15,9 @@ from authz_service.config.checks.whole import cross_findings, default_name
 from authz_service.config.finding import Finding, Place
 from authz_service.config.model import Config
 from authz_service.config.read.document import Document, Tree, read_document
-from authz_service.config.read.explain import finding_of
-from authz_service.config.read.mending import mended, rests_on, to_mend
+from authz_service.config.read.explain import finding_of, nearest_key
 from authz_service.config.read.secret_files import with_secret_files
+from authz_service.config.read.stand_ins import with_examples
 from authz_service.config.read.yaml_path import shown
 from authz_service.errors import ConfigProblems, Problem
 
@@ -21,20 +25,31 @@ MAX_BYTES = 1 << 20
 
 
 def load_config(path: Path, env: Mapping[str, str], *, anywhere: bool = False) -> Config:
-    """Raises ConfigProblems with all that is wrong. Secret files are read here; certificates and policies are not.
+    """Raises ConfigProblems. Secret files are read here; certificates and policies are not.
 
-    With `anywhere` this host need not have the variables and secret files: what rests on them is not judged, and not
-    there.
+    With `anywhere` this host need not have the variables and secret files: an example stands for each, and is not
+    judged.
     """
     text = _read(path)
     if isinstance(text, Problem):
         raise ConfigProblems([text])
     document = read_document(text, env)
-    config, findings = _understand(document)
-    serious = [finding for finding in findings if not (anywhere and finding.here)]
-    if config is None or serious:
-        raise ConfigProblems(_problems(serious or findings, document, path))
-    return config
+    lacking = _lacking(document) if anywhere else set()
+
+    def require_none(findings: list[Finding]) -> None:
+        serious = [one for one in findings if not (anywhere and one.here)]
+        if serious:
+            raise ConfigProblems(_problems(serious, document, path))
+
+    require_none(document.findings)
+    config = _typed(with_examples(document.tree, lacking))
+    if isinstance(config, ValidationError):
+        raise ConfigProblems(_problems(_findings(config.errors(include_url=False), document), document, path))
+    complete, findings = with_secret_files(config)
+    findings += cross_findings(config)
+    findings = [finding._replace(place=_place(finding.place, document)) for finding in findings]
+    require_none([finding for finding in findings if finding.place not in lacking])
+    return _named(complete)
 
 
 class Reading(NamedTuple):
@@ -83,44 +98,35 @@ def _read(path: Path) -> str | Problem:
     return Problem("(the whole file)", found, "name a readable YAML file by --config or AUTHZ_CONFIG_PATH", str(path))
 
 
-def _understand(document: Document) -> tuple[Config | None, list[Finding]]:
-    """What the document means, and every finding. What is broken is taken out, so that the rest is judged too."""
-    findings = list(document.findings)
-    if document.tree is None:
-        return None, findings
-    config, errors = _validated(document.tree)
-    found = [(error, _place(error["loc"], document)) for error in errors]
-    findings += [finding_of(error, place, document) for error, place in found if error["type"] != "missing"]
-    broken = to_mend(findings)
-    missing = [(error, place) for error, place in found if error["type"] == "missing"]
-    findings += [finding_of(error, place, document) for error, place in missing if not rests_on(broken, place)]
-    broken = to_mend(findings)
-    if broken:
-        config, _ = _validated(mended(document.tree, broken))
-    if config is None:
-        return None, findings
-    complete, unread = with_secret_files(config)
-    for finding in (*unread, *cross_findings(config)):
-        there = finding._replace(place=_place(finding.place, document))
-        if not any(rests_on(broken, _place(place, document)) for place in (finding.place, *finding.seen)):
-            findings.append(there)
-    return _named(complete), findings
+def _lacking(document: Document) -> set[Place]:
+    """The places for whose values this host lacks a variable; a list lacks all of its values."""
+    places = {finding.place for finding in document.findings if finding.here}
+    return places | {place[:-1] for place in places if isinstance(place[-1], int)}
 
 
-def _validated(tree: Tree) -> tuple[Config | None, list[ErrorDetails]]:
+def _typed(tree: Tree) -> Config | ValidationError:
+    """The error is given back, not raised: nothing of a secret may be in the context of what is raised in its place."""
     try:
-        return Config.model_validate(tree), []
+        return Config.model_validate(tree)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        return None, [problem for problem in errors if not _is_consequence(problem, errors)]
+        return error
+
+
+def _findings(errors: list[ErrorDetails], document: Document) -> list[Finding]:
+    return [
+        finding_of(error, _place(error["loc"], document), document)
+        for error in errors
+        if not _is_consequence(error, errors)
+    ]
 
 
 def _is_consequence(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
-    """A list is "too short" for pydantic also when its items are wrong."""
-    loc = error["loc"]
-    return error["type"] == "too_short" and any(
-        other["loc"][: len(loc)] == loc for other in errors if other is not error
-    )
+    """A list is "too short" for pydantic also when its items are wrong; a key is missing that is only misspelt."""
+    loc, others = error["loc"], [other for other in errors if other is not error]
+    if error["type"] == "missing":
+        misspelt = [one["loc"] for one in others if one["type"] == "extra_forbidden" and one["loc"][:-1] == loc[:-1]]
+        return any(nearest_key(place) == loc[-1] for place in misspelt)
+    return error["type"] == "too_short" and any(other["loc"][: len(loc)] == loc for other in others)
 
 
 def _place(loc: Place, document: Document) -> Place:

@@ -182,7 +182,7 @@ def laughs(levels: int) -> str:
 def test_a_document_is_bounded_also_after_its_aliases(text: str, found: str) -> None:
     document = read_document(text, {})
 
-    assert document.tree is None
+    assert not document.tree
     assert found in document.findings[0].found
 
 

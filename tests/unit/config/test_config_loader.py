@@ -82,9 +82,10 @@ def test_a_configuration_of_the_specification_needs_its_secret(folder: str) -> N
     assert "is not set" in problem.found
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+@pytest.mark.parametrize("phase", ["syntax", "types", "fit"])
+def test_everything_that_is_wrong_in_a_phase_is_said_at_once(phase: str) -> None:
     """The golden file is what a person sees; it is reviewed like code."""
-    file = GOLDEN / "config_errors" / "many_mistakes.yaml"
+    file = GOLDEN / "config_errors" / f"{phase}.yaml"
 
     with pytest.raises(ConfigProblems) as refused:
         load_config(file, {})
@@ -93,27 +94,44 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert seen == file.with_suffix(".txt").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("broken", "still_found"),
-    [
-        ({"http.addr": "8443"}, True),
-        ({f"{AUTH}.scopes": "a b"}, True),
-        ({f"{AUTH}.unknown": "a"}, True),
-        ({"egress.targets.other": {"url": "x"}}, True),
-        ({"egress.targets.other": "x"}, False),
-        ({"egress.targets": "x"}, False),
-        ({"egress.routes.0.target": []}, False),
-    ],
-)
-def test_a_mistake_hides_only_what_rests_on_it(tmp_path: Path, broken: dict[str, object], still_found: bool) -> None:
-    """A missing target is said beside other mistakes, unless the targets or the reference are themselves unreadable."""
-    missing = {"egress.routes.0.target": "nobody"}
-    assert [problem.at for problem in problems_of(tmp_path, missing)] == ["egress.routes[0].target"]
+def test_a_phase_is_judged_when_the_one_before_is_right(tmp_path: Path) -> None:
+    """So nobody is told what is only the consequence of another mistake."""
+    wrong: dict[str, object] = {
+        f"{AUTH}.client_id": "${NOT_SET}",
+        "jwt.leeway": "1h",
+        "egress.routes.0.target": "nobody",
+    }
 
-    problems = problems_of(tmp_path, missing | broken)
+    for at in (f"{AUTH}.client_id", "jwt.leeway", "egress.routes[0].target"):
+        assert [problem.at for problem in problems_of(tmp_path, wrong)] == [at]
+        del wrong[next(iter(wrong))]
+    assert not problems_of(tmp_path, wrong)
 
-    assert any("no target of this name" in problem.found for problem in problems) is still_found
-    assert any("no target of this name" not in problem.found for problem in problems)
+
+def test_a_host_that_lacks_variables_and_secret_files_judges_the_rest(tmp_path: Path) -> None:
+    """`authz check --anywhere`: what only another host has is no problem, and nothing else is believed because of it."""
+    lacking = {
+        f"{AUTH}.client_secret": "${NOT_SET}",
+        "jwt.audience": ["${NOT_SET}"],
+        "http.addr": "${NOT_SET}",
+        "egress.routes.0.target": "${NOT_SET}",
+        "audit.key_file": str(tmp_path / "nowhere"),
+    }
+    for one in lacking.items():
+        assert problems_of(tmp_path, dict([one]))
+
+    def problems(changes: dict[str, object]) -> list[str]:
+        file = tmp_path / "config.yaml"
+        file.write_text(json.dumps(changed(changes)))
+        try:
+            load_config(file, {}, anywhere=True)
+        except ConfigProblems as refused:
+            return [problem.at for problem in refused.problems]
+        return []
+
+    assert problems(lacking) == []
+    assert problems(lacking | {"jwt.leeway": "1h"}) == ["jwt.leeway"]
+    assert problems(lacking | {"egress.addr": ":8080"}) == ["egress.addr"]
 
 
 def test_a_misspelt_key_is_not_said_to_be_missing_too(tmp_path: Path) -> None:

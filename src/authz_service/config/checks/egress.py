@@ -22,9 +22,7 @@ def egress_findings(egress: Egress) -> Iterator[Finding]:
         yield from _shared_store(("egress", "token_store"), egress.token_store)
     if not egress.targets:
         found = "no target, so there is nothing to call"
-        yield Finding(
-            ("egress", "targets"), found, "add a target, or set egress.enabled: false", (("egress", "enabled"),)
-        )
+        yield Finding(("egress", "targets"), found, "add a target, or set egress.enabled: false")
     for name, target in egress.targets.items():
         yield from _target(("egress", "targets", name), target)
     yield from _routes(egress)
@@ -40,14 +38,12 @@ def exchange_findings(config: Config) -> Iterator[Finding]:
             continue
         if not config.proxy.enabled:
             found = "oauth2_token_exchange, and there is no ingress that a user's token could come in by"
-            yield Finding(
-                place, found, "add a proxy section, or use oauth2_client_credentials", (("proxy", "enabled"),)
-            )
+            yield Finding(place, found, "add a proxy section, or use oauth2_client_credentials")
         for way, upstream in ways.items():
             if upstream == target.url:
                 found = f"the target {name} wants an exchanged token, which only the egress gives"
                 fix = "let the service call it by a route of the egress, or use another auth.type"
-                yield Finding(way, found, fix, (place,))
+                yield Finding(way, found, fix)
 
 
 def _one_client_one_secret(egress: Egress) -> Iterator[Finding]:
@@ -78,16 +74,16 @@ def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:
     if scheme not in _REDIS_SCHEMES:
         found = "is missing" if store.url is None else "is not an address of Redis"
         fix = "write redis://host:6379/0, rediss://host:6379/0 for TLS, or unix:///a/socket"
-        yield Finding((*place, "url"), found, fix, ((*place, "type"),))
+        yield Finding((*place, "url"), found, fix)
     elif store.url is not None and "ssl_" in store.url.reveal().partition("?")[2]:
         fix = "leave TLS to rediss:// and ca_file"
         yield Finding((*place, "url"), "it would change how Redis' certificate is checked (ssl_…)", fix)
     if store.ca_file is not None and scheme != "rediss":
         fix = "write rediss:// in the url, or remove ca_file"
-        yield Finding((*place, "ca_file"), "there is a CA, but no TLS", fix, ((*place, "url"),))
+        yield Finding((*place, "ca_file"), "there is a CA, but no TLS", fix)
     if store.encryption_key is None and store.encryption_key_file is None:
         fix = "write encryption_key: ${A_VARIABLE}, or encryption_key_file: /a/file"
-        yield Finding((*place, "encryption_key"), "is missing", fix, ((*place, "encryption_key_file"),))
+        yield Finding((*place, "encryption_key"), "is missing", fix)
 
 
 def _door(egress: Egress) -> Iterator[Finding]:
@@ -102,18 +98,17 @@ def _door(egress: Egress) -> Iterator[Finding]:
     if egress.socket != EgressSocket():
         found = f"permissions of a Unix socket, but egress.addr is {egress.addr}"
         fix = "write egress.addr: unix:///run/egress.sock, or remove egress.socket"
-        yield Finding(("egress", "socket"), found, fix, (place,))
+        yield Finding(("egress", "socket"), found, fix)
 
 
 def _target(place: Place, target: Target) -> Iterator[Finding]:
     scheme, tls = target.url.scheme, target.tls
-    seen = ((*place, "url"), (*place, "tls", "enabled"))
     if scheme == "https" and not tls.enabled:
         found = f"{target.url}, but the target has no tls section that is enabled"
-        yield Finding((*place, "url"), found, "add tls with ca_cert (and client_cert, client_key for mTLS)", seen)
+        yield Finding((*place, "url"), found, "add tls with ca_cert (and client_cert, client_key for mTLS)")
     if scheme != "https" and tls.enabled:
         found = f"TLS is on, but the url is {target.url}"
-        yield Finding((*place, "tls"), found, "write https:// in the url, or remove the tls section", seen)
+        yield Finding((*place, "tls"), found, "write https:// in the url, or remove the tls section")
     if tls.enabled:
         yield from _tls((*place, "tls"), tls)
     yield from _auth((*place, "auth"), target.auth)
@@ -126,67 +121,64 @@ def _tls(place: Place, tls: TargetTls) -> Iterator[Finding]:
         yield from not_beside_sds(place, tls, ("client_cert", "client_key", "ca_cert"))
         if tls.spiffe_id is None and tls.server_name is None:
             fix = "write the target's SPIFFE ID, or the DNS name in its certificate as server_name"
-            yield Finding((*place, "spiffe_id"), "is missing, and certificates come from sds", fix, ((*place, "sds"),))
+            yield Finding((*place, "spiffe_id"), "is missing, and certificates come from sds", fix)
         return
     if tls.ca_cert is None:
         fix = "name the file with the CAs that sign the target's certificate"
-        yield Finding((*place, "ca_cert"), "is missing", fix, ((*place, "enabled"),))
+        yield Finding((*place, "ca_cert"), "is missing", fix)
     for key, other in (("client_cert", "client_key"), ("client_key", "client_cert")):
         if getattr(tls, key) is None and getattr(tls, other) is not None:
             yield Finding((*place, key), f"is missing, and {other} is there", f"name both files, or remove {other}")
 
 
 def _auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
-    seen = ((*place, "type"),)
     if auth.type == "none":
-        yield from _unused_auth(place, auth, seen)
+        yield from _unused_auth(place, auth)
         return
     for key in ("token_url", "client_id", *(("audience",) if auth.exchanges else ())):
         if getattr(auth, key) is None:
-            yield Finding((*place, key), "is missing", f"{auth.type} needs it", seen)
+            yield Finding((*place, key), "is missing", f"{auth.type} needs it")
     if auth.token_url is not None:
-        yield from plain_http((*place, "token_url"), auth.token_url, seen)
+        yield from plain_http((*place, "token_url"), auth.token_url)
     yield from _params(place, auth)
 
 
 def _client_auth(place: Place, target: Target) -> Iterator[Finding]:
     """Each way of proving who we are needs its own thing, and another's beside it is a mistake."""
-    auth, tls, seen = target.auth, target.tls, ((*place, "client_auth"),)
+    auth, tls = target.auth, target.tls
     by_secret = auth.client_auth in {"client_secret_basic", "client_secret_post"}
     if by_secret:
-        yield from one_secret(place, auth.client_secret, auth.client_secret_file, seen)
+        yield from one_secret(place, auth.client_secret, auth.client_secret_file)
     if auth.client_auth == "private_key_jwt":
-        yield from _assertion(place, auth, seen)
+        yield from _assertion(place, auth)
     if auth.client_auth == "tls_client_auth" and (tls.client_cert is None or tls.client_key is None):
         found = "tls_client_auth, but the target has no certificate to show"
         yield Finding(
             (*place, "client_auth"),
             found,
             "name tls.client_cert and tls.client_key of the target; what sds hands out is Envoy's alone",
-            seen,
         )
     if auth.client_auth == "tls_client_auth" and (auth.token_url or "").startswith("http:"):
-        yield Finding((*place, "token_url"), "plain HTTP shows no certificate", "use https://", seen)
+        yield Finding((*place, "token_url"), "plain HTTP shows no certificate", "use https://")
     wrong = [] if by_secret else ["client_secret", "client_secret_file"]
     if auth.client_auth != "private_key_jwt":
         wrong += ["client_key_file", "client_key_id", "client_cert_file", "client_assertion_file"]
         wrong += ["client_assertion_audience"]
     for key in wrong:
         if getattr(auth, key) is not None:
-            yield Finding((*place, key), f"is not used with {auth.client_auth}", "remove it", seen)
+            yield Finding((*place, key), f"is not used with {auth.client_auth}", "remove it")
 
 
-def _assertion(place: Place, auth: TargetAuth, seen: tuple[Place, ...]) -> Iterator[Finding]:
+def _assertion(place: Place, auth: TargetAuth) -> Iterator[Finding]:
     """Signed by us, or by somebody else."""
     if auth.client_key_file is None and auth.client_assertion_file is None:
         fix = "private_key_jwt signs with it; or name a client_assertion_file that somebody else renews"
-        yield Finding((*place, "client_key_file"), "is missing", fix, seen)
+        yield Finding((*place, "client_key_file"), "is missing", fix)
     if auth.client_assertion_file is None:
         return
     for key in ("client_key_file", "client_key_id", "client_cert_file", "client_assertion_audience"):
         if getattr(auth, key) is not None:
-            at: Place = (*place, "client_assertion_file")
-            yield Finding((*place, key), "is not used with client_assertion_file", "keep one of both", (*seen, at))
+            yield Finding((*place, key), "is not used with client_assertion_file", "keep one of both")
 
 
 def _params(place: Place, auth: TargetAuth) -> Iterator[Finding]:
@@ -197,26 +189,24 @@ def _params(place: Place, auth: TargetAuth) -> Iterator[Finding]:
             yield Finding((*place, "params", name), "a field that is ours", fix)
 
 
-def _unused_auth(place: Place, auth: TargetAuth, seen: tuple[Place, ...]) -> Iterator[Finding]:
+def _unused_auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
     """Credentials beside `none` are a mistake that would only show as somebody else's 401."""
     for key in ("token_url", "client_id", "client_secret", "client_secret_file", "client_key_file"):
         if getattr(auth, key) is not None:
             found = f"none, but there is a {key}"
             fix = "write type: oauth2_client_credentials or oauth2_token_exchange, or remove the credentials"
-            yield Finding((*place, "type"), found, fix, seen)
+            yield Finding((*place, "type"), found, fix)
             return
 
 
 def _routes(egress: Egress) -> Iterator[Finding]:
     for index, first in repeated(route.path_prefix for route in egress.routes):
         found = f"the same prefix as egress.routes[{first}]"
-        yield Finding(
-            ("egress", "routes", index, "path_prefix"), found, "keep one", (("egress", "routes", first, "path_prefix"),)
-        )
+        yield Finding(("egress", "routes", index, "path_prefix"), found, "keep one")
     for index, route in enumerate(egress.routes):
         place: Place = ("egress", "routes", index)
         if route.target not in egress.targets:
             known = ", ".join(sorted(egress.targets)) or "none"
             found = "there is no target of this name"
-            yield Finding((*place, "target"), found, f"name one of egress.targets: {known}", (("egress", "targets"),))
+            yield Finding((*place, "target"), found, f"name one of egress.targets: {known}")
         yield from not_below(place, "path_prefix", route.path_prefix, route.strip_prefix)

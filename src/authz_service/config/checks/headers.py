@@ -30,7 +30,7 @@ def _token_elsewhere(proxy: Proxy) -> Iterator[Finding]:
         if getattr(proxy.auth, key) is not None and not proxy.headers.pass_token:
             found = "the service sees it all the same, and pass_token is false"
             fix = f"write proxy.headers.pass_token: true, or remove {key}"
-            yield Finding(("proxy", "auth", key), found, fix, ((*_HEADERS, "pass_token"),))
+            yield Finding(("proxy", "auth", key), found, fix)
 
 
 def _injected(proxy: Proxy) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def _injected(proxy: Proxy) -> Iterator[Finding]:
             )
         elif name in first:
             found = f"{header} is written by {'.'.join(map(str, first[name]))} already"
-            yield Finding(place, found, "give each value its own header", (first[name],))
+            yield Finding(place, found, "give each value its own header")
         first.setdefault(name, place)
 
 
@@ -58,18 +58,16 @@ def _extracted(proxy: Proxy) -> Iterator[Finding]:
         name = headers.spelled(header)
         if name in secret:
             found = f"{header} carries credentials, and what is extracted is recorded"
-            yield Finding(
-                place, found, "remove it; the policy has the verified claims in input.token", (("proxy", "auth"),)
-            )
+            yield Finding(place, found, "remove it; the policy has the verified claims in input.token")
         elif name in headers.FRAMING:
             found = f"{header} says how the request is carried, and changes on the way"
-            yield Finding(place, found, "remove it", (_HEADERS,))
+            yield Finding(place, found, "remove it")
         elif headers.is_stripped(name) or name in injected:
             found = f"{header} never has a value here: a caller's own is removed"
-            yield Finding(place, found, "remove it; the policy has the verified claims in input.token", (_HEADERS,))
+            yield Finding(place, found, "remove it; the policy has the verified claims in input.token")
         elif name in first:
             found = f"{header} is listed already, as extract[{first[name]}]"
-            yield Finding(place, found, "keep one", ((*_HEADERS, "extract", first[name]),))
+            yield Finding(place, found, "keep one")
         first.setdefault(name, index)
 
 

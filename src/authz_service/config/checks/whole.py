@@ -38,7 +38,7 @@ def cross_findings(config: Config) -> Iterator[Finding]:
     yield from _one_agent(config)
     if not config.proxy.enabled and not config.egress.enabled:
         fix = "add a proxy section (requests that arrive), an egress section (requests that leave), or both"
-        yield Finding((), "neither an ingress nor an egress is enabled", fix, (("proxy",), ("egress",)))
+        yield Finding((), "neither an ingress nor an egress is enabled", fix)
     yield from _decision_log(config)
     yield from _listeners(config)
     yield from _name(config)
@@ -59,7 +59,7 @@ def _name(config: Config) -> Iterator[Finding]:
         and not (config.proxy.enabled and config.proxy.authz.enabled)
     ):
         found = "is missing, and there is neither an OAuth2 client nor a policy_query to take it from"
-        yield Finding(("service", "name"), found, "name the service, such as order-service", (("egress", "targets"),))
+        yield Finding(("service", "name"), found, "name the service, such as order-service")
 
 
 def _trusted_proxies(http: Http) -> Iterator[Finding]:
@@ -70,66 +70,60 @@ def _trusted_proxies(http: Http) -> Iterator[Finding]:
             yield Finding((*place, index), f"{network} is everybody, so anybody could say where he calls from", fix)
     if http.proxy_protocol and not http.trusted_proxies:
         fix = "list the addresses of your balancers in http.trusted_proxies, or remove proxy_protocol"
-        yield Finding(("http", "proxy_protocol"), "but nobody is trusted to write it", fix, (place,))
+        yield Finding(("http", "proxy_protocol"), "but nobody is trusted to write it", fix)
 
 
 def _tls(config: Config) -> Iterator[Finding]:
     tls = config.http.tls
-    seen = ((*_TLS, "enabled"), (*_TLS, "client_auth"))
     if not tls.enabled:
         if tls.client_auth != "none":
             found = "client certificates are asked for, but TLS is off"
-            yield Finding((*_TLS, "client_auth"), found, "set http.tls.enabled: true, or client_auth: none", seen)
+            yield Finding((*_TLS, "client_auth"), found, "set http.tls.enabled: true, or client_auth: none")
         return
     if tls.sds is not None:
         yield from not_beside_sds(_TLS, tls, ("cert_file", "key_file", "client_ca_file", "crl_file"))
         return
     for key in ("cert_file", "key_file"):
         if getattr(tls, key) is None:
-            yield Finding(
-                (*_TLS, key), "is missing", "name the file, or set http.tls.enabled: false for plain HTTP", seen
-            )
-    yield from _client_certificates(tls, seen)
+            yield Finding((*_TLS, key), "is missing", "name the file, or set http.tls.enabled: false for plain HTTP")
+    yield from _client_certificates(tls)
 
 
 def _one_agent(config: Config) -> Iterator[Finding]:
     sockets = sorted(map(str, config.sds_sockets))
     if len(sockets) > 1:
         found = f"there are {len(sockets)} agents: {', '.join(sockets)}"
-        yield Finding((*_TLS, "sds"), found, "write the same socket wherever sds stands", (("egress", "targets"),))
+        yield Finding((*_TLS, "sds"), found, "write the same socket wherever sds stands")
 
 
-def _client_certificates(tls: HttpTls, seen: tuple[Place, ...]) -> Iterator[Finding]:
+def _client_certificates(tls: HttpTls) -> Iterator[Finding]:
     if tls.client_auth != "none" and tls.client_ca_file is None:
         found = f"is missing, and client_auth is {tls.client_auth}"
         yield Finding(
-            (*_TLS, "client_ca_file"), found, "name the file with the CAs that sign your callers' certificates", seen
+            (*_TLS, "client_ca_file"), found, "name the file with the CAs that sign your callers' certificates"
         )
     if tls.client_auth == "none" and tls.crl_file is not None:
         found = "a revocation list, but client_auth is none"
-        yield Finding((*_TLS, "crl_file"), found, "set http.tls.client_auth: require, or remove crl_file", seen)
+        yield Finding((*_TLS, "crl_file"), found, "set http.tls.client_auth: require, or remove crl_file")
 
 
 def _mtls(config: Config) -> Iterator[Finding]:
     tls, mtls = config.http.tls, config.proxy.mtls
     if not mtls.enabled:
         return
-    seen = ((*_TLS, "enabled"), (*_TLS, "client_auth"), (*_MTLS, "enabled"))
     if not tls.enabled:
         found = "mTLS is on, but http.tls.enabled is false"
-        yield Finding((*_MTLS, "enabled"), found, "set http.tls.enabled: true, or proxy.mtls.enabled: false", seen)
+        yield Finding((*_MTLS, "enabled"), found, "set http.tls.enabled: true, or proxy.mtls.enabled: false")
     elif tls.client_auth == "none":
         found = "none, but proxy.mtls is enabled, which needs the caller's certificate"
-        yield Finding(
-            (*_TLS, "client_auth"), found, "write require (or request), or set proxy.mtls.enabled: false", seen
-        )
+        yield Finding((*_TLS, "client_auth"), found, "write require (or request), or set proxy.mtls.enabled: false")
     if mtls.allow_anonymous and tls.client_auth == "require":
         fix = "write client_auth: request where callers without a certificate may pass, or remove allow_anonymous"
-        yield Finding((*_MTLS, "allow_anonymous"), "nobody comes without one: client_auth is require", fix, seen)
+        yield Finding((*_MTLS, "allow_anonymous"), "nobody comes without one: client_auth is require", fix)
     if not mtls.allowed_clients:
         found = "nobody is listed, so every caller would be refused"
         fix = "list who may call, such as CN=api-gateway-client,O=MyOrg"
-        yield Finding((*_MTLS, "allowed_clients"), found, fix, seen)
+        yield Finding((*_MTLS, "allowed_clients"), found, fix)
 
 
 def _policy(config: Config) -> Iterator[Finding]:
@@ -138,7 +132,7 @@ def _policy(config: Config) -> Iterator[Finding]:
         return
     if authz.policy_query is None:
         fix = "name the rule that decides, such as data.order.allow; or set proxy.authz.enabled: false"
-        yield Finding(("proxy", "authz", "policy_query"), "is missing", fix, (("proxy", "authz", "enabled"),))
+        yield Finding(("proxy", "authz", "policy_query"), "is missing", fix)
     yield from _policy_engine(config.policy)
 
 
@@ -149,7 +143,7 @@ def _policy_engine(policy: PolicyConfig) -> Iterator[Finding]:
         if policy.engine == "opa_server":
             fix = "give the bundle to that OPA, or write policy.engine: opa_embedded"
             found = "would not be read: policy.engine is opa_server"
-            yield Finding(("policy", "bundle"), found, fix, (("policy", "engine"),))
+            yield Finding(("policy", "bundle"), found, fix)
     if policy.engine not in {"opa_embedded", "opa_server"}:
         yield Finding(("policy", "engine"), "there is no such engine", "write opa_embedded or opa_server")
     elif policy.server is None:
@@ -157,7 +151,7 @@ def _policy_engine(policy: PolicyConfig) -> Iterator[Finding]:
             yield Finding(server, "is missing, and policy.engine is opa_server", "say where OPA listens: server.url")
     elif policy.engine == "opa_embedded":
         fix = "write policy.engine: opa_server, or remove policy.server"
-        yield Finding(server, "would not be asked: policy.engine is opa_embedded", fix, (("policy", "engine"),))
+        yield Finding(server, "would not be asked: policy.engine is opa_embedded", fix)
     else:
         if policy.server.url.scheme == "https" or not is_loopback(policy.server.url.host or "localhost"):
             fix = "run OPA beside the sidecar: unix:///run/opa/opa.sock, or http://127.0.0.1:8181"
@@ -186,7 +180,7 @@ def _one_route_for_a_method(place: Place, route: Route, before: tuple[Route, ...
             shared = "" if both == list(METHODS) else f", and both have {', '.join(both)}"
             found = f"the same path as proxy.routes[{index}]{shared}"
             fix = "keep one, or give each its own methods"
-            yield Finding((*place, "path"), found, fix, (("proxy", "routes", index, "path"),))
+            yield Finding((*place, "path"), found, fix)
             return
 
 
@@ -195,27 +189,21 @@ def _ignored_tokens(place: Place, route: Route) -> Iterator[Finding]:
         return
     if route.auth_required:
         fix = "write auth_required: false, or remove ignore_tokens"
-        yield Finding((*place, "ignore_tokens"), "but a token is required", fix, ((*place, "auth_required"),))
+        yield Finding((*place, "ignore_tokens"), "but a token is required", fix)
     if route.introspect:
         fix = "remove introspect, or ignore_tokens"
-        yield Finding((*place, "introspect"), "no token is looked at: ignore_tokens", fix, ((*place, "ignore_tokens"),))
+        yield Finding((*place, "introspect"), "no token is looked at: ignore_tokens", fix)
 
 
 def _upstream(config: Config, place: Place, upstream: Endpoint) -> Iterator[Finding]:
     """A TLS upstream needs the CA and the certificate of a target (correction 10)."""
     targets = config.egress.targets if config.egress.enabled else {}
     named = [name for name, target in targets.items() if target.url == upstream]
-    urls: list[Place] = [("egress", "targets", name, "url") for name in targets]
-    seen: tuple[Place, ...] = (("egress", "enabled"), ("egress", "targets"), *urls)
     if upstream.scheme == "https" and not named:
         found = f"{upstream}, but no enabled egress target has this url, so its CA is unknown"
-        yield Finding(
-            place, found, "add it to egress.targets with url and tls (ca_cert, client_cert, client_key)", seen
-        )
+        yield Finding(place, found, "add it to egress.targets with url and tls (ca_cert, client_cert, client_key)")
     if len(named) > 1:
-        yield Finding(
-            place, f"{upstream} is the url of {len(named)} egress targets", "give each target its own url", seen
-        )
+        yield Finding(place, f"{upstream} is the url of {len(named)} egress targets", "give each target its own url")
 
 
 def _decision_log(config: Config) -> Iterator[Finding]:
@@ -223,10 +211,9 @@ def _decision_log(config: Config) -> Iterator[Finding]:
     copies, place = config.audit.opa_decision_log, ("audit", "opa_decision_log")
     if copies is None:
         return
-    seen: tuple[Place, ...] = ((*place, "path"), (*place, "url"))
     if (copies.path is None) == (copies.url is None):
         found = "there is neither path nor url" if copies.path is None else "there are both path and url"
-        yield Finding(place, found, "write path: /a/file for JSON lines, or url: https://… for uploads", seen)
+        yield Finding(place, found, "write path: /a/file for JSON lines, or url: https://… for uploads")
     if copies.url is not None:
         yield from plain_http((*place, "url"), copies.url)
         if "?" in copies.url or "#" in copies.url:
@@ -237,13 +224,13 @@ def _decision_log(config: Config) -> Iterator[Finding]:
         yield Finding((*place, key), "is no bearer token (RFC 6750)", fix)
     for key in ("token", "token_file", "ca_file"):
         if copies.url is None and getattr(copies, key) is not None:
-            yield Finding((*place, key), "is for uploads, and there is no url", f"add url, or remove {key}", seen)
+            yield Finding((*place, key), "is for uploads, and there is no url", f"add url, or remove {key}")
             break
     taken = {"audit.path": config.audit.path, "audit.access_log": config.audit.access_log}
     for name, path in taken.items():
         if copies.path is not None and path is not None and str(copies.path) == path:
             key = name.removeprefix("audit.")
-            yield Finding((*place, "path"), f"is the file of {name}", "give it a file of its own", (("audit", key),))
+            yield Finding((*place, "path"), f"is the file of {name}", "give it a file of its own")
 
 
 def _listeners(config: Config) -> Iterator[Finding]:
@@ -265,4 +252,4 @@ def _listeners(config: Config) -> Iterator[Finding]:
             same_host = address.host == other.host or bool({address.host, other.host} & {EVERY_ADDRESS, "::"})
             if address.port == other.port and same_host:
                 found = f"{address} collides with {'.'.join(other_place)} ({other})"
-                yield Finding(place, found, "give each listener its own port", (other_place, ("proxy", "enabled")))
+                yield Finding(place, found, "give each listener its own port")

@@ -29,7 +29,7 @@ Tree: TypeAlias = dict[str, "Tree"] | list["Tree"] | str
 
 
 class Document(NamedTuple):
-    tree: Tree | None  # None: nothing can be said about it
+    tree: Tree  # without what the findings are about
     lines: dict[Place, int]
     written: dict[
         Place, str
@@ -57,7 +57,7 @@ class _Unusable(Exception):  # noqa: N818 - never leaves this file
 
 
 def _unusable(line: int, found: str, fix: str) -> Document:
-    return Document(None, {}, {}, [Finding((), found, fix, line=line)])
+    return Document({}, {}, {}, [Finding((), found, fix, line=line)])
 
 
 def _syntax_error(error: yaml.YAMLError, text: str) -> tuple[int, str]:

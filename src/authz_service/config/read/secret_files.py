@@ -68,7 +68,7 @@ def _with_file(section: _Keyed, name: str, place: Place, findings: list[Finding]
     secret, file = getattr(section, name), getattr(section, f"{name}_file")
     at: Place = (*place, f"{name}_file")
     if secret is not None and file is not None:
-        findings.append(Finding(at, f"there are both {name} and {name}_file", "keep one", ((*place, name),)))
+        findings.append(Finding(at, f"there are both {name} and {name}_file", "keep one"))
     elif file is not None:
         secret = _find_secret(file, at, findings)
     return section.model_copy(update={name: secret})
