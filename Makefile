@@ -22,7 +22,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo up test unlinted-test test-newest test-rego bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.PHONY: help demo up dist test unlinted-test test-newest test-rego bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -128,23 +128,30 @@ test-networks: $(INSTALLED)  ## the mesh across the specification's six networks
 
 test-real: test-networks test-redis test-spiffe test-opa test-postgres test-keycloak  ## everything that runs against the real parts
 
+dist: $(INSTALLED)  ## both wheels into dist/: the same commit makes the same bytes
+	@rm -rf dist build && mkdir -p build/sources dist
+	@umask 022 && git archive HEAD | tar -x -C build/sources && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	  $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --wheel-dir dist \
+	  ./build/sources ./build/sources/devkit
+	@rm -rf build && cd dist && sha256sum *.whl | tee SHA256SUMS
+
 install: $(INSTALLED)
 
-$(INSTALLED): requirements/dev.txt pyproject.toml
+$(INSTALLED): requirements/dev.txt pyproject.toml devkit/pyproject.toml
 	@echo "installing into $(VENV) …"
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "authz-service runs on Python 3.11, 3.12 and 3.13; set PYTHON=…")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./devkit
 	@touch $@
 
 requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
 	  --output-file requirements/runtime.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
-	  --extra redis --extra devkit --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+	  --extra redis --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml devkit/packages.in
 	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
-	  --extra devkit --constraint requirements/dev.txt --output-file requirements/devkit.txt pyproject.toml
+	  --constraint requirements/dev.txt --output-file requirements/devkit.txt pyproject.toml devkit/packages.in
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
 	  --output-file requirements/audit.txt requirements/audit.in
 

@@ -7,14 +7,13 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "new": "authz_devkit.new_service.cli:new",
     "certs": "authz_devkit.certs.cli:certs",
     "idp": "authz_devkit.identity_provider.cli:idp",
     "keycloak": "authz_devkit.keycloak.cli:keycloak",
     "demo": "authz_devkit.demo.cli:demo",
     "up": "authz_devkit.demo.cli:up",
 }
-# By file or folder: no index has the name, so whoever takes it there would be installed.
-_EXTRA = "install the extra devkit: pip install 'FILE.whl[devkit]', or '.[devkit]' in a clone"
 
 
 class _Lazy(click.Group):
@@ -25,32 +24,13 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        try:
-            command = getattr(import_module(module), name)
-        except ModuleNotFoundError as missing:
-            if str(missing.name).startswith("authz_"):
-                raise
-            return _cannot(cmd_name, f"needs the package {missing.name}: {_EXTRA}")
+        command = getattr(import_module(module), name)
         assert isinstance(command, click.Command)
         return command
 
 
-def _cannot(name: str, why: str) -> click.Command:
-    def fail() -> None:
-        raise click.ClickException(f"{name} {why}")
-
-    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(
-        name,
-        callback=fail,
-        help=f"Cannot run: {why}",
-        short_help="Cannot run: needs the extra devkit.",
-        context_settings=anything,
-    )
-
-
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(None, "-V", "--version", package_name="authz-service")
+@click.version_option(None, "-V", "--version", package_name="authz-devkit")
 def main() -> None:
     """What a developer needs around authz-service: certificates, an identity provider, the demo mesh."""
     for stream in (sys.stdout, sys.stderr):  # Latin-1 has no ✓

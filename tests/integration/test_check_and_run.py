@@ -100,22 +100,6 @@ def test_every_locale_can_show_what_is_found(tmp_path: Path, encoding: str) -> N
     assert "usable" in ended.stdout
 
 
-@pytest.mark.parametrize(("command", "told"), [("idp", "FILE.whl[devkit]"), ("--help", "")])
-def test_the_development_kit_says_what_is_to_be_installed(command: str, told: str) -> None:
-    """Installed without its extra it has no traceback for an answer."""
-    hidden = "import sys; sys.modules['starlette'] = None; sys.argv[0] = 'authz-dev'; "
-    program = hidden + "from authz_devkit.cli import main; main()"
-    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
-    ended = subprocess.run(
-        [sys.executable, "-c", program, command, *(["--realms", "."] if told else [])],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-
-    assert "Traceback" not in ended.stderr
-    assert ended.returncode == (1 if told else 0)
-    assert told in ended.stderr
-
-
 def test_decide_tells_a_refusal_from_a_question_that_it_cannot_ask(tmp_path: Path) -> None:
     """1 is the gate's no, 2 is ours; the other commands have one way to fail."""
     config = tmp_path / "config.yaml"

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -19,23 +20,29 @@ _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 _PINNED = re.compile(r"^([\w.-]+)==", re.MULTILINE)
 
 
-def build_wheel(folder: Path) -> Path:
-    """As `pip wheel .` does, of a copy: what an earlier build left in the working tree would hide what is missing."""
+def copy_sources(folder: Path) -> Path:
+    """What an earlier build left in the working tree would hide what is missing."""
     sources = folder / "sources"
     shutil.copytree(ROOT / "src", sources / "src", ignore=_NOT_SOURCES)
+    shutil.copytree(ROOT / "devkit", sources / "devkit", ignore=_NOT_SOURCES)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, sources)
+    return sources
+
+
+def build_wheel(sources: Path, folder: Path, **variables: str) -> Path:
+    """As `pip wheel .` does; of `sources` the product, of its `devkit` the development kit."""
     words = ("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, sources)
-    subprocess.run([*_PIP, *words], check=True, timeout=300, capture_output=True)
+    subprocess.run([*_PIP, *words], check=True, timeout=300, capture_output=True, env={**os.environ, **variables})
     (wheel,) = folder.glob("*.whl")
     return wheel
 
 
-def install(wheel: Path, folder: Path, requirements: str) -> Path:
+def install(wheels: Sequence[Path], folder: Path, requirements: str) -> Path:
     """Into a new virtual environment, beside what the file of requirements pins; its folder of programs."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=120)
     python = folder / "bin" / "python"
-    words = ("--python", python, "install", "--no-index", "--no-deps", wheel)
+    words = ["--python", str(python), "install", "--no-index", "--no-deps", *map(str, wheels)]
     subprocess.run([*_PIP, *words], check=True, timeout=120, capture_output=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     for name in _PINNED.findall((ROOT / "requirements" / requirements).read_text(encoding="utf-8")):

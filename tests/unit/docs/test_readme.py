@@ -1,61 +1,49 @@
-"""The README's example works: it is short, it loads, and its policy passes the gate and decides as the page says."""
+"""The README's own service is the one that `authz-dev new` makes: its lines, its policy."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from tests.unit.docs.pages import fenced, read, section
 
-import yaml
-from tests.unit.docs.pages import read, written_files
+from authz_devkit.new_service.files import render
 
-from authz_service.config.loader import load_config
-from authz_service.domain.refusals import Reason
-from authz_service.domain.rules import PolicySource
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.load_gate import check_policies
-from authz_service.policy.source import read_policy_folder
+OWN_SERVICE = section(read("README.md"), "## Use it for your own service")
+_NAMES = {
+    "NAME": "hello",
+    "HOST": "hello.example.com",
+    "CALLER": "web",
+    "FOLDER": "/tmp/hello",
+    "UPSTREAM": "http://127.0.0.1:9000",
+    "ADDRESS": "127.0.0.1",
+}
+FILES = render(_NAMES)
+SHORT = 27  # lines
 
-README = read("README.md")
-CONFIG = written_files(README)["/tmp/hello/config.yaml"]
-POLICY = written_files(README)["/tmp/hello/policies/hello.rego"]
-SHORT = 25  # lines
+
+def _commands(text: str) -> list[str]:
+    """Line by line, without what is said of them."""
+    return [line.partition(" # ")[0].strip() for block in fenced(text, "sh") for line in block.splitlines() if line]
+
+
+def test_the_lines_of_the_folder_are_lines_of_the_readme() -> None:
+    """So whoever pastes either sees the same; `test_the_lines_of_the_readme_do_what_it_says` pastes them."""
+    own = _commands(FILES["README.md"])
+
+    assert len(own) == 7
+    assert [line for line in _commands(OWN_SERVICE) if line in own] == own
+
+
+def test_the_policy_of_the_readme_is_the_folders() -> None:
+    """It has its tests there."""
+    (shown,) = fenced(OWN_SERVICE, "rego")
+
+    assert FILES["policies/access.rego"].endswith(shown)
 
 
 def test_the_configuration_is_short() -> None:
     """One screen, with room to spare."""
-    assert len(CONFIG.splitlines()) <= SHORT
+    assert len(FILES["config.yaml"].splitlines()) <= SHORT
 
 
-def _policy(folder: Path, text: str = POLICY) -> PolicySource:
-    (folder / "hello.rego").write_text(text, encoding="utf-8")
-    return read_policy_folder(folder, yaml.safe_load(CONFIG)["proxy"]["authz"]["policy_query"])
-
-
-def test_the_configuration_loads(tmp_path: Path) -> None:
-    """As it stands on the page."""
-    file = tmp_path / "config.yaml"
-    file.write_text(CONFIG, encoding="utf-8")
-
-    config = load_config(file, {})
-
-    assert config.service.name == "hello"
-    assert config.proxy.mtls.enabled
-    assert config.proxy.authz.enabled
-
-
-def test_the_policy_passes_the_load_gate(tmp_path: Path) -> None:
-    """As `authz check` does it."""
-    check_policies(_policy(tmp_path))
-
-
-def test_the_policy_decides_as_the_page_says(tmp_path: Path) -> None:
-    """john, a customer, may GET /hello/ and nothing else."""
-    engine = PolicyEngine(_policy(tmp_path))
-
-    def decided(method: str, segment: str, role: str) -> Reason:
-        request = {"method": method, "segments": [segment, ""]}
-        return engine.evaluate({"request": request, "token": {"realm_access": {"roles": [role]}}}).reason
-
-    assert decided("GET", "hello", "customer") is Reason.ALLOWED
-    assert decided("GET", "other", "customer") is Reason.POLICY_DENIED
-    assert decided("POST", "hello", "customer") is Reason.POLICY_DENIED
-    assert decided("GET", "hello", "stranger") is Reason.POLICY_DENIED
+def test_nothing_is_left_to_be_filled_in() -> None:
+    """Every name between two @ has its value."""
+    assert [path for path, text in FILES.items() for name in _NAMES if f"@{name}@" in text] == []
