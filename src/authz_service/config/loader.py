@@ -34,22 +34,10 @@ def load_config(path: Path, env: Mapping[str, str], *, anywhere: bool = False) -
     if isinstance(text, Problem):
         raise ConfigProblems([text])
     document = read_document(text, env)
-    lacking = _lacking(document) if anywhere else set()
-
-    def require_none(findings: list[Finding]) -> None:
-        serious = [one for one in findings if not (anywhere and one.here)]
-        if serious:
-            raise ConfigProblems(_problems(serious, document, path))
-
-    require_none(document.findings)
-    config = _typed(with_examples(document.tree, lacking))
-    if isinstance(config, ValidationError):
-        raise ConfigProblems(_problems(_findings(config.errors(include_url=False), document), document, path))
-    complete, findings = with_secret_files(config)
-    findings += cross_findings(config)
-    findings = [finding._replace(place=_place(finding.place, document)) for finding in findings]
-    require_none([finding for finding in findings if finding.place not in lacking])
-    return _named(complete)
+    config, findings = _understand(document, anywhere=anywhere)
+    if config is None or findings:
+        raise ConfigProblems(_problems(findings, document, path))
+    return config
 
 
 class Reading(NamedTuple):
@@ -71,11 +59,10 @@ def read_config(path: Path, env: Mapping[str, str]) -> Reading:
     """As `load_config` with `anywhere`, for a file that may be wrong: whatever is wrong with it is a problem."""
     text = _read(path)
     if isinstance(text, Problem):
-        return Reading(None, (text,), Document(None, {}, {}, []))
+        return Reading(None, (text,), Document({}, {}, {}, []))
     document = read_document(text, env)
-    config, findings = _understand(document)
-    serious = [finding for finding in findings if not finding.here]
-    return Reading(config, tuple(_problems(serious, document, path)), document)
+    config, findings = _understand(document, anywhere=True)
+    return Reading(config, tuple(_problems(findings, document, path)), document)
 
 
 def line_of(place: Place, path: Path) -> int:
@@ -96,6 +83,24 @@ def _read(path: Path) -> str | Problem:
     except ValueError:  # not UTF-8, or a path with NUL
         found = "is not text in UTF-8"
     return Problem("(the whole file)", found, "name a readable YAML file by --config or AUTHZ_CONFIG_PATH", str(path))
+
+
+def _understand(document: Document, *, anywhere: bool) -> tuple[Config | None, list[Finding]]:
+    """What the document means, if its values can be read at all; and what is wrong in the first phase that fails."""
+
+    def serious(findings: list[Finding]) -> list[Finding]:
+        return [one for one in findings if not (anywhere and one.here)]
+
+    if found := serious(document.findings):
+        return None, found
+    lacking = _lacking(document)
+    config = _typed(with_examples(document.tree, lacking))
+    if isinstance(config, ValidationError):
+        return None, _findings(config.errors(include_url=False), document)
+    complete, findings = with_secret_files(config)
+    findings += cross_findings(config)
+    findings = [finding._replace(place=_place(finding.place, document)) for finding in findings]
+    return _named(complete), serious([one for one in findings if one.place not in lacking])
 
 
 def _lacking(document: Document) -> set[Place]:

@@ -109,8 +109,8 @@ def test_a_phase_is_judged_when_the_one_before_is_right(tmp_path: Path) -> None:
 
 
 def test_a_host_that_lacks_variables_and_secret_files_judges_the_rest(tmp_path: Path) -> None:
-    """`authz check --anywhere`: what only another host has is no problem, and nothing else is believed because of it."""
-    lacking = {
+    """`authz check --anywhere`: what only another host has is no problem; the rest is judged."""
+    lacking: dict[str, object] = {
         f"{AUTH}.client_secret": "${NOT_SET}",
         "jwt.audience": ["${NOT_SET}"],
         "http.addr": "${NOT_SET}",
