@@ -22,6 +22,9 @@ _KINDS_OF_RULES: Final = ("bool", "bool", "bool", "str", "str", "num", "strs", "
 _GROUND: Final = re.compile(r"\{n\}\.([a-z.]*[a-z])(?![a-z.])")
 _METADATA: Final = "# METADATA\n# title: {}\n# description: what it is\n# custom:\n#   level: 3\n#   tags: [a, b]\n"
 
+_NUMBERS = ("1", "2.0", "1.5", "3e1", "0")  # no two are equal: that is refused
+_ASKED = (*_NUMBERS, "1.0", "2", "3/2", "15e-1", "30", "0.0", "-0", '"1"')
+
 
 class Rules:
     """Of one policy."""
@@ -137,6 +140,13 @@ class Rules:
                 known.append(Known(place.package, f"{name}.{ground[1]}", "any"))
         if chance.random() < 0.15:
             texts.append(f"{name}.z := {self._ground('num')}")
+        if chance.random() < 0.2:  # OPA finds rules at numbers by the number's text
+            numbers = chance.sample(_NUMBERS, chance.choice((1, 2, 3)))
+            below = chance.choice(("", "", ".n"))
+            texts += [f"{name}[{number}]{below} := {self._ground('num')}" for number in numbers]
+            asked = f"[{', '.join(_ASKED)}, input.n, input.a]"
+            texts.append(f"{name}_at contains [n, {name}[n]] if {{ some n in {asked}; {name}[n] }}")
+            texts.append(f"{name}_one if {{ n := {chance.choice(_ASKED)}; {name}[n] }}")
         return texts, known
 
     def _function(self, name: str, place: Place) -> tuple[list[str], list[Known]]:
