@@ -25,11 +25,11 @@ from authz_service import headers
 from authz_service.audit.chain import Chain, prepare
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
+from authz_service.decision_worker.in_flight import InFlight
+from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
 from authz_service.domain.decision import Request
 from authz_service.domain.rules import GateRules, HeaderRules, PolicySource
 from authz_service.ext_authz.http_protocol import DecisionProtocol
-from authz_service.supervisor.decision_service import DecisionService, Tally
-from authz_service.supervisor.flight_recorder import FlightRecorder
 
 ORDER_POLICY = Path(__file__).parents[1] / "examples/three_zones/order-service/policies/order.rego"
 GOAL = 28.0
@@ -106,7 +106,7 @@ class Bench:
     def renew(self) -> None:
         """A service that has seen nothing yet."""
         audit = AuditWriter(Chain(str(self._chain), 0), AuditSink(str(self._file)))
-        self.service = DecisionService(gate(order_rules(), self._now), audit, Tally(), {}, FlightRecorder(2))
+        self.service = IngressDecisions(gate(order_rules(), self._now), audit, WorkerCounters(), {}, InFlight(2))
 
     def read(self, path: str, token: str) -> Request:
         seen: list[Request] = []

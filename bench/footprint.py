@@ -34,7 +34,7 @@ async def measure_footprint(stage: Stage) -> list[Figure]:
     parts = {
         "memory of its own, Envoy": own[sidecar.envoy],
         "memory of its own, control plane": own[sidecar.control_plane],
-        "memory of its own, nursery and workers": own[sidecar.nursery] + sum(own[pid] for pid in sidecar.workers),
+        "memory of its own, forkserver and workers": own[sidecar.forkserver] + sum(own[pid] for pid in sidecar.workers),
         "programs and libraries, each once": found.files,
     }
     return [

@@ -15,19 +15,19 @@ class Sidecar(NamedTuple):
 
     control_plane: int
     envoy: int
-    nursery: int
+    forkserver: int
     workers: tuple[int, ...]
 
     @property
     def all(self) -> tuple[int, ...]:
-        return (self.control_plane, self.envoy, self.nursery, *self.workers)
+        return (self.control_plane, self.envoy, self.forkserver, *self.workers)
 
 
 def find_sidecar(control_plane: int) -> Sidecar:
     children = psutil.Process(control_plane).children()
-    nursery = next(child for child in children if "authz_service.supervisor.nursery" in child.cmdline())
+    forkserver = next(child for child in children if "authz_service.decision_worker.forkserver" in child.cmdline())
     envoy = next(child for child in children if "--concurrency" in child.cmdline())
-    return Sidecar(control_plane, envoy.pid, nursery.pid, tuple(child.pid for child in nursery.children()))
+    return Sidecar(control_plane, envoy.pid, forkserver.pid, tuple(child.pid for child in forkserver.children()))
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

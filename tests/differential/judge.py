@@ -20,7 +20,7 @@ from tests.support.opa import ROOT, VERSION
 
 from authz_rego import UNDEFINED
 from authz_rego.values.value import Value
-from authz_service.supervisor.parent_death import bound_to_us
+from authz_service.parent_death import bound_to_us
 
 Task: TypeAlias = dict[str, Any]
 Answer: TypeAlias = dict[str, Any]

@@ -18,7 +18,7 @@ from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar
 from tests.torture.row import Outcome, Progress, Row
 
-_VICTIMS = {"worker": 1, "nursery": 1, "envoy": 1, "control plane": 2}  # in so many sidecars
+_VICTIMS = {"worker": 1, "forkserver": 1, "envoy": 1, "control plane": 2}  # in so many sidecars
 _STOPPED_FOR = 0.3  # seconds
 _CALM = 1.0  # seconds; an Envoy that dies within a second of its birth is started again with a pause, on purpose
 _MUST_LOSE_NOTHING = {("worker", signal.SIGKILL), ("worker", signal.SIGSTOP), ("control plane", signal.SIGSTOP)}
@@ -51,9 +51,7 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
         [f"{victim.name}: {one}" for victim in victims for one in victim.failures]
         + [f"{name}: {never}" for name, one in waits.items() for never in one.never],
         [text for name, one in waits.items() for text in one.deviations(f"{name}: serving again")]
-        + [
-            "a killed Envoy, nursery or control plane loses the requests that it had in hand; a stopped one delays them"
-        ],
+        + ["a killed Envoy, forkserver or control plane loses the requests that it had in hand; a stopped one delays"],
         figures,
     )
 
@@ -125,8 +123,8 @@ class Victim:
         match self.name:
             case "worker":
                 return self._sidecar.workers()[self.done % 2]
-            case "nursery":
-                return self._sidecar.nursery()
+            case "forkserver":
+                return self._sidecar.forkserver()
             case "envoy":
                 return self._sidecar.envoy()
         return self._sidecar.tree()[0]

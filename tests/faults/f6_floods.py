@@ -25,7 +25,7 @@ from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar
 from tests.torture.row import Outcome, Progress, Row
 
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
-from authz_service.supervisor.parent_death import bound_to_us
+from authz_service.parent_death import bound_to_us
 
 _HOLD = (1.0, 0.002)  # seconds that they stay, and as many more for each of them
 _GOOD = 0.999

@@ -214,8 +214,8 @@ class DisturbedMesh:
         self.live.run(self.live._start_identity_provider())
 
     def _kill_worker(self, pod: Pod) -> None:
-        nursery = next(one for one in self._children(pod) if not one.name().startswith("envoy"))
-        nursery.children()[0].kill()
+        forkserver = next(one for one in self._children(pod) if not one.name().startswith("envoy"))
+        forkserver.children()[0].kill()
         time.sleep(0.5)
 
     def _kill_envoy(self, pod: Pod) -> None:

@@ -72,7 +72,7 @@ def test_other_hosts_are_told_what_probes_and_prometheus_need(
     assert {path: ask(place, "GET", path).status for path in ("/tokens", "/")} == {"/tokens": 404, "/": 404}
     assert ask(place, "POST", "/readyz").status == 405
 
-    sidecar.nursery().kill()
+    sidecar.forkserver().kill()
     until(lambda: ask(place, "GET", "/readyz").status == 503)
     assert json.loads(ask(place, "GET", "/readyz").body) == {"ready": False}
     assert sidecar.admin("/tokens").status == 200

@@ -16,13 +16,13 @@ from tests.support.fake_clock import async_test
 from tests.support.faulty_server import Answer, FaultyServer, json_answer
 
 from authz_service.clock import Clock, SystemClock
-from authz_service.credentials.key_fetcher import KeySettings, KeySource
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
+from authz_service.credentials.token_refreshers import Subscription, TokenRefreshers
 from authz_service.domain.rules import IssuerKeys
 from authz_service.domain.secret import Secret
-from authz_service.egress.token_keepers import Subscription, TokenKeepers
 from authz_service.errors import CertificateProblems, FetchError
 from authz_service.http_client import LARGEST_BODY, HttpClient
+from authz_service.trust.issuer_keys import KeySettings, KeySource
 
 NAME = "idp.example.com"
 OTHER_NAME = "other.example.com"
@@ -287,19 +287,19 @@ async def test_retry_after_is_read_in_both_its_forms(headers: dict[str, str], se
 
 @asynccontextmanager
 async def kept_token(server: FaultyServer, ca_file: Path, clock: Clock) -> AsyncIterator[list[str | None]]:
-    """A running keeper; the list is what the proxy has heard."""
+    """A running refresher; the list is what the proxy has heard."""
     heard: list[str | None] = []
     async with client(ca_file) as http:
 
         async def fetch(request: TokenRequest) -> Token:
             return await fetch_token(http.post_form, request, clock.now)
 
-        keepers = TokenKeepers(fetch, clock)
-        await keepers.update([Subscription("data-service", request_for(server), heard.append)])
+        refreshers = TokenRefreshers(fetch, clock)
+        await refreshers.update([Subscription("data-service", request_for(server), heard.append)])
         try:
             yield heard
         finally:
-            await keepers.stop()
+            await refreshers.stop()
 
 
 FAULTS = {

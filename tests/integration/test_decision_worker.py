@@ -1,4 +1,4 @@
-"""Real workers, forked by a real nursery, told what to do by a real hub, asked over HTTP as Envoy asks."""
+"""Real workers, forked by a real forkserver, told what to do by a real control server, asked as Envoy asks."""
 
 import asyncio
 import json
@@ -28,9 +28,9 @@ from tests.support.patience import PATIENCE
 from tests.support.tokens import ISSUER, jwk, jwks, mint
 
 from authz_service import headers
+from authz_service.control_plane.child_process import clean_environment
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import IssuerKeys
-from authz_service.supervisor.processes import clean_environment
 
 __all__ = ["folder"]  # a fixture
 REFUSE_ALL = policy("package order\nallow := false")
@@ -104,13 +104,13 @@ def test_a_new_policy_takes_over_on_open_connections(folder: Path) -> None:
             await sidecar.use(sidecar.rules(revision="r2", policy=REFUSE_ALL))
             assert await connection.ask() == (403, Reason.POLICY_DENIED)
 
-            sidecar.hub.set_rules(sidecar.rules(revision="r3", policy=policy("package order\nallow := ")))
-            await until(lambda: len(sidecar.hub.errors()) == 1)
-            assert "PolicyProblems" in sidecar.hub.errors()[0]
+            sidecar.control_server.set_rules(sidecar.rules(revision="r3", policy=policy("package order\nallow := ")))
+            await until(lambda: len(sidecar.control_server.errors()) == 1)
+            assert "PolicyProblems" in sidecar.control_server.errors()[0]
             assert await connection.ask() == (403, Reason.POLICY_DENIED)
 
             await sidecar.use(sidecar.rules(revision="r4"))
-            assert sidecar.hub.errors() == []
+            assert sidecar.control_server.errors() == []
             assert await connection.ask() == (200, "")
         assert [record["revision"] for record in sidecar.records()] == ["r1", "r2", "r2", "r4"]
 
@@ -147,7 +147,7 @@ class TestKeys:
 
         async def play(sidecar: Sidecar) -> None:
             async def bring() -> None:
-                sidecar.hub.set_keys(IssuerKeys(ISSUER, jwks(jwk(NEW_KEY))))
+                sidecar.control_server.set_keys(IssuerKeys(ISSUER, jwks(jwk(NEW_KEY))))
 
             await sidecar.start()
             sidecar.fetch = bring
@@ -189,10 +189,10 @@ class TestKeys:
         async def play(sidecar: Sidecar) -> None:
             await sidecar.use(sidecar.rules())
             assert await sidecar.ask(0) == (headers.UNAVAILABLE_STATUS, Reason.KEYS_UNAVAILABLE)
-            sidecar.hub.set_keys(keys())
+            sidecar.control_server.set_keys(keys())
             await asyncio.sleep(0.1)
             assert await sidecar.ask(0) == (200, "")
-            sidecar.hub.set_keys(IssuerKeys(ISSUER, "garbage"))
+            sidecar.control_server.set_keys(IssuerKeys(ISSUER, "garbage"))
             await asyncio.sleep(0.1)
             assert await sidecar.ask(0) == (200, "")
             assert "keys_unusable" in sidecar.events()
@@ -221,7 +221,7 @@ class TestDeath:
                 assert await sidecar.ask(1 - slot) == (200, "")
                 await self.replaced(sidecar, slot, dead)
             assert sidecar.events().count("worker_died") == 2
-            assert sidecar.hub.restarts == 2
+            assert sidecar.control_server.restarts == 2
 
         with_sidecar(folder, play)
 
@@ -268,17 +268,17 @@ class TestDeath:
             assert time.monotonic() - started > 1.0
             os.kill(sidecar.pids()[0], signal.SIGKILL)
             await asyncio.sleep(0.1)  # in the pause now
-            await sidecar.nursery.end(PATIENCE)
+            await sidecar.forkserver.end(PATIENCE)
 
         with_sidecar(folder, play)
 
     def test_the_end_leaves_no_process(self, folder: Path) -> None:
         async def play(sidecar: Sidecar) -> None:
             await sidecar.start()
-            assert sidecar.nursery.pid is not None
-            family = [sidecar.nursery.pid, *sidecar.pids().values()]
+            assert sidecar.forkserver.pid is not None
+            family = [sidecar.forkserver.pid, *sidecar.pids().values()]
             assert len(family) == 1 + WORKERS
-            await sidecar.nursery.end(5)
+            await sidecar.forkserver.end(5)
             await until(lambda: not any(map(is_alive, family)))
             assert sidecar.events() == []
 
@@ -307,7 +307,7 @@ from tests.support.decision_workers import Sidecar
 async def main():
     sidecar = await Sidecar(Path(sys.argv[1])).__aenter__()
     await sidecar.start()
-    print(json.dumps([sidecar.nursery.pid, *sidecar.pids().values()]), flush=True)
+    print(json.dumps([sidecar.forkserver.pid, *sidecar.pids().values()]), flush=True)
     await asyncio.sleep(60)
 
 asyncio.run(main())
@@ -322,8 +322,8 @@ def test_workers_know_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     async def play(sidecar: Sidecar) -> None:
         await sidecar.start()
         assert await sidecar.ask(0) == (200, "")
-        assert sidecar.nursery.pid is not None
-        for pid in (sidecar.nursery.pid, *sidecar.pids().values()):
+        assert sidecar.forkserver.pid is not None
+        for pid in (sidecar.forkserver.pid, *sidecar.pids().values()):
             environment = Path(f"/proc/{pid}/environ").read_bytes()
             names = {entry.partition("=")[0] for entry in environment.decode().split("\0") if entry}
             assert names <= set(clean_environment())
@@ -357,20 +357,20 @@ class TestAudit:
 
         async def play(sidecar: Sidecar) -> None:
             away = folder / "away"
-            sidecar.hub.set_keys(keys())
-            sidecar.hub.set_rules(sidecar.rules(audit_path=str(away / "audit.jsonl")))
-            await until(lambda: len(sidecar.hub.errors()) == 1)
-            assert "No such file" in sidecar.hub.errors()[0]
+            sidecar.control_server.set_keys(keys())
+            sidecar.control_server.set_rules(sidecar.rules(audit_path=str(away / "audit.jsonl")))
+            await until(lambda: len(sidecar.control_server.errors()) == 1)
+            assert "No such file" in sidecar.control_server.errors()[0]
             early = asyncio.create_task(sidecar.ask(0))
             await asyncio.sleep(1.2)
             assert sidecar.events().count("rules_unusable") == WORKERS  # said once, not every second
 
             away.mkdir()
             assert not early.done()
-            await until(lambda: sidecar.hub.active("r1") == WORKERS)
+            await until(lambda: sidecar.control_server.active("r1") == WORKERS)
             assert await early == (200, "")
             assert await sidecar.ask(0) == (200, "")
-            assert sidecar.hub.errors() == []
+            assert sidecar.control_server.errors() == []
 
         with_sidecar(folder, play)
 

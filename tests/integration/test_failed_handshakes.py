@@ -16,7 +16,7 @@ from tests.support.live import Live
 from tests.support.lone_sidecar import HOST, LoneSidecar, until
 
 from authz_devkit.certs.authority import Authority, client_request
-from authz_service.supervisor.envoy_counts import HANDSHAKES
+from authz_service.control_plane.data_plane.counts import HANDSHAKES
 
 REASONS = set(HANDSHAKES.values())
 NOW = datetime.now(UTC)

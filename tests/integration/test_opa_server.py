@@ -242,7 +242,7 @@ def test_a_new_key_and_opa_are_both_fetched(folder: object, opa: FaultyServer) -
         assert opa.seen() == []
 
         async def bring() -> None:
-            sidecar.hub.set_keys(IssuerKeys(ISSUER, jwks(jwk(NEW_KEY))))
+            sidecar.control_server.set_keys(IssuerKeys(ISSUER, jwks(jwk(NEW_KEY))))
 
         sidecar.fetch = bring
         assert await sidecar.ask(0, token=token) == (200, "")

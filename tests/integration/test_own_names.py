@@ -55,7 +55,7 @@ class Own:
         return [sys.executable, "-m", "authz_devkit.cli", *arguments]
 
     def _start(self, command: list[str]) -> None:
-        launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
+        launcher = [sys.executable, "-m", "authz_service.parent_death", str(os.getpid())]
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen([*launcher, *command], stdout=log, stderr=log)
         self._stack.callback(process.wait, 30)

@@ -114,7 +114,7 @@ def test_an_odd_entity_tag_does_not_end_the_asking(
         (b"\x1f\x8b" + bytes(100), "no gzipped tar archive"),
         (bytes(17 << 20), "larger than"),
     ],
-    ids=["unsigned", "another key", "refused by the load gate", "without the rule", "broken", "oversized"],
+    ids=["unsigned", "another key", "refused by the vetting", "without the rule", "broken", "oversized"],
 )
 def test_a_bad_bundle_never_replaces_a_good_one(
     start_sidecar: Callable[..., LoneSidecar], live: Live, shelf: Shelf, content: bytes, found: str

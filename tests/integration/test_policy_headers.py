@@ -36,7 +36,7 @@ def test_the_service_gets_what_the_policy_says_and_never_what_a_caller_says(
 
 
 def test_a_policy_that_sets_another_header_is_not_taken_over(start_sidecar: StartSidecar, live: Live) -> None:
-    """The load gate says which, and what there is to do; the last policy decides meanwhile."""
+    """The vetting says which, and what there is to do; the last policy decides meanwhile."""
     sidecar, john = start_sidecar(CONFIGURED, policy=POLICY), live.user("john")
 
     sidecar.write_policy(POLICY.replace("X-Plan", "X-User-ID"))

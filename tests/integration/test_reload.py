@@ -19,8 +19,8 @@ from tests.support.lone_config import POLICY
 from tests.support.lone_sidecar import HOST, LoneSidecar, replace, until
 from tests.support.private_idp import PrivateIdp
 
+from authz_service.control_plane.reload.file_watch import changes, own_output
 from authz_service.domain.refusals import Reason
-from authz_service.supervisor.file_watch import changes, own_output
 
 StartSidecar = Callable[..., LoneSidecar]
 ROUTES = [{"path": "/orders/**"}]

@@ -212,7 +212,7 @@ def test_nothing_that_changes_or_dies_ends_a_good_one(sidecar: LoneSidecar, live
         for worker in sidecar.workers():
             worker.kill()
         until(lambda: len(sidecar.workers()) == 2 and sidecar.readyz()["ready"])
-        sidecar.nursery().kill()
+        sidecar.forkserver().kill()
         until(lambda: sidecar.readyz()["ready"])
         # Another listener: the one before drains, and does not cut what is left when it has.
         revision = sidecar.readyz()["revision"]

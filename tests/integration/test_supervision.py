@@ -1,4 +1,4 @@
-"""Whatever dies comes back or takes all with it; a stop loses nothing in flight, and no death lets anybody in."""
+"""Whatever dies comes back or takes all with it; a stop loses nothing in in_flight, and no death lets anybody in."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def test_the_death_of_a_worker_costs_no_request(start_sidecar: StartSidecar, liv
     assert len(sidecar.workers()) == 2
 
 
-@pytest.mark.parametrize("part", ["envoy", "nursery"])
+@pytest.mark.parametrize("part", ["envoy", "forkserver"])
 def test_what_dies_comes_back_and_nobody_slips_in(start_sidecar: StartSidecar, live: Live, part: str) -> None:
     """While it is away requests fail; those that must be refused never reach the service."""
     sidecar, john = start_sidecar(), live.user("john")
-    find = {"envoy": sidecar.envoy, "nursery": sidecar.nursery}[part]
+    find = {"envoy": sidecar.envoy, "forkserver": sidecar.forkserver}[part]
     with (
         a_load(sidecar, john) as good,
         a_load(sidecar, john, "/forbidden") as hostile,

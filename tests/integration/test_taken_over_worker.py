@@ -126,10 +126,12 @@ def _may_open(path: str) -> bool:
     return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
-def test_the_nursery_has_walls_too(walled: TakenOver) -> None:
+def test_the_forkserver_has_walls_too(walled: TakenOver) -> None:
     """It has no secret either, starts no program, and nobody reads its memory."""
-    nursery = next(each for each in walled.sidecar.tree() if "authz_service.supervisor.nursery" in each.cmdline())
-    status = Path(f"/proc/{nursery.pid}/status").read_text()
+    forkserver = next(
+        each for each in walled.sidecar.tree() if "authz_service.decision_worker.forkserver" in each.cmdline()
+    )
+    status = Path(f"/proc/{forkserver.pid}/status").read_text()
 
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status

@@ -147,7 +147,7 @@ def test_it_checks_renders_and_tells_its_schema(programs: Path, config: Path) ->
 
 
 def test_it_runs_until_it_is_ready_and_ends_when_asked(programs: Path, config: Path) -> None:
-    """Control plane, nursery, workers and Envoy, from the installed files."""
+    """Control plane, forkserver, workers and Envoy, from the installed files."""
     page = f"http://{yaml.safe_load(config.read_text())['admin']['addr']}/readyz"
     environment = {"PATH": os.environ["PATH"]}
     command = [str(programs / "authz"), "run", "--config", str(config)]

@@ -18,17 +18,17 @@ _PEERS = (
 )
 _KEYS = ("tests/unit/identity/test_key_set.py", *_TOKENS)
 _STRONG_KEYS = ("tests/unit/test_strong_keys.py",)
-_KEY_SOURCE = ("tests/unit/credentials/test_key_source.py",)
+_KEY_SOURCE = ("tests/unit/trust/test_issuer_keys.py",)
 _BINDING = ("tests/unit/identity/test_client_binding.py",)
 _SERVICE_TOKENS = ("tests/unit/identity/test_service_tokens.py", *_BINDING)
 _PROXIES = ("tests/integration/envoy/test_proxies_before_us.py",)
 _PLACES = ("tests/unit/identity/test_token_places.py",)
 _GATE = ("tests/unit/ingress/test_gate.py",)
 _HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
-_SERVICE = ("tests/unit/supervisor/test_decision_service.py",)
-_QUARANTINE = ("tests/unit/supervisor/test_quarantine.py",)
+_SERVICE = ("tests/unit/decision_worker/test_ingress_decision.py",)
+_POISON_REQUESTS = ("tests/unit/decision_worker/test_poison_requests.py",)
 _AUDIT = ("tests/unit/audit",)
-_POLICY = ("tests/unit/policy/test_policy_engine.py", "tests/unit/policy/test_load_gate.py")
+_POLICY = ("tests/unit/policy/test_policy_engine.py", "tests/unit/policy/test_vetting.py")
 _BOUND = ("tests/unit/ingress/test_certificate_bound_tokens.py",)
 _DENIALS = ("tests/unit/identity/test_token_denials.py",)
 _INTROSPECTIONS = ("tests/unit/identity/test_introspections.py",)
@@ -41,17 +41,17 @@ _TOKEN_KEEPER = ("tests/unit/egress",)
 _EXCHANGED = ("tests/unit/egress/test_exchanged_tokens.py",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
 _RENEWED = ("tests/integration/test_reload_certificates.py",)
-_LISTS = ("tests/unit/credentials/test_revocation_lists.py", "tests/unit/identity/test_peers_since_the_handshake.py")
+_LISTS = ("tests/unit/trust/test_revocation_lists.py", "tests/unit/identity/test_peers_since_the_handshake.py")
 _BYTES = ("tests/integration/envoy/test_same_bytes.py",)
 _OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
 _FILTERS = ("tests/unit/walls/test_filters.py",)
 _TAKEN_OVER = ("tests/integration/test_taken_over_worker.py",)
 _RUNNING = ("tests/unit/envoy/test_running.py",)
 _FOREIGN = ("tests/integration/test_foreign_configuration.py",)
-_HANDOVER = ("tests/unit/supervisor/test_handover.py",)
+_HANDOVER = ("tests/unit/control_plane/workers/test_handover.py",)
 
-_STATE_DIR = ("tests/unit/supervisor/test_state_dir.py",)
-_IN_PROGRESS = ("tests/unit/supervisor/test_requests_in_progress.py",)
+_STATE_DIR = ("tests/unit/control_plane/test_state_dir.py",)
+_IN_PROGRESS = ("tests/unit/decision_worker/test_requests_in_progress.py",)
 _BUNDLE = ("tests/unit/policy/test_bundle.py",)
 
 
@@ -90,11 +90,11 @@ def _identity() -> list[Mutation]:
             "a key of ROCA is a key", f"{_SRC}/domain/strong_keys.py", "if _is_of_roca(modulus):", "if False:", _STRONG_KEYS,
         ),
         Mutation(
-            "keys outlive the issuer's word", f"{_SRC}/credentials/key_fetcher.py",
+            "keys outlive the issuer's word", f"{_SRC}/trust/issuer_keys.py",
             "            self._withdraw(why)\n", "", _KEY_SOURCE,
         ),
         Mutation(
-            "keys live for ever", f"{_SRC}/credentials/key_fetcher.py",
+            "keys live for ever", f"{_SRC}/trust/issuer_keys.py",
             "> self._settings.max_age:", '> float("inf"):', _KEY_SOURCE,
         ),
         Mutation(
@@ -111,16 +111,16 @@ def _identity() -> list[Mutation]:
             "RSA_EXPONENTS = range(65537,", "RSA_EXPONENTS = range(3,", (*_OWN_CERTIFICATES, *_KEYS),
         ),
         Mutation(
-            "who shows no certificate passes", f"{_SRC}/supervisor/gate_rules.py",
+            "who shows no certificate passes", f"{_SRC}/control_plane/gate_rules.py",
             'client_auth == "require" or not mtls.allow_anonymous', 'client_auth == "require"',
-            ("tests/unit/supervisor/test_gate_rules.py",),
+            ("tests/unit/control_plane/test_gate_rules.py",),
         ),
         Mutation(
-            "Envoy is given every list", f"{_SRC}/credentials/revocation_lists.py",
+            "Envoy is given every list", f"{_SRC}/trust/revocation_lists.py",
             "elif not _is_enough_for_envoy(used, bundle, now):", "elif False:", _LISTS,
         ),
         Mutation(
-            "a list of a part counts for all", f"{_SRC}/credentials/revocation_lists.py",
+            "a list of a part counts for all", f"{_SRC}/trust/revocation_lists.py",
             "and not one.urls and one", "and one", _LISTS,
         ),
         Mutation(
@@ -141,24 +141,24 @@ def _identity() -> list[Mutation]:
             "letter if letter.isprintable() or", "letter if True or", _AUDIT,
         ),
         Mutation(
-            "a list of a namesake", f"{_SRC}/credentials/revocation_lists.py",
+            "a list of a namesake", f"{_SRC}/trust/revocation_lists.py",
             "return not namesakes or ", "return True or ", _LISTS,
         ),
         Mutation(
-            "a list with a digest that can be forged", f"{_SRC}/credentials/crl.py",
+            "a list with a digest that can be forged", f"{_SRC}/trust/crl.py",
             "    if not is_strong_signature(crl):\n", "    if False:\n", _LISTS,
         ),
         Mutation(
-            "a list of another replaces one", f"{_SRC}/credentials/revocation_lists.py",
+            "a list of another replaces one", f"{_SRC}/trust/revocation_lists.py",
             "other.scope == one.scope and same_key", "other.scope == one.scope", _LISTS,
         ),
         Mutation(
-            "below a revoked authority", f"{_SRC}/supervisor/served_certificates.py",
+            "below a revoked authority", f"{_SRC}/control_plane/sources/certificates.py",
             "revoked = set(lists.revoked_authorities) if lists is not None else set()", "revoked: set[x509.Certificate] = set()",
             ("tests/integration/test_revocation_lists.py",),
         ),
         Mutation(
-            "nobody looks at the lists", f"{_SRC}/credentials/revocation_lists.py",
+            "nobody looks at the lists", f"{_SRC}/trust/revocation_lists.py",
             "    if not gate:\n", "    if False:\n", _LISTS,
         ),
         Mutation(
@@ -174,7 +174,7 @@ def _identity() -> list[Mutation]:
             "if self._now() >= self._listed_until:", "if False:", _LISTS,
         ),
         Mutation(
-            "half a PEM file is whole", f"{_SRC}/credentials/pem_files.py",
+            "half a PEM file is whole", f"{_SRC}/pem_files.py",
             "    if torn:\n", "    if False:\n", ("tests/unit/test_pem.py",),
         ),
         Mutation(
@@ -315,7 +315,7 @@ def _ingress() -> list[Mutation]:
 
 
 def _decision() -> list[Mutation]:
-    service = f"{_SRC}/supervisor/decision_service.py"
+    service = f"{_SRC}/decision_worker/ingress_decision.py"
     return [
         Mutation("an allow without its record", service,
                  "if not recorded and self._audit_required:", "if False:", _SERVICE),
@@ -340,21 +340,21 @@ def _decision() -> list[Mutation]:
                  '    if root == "input":\n', "    if False:\n", _POLICY),
         Mutation("a policy may ask for data that nobody has", f"{_SRC}/policy/contract.py",
                  '    elif root == "data":\n', "    elif False:\n", _POLICY),
-        Mutation("a policy is not tried", f"{_SRC}/policy/vetting.py",
+        Mutation("a policy is not tried", f"{_SRC}/policy/policy_checks.py",
                  "    return probe_problems(engine, source.query, modules, recorded, announce, budget)\n", "    return []\n", _POLICY),
         Mutation("claims lose their digits", f"{_SRC}/identity/strict_json.py",
                  "parse_float=_number,", "parse_float=float,", _TOKENS),
-        Mutation("what ended a worker is tried again", f"{_SRC}/supervisor/quarantine.py",
-                 "return decision if decision.verdict in _VERDICTS.values() else None", "return None", _QUARANTINE),
-        Mutation("whatever is asked after a worker's end is taken for what ended it", f"{_SRC}/supervisor/quarantine.py",
-                 "            if each.digest == self.digest:\n", "            if True:\n", _QUARANTINE),
-        Mutation("what ended a worker leaves no record", f"{_SRC}/supervisor/quarantine.py",
-                 "each.slot == self._flight.slot and not each.is_answered and each.at < asked_again_until", "False",
-                 _QUARANTINE),
-        Mutation("a worker's question is not written down", f"{_SRC}/supervisor/decision_service.py",
-                 "            flight.begin(request, self._quarantine.mark)\n", "", _SERVICE),
-        Mutation("both workers are ended at once", f"{_SRC}/supervisor/hang_watch.py",
-                 "if self._ended_slot in (None, slots[pid]):", "if True:", ("tests/unit/supervisor/test_hang_watch.py",)),
+        Mutation("what ended a worker is tried again", f"{_SRC}/decision_worker/poison_requests.py",
+                 "return decision if decision.verdict in _VERDICTS.values() else None", "return None", _POISON_REQUESTS),
+        Mutation("whatever is asked after a worker's end is taken for what ended it", f"{_SRC}/decision_worker/poison_requests.py",
+                 "            if each.digest == self.digest:\n", "            if True:\n", _POISON_REQUESTS),
+        Mutation("what ended a worker leaves no record", f"{_SRC}/decision_worker/poison_requests.py",
+                 "each.slot == self._in_flight.slot and not each.is_answered and each.at < asked_again_until", "False",
+                 _POISON_REQUESTS),
+        Mutation("a worker's question is not written down", f"{_SRC}/decision_worker/ingress_decision.py",
+                 "            in_flight.begin(request, self._poison_requests.mark)\n", "", _SERVICE),
+        Mutation("both workers are ended at once", f"{_SRC}/decision_worker/watchdog.py",
+                 "if self._ended_slot in (None, slots[pid]):", "if True:", ("tests/unit/decision_worker/test_watchdog.py",)),
         Mutation("half a line is a record", f"{_SRC}/audit/sink.py", "if written != len(line):", "if False:", _AUDIT),
     ]  # fmt: skip
 
@@ -407,16 +407,16 @@ def _revocation() -> list[Mutation]:
                  "                self._denied.require_not_denied(verified.claims)\n", "                pass\n", _DENIALS),
         Mutation("a fingerprint on the denylist is passed over", f"{_SRC}/identity/certificates.py",
                  "if peer.fingerprint in self._revoked_fingerprints:", "if False:", _PEERS),
-        Mutation("an entry that is not understood is passed over", f"{_SRC}/credentials/denylist.py",
-                 "if reading.problems:", "if False:", ("tests/unit/credentials/test_denylist.py",)),
+        Mutation("an entry that is not understood is passed over", f"{_SRC}/trust/denylist.py",
+                 "if reading.problems:", "if False:", ("tests/unit/trust/test_denylist.py",)),
         Mutation("the issuer is not asked", f"{_SRC}/ingress/gate.py",
                  "if route.introspect and self._introspected", "if False and self._introspected", _INTROSPECTIONS),
         Mutation("what the issuer gave up is accepted", f"{_SRC}/identity/introspections.py",
                  "if not known[0]:", "if False:", _INTROSPECTIONS),
         Mutation("an answer of the issuer holds for ever", f"{_SRC}/identity/introspections.py",
                  " or known[1] <= self.now()", "", _INTROSPECTIONS),
-        Mutation("an issuer that cannot be asked has answered", f"{_SRC}/supervisor/control_questions.py",
-                 "usable = answer.active is not None", "usable = True", ("tests/unit/supervisor/test_control_questions.py",)),
+        Mutation("an issuer that cannot be asked has answered", f"{_SRC}/decision_worker/pending_questions.py",
+                 "usable = answer.active is not None", "usable = True", ("tests/unit/decision_worker/test_pending_questions.py",)),
         Mutation("an allow that wants a better sign-in is an allow", f"{_SRC}/policy/answers.py",
                  "        if allow:\n", "        if False:\n", _POLICY),
         Mutation("a policy writes headers", f"{_SRC}/policy/step_up.py", "_ACR.fullmatch", "_ACR.match", _POLICY),
@@ -425,20 +425,20 @@ def _revocation() -> list[Mutation]:
 
 def _outbound() -> list[Mutation]:
     return [
-        Mutation("an expired token stays in use", f"{_SRC}/egress/token_keeper.py",
+        Mutation("an expired token stays in use", f"{_SRC}/credentials/token_refresher.py",
                  "        self._token = None\n        _log.error(", "        _log.error(", _TOKEN_KEEPER),
         Mutation("PUT is repeated unasked", f"{_SRC}/envoy/routes.py",
                  'if retries.methods == "idempotent":', "if True:", ("tests/integration/test_target_connections.py",)),
-        Mutation("Envoy's no is reaped, and read as a yes", f"{_SRC}/supervisor/processes.py",
-                 " or os.getsid(ended.si_pid) == os.getsid(0)", "", ("tests/unit/supervisor/test_reaping.py",)),
-        Mutation("the admin pages answer whatever name", f"{_SRC}/supervisor/admin_server.py",
+        Mutation("Envoy's no is reaped, and read as a yes", f"{_SRC}/control_plane/child_process.py",
+                 " or os.getsid(ended.si_pid) == os.getsid(0)", "", ("tests/unit/control_plane/test_child_process.py",)),
+        Mutation("the admin pages answer whatever name", f"{_SRC}/control_plane/status/admin_server.py",
                  "if name and self._names is not None and name not in self._names:", "if False:",
-                 ("tests/unit/supervisor/test_admin_server.py",)),
-        Mutation("a state directory that others prepared", f"{_SRC}/supervisor/state_dir.py",
+                 ("tests/unit/control_plane/status/test_admin_server.py",)),
+        Mutation("a state directory that others prepared", f"{_SRC}/control_plane/state_dir.py",
                  "if status.st_mode & stat.S_IWOTH and os.listdir(found):", "if False:", _STATE_DIR),
-        Mutation("a folder of the state directory is followed through a link", f"{_SRC}/supervisor/state_dir.py",
+        Mutation("a folder of the state directory is followed through a link", f"{_SRC}/control_plane/state_dir.py",
                  "os.open(fresh, flags, 0o600, dir_fd=there)", "os.open(self.path / folder / fresh, flags, 0o600)", _STATE_DIR),
-        Mutation("a refused client asks for ever", f"{_SRC}/egress/token_keeper.py",
+        Mutation("a refused client asks for ever", f"{_SRC}/credentials/token_refresher.py",
                  "if answer is not None and answer.permanent:", "if False:", _TOKEN_KEEPER),
         Mutation("whatever token_type", f"{_SRC}/credentials/oauth2.py",
                  "if not _is_bearer(token_type, request.token_type):", "if False:", _OAUTH2),
@@ -450,7 +450,7 @@ def _outbound() -> list[Mutation]:
                  "if key and chain and key.public_key() != chain[0].public_key():", "if False:", _OWN_CERTIFICATES),
         Mutation("a bundle that drops our own authority", f"{_SRC}/credentials/certificates.py",
                  "if before.covers(own) and not after.covers(own):", "if False:", _OWN_CERTIFICATES),
-        Mutation("a target goes on seeing the certificate before", f"{_SRC}/supervisor/serving.py",
+        Mutation("a target goes on seeing the certificate before", f"{_SRC}/control_plane/reload/rollout.py",
                  "        if clusters:\n", "        if False:\n", _RENEWED),
         Mutation("the target's name is not checked", f"{_SRC}/envoy/tls.py",
                  '                "match_typed_subject_alt_names": [_subject_name(own.spiffe_id, host)],\n', "", _EGRESS_DOOR),
@@ -498,7 +498,7 @@ def _envoy() -> list[Mutation]:
 
 
 def _in_progress() -> list[Mutation]:
-    service, protocol = f"{_SRC}/supervisor/decision_service.py", f"{_SRC}/ext_authz/http_protocol.py"
+    service, protocol = f"{_SRC}/decision_worker/ingress_decision.py", f"{_SRC}/ext_authz/http_protocol.py"
     live = ("tests/integration/test_requests_in_progress.py",)
     return [
         Mutation(
@@ -558,7 +558,7 @@ def _in_progress() -> list[Mutation]:
         ),
         Mutation(
             "an older listener cuts what goes on",
-            f"{_SRC}/supervisor/sidecar.py",
+            f"{_SRC}/control_plane/sidecar.py",
             "_DRAIN = 10 * 365 * 86_400",
             "_DRAIN = 1",
             live,
@@ -580,12 +580,12 @@ def _exchange() -> list[Mutation]:
                  "if self._seconds_left(token) <= 0:", "if False:", _EXCHANGED),
         Mutation("the user's own token goes on when it is not exchanged", f"{_SRC}/envoy/routes.py",
                  '    "request_headers_to_remove": [headers.AUTHORIZATION],\n', "", ("tests/integration/test_token_exchange.py",)),
-        Mutation("a route of another configuration gets a token", f"{_SRC}/supervisor/egress_decisions.py",
+        Mutation("a route of another configuration gets a token", f"{_SRC}/decision_worker/egress_decision.py",
                  "exchange = self._exchanges.get(request.route) if ours else None",
-                 "exchange = self._exchanges.get(request.route)", ("tests/unit/supervisor/test_egress_decisions.py",)),
-        Mutation("an exchanged token leaves without a record", f"{_SRC}/supervisor/egress_decisions.py",
+                 "exchange = self._exchanges.get(request.route)", ("tests/unit/decision_worker/test_egress_decision.py",)),
+        Mutation("an exchanged token leaves without a record", f"{_SRC}/decision_worker/egress_decision.py",
                  "reason = decision.reason if recorded or not self._audit_required else Reason.AUDIT_UNAVAILABLE",
-                 "reason = decision.reason", ("tests/unit/supervisor/test_egress_decisions.py",)),
+                 "reason = decision.reason", ("tests/unit/decision_worker/test_egress_decision.py",)),
         Mutation("the provider may give back the user's own token", f"{_SRC}/credentials/token_exchange.py",
                  "if found.value.reveal() == token:", "if False:", ("tests/unit/credentials/test_token_exchange.py",)),
     ]  # fmt: skip
@@ -608,18 +608,18 @@ def _workers_and_sources() -> list[Mutation]:
                  "if member.type not in _PLAIN or not _NAME", "if not member.isreg() or not _NAME", _BUNDLE),
         Mutation("a bundle defines what is another's", f"{_SRC}/policy/bundle_roots.py",
                  "if not any(_is_below(path, root) for root in paths):", "if False:", _BUNDLE),
-        Mutation("whoever ends a worker ends the next ones too", f"{_SRC}/supervisor/quarantine.py",
-                 "each.know(_NOT_ASKED)", "pass", ("tests/unit/supervisor/test_quarantine.py",)),
-        Mutation("made-up keys fill the place of introspection", f"{_SRC}/supervisor/control_questions.py",
+        Mutation("whoever ends a worker ends the next ones too", f"{_SRC}/decision_worker/poison_requests.py",
+                 "each.know(_NOT_ASKED)", "pass", ("tests/unit/decision_worker/test_poison_requests.py",)),
+        Mutation("made-up keys fill the place of introspection", f"{_SRC}/decision_worker/pending_questions.py",
                  "if self._waiting[subject[0]] >= MAX_WAITING:", "if len(self._by_subject) >= MAX_WAITING:",
-                 ("tests/unit/supervisor/test_control_questions.py",)),
+                 ("tests/unit/decision_worker/test_pending_questions.py",)),
         Mutation("a record of an invented writer is believed", f"{_SRC}/audit/verify.py",
                  "if not alone.linked and name not in suspected:", "if False:", ("tests/unit/audit/test_verify.py",)),
         Mutation("an OPA that does not answer has allowed", f"{_SRC}/policy/opa_server.py",
                  "return Verdict(Reason.POLICY_UNAVAILABLE, (why,), None)", "return Verdict(Reason.ALLOWED, (why,), None)",
                  ("tests/integration/test_opa_server.py",)),
-        Mutation("a worker that hangs is left hanging", f"{_SRC}/supervisor/hang_watch.py",
-                 "if self._ended_slot in (None, slots[pid]):", "if False:", ("tests/unit/supervisor/test_hang_watch.py",)),
+        Mutation("a worker that hangs is left hanging", f"{_SRC}/decision_worker/watchdog.py",
+                 "if self._ended_slot in (None, slots[pid]):", "if False:", ("tests/unit/decision_worker/test_watchdog.py",)),
         Mutation("a rate that is counted and not enforced", f"{_SRC}/envoy/limits.py",
                  "        filter_enforced=_ALWAYS,\n", "", ("tests/attacks/test_limits.py",)),
         Mutation("one bucket for all", f"{_SRC}/envoy/limits.py",
@@ -651,8 +651,8 @@ def _walls() -> list[Mutation]:
         Mutation("Landlock lets signals through", f"{folder}/landlock.py", "_SCOPES = {6: 0b11}", "_SCOPES = {6: 0b01}", _FILTERS),
         Mutation("workers stay root", f"{folder}/raising.py", "    if os.geteuid() == 0:\n", "    if False:\n", _FILTERS),
         Mutation("the control plane's memory lies open", f"{folder}/raising.py", "prctl(SET_DUMPABLE, 0)", "prctl(SET_DUMPABLE, 1)", _TAKEN_OVER),
-        Mutation("workers without walls", f"{_SRC}/supervisor/worker.py", "    missing += around_worker()\n", "", _TAKEN_OVER),
-        Mutation("a worker keeps what the nursery had open", f"{_SRC}/supervisor/worker.py",
+        Mutation("workers without walls", f"{_SRC}/decision_worker/process.py", "    missing += around_worker()\n", "", _TAKEN_OVER),
+        Mutation("a worker keeps what the forkserver had open", f"{_SRC}/decision_worker/process.py",
                  "            os.closerange(low + 1, high)\n", "            pass\n", _TAKEN_OVER),
         Mutation("what Envoy has beside ours is not seen", f"{_SRC}/envoy/running.py",
                  "        if name not in ours:\n            yield place\n        elif name in theirs:", '        if name not in ours:\n            yield ""\n        elif name in theirs:', _RUNNING),
@@ -661,16 +661,16 @@ def _walls() -> list[Mutation]:
         Mutation("a list that is shorter is the same", f"{_SRC}/envoy/running.py",
                  "if len(ours) != len(theirs):\n            return at\n        pairs = enumerate(zip(ours, theirs, strict=True))",
                  "if len(ours) < len(theirs):\n            return at\n        pairs = enumerate(zip(ours, theirs, strict=False))", _RUNNING),
-        Mutation("nobody looks at what Envoy runs", f"{_SRC}/supervisor/envoy_guard.py",
+        Mutation("nobody looks at what Envoy runs", f"{_SRC}/control_plane/data_plane/guard.py",
                  "        if found:\n", "        if True:\n            found = []\n        if found:\n", _FOREIGN),
-        Mutation("the vetting has no walls", f"{_SRC}/policy/load_gate_child.py", "    around_worker()\n", "",
-                 ("tests/unit/policy/test_load_gate.py",)),
-        Mutation("required walls are a wish", f"{_SRC}/supervisor/worker_hub.py",
+        Mutation("the vetting has no walls", f"{_SRC}/policy/vetting_child.py", "    around_worker()\n", "",
+                 ("tests/unit/policy/test_vetting.py",)),
+        Mutation("required walls are a wish", f"{_SRC}/control_plane/workers/control_server.py",
                  "            if not (self.require_walls and worker.missing_walls):", "            if True:",
                  ("tests/integration/test_required_walls.py",)),
-        Mutation("a worker has anybody dialled", f"{_SRC}/supervisor/handover.py",
+        Mutation("a worker has anybody dialled", f"{_SRC}/control_plane/workers/handover.py",
                  "if server not in self._servers:", "if False:", _HANDOVER),
-        Mutation("a worker has any file mended", f"{_SRC}/supervisor/handover.py",
+        Mutation("a worker has any file mended", f"{_SRC}/control_plane/workers/handover.py",
                  "path == self._rules.audit_path and", "", _HANDOVER),
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The control plane's side of real workers: a hub, a nursery, and an Envoy of our own making that asks them.
+"""The control plane's side of real workers: a control server, a forkserver, and what asks as Envoy does.
 
 with_sidecar(folder, play): `await play(sidecar)` between start and end.
 """
@@ -22,11 +22,11 @@ from tests.support.patience import PATIENCE
 from tests.support.tokens import an_rsa_signer, good_claims, mint
 
 from authz_service import headers
+from authz_service.control_plane.child_process import Child, clean_environment
+from authz_service.control_plane.workers import decision_sockets
+from authz_service.control_plane.workers.control_server import ControlServer
+from authz_service.control_protocol import CountersDelta
 from authz_service.domain.rules import GateRules
-from authz_service.supervisor import decision_sockets
-from authz_service.supervisor.messages import Figures
-from authz_service.supervisor.processes import Child, clean_environment
-from authz_service.supervisor.worker_hub import WorkerHub
 
 NOW = time.time()
 WORKERS = 2
@@ -48,7 +48,7 @@ def folder() -> Iterator[Path]:
 
 
 class Sidecar:
-    """The control plane's side: a hub, a nursery with its workers, and an Envoy of our own making."""
+    """The control plane's side: a control server, a forkserver with its workers, and an Envoy of our own making."""
 
     def __init__(self, folder: Path, workers: int = WORKERS) -> None:
         self.workers = workers
@@ -57,27 +57,29 @@ class Sidecar:
         self.figures: Counter[str] = Counter()
         self.fetch: Callable[[], Awaitable[None]] = _nothing
         self.asked: list[tuple[str, str]] = []
-        self.hub = WorkerHub(folder / "control.sock", self._count, self._fetch)
-        self.log = folder / "nursery.log"
+        self.control_server = ControlServer(folder / "control.sock", self._count, self._fetch)
+        self.log = folder / "forkserver.log"
         self._sockets = decision_sockets.listen_on(map(self.socket, range(workers)))
         inherited = [each.fileno() for each in self._sockets]
-        self.nursery = Child("nursery", nursery_command(folder, inherited), clean_environment(), descriptors=inherited)
+        self.forkserver = Child(
+            "forkserver", forkserver_command(folder, inherited), clean_environment(), descriptors=inherited
+        )
 
     async def __aenter__(self) -> Self:
-        await self.hub.start()
+        await self.control_server.start()
         standard_error = os.dup(2)
         with self.log.open("w") as log:  # the workers inherit it
             os.dup2(log.fileno(), 2)
             try:
-                await self.nursery.start()
+                await self.forkserver.start()
             finally:
                 os.dup2(standard_error, 2)
                 os.close(standard_error)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.nursery.end(5)
-        self.hub.stop()
+        await self.forkserver.end(5)
+        self.control_server.stop()
         decision_sockets.close(self._sockets)
 
     def rules(self, **changes: object) -> GateRules:
@@ -85,11 +87,11 @@ class Sidecar:
 
     async def use(self, given: GateRules) -> None:
         """Send the rules and wait until every worker decides by them."""
-        self.hub.set_rules(given)
-        await until(lambda: self.hub.active(given.revision) == self.workers)
+        self.control_server.set_rules(given)
+        await until(lambda: self.control_server.active(given.revision) == self.workers)
 
     async def start(self, **changes: object) -> None:
-        self.hub.set_keys(keys())
+        self.control_server.set_keys(keys())
         await self.use(self.rules(**changes))
 
     def socket(self, slot: int) -> Path:
@@ -105,16 +107,16 @@ class Sidecar:
 
     def pids(self) -> dict[int, int]:
         """Slot -> pid, of the workers that are connected."""
-        return {worker.slot: worker.pid for worker in self.hub._workers.values()}
+        return {worker.slot: worker.pid for worker in self.control_server._workers.values()}
 
     def records(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.audit.read_text().splitlines()]
 
     def events(self) -> list[str]:
-        """What the nursery and the workers have logged."""
+        """What the forkserver and the workers have logged."""
         return [json.loads(line)["event"] for line in self.log.read_text().splitlines()]
 
-    def _count(self, figures: Figures) -> None:
+    def _count(self, figures: CountersDelta) -> None:
         self.figures.update(figures.decisions)
 
     async def _fetch(self, issuer: str, kid: str) -> None:
@@ -160,9 +162,9 @@ def question(path: str, method: str = "POST", token: str = TOKEN, correlation_id
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def nursery_command(folder: Path, sockets: Sequence[int]) -> list[str]:
+def forkserver_command(folder: Path, sockets: Sequence[int]) -> list[str]:
     return [
-        sys.executable, "-m", "authz_service.supervisor.nursery",
+        sys.executable, "-m", "authz_service.decision_worker.forkserver",
         "--parent", str(os.getpid()),
         "--service", "order-service",
         "--control-socket", str(folder / "control.sock"),

@@ -1,4 +1,4 @@
-"""Policies that pass the load gate, because what they do to a worker they do for one request only (SECURITY A9).
+"""Policies that pass the vetting, because what they do to a worker they do for one request only (SECURITY A9).
 
 Each is a Rego body that the policy enters for one path, which it puts together itself: no trial request finds it.
 """

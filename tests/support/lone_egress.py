@@ -49,7 +49,7 @@ class LoneEgress:
         self.target.__enter__()
         config = self.config_file
         replace(config, json.dumps(self.config()))
-        launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
+        launcher = [sys.executable, "-m", "authz_service.parent_death", str(os.getpid())]
         with self.log_file.open("wb") as log:
             command = [*launcher, sys.executable, "-m", "authz_service.cli.main", "run", "--config", str(config)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})

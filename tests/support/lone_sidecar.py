@@ -121,7 +121,7 @@ class LoneSidecar:
 
     def start(self, wrapper: tuple[str, ...] = ()) -> None:
         """Bound to our life, as everything that tests start."""
-        launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
+        launcher = [sys.executable, "-m", "authz_service.parent_death", str(os.getpid())]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [*launcher, *(wrapper or self.wrapper), *self.command],
@@ -258,12 +258,12 @@ class LoneSidecar:
     def envoy(self) -> psutil.Process:
         return next(process for process in self.tree()[0].children() if process.name().startswith("envoy"))
 
-    def nursery(self) -> psutil.Process:
+    def forkserver(self) -> psutil.Process:
         envoy = self.envoy()
         return next(process for process in self.tree()[0].children() if process != envoy)
 
     def workers(self) -> list[psutil.Process]:
-        return self.nursery().children()
+        return self.forkserver().children()
 
     def _state(self) -> str:
         return f"{self.readyz()}\n{self.log[-4000:]}"

@@ -21,7 +21,7 @@ from typing import Any, Self
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
-from authz_service.supervisor.parent_death import bound_to_us
+from authz_service.parent_death import bound_to_us
 
 ROOT = Path(__file__).parents[2]
 VERSION = (ROOT / "tests" / "real" / "opa" / "VERSION").read_text().strip()

@@ -67,7 +67,7 @@ class PrivateIdp:
         }
         authorities = [("--client-ca", ca_bundle(certs, zone)) for zone in ("zone1", "zone2", "zone3")]
         words = [str(word) for option in (*options.items(), *authorities) for word in option]
-        launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
+        launcher = [sys.executable, "-m", "authz_service.parent_death", str(os.getpid())]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*launcher, sys.executable, "-m", "authz_devkit.cli", "idp", *words], stdout=log, stderr=log

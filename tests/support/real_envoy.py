@@ -1,4 +1,4 @@
-"""A real Envoy on what we render: files written as the supervisor does, the binary started and ended."""
+"""A real Envoy on what we render: files written as the control plane does, the binary started and ended."""
 
 import os
 import socket

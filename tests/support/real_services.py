@@ -23,7 +23,7 @@ from tests.support.lone_sidecar import LoneSidecar, until
 
 from authz_devkit.demo.mesh import REPOSITORY
 from authz_service import headers
-from authz_service.supervisor.parent_death import bound_to_us
+from authz_service.parent_death import bound_to_us
 
 KINDS = ("uvicorn", "gunicorn", "hypercorn", "aiohttp")
 _APPS = "tests.support.logging_apps"

@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 from cryptography import x509
 from tests.support.patience import PATIENCE
 
-from authz_service.supervisor.parent_death import bound_to_us
+from authz_service.parent_death import bound_to_us
 
 ROOT = Path(__file__).parents[2]
 VERSION = (ROOT / "tests" / "real" / "spiffe" / "VERSION").read_text().strip()

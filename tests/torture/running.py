@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import psutil
 from tests.torture.row import Outcome, Progress, Row
 
-from authz_service.supervisor.parent_death import bound_to_us
+from authz_service.parent_death import bound_to_us
 
 _LONGEST_LINE = 1 << 24
 _GRACE = 20.0  # seconds to put everything away

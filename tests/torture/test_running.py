@@ -77,7 +77,7 @@ def test_a_row_that_hangs_is_ended_with_all_that_it_started(result_of: ResultOf,
     result = result_of(
         f"""
         import signal, time
-        from authz_service.supervisor.parent_death import bound_to_us
+        from authz_service.parent_death import bound_to_us
         child = subprocess.Popen(bound_to_us(["/bin/sleep", "600"]))
         open({str(note)!r}, "w").write(str(child.pid))
         time.sleep(600)

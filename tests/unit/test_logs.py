@@ -43,7 +43,7 @@ def test_every_field_is_used() -> None:
         keyword.arg for _, call in _calls() for keyword in call.keywords if ast.unparse(call.func).endswith("about")
     }
 
-    assert FIELDS.keys() - used == {"targets", "scopes", "token_url", "client_id"}  # TokenKeeper._about's own
+    assert FIELDS.keys() - used == {"targets", "scopes", "token_url", "client_id"}  # TokenRefresher._about's own
 
 
 def test_an_event_is_one_line_with_its_fields() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from tests.support.certificates import Authority
 
-from authz_service.credentials import pem_files
+from authz_service import pem_files
 from authz_service.errors import CertificateProblems
 from authz_service.pem import what_is_torn
 

@@ -183,7 +183,7 @@ class Mesh:
 
     async def spawn(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         """Start one process, bound to our life by the product's own launcher (a command, not an import)."""
-        launcher = [sys.executable, "-m", "authz_service.supervisor.parent_death", str(os.getpid())]
+        launcher = [sys.executable, "-m", "authz_service.parent_death", str(os.getpid())]
         with self.log_file(name).open("ab") as log:
             self.processes[name] = await asyncio.create_subprocess_exec(
                 *launcher,

@@ -1,6 +1,6 @@
 """Opens where audit records go, for appending and without ever blocking. Not their writing (`sink`).
 
-Who is behind walls has it done by somebody else (supervisor.handed_over).
+Who is behind walls has it done by somebody else (decision_worker.handed_over).
 """
 
 from __future__ import annotations

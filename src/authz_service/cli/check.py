@@ -13,20 +13,20 @@ from authz_service.cli.terminal import Terminal
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config
 from authz_service.config.read.placeholders import placeholders_left
+from authz_service.control_plane.gate_rules import gate_rules
+from authz_service.control_plane.preflight.audit_file import require_writable_audit
+from authz_service.control_plane.sources.certificates import ServedCertificates
+from authz_service.control_plane.sources.denylist import load_denylist
+from authz_service.control_plane.sources.policy_bundle import require_bundle_keys
+from authz_service.control_plane.sources.provider_requests import require_usable_authorities
 from authz_service.envoy.binary import envoy_version, find_envoy, version_warning
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import render
 from authz_service.errors import AuthzServiceError, Problems
 from authz_service.identity.client_binding import sharing, unbound
-from authz_service.policy.load_gate import check_policies
 from authz_service.policy.source import read_policy_folder
-from authz_service.supervisor.audit_destination import require_writable_audit
-from authz_service.supervisor.bundle_keeper import require_bundle_keys
-from authz_service.supervisor.gate_rules import gate_rules
-from authz_service.supervisor.provider_requests import require_usable_authorities
-from authz_service.supervisor.served_certificates import ServedCertificates
-from authz_service.supervisor.served_denylist import load_denylist
+from authz_service.policy.vetting import check_policies
 
 _T = TypeVar("_T")
 _KEYCLOAK_REALM = "/realms/"

@@ -18,13 +18,15 @@ from urllib.parse import quote
 
 from authz_rego.values.json_text import to_json
 from authz_rego.values.value import Value
+from authz_service.cli.client_handshake import CannotTell, load_chain, load_trust, refusal
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import tried_lines
 from authz_service.config.model import Config
-from authz_service.credentials.introspection import Introspector
-from authz_service.credentials.key_fetcher import fetch_key_set
-from authz_service.credentials.pem_files import to_pem
+from authz_service.control_plane.snapshot import Snapshot, read_snapshot
+from authz_service.control_plane.sources.certificates import with_lists
+from authz_service.control_plane.sources.denylist import load_denylist, with_denied
+from authz_service.control_plane.sources.provider_requests import endpoints, key_settings
 from authz_service.domain.decision import Claims, Decision, Peer, Request, Verdict
 from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicyServer
@@ -36,15 +38,13 @@ from authz_service.identity.token_places import NO_SCHEME
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
+from authz_service.pem_files import to_pem
 from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.opa_server import OpaServer
 from authz_service.policy.reads import Reads
-from authz_service.supervisor.client_handshake import CannotTell, load_chain, load_trust, refusal
-from authz_service.supervisor.desired import Desired, read_desired
-from authz_service.supervisor.provider_requests import endpoints, key_settings
-from authz_service.supervisor.served_certificates import with_lists
-from authz_service.supervisor.served_denylist import load_denylist, with_denied
+from authz_service.trust.introspection import Introspector
+from authz_service.trust.issuer_keys import fetch_key_set
 
 _T = TypeVar("_T")
 _DECISION = "offline"
@@ -66,21 +66,21 @@ class Question:
 def explain(config_path: Path, environment: Mapping[str, str], question: Question) -> int:
     """Print each step and the answer; 0 when allowed, 1 when refused, 2 when it cannot be judged."""
     console = Terminal()
-    desired = read_desired(config_path, environment)
+    snapshot = read_snapshot(config_path, environment)
     try:
-        rules, peer = _after_handshake(console, desired, question)
-        path = _path(console, desired.config, question)
+        rules, peer = _after_handshake(console, snapshot, question)
+        path = _path(console, snapshot.config, question)
     except Rejected as refusal:
         console.print(f"[bold red]deny[/] {ANSWERS[refusal.reason].status} {refusal.reason}, by Envoy")
         return 1
     except _NoConnection:
         console.print("[bold red]deny[/] there is no connection, and no answer")
         return 1
-    revocation = desired.config.revocation
+    revocation = snapshot.config.revocation
     rules = rules if revocation is None else with_denied(rules, load_denylist(revocation.path))
     tokens = TokenVerifier(rules.issuers, time.time) if rules.issuers else None
     if tokens is not None and question.token is not None:
-        for keys in _keys(console, desired, question.jwks):
+        for keys in _keys(console, snapshot, question.jwks):
             tokens.set_keys(keys)
         tokens.deny(rules.denials)
     peers = Peers(rules.peers, time.time) if rules.peers is not None else None
@@ -89,8 +89,8 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
         policy = _AskingPolicy(rules.policy_server)
     elif rules.policy_awaited:
         policy = AwaitedPolicy()
-    gate = Gate(rules, peers, tokens, policy, _Introspected(desired.config))
-    request = _request(desired, question, path, peer)
+    gate = Gate(rules, peers, tokens, policy, _Introspected(snapshot.config))
+    request = _request(snapshot, question, path, peer)
     _walk(console, gate, request)
     return _answer(console, gate.decide(request, _DECISION, _DECISION, final=True))
 
@@ -110,9 +110,9 @@ class _NoConnection(Exception):  # noqa: N818 - it names what happened
     """The handshake refuses the client."""
 
 
-def _after_handshake(console: Terminal, desired: Desired, question: Question) -> tuple[GateRules, bytes]:
+def _after_handshake(console: Terminal, snapshot: Snapshot, question: Question) -> tuple[GateRules, bytes]:
     """The rules with what is revoked, and what Envoy would say of the client. Raises _NoConnection."""
-    tls, rules = desired.config.http.tls, desired.rules
+    tls, rules = snapshot.config.http.tls, snapshot.rules
     if not tls.enabled or tls.client_auth == "none":
         return rules, b""
     if tls.sds is not None:
@@ -120,7 +120,7 @@ def _after_handshake(console: Terminal, desired: Desired, question: Question) ->
             "http.tls.sds: only the agent knows whose certificates are accepted; ask a live sidecar"
         )
     now = time.time()
-    trust = load_trust(tls, now, gate=desired.config.proxy.mtls.enabled)
+    trust = load_trust(tls, now, gate=snapshot.config.proxy.mtls.enabled)
     rules = with_lists(rules, trust.lists)
     if question.certificate is None:
         why = "client_cert_missing: client_auth is require" if tls.client_auth == "require" else ""
@@ -253,32 +253,32 @@ def _verdict_text(verdict: Verdict) -> str:
     return f"{verdict.reason}{reasons} (wants a sign-in with acr {acr_values or 'of any value'}, {age})"
 
 
-def _request(desired: Desired, question: Question, path: str, peer: bytes) -> Request:
+def _request(snapshot: Snapshot, question: Question, path: str, peer: bytes) -> Request:
     found = {
         name.strip().lower(): value.strip()
         for name, _, value in (line.partition(":") for line in question.header_lines)
     }
-    scheme = desired.rules.headers.auth_scheme
+    scheme = snapshot.rules.headers.auth_scheme
     prefix = "" if scheme.lower() == NO_SCHEME else f"{scheme} "
     return Request(
         method=question.method.upper(),
         path=path,
         query=question.target.partition("?")[2],
         host=question.host,
-        route=RouteTable(desired.rules.routes).find([] if path == "/" else path.split("/")[1:]),
+        route=RouteTable(snapshot.rules.routes).find([] if path == "/" else path.split("/")[1:]),
         peer=peer,
         authorization=None if question.token is None else f"{prefix}{question.token}",
         correlation_id=found.get("x-correlation-id", _DECISION),
-        extracted={n: found[n] for n in (name.lower() for name in desired.rules.headers.extract) if n in found},
+        extracted={n: found[n] for n in (name.lower() for name in snapshot.rules.headers.extract) if n in found},
         remote="127.0.0.1",
     )
 
 
-def _keys(console: Terminal, desired: Desired, file: Path | None) -> list[IssuerKeys]:
+def _keys(console: Terminal, snapshot: Snapshot, file: Path | None) -> list[IssuerKeys]:
     if file is not None:
         text = file.read_text(encoding="utf-8")
-        return [IssuerKeys(issuer.issuer, text) for issuer in desired.config.issuers]
-    return asyncio.run(_fetched_keys(console, desired.config))
+        return [IssuerKeys(issuer.issuer, text) for issuer in snapshot.config.issuers]
+    return asyncio.run(_fetched_keys(console, snapshot.config))
 
 
 async def _fetched_keys(console: Terminal, config: Config) -> list[IssuerKeys]:

@@ -39,7 +39,7 @@ def authz() -> None:
 @config_option
 def run(config_path: Path) -> None:
     """Run the sidecar until SIGTERM. SIGHUP and every change of its files reload it."""
-    from authz_service.supervisor.sidecar import run_sidecar
+    from authz_service.control_plane.sidecar import run_sidecar
 
     run_sidecar(config_path, os.environ)
 

@@ -14,24 +14,29 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from authz_service.cli.target_handshake import look_up, reach
 from authz_service.config.addresses import Endpoint, split_url
 from authz_service.config.model import Config, JwtIssuer, PolicyBundle, TokenStore
-from authz_service.credentials.introspection import IntrospectionEndpoint, Introspector
-from authz_service.credentials.key_fetcher import fetch_key_set
+from authz_service.control_plane.event_loop import ControlLoop
+from authz_service.control_plane.gate_rules import gate_rules
+from authz_service.control_plane.sources.outbound import store_settings
+from authz_service.control_plane.sources.policy_bundle import is_signed_by_a_key_of
+from authz_service.control_plane.sources.provider_requests import (
+    endpoints,
+    exchange_requests,
+    key_settings,
+    token_request,
+)
 from authz_service.credentials.oauth2 import TokenRequest, cache_key, fetch_token
 from authz_service.domain.rules import PolicyServer
-from authz_service.egress.target_handshake import look_up, reach
 from authz_service.envoy.upstreams import all_upstreams
 from authz_service.errors import AuthzServiceError, ConfigProblems, FetchError, Problem
 from authz_service.http_client import HttpClient, without_query
 from authz_service.identity.key_set import read_key_set
 from authz_service.policy.bundle import MAX_BYTES, read_bundle
 from authz_service.policy.opa_server import health_problem
-from authz_service.supervisor.bundle_keeper import is_signed_by_a_key_of
-from authz_service.supervisor.event_loop import ControlLoop
-from authz_service.supervisor.gate_rules import gate_rules
-from authz_service.supervisor.outbound import store_settings
-from authz_service.supervisor.provider_requests import endpoints, exchange_requests, key_settings, token_request
+from authz_service.trust.introspection import IntrospectionEndpoint, Introspector
+from authz_service.trust.issuer_keys import fetch_key_set
 
 _PATIENCE = 5.0  # seconds for what has no limit of its own in the configuration
 _REACHABLE = "see that the address, `hosts` and the CA file are right, that it runs, and that this host may connect"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from authz_service.credentials import pem_files
+from authz_service import pem_files
 from authz_service.domain.secret import Secret
 from authz_service.domain.strong_keys import KINDS, is_strong_key, is_strong_signature, weakness_of
 from authz_service.errors import CertificateProblems, Problem

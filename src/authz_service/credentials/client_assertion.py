@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from authz_service.credentials import pem_files
+from authz_service import pem_files
 from authz_service.domain.strong_keys import is_strong_key
 from authz_service.errors import CertificateProblems, Problem
 

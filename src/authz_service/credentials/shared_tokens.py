@@ -38,7 +38,7 @@ PATIENCE = 10.0  # seconds that a replica waits for another one's answer before 
 _LOOK = 0.1  # seconds between looks for it
 _ANSWER = 1.0  # seconds in which Redis must answer
 _LEAVE_ALONE = 5.0  # seconds in which a Redis that failed is not asked again
-_DUE = 1.1  # a keeper renews up to a tenth before its time (clock.jittered): what it would renew, is not handed out
+_DUE = 1.1  # a token is renewed up to a tenth before its time (clock.jittered): what is about to be, is not handed out
 _NONCE = 12  # bytes (NIST SP 800-38D §5.2.1.1)
 _log = logging.getLogger(__name__)
 

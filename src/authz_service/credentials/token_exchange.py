@@ -19,10 +19,10 @@ from authz_service.credentials.oauth2 import (
     read_token,
     refusal,
 )
-from authz_service.credentials.single_flight import SingleFlight
 from authz_service.domain.refusals import EXCHANGE_REFUSALS
 from authz_service.errors import FetchError
 from authz_service.logs import about
+from authz_service.single_flight import SingleFlight
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a kind of token

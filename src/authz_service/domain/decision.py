@@ -83,7 +83,7 @@ class StepUp(NamedTuple):
 class Verdict(NamedTuple):
     """What the policy said: `true`/`false`, or `{allow, reasons, audit, step_up, headers}`."""
 
-    # ALLOWED, POLICY_…, INSUFFICIENT_USER_AUTHENTICATION, or how it ended a worker (supervisor.quarantine)
+    # ALLOWED, POLICY_…, INSUFFICIENT_USER_AUTHENTICATION, or how it ended a worker (decision_worker.poison_requests)
     reason: Reason
     reasons: tuple[str, ...]
     audit: object  # what the policy adds to the record, as msgspec writes it (JSON already: msgspec.Raw), or None

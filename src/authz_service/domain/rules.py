@@ -63,7 +63,7 @@ class TokenDenials(Struct, frozen=True):
 
 
 class PolicySource(Struct, frozen=True):
-    """The policies that passed the load gate, as text, so that the worker evaluates what was checked."""
+    """The policies that passed the vetting, as text, so that the worker evaluates what was checked."""
 
     query: str  # "data.order.allow"
     modules: tuple[tuple[str, str], ...]  # (path below the policy folder, Rego text), sorted by path

@@ -11,10 +11,10 @@ DECISION_CLUSTER = "decision"
 EXCHANGE_CLUSTER = "exchange"  # the same workers; who waits for an identity provider there is in nobody's way
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
 # One attempt: what an evaluation may take, and somewhat more; a worker that hangs costs this, then another is asked.
-_SHORTEST_ATTEMPT = 0.4  # seconds; a key that is fetched meanwhile needs it (supervisor.answering.PATIENCE)
+_SHORTEST_ATTEMPT = 0.4  # seconds; a key that is fetched meanwhile needs it (decision_worker.answer.PATIENCE)
 _BEYOND_THE_BUDGET = 0.15  # seconds
 _ATTEMPTS = 3
-_EXCHANGE_ATTEMPT = 2.5  # seconds; supervisor.answering.EXCHANGE_PATIENCE and somewhat more
+_EXCHANGE_ATTEMPT = 2.5  # seconds; decision_worker.answer.EXCHANGE_PATIENCE and somewhat more
 _HEADER_MUTATION = "extensions.filters.http.header_mutation.v3.HeaderMutation"
 _WEBSOCKET_KEY = "YXV0aHotc2VydmljZSAgIA=="  # 16 bytes
 # What the gate may say to a caller whom it refuses.
@@ -257,8 +257,8 @@ def _connection_facts(config: Config) -> list[Message]:
 def _decision_retry(attempt: float) -> Message:
     """On the standby worker, when the first died or hangs; then on the first one's successor.
 
-    Not more: a question that ends workers ends one, for the next recognises it (supervisor.quarantine), but one that
-    ends them before they have read it would go on. `max_interval` is also the time of one attempt.
+    Not more: a question that ends workers ends one, for the next recognises it (decision_worker.poison_requests), but
+    one that ends them before they have read it would go on. `max_interval` is also the time of one attempt.
     """
     return {
         "num_retries": 2,

@@ -111,7 +111,7 @@ def egress_listener(config: Config, paths: StatePaths) -> Message:
 
 
 def _egress_address(egress: Egress) -> Message:
-    """The socket's owner and group are the control plane's to set (supervisor/egress_socket.py)."""
+    """The socket's owner and group are the control plane's to set (control_plane/preflight/egress_socket.py)."""
     if isinstance(egress.addr, UnixAddress):
         return {"pipe": {"path": egress.addr.path, "mode": egress.socket.mode}}
     return _ip(egress.addr)

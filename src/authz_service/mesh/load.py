@@ -12,9 +12,9 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from authz_realm.realm import parse_realm, realm_problems
+from authz_service import pem_files
 from authz_service.config.loader import Reading, read_config
 from authz_service.config.model import Config
-from authz_service.credentials import pem_files
 from authz_service.errors import CertificateProblems, ConfigProblems, Problem
 from authz_service.mesh.files import Files
 from authz_service.mesh.mesh_file import NAME, MeshFile, read_mesh_file

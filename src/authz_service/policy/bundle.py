@@ -1,4 +1,4 @@
-"""Reads an OPA bundle: unpacks it in memory, and holds it to its signature. Not its fetching, not the load gate.
+"""Reads an OPA bundle: unpacks it in memory, and holds it to its signature. Not its fetching, not the vetting.
 
 A bundle is a stranger's archive until its signature is right, so nothing of it is written before that, and nothing in
 it is parsed but the archive itself and `.signatures.json`. Every file has to be signed, and every signed file there.

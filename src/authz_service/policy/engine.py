@@ -1,4 +1,4 @@
-"""The hot half of the policies: one question to the checked Rego, one `Verdict`. Not the checks (`load_gate`)."""
+"""The hot half of the policies: one question to the checked Rego, one `Verdict`. Not the checks (`vetting`)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def data_of(source: PolicySource) -> dict[str, Value]:
 
 
 class PolicyEngine:
-    """Evaluates one query over policies that passed the load gate."""
+    """Evaluates one query over policies that passed the vetting."""
 
     def __init__(
         self, source: PolicySource, now_ns: Callable[[], int] = time.time_ns, *, policy: Policy | None = None
     ) -> None:
-        """`policy`: the source, compiled already. Raises PolicyProblems for what the load gate has ruled out: it cannot
+        """`policy`: the source, compiled already. Raises PolicyProblems for what the vetting has ruled out: it cannot
         be compiled, or has no such rule.
         """
         try:
@@ -60,7 +60,7 @@ class PolicyEngine:
             return _FAILED
 
     def ask(self, document: Value) -> Value:
-        """The rule's value, or UNDEFINED; raises EvaluationError. For the load gate."""
+        """The rule's value, or UNDEFINED; raises EvaluationError. For the vetting."""
         return self._evaluate(document, now_ns=self._now_ns())
 
     def read(self, value: Value) -> Verdict:

@@ -25,7 +25,7 @@ def hide_memory() -> None:
     prctl(SET_DUMPABLE, 0)
 
 
-def around_nursery() -> None:
+def around_forkserver() -> None:
     """It forks, signals its workers and reads their state in /proc; who asks for more is ended."""
     prctl(SET_NO_NEW_PRIVS, 1)
     hide_memory()

@@ -17,7 +17,7 @@ from tests.support.patience import PATIENCE
 from tests.support.real_envoy import RealEnvoy
 
 from authz_service.config.model import Config
-from authz_service.supervisor.envoy_admin import EnvoyAdmin
+from authz_service.control_plane.data_plane.admin import EnvoyAdmin
 
 INGRESS: Address = (f"{BLOCK}.7.1", 21443)
 EGRESS: Address = (f"{BLOCK}.7.1", 21080)

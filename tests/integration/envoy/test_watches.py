@@ -1,4 +1,4 @@
-"""How many inotify instances an Envoy takes: what we look for before it starts (supervisor/watches.py)."""
+"""How many inotify instances an Envoy takes: what preflight/file_watches.py looks for before it starts."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.support.envoy_pair import BLOCK, EnvoyPair
 from tests.support.real_envoy import RealEnvoy, write_atomically
 
 from authz_service.config.model import Config
-from authz_service.supervisor.watches import watches
+from authz_service.control_plane.preflight.file_watches import watches
 
 PLAIN = {
     "http": {"addr": f"{BLOCK}.9.1:21443", "tls": {"enabled": False}},

@@ -23,11 +23,11 @@ from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.clock import SystemClock
 from authz_service.config.model import Config
-from authz_service.supervisor.decision_copies import DecisionCopies
-from authz_service.supervisor.decision_log import DecisionLog
-from authz_service.supervisor.decision_service import DecisionService, Tally
-from authz_service.supervisor.flight_recorder import FlightRecorder
-from authz_service.supervisor.messages import Copies, to_control_decoder
+from authz_service.control_plane.decision_log.delivery import DecisionLog
+from authz_service.control_protocol import Copies, to_control_decoder
+from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
+from authz_service.decision_worker.in_flight import InFlight
+from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
 
 Event = dict[str, Any]
 TOKEN = "t0ken"
@@ -78,9 +78,9 @@ async def our_upload(collector: FaultyServer, folder: Path) -> Seen:
         assert isinstance(message, Copies)
         sent.append(message)
 
-    copies = DecisionCopies(send, lambda: 0)
+    copies = DecisionLogBuffer(send, lambda: 0)
     audit = AuditWriter(Chain("", 0), AuditSink(str(folder / "audit.jsonl")))
-    service = DecisionService(gate(rules()), audit, Tally(), {}, FlightRecorder(1))
+    service = IngressDecisions(gate(rules()), audit, WorkerCounters(), {}, InFlight(1))
     service.copy_to(copies)
     assert service.answer(request(query="a=b")).startswith(b"HTTP/1.1 200")
     copies.flush()

@@ -1,4 +1,4 @@
-"""A policy that OPA refuses to compile is refused by our load gate too; its twin is accepted by both."""
+"""A policy that OPA refuses to compile is refused by our vetting too; its twin is accepted by both."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_redis_never_sees_a_token(redis: RedisServer) -> None:
 
 @pytest.mark.parametrize(("lifetime", "asked"), [(70.0, 1), (65.0, 1), (0.6, 2)])
 def test_a_token_near_its_end_is_fetched_anew(redis: RedisServer, lifetime: float, asked: int) -> None:
-    """Due is what is left when a keeper would renew it: 60 s before the end, or half of a short life, and a tenth."""
+    """Due is what is left when it would be renewed: 60 s before the end, or half of a short life, and a tenth."""
 
     async def work() -> None:
         provider = Provider(lifetime=lifetime)

@@ -11,15 +11,15 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_PRODUCT = ("authz_service.supervisor.nursery", "authz_service.cli.main")
+_PRODUCT = ("authz_service.decision_worker.forkserver", "authz_service.cli.main")
 
 
 def _without_walls() -> None:
-    from authz_service.supervisor import worker
+    from authz_service.decision_worker import process as worker
     from authz_service.walls import raising
 
     raising.hide_memory = lambda: None
-    raising.around_nursery = lambda: None
+    raising.around_forkserver = lambda: None
     raising.leave_root = list
     worker.around_worker = list
     worker.Doors.close_all_others = lambda _self: None
@@ -28,7 +28,7 @@ def _without_walls() -> None:
 def _with_exploit() -> None:
     import json
 
-    from authz_service.supervisor.answering import Answering
+    from authz_service.decision_worker.answer import Answering
 
     sys.path.insert(0, str(_HERE))
     import ways_out

@@ -23,7 +23,7 @@ _CALLS = {
 
 
 def _argument(name: str) -> str:
-    """Of the nursery, whose fork we are."""
+    """Of the forkserver, whose fork we are."""
     return sys.argv[sys.argv.index(name) + 1]
 
 

@@ -18,16 +18,16 @@ from authz_service.audit import seal
 from authz_service.audit.chain import Head
 from authz_service.audit.opa_event import KEPT_CLAIMS, OpaEvent
 from authz_service.audit.record import AuditRecord, GapRecord
-from authz_service.credentials.key_fetcher import KeyState
+from authz_service.control_plane.sources.certificates import ServedCertificates
+from authz_service.control_plane.sources.denylist import ServedDenylist
+from authz_service.control_plane.sources.outbound import ExchangeState
+from authz_service.control_plane.status.metrics import Counters, Metrics
+from authz_service.control_plane.status.readiness import Status
+from authz_service.control_plane.workers.control_server import ControlServer
+from authz_service.credentials.token_refresher import TokenState
 from authz_service.domain.refusals import ANSWERS, Reason
-from authz_service.egress.token_keeper import TokenState
 from authz_service.logs import Fields, Texts
-from authz_service.supervisor.metrics import Figure, Metrics
-from authz_service.supervisor.outbound import ExchangeState
-from authz_service.supervisor.served_certificates import ServedCertificates
-from authz_service.supervisor.served_denylist import ServedDenylist
-from authz_service.supervisor.status import Status
-from authz_service.supervisor.worker_hub import WorkerHub
+from authz_service.trust.issuer_keys import KeyState
 
 PROJECT = tomllib.loads(read("pyproject.toml"))["project"]
 OPERATIONS = read("docs/operations.md")
@@ -109,7 +109,7 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     """Name as scraped -> (type, labels), of a sidecar in which everything has happened once."""
     certificates = ServedCertificates(publish=lambda *_: None, now=lambda: 1.0)
     certificates.expires["server"] = certificates.near_ends["server"] = 2.0
-    figure = Figure()
+    figure = Counters()
     figure.decisions["allow", "allowed"] = 1
     figure.reloads["configuration", "ok"] = 1
     figure.introspections["active"] = 1
@@ -117,9 +117,9 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     figure.copies["delivered"] = 1
     figure.lookups["target_data"] = 1
     figure.ended["token_expired"] = 1
-    hub = WorkerHub(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
+    control_server = ControlServer(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
     status = Status(
-        figure, certificates, ServedDenylist(figure.reloads), _Outbound(), hub, [],  # type: ignore[arg-type]
+        figure, certificates, ServedDenylist(figure.reloads), _Outbound(), control_server, [],  # type: ignore[arg-type]
         audit_heads=lambda: [Head("0123456789ab-0", 1, "0" * 32)], descriptors=1024,
     )  # fmt: skip
     found = {}

@@ -18,8 +18,8 @@ from authz_rego import Policy
 from authz_rego.errors import RegoProblems
 from authz_service.cli.main import authz
 from authz_service.config.loader import load_config
+from authz_service.control_plane.sources.denylist import load_denylist
 from authz_service.errors import ConfigProblems
-from authz_service.supervisor.served_denylist import load_denylist
 
 WHOLE = fenced(read("docs/configuration.md"), "yaml")[0]
 VARIABLES = {"ORDER_SERVICE_CLIENT_SECRET": "secret"}

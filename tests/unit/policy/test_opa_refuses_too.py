@@ -1,4 +1,4 @@
-"""What OPA refuses to compile, our load gate refuses; `make test-opa` asks OPA itself about the same table."""
+"""What OPA refuses to compile, our vetting refuses; `make test-opa` asks OPA itself about the same table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from tests.support.opa_refused import PAIRS, Pair, source
 
 from authz_service.errors import Problem
-from authz_service.policy.vetting import problems_of
+from authz_service.policy.policy_checks import problems_of
 
 
 def problems(text: str) -> list[Problem]:

@@ -18,7 +18,7 @@ from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.policy.answers import MEMBERS, NOT_TAKEN
 from authz_service.policy.contract import INPUT_FIELDS, PLUGIN
-from authz_service.policy.vetting import problems_of
+from authz_service.policy.policy_checks import problems_of
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "policies.md").read_text()
@@ -95,7 +95,7 @@ def test_the_members_of_an_answer_are_those_that_are_read() -> None:
 
 
 def test_what_the_plugin_calls_its_input_is_on_the_page() -> None:
-    """Each name for which the load gate has a remedy."""
+    """Each name for which the vetting has a remedy."""
     table = between("## The input", "All of the input", COMING)
 
     for name in PLUGIN:

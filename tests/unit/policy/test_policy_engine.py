@@ -57,7 +57,7 @@ def test_what_a_builtin_cannot_answer_is_undefined(text: str) -> None:
 
 
 def test_a_query_that_names_nothing_cannot_be_asked() -> None:
-    """As it would be after a mistake of ours: the load gate lets no such query through."""
+    """As it would be after a mistake of ours: the vetting lets no such query through."""
     with pytest.raises(PolicyProblems, match="authz check"):
         an_engine("allow := true", query="data.p.other")
     assert an_engine("allow := true").evaluate({}).reason is Reason.ALLOWED
@@ -101,7 +101,7 @@ def test_opa_envoy_plugins_word_is_understood() -> None:
 )
 @pytest.mark.parametrize("allowed", ["true", "false"])
 def test_what_else_opa_envoy_plugin_takes_is_refused_and_never_ignored(member: str, allowed: str) -> None:
-    """Whoever wrote it counts on it. The load gate says what there is in its place."""
+    """Whoever wrote it counts on it. The vetting says what there is in its place."""
     text = f'{{"allowed": {allowed}, {member}}}'
 
     assert answer_to(f"allow := {text}") == FAILED
@@ -161,7 +161,7 @@ def test_without_configured_headers_there_are_none() -> None:
 
 
 def test_an_error_says_nothing_about_the_inside() -> None:
-    """No file, no line, no value: the load gate and `authz decide` are for that."""
+    """No file, no line, no value: the vetting and `authz decide` are for that."""
     assert answer_to("allow := true\nallow := false if not input.route") == FAILED
 
 
@@ -240,7 +240,7 @@ def test_the_end_of_the_process_is_not_a_refusal(end: type[BaseException]) -> No
     ],
 )
 def test_what_cannot_be_loaded_is_refused_at_once(modules: list[tuple[str, str]], data: str) -> None:
-    """The load gate has said why; here it is only broken."""
+    """The vetting has said why; here it is only broken."""
     with pytest.raises(PolicyProblems, match="authz check"):
         PolicyEngine(PolicySource("data.p.allow", tuple(modules), data))
     PolicyEngine(PolicySource("data.p.allow", (("p.rego", "package p\nallow := true"),), "{}"))
@@ -282,13 +282,13 @@ def test_the_engine_is_lean() -> None:
 
 def test_who_does_not_evaluate_does_not_load_the_compiler() -> None:
     """The control plane knows what answers mean, and runs no policy: it would be 5 MiB of it for nothing."""
-    code = "import sys, authz_service.supervisor.{}; print('authz_rego.policy' in sys.modules)"
+    code = "import sys, authz_service.{}; print('authz_rego.policy' in sys.modules)"
 
     def is_loaded(module: str) -> str:
         return subprocess.check_output([sys.executable, "-c", code.format(module)], text=True).strip()
 
-    assert is_loaded("sidecar") == "False"
-    assert is_loaded("worker") == "True"
+    assert is_loaded("control_plane.sidecar") == "False"
+    assert is_loaded("decision_worker.process") == "True"
 
 
 def step_up(value: str, allow: str = "false") -> Verdict:

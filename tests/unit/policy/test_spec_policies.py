@@ -8,9 +8,9 @@ from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems
 from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.load_gate import check_policies
+from authz_service.policy.policy_checks import problems_of
 from authz_service.policy.source import read_policy_folder
-from authz_service.policy.vetting import problems_of
+from authz_service.policy.vetting import check_policies
 
 HERE = Path(__file__).parent
 SPEC = HERE.parents[1] / "meshes" / "spec_as_written"

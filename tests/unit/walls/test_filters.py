@@ -106,7 +106,7 @@ def test_a_call_by_another_architectures_number_ends_the_process(architecture: A
         assert run(program, architecture, number | 0x40000000) == KILL
 
 
-def test_the_nursery_may_fork_and_signal_and_nothing_hostile(architecture: Architecture) -> None:
+def test_the_forkserver_may_fork_and_signal_and_nothing_hostile(architecture: Architecture) -> None:
     program, numbers = parent_filter(architecture), architecture.numbers
 
     assert {run(program, architecture, numbers[name]) for name in ("clone", "clone3", "kill", "openat")} == {ALLOW}

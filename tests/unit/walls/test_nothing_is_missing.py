@@ -7,7 +7,7 @@ import sys
 # Each in a process of its own, with the table of policies that the unit tests evaluate.
 _WALLED = """
 import asyncio, json, sys
-from authz_service.supervisor import worker
+from authz_service.decision_worker import process as worker
 from authz_service.walls.raising import around_worker
 sys.path.insert(0, {root!r})
 worker.prepare()

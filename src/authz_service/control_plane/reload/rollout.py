@@ -1,0 +1,221 @@
+"""What serves now, and how another reading of the files takes its place. Reads no configuration, starts no process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from authz_service.clock import SystemClock
+from authz_service.config.model import Config
+from authz_service.control_plane.data_plane.admin import EnvoyAdmin
+from authz_service.control_plane.decision_log.delivery import DecisionLog
+from authz_service.control_plane.snapshot import Snapshot
+from authz_service.control_plane.sources.certificates import ServedCertificates
+from authz_service.control_plane.sources.denylist import ServedDenylist
+from authz_service.control_plane.sources.outbound import Outbound
+from authz_service.control_plane.sources.policy_bundle import BundlePoller
+from authz_service.control_plane.state_dir import StateDirectory
+from authz_service.control_plane.status.metrics import Counters
+from authz_service.control_plane.workers.control_server import ControlServer
+from authz_service.domain.rules import IssuerKeys
+from authz_service.envoy import secrets
+from authz_service.envoy.messages import Json
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.resources import connected_anew, steps
+from authz_service.envoy.upstreams import all_upstreams
+from authz_service.errors import ConfigProblems, Problem
+
+log = logging.getLogger(__name__)
+
+_ON_THEIR_WAY = 8  # changes that Envoy may not have taken over yet
+_TAKE_OVER = 1.0  # seconds for Envoy to accept a file
+_SETTLE = 20.0  # seconds for the workers to take over the rules: the largest policies are compiled for as long
+
+
+class Rollout:
+    """Certificates, keys, tokens, rules and resources of one sidecar, as Envoy and the workers have them."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        directory: StateDirectory,
+        counters: Counters,
+        look_now: Callable[[], None],
+        bundle_arrived: Callable[[], None],
+    ) -> None:
+        self.current = snapshot
+        self._directory = directory
+        self._paths = StatePaths(directory.path)
+        self._look_now = look_now
+        self._written = [snapshot.resources]  # that Envoy may run: what serves, and what is on its way
+        self._secrets: dict[str, list[Json]] = {}  # by name; the last ones, for Envoy may refuse one
+        self.envoy = EnvoyAdmin(self._paths.admin_socket)
+        self.certificates = ServedCertificates(self._publish_secret, time.time, counters.reloads)
+        self.outbound = Outbound(
+            self._paths.keys, self._publish_keys, self._publish_token, SystemClock(), counters.introspections,
+            counters.exchanges,
+        )  # fmt: skip
+        self.denylist = ServedDenylist(counters.reloads)
+        self.bundles = BundlePoller(SystemClock(), counters.reloads, bundle_arrived)
+        labels = {"id": str(uuid.uuid4()), "app": "authz-service"}
+        self.decision_log = DecisionLog(SystemClock(), counters.copies, labels)
+        self.control_server = ControlServer(
+            self._paths.control_socket,
+            counters.add,
+            self.outbound.refetch,
+            look_now,
+            self.outbound.introspect,
+            self.decision_log.take,
+            self.outbound.exchange,
+            require_walls=snapshot.config.runtime.walls == "required",
+        )
+
+    async def begin(self) -> None:
+        """Put down all that Envoy reads when it starts. Raises CertificateProblems or DenylistProblems."""
+        snapshot = self.current
+        self.certificates.refresh(snapshot.config)
+        self.certificates.require_complete()
+        self.certificates.renewed.clear()  # nothing is connected yet
+        self.denylist.refresh(snapshot.config)
+        self.denylist.require_usable()
+        self._write_empty_tokens(snapshot.config, only_missing=False)
+        self._send_rules()
+        for name, text in snapshot.resources.files().items():
+            self._directory.write(name, text)
+        await self._update_sources(snapshot.config)
+
+    def known_to_envoy(self, versions: Mapping[str, str]) -> dict[str, dict[str, list[Json]]]:
+        """What it may run, by kind and name: what serves alone, once it shows these versions of it."""
+        if versions == self.current.resources.versions():
+            self._written = [self.current.resources]
+        known: dict[str, dict[str, list[Json]]] = {"listener": {}, "route configuration": {}, "cluster": {}}
+        for resources in self._written:
+            for kind, those in (("listener", resources.listeners), ("cluster", resources.clusters)):
+                for each in those:
+                    known[kind].setdefault(str(each["name"]), []).append(each)
+            for name, routes in resources.routes.items():
+                known["route configuration"].setdefault(name, []).append(routes)
+        return {**known, "secret": self._secrets}
+
+    def write_again(self) -> None:
+        """All that Envoy reads when it starts. Raises OSError."""
+        for name, secrets_ in self._secrets.items():
+            self._directory.write(f"sds/{name}.json", json.dumps({"resources": [secrets_[-1]]}))
+        for name, text in self.current.resources.files().items():
+            self._directory.write(name, text)
+
+    async def replace(self, snapshot: Snapshot) -> None:
+        """Workers first, Envoy second. Raises without a change of what serves: routes are judged by their own revision.
+
+        A worker that has the new rules goes on judging by the old ones what Envoy routes by the old ones.
+        """
+        before = self.current
+        try:
+            self.current = snapshot
+            self.certificates.refresh(snapshot.config)
+            self._write_empty_tokens(snapshot.config, only_missing=True)
+            self._require_secrets(snapshot)
+            await asyncio.to_thread(self.denylist.refresh, snapshot.config)
+            if snapshot.config.revocation != before.config.revocation:
+                self.denylist.require_usable()
+            self.outbound.exchange_for(snapshot.config)
+            self._send_rules()
+            await self.control_server.require_settled(snapshot.revision, _SETTLE)
+            await self._write_steps(before, snapshot)
+        except BaseException:
+            self.current = before
+            self.outbound.exchange_for(before.config)
+            self._send_rules()
+            raise
+        await self._update_sources(snapshot.config)
+
+    async def follow_certificates_and_denylist(self) -> list[str]:
+        """Hand over the files behind the present configuration that changed; the names of the certificates among them.
+
+        Raises OSError when the state directory cannot be written; the rest comes with the next call.
+        """
+        await asyncio.to_thread(self.denylist.refresh, self.current.config)
+        changed = self.certificates.refresh(self.current.config)
+        self._send_rules()
+        await self._connect_anew()
+        # A token may be bound to the certificate before, or refused for the key that signs for it.
+        if changed or any(target.auth.proof_files for target in self.current.config.egress.targets.values()):
+            await self.outbound.update(self.current.config)
+        return changed
+
+    async def stop(self) -> None:
+        """Nothing is fetched, sent or heard any more."""
+        await self.bundles.stop()
+        await self.decision_log.stop()
+        await self.outbound.stop()
+        self.control_server.stop()
+        await self.envoy.close()
+
+    async def _update_sources(self, config: Config) -> None:
+        await self.outbound.update(config)
+        await self.bundles.update(config)
+        await self.decision_log.update(config)
+
+    async def _connect_anew(self) -> None:
+        """To targets that are shown another certificate from now on: on open connections the one before may end before
+        they do, and a token that is bound to the new one would be refused there.
+        """
+        renewed = self.certificates.renewed
+        clusters = {
+            upstream.cluster
+            for upstream in all_upstreams(self.current.config)
+            if upstream.target and secrets.target_certificate(upstream.target_name) in renewed
+        }
+        if clusters:
+            resources = connected_anew(self.current.resources, clusters, datetime.now(UTC).isoformat())
+            wanted = replace(self.current, resources=resources)
+            await self._write_steps(self.current, wanted)
+            self.current = wanted
+        renewed.clear()  # only now: what could not be written is tried again
+
+    def _require_secrets(self, snapshot: Snapshot) -> None:
+        """Envoy refuses a whole listener for the lack of one. Raises ConfigProblems for each that cannot be used."""
+        absent = [name for name in snapshot.resources.secrets if not self._paths.secret(name).exists()]
+        if absent:
+            problems = self.certificates.problems
+            fix = "mend the certificate files, then save the configuration again"
+            raise ConfigProblems([Problem(name, problems.get(name, "is not there"), fix) for name in absent])
+
+    async def _write_steps(self, before: Snapshot, snapshot: Snapshot) -> None:
+        """One file after the other, each taken over by Envoy before the next, so that no route is ever without its
+        cluster.
+        """
+        self._written = [*self._written[-_ON_THEIR_WAY:], snapshot.resources]
+        for name, text in steps(before.resources, snapshot.resources):
+            self._directory.write(name, text)
+            await self.envoy.taken_over(name, json.loads(text)["version_info"], _TAKE_OVER)
+
+    def _write_empty_tokens(self, config: Config, *, only_missing: bool) -> None:
+        """Envoy wants the file to exist; an empty token is 503 for the target until there is one."""
+        for name, target in config.egress.targets.items():
+            present = self._paths.secret(secrets.target_token(name)).exists()
+            if target.auth.has_own_token and not (only_missing and present):
+                self._publish_token(name, None)
+
+    def _send_rules(self) -> None:
+        """To every worker; nothing happens when they have these already."""
+        self.control_server.set_rules(self.denylist.with_denied(self.certificates.with_trust(self.current.rules)))
+
+    def _publish_secret(self, name: str, text: str) -> None:
+        self._directory.write(f"sds/{name}.json", text)
+        self._secrets[name] = [*self._secrets.get(name, [])[-_ON_THEIR_WAY:], *json.loads(text)["resources"]]
+
+    def _publish_token(self, target: str, token: str | None) -> None:
+        name = secrets.target_token(target)
+        self._publish_secret(name, secrets.token_secret(name, token or ""))
+        self._look_now()
+
+    def _publish_keys(self, keys: IssuerKeys) -> None:
+        self.control_server.set_keys(keys)
+        self._look_now()

@@ -1,0 +1,94 @@
+"""What a sidecar should do, from its files: configuration, policies, rules for the workers, resources for Envoy.
+
+Reads, applies nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from authz_service.config.loader import load_config
+from authz_service.config.model import Config
+from authz_service.control_plane.gate_rules import gate_rules
+from authz_service.control_plane.preflight.file_watches import more_watches, require_watches
+from authz_service.control_plane.sources.policy_bundle import bundle_folder
+from authz_service.control_plane.sources.provider_requests import require_usable_authorities
+from authz_service.domain.rules import GateRules, PolicySource
+from authz_service.envoy.binary import find_envoy
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.preflight import validate
+from authz_service.envoy.resources import Resources, render
+from authz_service.policy.source import read_policy_folder
+from authz_service.policy.vetting import check_policies
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent reading of the files. `revision` stands in each audit record and in /readyz."""
+
+    config: Config
+    rules: GateRules
+    resources: Resources
+    revision: str
+
+    @property
+    def ingress(self) -> bool:
+        return self.config.proxy.enabled
+
+
+def read_snapshot(config_path: Path, environment: Mapping[str, str]) -> Snapshot:
+    """Raises ConfigProblems or PolicyProblems.
+
+    Nothing is evaluated and Envoy is not asked yet: see `require_usable`.
+    """
+    return snapshot_of(load_config(config_path, environment))
+
+
+def snapshot_of(config: Config) -> Snapshot:
+    policy = None
+    if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
+        assert config.proxy.authz.policy_query is not None  # the loader requires it
+        folder = bundle_folder(config) or config.policy.path
+        if config.policy.bundle is None or folder.exists():  # else it has not arrived yet
+            policy = read_policy_folder(folder, config.proxy.authz.policy_query, config.proxy.headers.from_policy)
+    revision = _revision(config, policy)
+    rules = gate_rules(config, policy, revision)
+    return Snapshot(config, rules, render(config, StatePaths(config.runtime.state_dir)), revision)
+
+
+def require_usable(snapshot: Snapshot, environment: Mapping[str, str], last: Snapshot | None = None) -> None:
+    """Ask those who must live with it: the policy interpreter, in a child process, and Envoy (`--mode validate`).
+
+    What did not change since `last` is not asked again. Raises CertificateProblems, PolicyProblems or RenderError.
+    Blocks for up to seconds.
+    """
+    require_usable_authorities(snapshot.config)
+    require_watches(more_watches(snapshot.resources, None if last is None else last.resources))
+    checks: list[Callable[[], None]] = []
+    policy = snapshot.rules.policy
+    if policy is not None and (last is None or _tried(last.rules) != _tried(snapshot.rules)):
+        checks.append(partial(check_policies, policy, budget=snapshot.config.policy.evaluation_budget))
+    if last is None or last.resources != snapshot.resources:
+        # On a read-only root there is no other place to write to.
+        scratch = snapshot.config.runtime.state_dir
+        checks.append(partial(validate, snapshot.resources, find_envoy(environment), scratch))
+    with ThreadPoolExecutor(max_workers=2) as pool:  # each waits for a process of its own
+        for answer in [pool.submit(check) for check in checks]:
+            answer.result()
+
+
+def _tried(rules: GateRules) -> tuple[PolicySource | None, float]:
+    return rules.policy, rules.evaluation_budget
+
+
+def _revision(config: Config, policy: PolicySource | None) -> str:
+    digest = hashlib.sha256(config.model_dump_json().encode())  # secrets print as ***
+    digest.update(msgspec.json.encode(policy))
+    return digest.hexdigest()[:12]

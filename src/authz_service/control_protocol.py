@@ -1,0 +1,145 @@
+"""What the control plane and its decision workers say to each other: length-prefixed JSON on a private Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+
+from authz_service.domain.rules import GateRules, IssuerKeys
+
+_PREFIX = 4
+_MAX = 64 << 20
+
+
+class SetRules(msgspec.Struct, frozen=True, tag="rules"):
+    """Decide by these from now on."""
+
+    rules: GateRules
+
+
+class SetKeys(msgspec.Struct, frozen=True, tag="keys"):
+    """Verify this issuer's tokens with these keys from now on."""
+
+    keys: IssuerKeys
+
+
+class KeyAnswer(msgspec.Struct, frozen=True, tag="key_answer"):
+    """The refetch that you asked for is over; if it brought keys, they were sent before this."""
+
+    number: int
+
+
+class IntrospectionAnswer(msgspec.Struct, frozen=True, tag="introspection_answer"):
+    """What the issuer says about the token that you asked about."""
+
+    number: int
+    active: bool | None  # None: it could not be asked
+
+
+class ExchangeAnswer(msgspec.Struct, frozen=True, tag="exchange_answer"):
+    """What became of the token that you had exchanged. Neither a token nor a refusal: nobody could be asked."""
+
+    number: int
+    token: str = ""
+    lifetime: float = 0.0  # seconds, from the moment of asking
+    refusal: str = ""  # one of EXCHANGE_REFUSALS
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """A worker is there and knows nothing yet."""
+
+    slot: int
+    pid: int
+    missing_walls: tuple[str, ...] = ()  # what the kernel does not have for them
+
+
+class Active(msgspec.Struct, frozen=True, tag="active"):
+    """The worker decides by this revision."""
+
+    revision: str
+
+
+class Unusable(msgspec.Struct, frozen=True, tag="unusable"):
+    """The worker could not use the rules and keeps its last ones."""
+
+    revision: str
+    error: str
+
+
+class KeyWanted(msgspec.Struct, frozen=True, tag="key_wanted"):
+    """A token names a key that the worker does not know."""
+
+    number: int
+    issuer: str
+    kid: str
+
+
+class IntrospectionWanted(msgspec.Struct, frozen=True, tag="introspection_wanted"):
+    """Is this token still active? Its signature is verified."""
+
+    number: int
+    issuer: str
+    token: str
+
+
+class ExchangeWanted(msgspec.Struct, frozen=True, tag="exchange_wanted"):
+    """Exchange this token. Nothing of it is verified: its issuer does that."""
+
+    number: int
+    target: str  # `ExchangeRules.key`
+    token: str
+
+
+class CountersDelta(msgspec.Struct, frozen=True, tag="figures"):
+    """What happened since the last CountersDelta."""
+
+    decisions: dict[str, int]  # "allow|allowed", "deny|token_expired", … -> count
+    buckets: list[
+        int
+    ]  # decision durations, counts per bucket of DURATION_BUCKETS_US, the last one without an upper bound
+    duration_us: int  # their sum
+    audit_failures: int
+    ended: dict[str, int] = {}  # requests in progress, by the reason for which they were ended
+
+
+class Copy(msgspec.Struct, frozen=True, array_like=True):
+    """One decision for the log in OPA's format: its audit record, and what the policy could ask about."""
+
+    rule: str  # "data.order.allow"; "" where no policy is asked
+    record: msgspec.Raw  # an AuditRecord
+    input: msgspec.Raw  # the whole input document, unmasked; null: too large
+
+
+class Copies(msgspec.Struct, frozen=True, tag="copies"):
+    """Decisions since the last Copies, for the log in OPA's format."""
+
+    copies: list[Copy]
+    lost: int  # so many more could not be handed over
+
+
+DURATION_BUCKETS_US = (25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000)
+
+ToWorker = SetRules | SetKeys | KeyAnswer | IntrospectionAnswer | ExchangeAnswer
+ToControl = Hello | Active | Unusable | KeyWanted | IntrospectionWanted | ExchangeWanted | CountersDelta | Copies
+
+_encoder = msgspec.json.Encoder()
+_T = TypeVar("_T")
+
+
+def pack(message: ToWorker | ToControl) -> bytes:
+    body = _encoder.encode(message)
+    return len(body).to_bytes(_PREFIX, "big") + body
+
+
+async def read_message(reader: asyncio.StreamReader, decoder: msgspec.json.Decoder[_T]) -> _T:
+    """The next message. Raises asyncio.IncompleteReadError at the end, ValueError for what is not a message."""
+    size = int.from_bytes(await reader.readexactly(_PREFIX), "big")
+    if size > _MAX:
+        raise ValueError(f"a message of {size} bytes is not ours")
+    return decoder.decode(await reader.readexactly(size))
+
+
+to_worker_decoder: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
+to_control_decoder: msgspec.json.Decoder[ToControl] = msgspec.json.Decoder(ToControl)

@@ -1,0 +1,302 @@
+"""One decision from question to answer: gate, audit record, bytes for Envoy. Runs in a worker; knows no socket."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from msgspec.structs import replace
+
+from authz_service.audit.record import Recorder
+from authz_service.audit.writer import AuditWriter
+from authz_service.control_protocol import DURATION_BUCKETS_US, CountersDelta
+from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
+from authz_service.decision_worker.egress_decision import EgressDecisions
+from authz_service.decision_worker.in_flight import InFlight
+from authz_service.decision_worker.poison_requests import PoisonRequests
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
+from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason, Rejected, VerdictMissing
+from authz_service.domain.rules import GateRules
+from authz_service.errors import AuditUnavailable, KeysUnavailable
+from authz_service.ext_authz import wire
+from authz_service.ext_authz.in_progress import InProgress
+from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
+from authz_service.identity.certificates import Peers
+from authz_service.identity.token_places import TokenPlaces
+from authz_service.ingress.gate import Gate
+from authz_service.ingress.owned_headers import without
+from authz_service.logs import about
+from authz_service.policy.opa_server import OpaServer
+from authz_service.request_form import METHODS
+
+log = logging.getLogger(__name__)
+
+_OTHER_REVISION = "?"  # no path, so no route's name
+
+
+class WorkerCounters:
+    """What happened since it was last asked, for the control plane's metrics."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._decisions: Counter[tuple[bool, Reason]] = Counter()
+        self._buckets = [0] * (len(DURATION_BUCKETS_US) + 1)
+        self._duration_us = 0
+        self._audit_failures = 0
+        self._ended: Counter[Reason] = Counter()
+        self.audit_error = ""  # the last one, for the log
+
+    def add(self, reason: Reason, duration_us: int, *, allowed: bool) -> None:
+        self._decisions[allowed, reason] += 1
+        self._buckets[bisect_left(DURATION_BUCKETS_US, duration_us)] += 1
+        self._duration_us += duration_us
+
+    def add_end(self, reason: Reason) -> None:
+        self._ended[reason] += 1
+
+    def add_audit_failure(self, error: str) -> None:
+        self._audit_failures += 1
+        self.audit_error = error
+
+    def take(self) -> CountersDelta | None:
+        """The delta, and a fresh start; None when nothing happened."""
+        if not self._decisions and not self._audit_failures and not self._ended:
+            return None
+        decisions = {
+            f"{'allow' if allowed else 'deny'}|{reason}": n for (allowed, reason), n in self._decisions.items()
+        }
+        ended = {reason.value: n for reason, n in self._ended.items()}
+        delta = CountersDelta(decisions, self._buckets, self._duration_us, self._audit_failures, ended)
+        self._reset()
+        return delta
+
+
+class IngressDecisions:
+    """Answers Envoy's questions by one revision of the rules."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        audit: AuditWriter,
+        counters: WorkerCounters,
+        listeners: Mapping[bytes, frozenset[str]],
+        in_flight: InFlight,
+        policy_server: OpaServer | None = None,
+    ) -> None:
+        """`listeners`: by tag, the headers that connections accepted by such a listener lose, and get from us alone."""
+        rules = gate.rules
+        self.egress: EgressDecisions | None = None
+        self.tag = rules.tag.encode()
+        self._owned = rules.headers.owned
+        self._listener = listener_tag(self._owned).encode()
+        self._listeners = listeners
+        self._gate = gate
+        self._policy_server = policy_server
+        self._audit = audit
+        self._copies: DecisionLogBuffer | None = None
+        self._counters = counters
+        self._recorder = Recorder(rules)
+        self._in_flight = in_flight
+        self._poison_requests = PoisonRequests(gate, in_flight)
+        self._budget = rules.evaluation_budget
+        self._realm = rules.service
+        self._audit_required = rules.audit_required
+        self._extract = tuple((name.lower().encode(), name.lower()) for name in rules.headers.extract)
+        self._places = TokenPlaces(rules.headers)
+        self._methods: dict[str, tuple[str, ...]] = {}
+        for route in rules.routes:
+            self._methods[route.name] = self._methods.get(route.name, ()) + (route.methods or METHODS)
+
+    def copy_to(self, copies: DecisionLogBuffer | None) -> None:
+        """What is recorded from now on."""
+        self._copies = copies
+
+    def retire(self, newer: GateRules) -> None:
+        """A newer revision is there: refuse what it knows to be revoked."""
+        own, peers = self._gate.rules.peers, newer.peers
+        if own is not None and peers is not None:
+            rules = replace(
+                own,
+                revoked=peers.revoked,
+                revoked_fingerprints=peers.revoked_fingerprints,
+                withdrawn=peers.withdrawn,
+            )
+            self._gate.look_at_peers_with(Peers(rules, time.time))
+            self._poison_requests = PoisonRequests(self._gate, self._in_flight)
+        self._gate.deny_tokens(newer.denials)
+
+    @asynccontextmanager
+    async def fetched_verdict(self, missing: VerdictMissing) -> AsyncIterator[None]:
+        """The policy server is asked, and its verdict is at hand within; what goes wrong there is a refusal."""
+        server = self._policy_server
+        assert server is not None  # nobody else misses a verdict
+        await server.fetch(missing.document)
+        try:
+            yield
+        finally:
+            server.forget(missing.document)
+
+    def read(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
+        request = wire.read_request(method, target, found, self._extract, self._places.authorization(found))
+        if self._places.is_of_another_page(found):
+            request = request._replace(of_another_page=True)
+        tag = wire.configuration_tag(found)
+        return request if not tag or tag == self.tag else request._replace(route=_OTHER_REVISION)
+
+    def answer(
+        self, request: Request, decision_id: str = "", started: int = 0, *, final: bool = False, late: bool = False
+    ) -> bytes:
+        """The bytes for Envoy; the audit record is written before they exist.
+
+        Raises KeyMissing: fetch the issuer's keys, then call again with `final`. Raises IntrospectionNeeded: ask the
+        issuer, then call again. What did not come in time is said by `late`. Raises VerdictMissing: call again with
+        the same id, in `fetched_verdict`. Nothing else is raised, and every way out but an earned allow is a refusal.
+        """
+        started = started or time.perf_counter_ns()
+        decision_id = decision_id or os.urandom(16).hex()
+        correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
+        decision = self._decide(request, decision_id, correlation_id, final=final, late=late)
+        duration_us = (time.perf_counter_ns() - started) // 1000
+        recorded = self.record(request, decision, decision_id, correlation_id, duration_us)
+        allowed, reason = decision.allowed, decision.reason
+        if not recorded and self._audit_required:
+            allowed, reason = False, Reason.AUDIT_UNAVAILABLE
+        self._counters.add(reason, duration_us, allowed=allowed)
+        if allowed:
+            return wire.allow(self._headers(request, decision))
+        methods = self._methods.get(request.route, ())
+        wanted = decision.verdict if reason is Reason.INSUFFICIENT_USER_AUTHENTICATION else None
+        step_up = None if wanted is None else wanted.step_up
+        return wire.refuse(
+            reason, request, decision_id, correlation_id, realm=self._realm, methods=methods, step_up=step_up
+        )
+
+    def is_over(self, one: InProgress, *, final: bool = False) -> bool:
+        """Whether a request that was allowed may not go on; then its end is on record, and has been counted.
+
+        Raises KeyMissing and IntrospectionNeeded, as `answer` does. Where the keys are gone nobody can say that he is
+        still known; for one whose issuer does not answer, this is not known yet.
+        """
+        request = one.request._replace(authorization=self._places.authorization(one.found))
+        try:
+            self._gate.require_still_known(request, final=final)
+        except (KeyMissing, IntrospectionNeeded):
+            raise
+        except Rejected as refusal:
+            self._end(request, refusal.reason, refusal.detail)
+        except KeysUnavailable as broken:
+            self._end(request, Reason.KEYS_UNAVAILABLE, str(broken))
+        except Exception as error:
+            log.exception("decision_failed", extra=about(correlation_id=request.correlation_id))
+            self._end(request, Reason.DECISION_FAILED, type(error).__name__)
+        else:
+            return False
+        return True
+
+    def _end(self, request: Request, reason: Reason, detail: str) -> None:
+        self._counters.add_end(reason)
+        decision_id = os.urandom(16).hex()
+        correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
+        claims = self._gate.signed_claims(request)
+        decision = Decision(False, reason, detail, NO_PEER, claims, None)
+        self.record(request, decision, decision_id, correlation_id, 0, ended=True)
+
+    def standing(self, request: Request) -> tuple[int, bool] | None:
+        """What the other workers are at: `PoisonRequests.standing`."""
+        return self._poison_requests.standing(request)
+
+    def record_unanswered(self) -> None:
+        """What ended a worker, or went with it, and was answered by nobody, is on record all the same."""
+        for request, decision in self._poison_requests.unanswered():
+            decision_id = os.urandom(16).hex()
+            correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
+            self.record(request, decision, decision_id, correlation_id, 0)
+            self._counters.add(decision.reason, 0, allowed=False)
+
+    def _headers(self, request: Request, decision: Decision) -> bytes:
+        """A connection's older listener takes from us, and strips, only what was owned then: the rest goes by name."""
+        if request.listener == self._listener:
+            return decision.headers
+        return without(decision.headers, self._owned - self._listeners.get(request.listener, frozenset()))
+
+    def _decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool, late: bool) -> Decision:
+        if request.route == _OTHER_REVISION:
+            return _broken(Reason.DECISION_UNAVAILABLE, "routed by a configuration that is not known here")
+        # An evaluation holds the interpreter's lock, so nothing inside the worker can stop it. The kernel can: so much
+        # processor time, and SIGPROF ends the worker (setitimer(2)); what it was at stays in `in_flight`.
+        in_flight = self._in_flight
+        signal.setitimer(signal.ITIMER_PROF, self._budget)
+        try:
+            in_flight.begin(request, self._poison_requests.mark)
+            known = self._poison_requests.find(request, final=final) if in_flight.alarmed else None
+            return known or self._gate.decide(request, decision_id, correlation_id, final=final)
+        except VerdictMissing:
+            if not late:
+                raise
+            return _broken(Reason.POLICY_UNAVAILABLE, "the rules changed while OPA was asked")
+        except KeyMissing as missing:
+            if not late:
+                raise
+            return _broken(Reason.KEYS_UNAVAILABLE, f"the keys of {missing.issuer} did not come in time")
+        except IntrospectionNeeded as needed:
+            if not late:
+                raise
+            return _broken(Reason.INTROSPECTION_UNAVAILABLE, f"{needed.issuer} did not say whether the token is active")
+        except MemoryError:
+            os.abort()  # what is left of us is not to be relied on; the question is known to our successor
+        except Exception as error:
+            log.exception("decision_failed", extra=about(decision_id=decision_id))
+            return _broken(Reason.DECISION_FAILED, type(error).__name__)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            in_flight.end()
+
+    def record(  # noqa: PLR0913 - one argument per fact, most by keyword
+        self,
+        request: Request,
+        decision: Decision,
+        decision_id: str,
+        correlation_id: str,
+        duration_us: int,
+        *,
+        left_for: str = "",
+        ended: bool = False,
+    ) -> bool:
+        """Whether the record was written. One that cannot be made cannot be written either."""
+        passes = decision.allowed and not self._audit_required
+        try:
+            line = self._recorder.line(
+                request,
+                decision,
+                decision_id=decision_id,
+                correlation_id=correlation_id,
+                user_context=self._gate.extracted(request, decision.peer, correlation_id, USER_CONTEXT) or "",
+                now=time.time(),
+                duration_us=duration_us,
+                left_for=left_for,
+                ended=ended,
+            )
+            self._audit.write(line, passes=passes)
+        except AuditUnavailable as error:
+            self._counters.add_audit_failure(str(error))
+            return False
+        except Exception as error:
+            log.exception("audit_record_failed", extra=about(decision_id=decision_id))
+            self._counters.add_audit_failure(repr(error))
+            self._audit.lose(repr(error), passes=passes)
+            return False
+        if self._copies is not None and not left_for and not ended:  # no policy was asked
+            self._copies.add(self._gate, line, request, decision, (decision_id, correlation_id))
+        return True
+
+
+def _broken(reason: Reason, detail: str) -> Decision:
+    return Decision(False, reason, detail, NO_PEER, NO_CLAIMS, None)

@@ -1,0 +1,48 @@
+"""Requests that were allowed and go on, judged again: by the certificate and the token that they were let in by.
+
+Not by the policy: it said who may begin, and may have read what has passed since (docs/security.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from authz_service.decision_worker.ingress_decision import IngressDecisions
+from authz_service.decision_worker.pending_questions import PendingQuestions
+from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing
+from authz_service.ext_authz.in_progress import InProgress, read_question, write_answer
+
+PATIENCE = 0.3  # seconds; who cannot be told by then is asked about again by Envoy, half a second later
+
+
+class RequestsInProgress:
+    """One per worker. Knows nothing of its own, so that any worker can judge what another one let in."""
+
+    def __init__(self, present_service: Callable[[], IngressDecisions], questions: PendingQuestions) -> None:
+        self._present_service = present_service
+        self._questions = questions
+
+    async def answer(self, body: bytes) -> bytes:
+        """The bytes for Envoy; the audit records of those who may not go on are written before they exist."""
+        service = self._present_service()
+        over: list[bytes] = []
+        untold: list[tuple[InProgress, KeyMissing | IntrospectionNeeded]] = []
+        for one in read_question(body):
+            try:
+                if service.is_over(one):
+                    over.append(one.number)
+            except (KeyMissing, IntrospectionNeeded) as missing:
+                untold.append((one, missing))
+        told = await asyncio.gather(*(self._is_over(one, needed) for one, needed in untold))
+        over += [one.number for (one, _), is_over in zip(untold, told, strict=True) if is_over]
+        return write_answer(over)
+
+    async def _is_over(self, one: InProgress, needed: KeyMissing | IntrospectionNeeded) -> bool:
+        """Who cannot be told about is asked about again: an issuer's silence ends nobody."""
+        if not await self._questions.bring(needed, PATIENCE):
+            return False
+        try:
+            return self._present_service().is_over(one, final=isinstance(needed, KeyMissing))
+        except (KeyMissing, IntrospectionNeeded):
+            return False

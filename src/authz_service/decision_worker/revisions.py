@@ -1,0 +1,147 @@
+"""The rules that a worker decides by, as ready decision services: the present one and the one before. Asks nobody."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from authz_service.audit.chain import Chain
+from authz_service.audit.sink import AuditSink
+from authz_service.audit.writer import AuditWriter
+from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
+from authz_service.decision_worker.egress_decision import EgressDecisions
+from authz_service.decision_worker.handed_over import HandedOver
+from authz_service.decision_worker.in_flight import InFlight
+from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.domain.rules import GateRules, IssuerKeys, PolicySource
+from authz_service.egress.exchanged_tokens import ExchangedTokens
+from authz_service.headers import listener_tag
+from authz_service.identity.certificates import Peers
+from authz_service.identity.introspections import Introspections
+from authz_service.identity.tokens import TokenVerifier
+from authz_service.ingress.gate import Gate
+from authz_service.logs import about
+from authz_service.policy.awaited import AwaitedPolicy
+from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.opa_server import OpaServer
+
+log = logging.getLogger(__name__)
+
+
+class Revisions:
+    """One per worker. What did not change with the rules keeps its caches and connections."""
+
+    def __init__(
+        self,
+        in_flight: InFlight,
+        counters: WorkerCounters,
+        introspections: Introspections,
+        exchanged: ExchangedTokens,
+        copies: DecisionLogBuffer,
+        handed_over: HandedOver,
+    ) -> None:
+        self.exchange = False  # whether any of the rules so far have users' tokens exchanged
+        self._in_flight = in_flight
+        self._counters = counters
+        self._introspections = introspections
+        self._exchanged = exchanged
+        self._copies = copies
+        self._handed_over = handed_over
+        self._service: IngressDecisions | None = None
+        self._previous: IngressDecisions | None = None  # judges what Envoy routed before it took over the new routes
+        self._listeners: dict[bytes, frozenset[str]] = {}  # by tag: the headers that such a listener strips
+        self._rules: GateRules | None = None
+        self._peers: Peers | None = None
+        self._tokens: TokenVerifier | None = None
+        self._audit: AuditWriter | None = None
+        self._policy_server: OpaServer | None = None
+        self._source: PolicySource | None = None
+        self._engine: PolicyEngine | None = None  # of this source, the last that was compiled
+        self._keys: dict[str, IssuerKeys] = {}
+
+    def engine_for(self, rules: GateRules) -> PolicyEngine | None:
+        """Their policies, compiled: that takes up to seconds, and may be done in a thread. Raises PolicyProblems."""
+        if rules.policy != self._source:
+            engine = None if rules.policy is None else PolicyEngine(rules.policy)
+            self._source, self._engine = rules.policy, engine
+        return self._engine
+
+    def use(self, rules: GateRules, engine: PolicyEngine | None) -> None:
+        """Decide by `rules` from now on. Raises whatever is wrong with them; then the last ones stay in force.
+
+        `engine`: what `engine_for` made of them.
+        """
+        last = self._rules
+        peers, tokens = self._peers, self._tokens
+        # The caches of verified certificates and tokens live as long as the rules they were verified by.
+        if last is None or rules.peers != last.peers:
+            peers = None if rules.peers is None else Peers(rules.peers, time.time)
+        if last is None or rules.issuers != last.issuers:
+            tokens = None if not rules.issuers else TokenVerifier(rules.issuers, time.time)
+            for keys in self._keys.values():
+                _give(tokens, keys)
+        server = self._policy_server
+        if last is None or rules.policy_server != last.policy_server:
+            server = None if rules.policy_server is None else OpaServer(rules.policy_server, self._handed_over.dial)
+        policy = engine or (AwaitedPolicy() if rules.policy_awaited else server)
+        self._introspections.use(rules.issuers)
+        gate = Gate(rules, peers, tokens, policy, self._introspections)
+        gate.deny_tokens(rules.denials)
+        audit = self._writing_to(rules)
+        owned = rules.headers.owned
+        self._listeners[listener_tag(owned).encode()] = owned
+        service = IngressDecisions(gate, audit, self._counters, self._listeners, self._in_flight, server)
+        service.egress = EgressDecisions(rules, self._exchanged, service.record)
+        self.exchange = self.exchange or bool(rules.exchanges)
+        service.copy_to(self._copies if rules.copies else None)
+        if self._policy_server is not None and self._policy_server is not server:
+            self._policy_server.close()
+        self._peers, self._tokens, self._audit, self._policy_server = peers, tokens, audit, server
+        self._succeed(service, rules)
+
+    def set_keys(self, keys: IssuerKeys) -> None:
+        self._keys[keys.issuer] = keys
+        _give(self._tokens, keys)
+
+    def service_for(self, tag: bytes) -> IngressDecisions:
+        """That of the configuration which routed the request: a reload changes rules and routes one by one."""
+        service = self._service
+        assert service is not None  # nobody is listened to before the first rules
+        if tag and tag != service.tag and self._previous is not None and tag == self._previous.tag:
+            return self._previous
+        return service
+
+    def look_after_records(self) -> None:
+        """Those of the audit, and those of questions whose worker died. Called about once a second."""
+        if self._audit is not None:
+            self._audit.look_after()
+        if self._service is not None and self._in_flight.alarmed:
+            self._service.record_unanswered()
+
+    def _writing_to(self, rules: GateRules) -> AuditWriter:
+        """Raises AuditUnavailable when the destination cannot be opened."""
+        audit = self._audit
+        if audit is None:
+            chain = Chain(rules.audit_chain, self._in_flight.slot, self._handed_over.open_chain)
+            audit = AuditWriter(chain, AuditSink(rules.audit_path, self._handed_over))
+        elif self._rules is None or rules.audit_path != self._rules.audit_path:
+            audit.write_to(AuditSink(rules.audit_path, self._handed_over))
+        audit.speak_for(rules.service, rules.zone)
+        return audit
+
+    def _succeed(self, service: IngressDecisions, rules: GateRules) -> None:
+        for older in (self._previous, self._service):
+            if older is not None:
+                older.retire(rules)
+        if self._service is not None and self._service.tag != service.tag:
+            self._previous = self._service
+        self._service, self._rules = service, rules
+
+
+def _give(tokens: TokenVerifier | None, keys: IssuerKeys) -> None:
+    """A key set that cannot be used is reported, and the last one stays."""
+    try:
+        if tokens is not None:
+            tokens.set_keys(keys)
+    except ValueError as error:
+        log.error("keys_unusable", extra=about(issuer=keys.issuer, error=str(error)))  # noqa: TRY400 - expected, no traceback

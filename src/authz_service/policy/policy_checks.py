@@ -1,0 +1,48 @@
+"""All that is looked at before policies decide: are they Rego, do they ask for what there is, do they answer.
+
+Reads, compiles and evaluates: in a process that may die of it (`vetting_child`). READ FIRST of these checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from authz_rego import Policy, RegoProblems
+from authz_rego.errors import RegoProblem
+from authz_rego.policy import parsed
+from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
+from authz_service.errors import Problem
+from authz_service.policy.contract import contract_problems
+from authz_service.policy.engine import PolicyEngine, data_of
+from authz_service.policy.probing import probe_problems
+from authz_service.policy.samples import Sample
+
+# Told what is tried next and how many seconds of CPU time it may take, in case it does not return.
+Announce = Callable[[str, float], None]
+COMPILING_SECONDS = 6.0
+_REWRITE = "correct the line; it has to be Rego v1, as OPA 1.22 understands it"
+
+
+def problems_of(
+    source: PolicySource, recorded: Iterable[Sample], announce: Announce, budget: float = EVALUATION_BUDGET
+) -> Sequence[Problem]:
+    """Each step only when nothing was found before it."""
+    announce("compiling the policies", COMPILING_SECONDS)
+    data = data_of(source)
+    try:
+        modules = parsed(source.modules)
+        policy = Policy.of(modules, data, dict(source.modules))
+    except RegoProblems as refused:
+        return [problem_of(each) for each in refused.problems]
+    problems = contract_problems(source.query, modules, data)
+    if problems:
+        return problems
+    engine = PolicyEngine(source, policy=policy)
+    return probe_problems(engine, source.query, modules, recorded, announce, budget)
+
+
+def problem_of(problem: RegoProblem) -> Problem:
+    """With OPA's code, so that it can be looked up, and the place."""
+    place = problem.place
+    found = " ".join(problem.found.split())  # OPA's type errors are several lines
+    return Problem(problem.code, found, problem.fix or _REWRITE, place.file, place.row, place.column)

@@ -1,0 +1,126 @@
+"""About a request that leaves: a token for this very target, on record, or a refusal."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+from tests.support.decisions import rules
+from tests.support.tokens import a_subject
+
+from authz_service.decision_worker.egress_decision import EgressDecisions
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
+from authz_service.domain.refusals import ExchangeNeeded, Reason
+from authz_service.domain.rules import ExchangeRules
+from authz_service.egress.exchanged_tokens import ExchangedTokens
+from authz_service.headers import CORRELATION_ID, EGRESS_AUTHORIZATION, EXCHANGE_PATH, ROUTE
+
+NOW = 1_000_000.0
+ANN = a_subject(NOW + 300)
+FOUND = {
+    b"authorization": f"Bearer {ANN}".encode(),
+    ROUTE.encode(): b"0a1b2c3d|/data",
+    CORRELATION_ID.encode(): b"c-1",
+}
+
+
+class Worker:
+    def __init__(self, *, audit_required: bool = True) -> None:
+        exchanges = (ExchangeRules("/data", "data-service", "key"), ExchangeRules("/audit", "audit-service", "other"))
+        self.exchanged = ExchangedTokens(lambda: NOW, lambda: 0.0)
+        self.exchanged.learn("key", ANN, 0.0, "new", 300.0)
+        self.recorded: list[tuple[Request, Decision, str]] = []
+        self.writable = True
+        given = rules(exchanges=exchanges, tag="0a1b2c3d", audit_required=audit_required)
+        self.egress = EgressDecisions(given, self.exchanged, self.record)
+
+    def record(self, request: Request, decision: Decision, *_: object, left_for: str) -> bool:
+        self.recorded.append((request, decision, left_for))
+        return self.writable
+
+    def ask(self, changes: Mapping[bytes, bytes] = {}, *, late: bool = False) -> bytes:
+        found = {**FOUND, **changes}
+        target = f"{EXCHANGE_PATH}/data/stock?a=b".encode()
+        return self.egress.answer((b"GET", target, found), "d" * 32, 1, late=late)
+
+    def reason(self, changes: Mapping[bytes, bytes] = {}, *, late: bool = False) -> Reason:
+        head, _, body = self.ask(changes, late=late).partition(b"\r\n\r\n")
+        assert not head.startswith(b"HTTP/1.1 200")
+        assert EGRESS_AUTHORIZATION.encode() not in head
+        return Reason(json.loads(body)["reason"])
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+def test_the_target_is_shown_what_was_exchanged_and_it_is_on_record(worker: Worker) -> None:
+    """Whose the token is, is not verified here: the record names nobody."""
+    assert worker.ask().startswith(f"HTTP/1.1 200 OK\r\n{EGRESS_AUTHORIZATION}: Bearer new\r\n".encode())
+
+    [(request, decision, left_for)] = worker.recorded
+    assert (request.path, request.route, request.correlation_id, left_for) == (
+        "/data/stock", "/data", "c-1", "data-service",
+    )  # fmt: skip
+    assert decision == Decision(True, Reason.ALLOWED, "", NO_PEER, NO_CLAIMS, None)
+
+
+@pytest.mark.parametrize(
+    ("route", "reason"),
+    [
+        (b"0a1b2c3d|/other", Reason.DECISION_UNAVAILABLE),
+        (b"ffffffff|/data", Reason.DECISION_UNAVAILABLE),
+        (b"/data", Reason.DECISION_UNAVAILABLE),
+        (b"", Reason.DECISION_UNAVAILABLE),
+    ],
+)
+def test_a_route_of_another_configuration_gets_nothing(worker: Worker, route: bytes, reason: Reason) -> None:
+    """Its target may be another one, or have another audience."""
+    assert worker.reason({ROUTE.encode(): route}) is reason
+    assert worker.recorded[-1][1].reason is reason
+
+
+def test_another_target_has_its_own_token(worker: Worker) -> None:
+    with pytest.raises(ExchangeNeeded) as needed:
+        worker.ask({ROUTE.encode(): b"0a1b2c3d|/audit"})
+    assert needed.value.target == "other"
+    assert worker.recorded == []
+
+
+def test_what_does_not_come_in_time_is_503(worker: Worker) -> None:
+    bob = f"Bearer {a_subject(NOW + 300, sub='bob')}".encode()
+    with pytest.raises(ExchangeNeeded):
+        worker.ask({b"authorization": bob})
+    assert worker.reason({b"authorization": bob}, late=True) is Reason.EGRESS_TOKEN_UNAVAILABLE
+    assert worker.ask(late=True).startswith(b"HTTP/1.1 200")
+
+
+def test_without_a_record_nothing_leaves(worker: Worker) -> None:
+    """Unless the configuration says that it may."""
+    worker.writable = False
+    assert worker.reason() is Reason.AUDIT_UNAVAILABLE
+
+    careless = Worker(audit_required=False)
+    careless.writable = False
+    assert careless.ask().startswith(b"HTTP/1.1 200")
+
+
+def test_a_defect_of_ours_is_503(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_target: str, _authorization: str | None) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker.exchanged, "require", broken)
+    assert worker.reason() is Reason.DECISION_FAILED
+
+
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [
+        (b"", Reason.TOKEN_MISSING),
+        (b"Bearer garbage", Reason.TOKEN_MALFORMED),
+        (f"Bearer {a_subject(NOW - 1)}".encode(), Reason.TOKEN_EXPIRED),
+    ],
+)
+def test_a_bad_token_is_refused_and_on_record(worker: Worker, authorization: bytes, reason: Reason) -> None:
+    assert worker.reason({b"authorization": authorization}) is reason
+    assert (worker.recorded[-1][1].allowed, worker.recorded[-1][1].reason) == (False, reason)
