@@ -10,6 +10,7 @@ RUN /opt/demo/bin/pip install --no-cache-dir --require-hashes --no-deps -r /buil
 FROM ${BASE}
 COPY --from=build /opt/demo /opt/demo
 COPY src/authz_devkit/ /opt/demo/src/authz_devkit/
+COPY src/authz_realm/ /opt/demo/src/authz_realm/
 ENV PATH=/opt/demo/bin:$PATH PYTHONPATH=/opt/demo/src PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
 ENTRYPOINT ["python", "-m"]

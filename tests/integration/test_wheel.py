@@ -77,7 +77,7 @@ def test_every_file_of_the_sources_is_in_one_of_the_wheels(product: Path, kit: P
     (of_product, told), (of_kit, told_of_kit) = _contents(product), _contents(kit)
 
     assert of_product | of_kit == set(_sources())
-    assert {name.partition("/")[0] for name in of_product} == {"authz_service", "authz_rego"}
+    assert {name.partition("/")[0] for name in of_product} == {"authz_service", "authz_rego", "authz_realm"}
     assert {name.partition("/")[0] for name in of_kit} == {"authz_devkit"}
     assert "Requires-Dist: tzdata\n" in told
     assert f"Requires-Dist: authz-service=={_version(told)}\n" in told_of_kit

@@ -133,3 +133,13 @@ def test_the_sidecars_image_has_no_development_kit_and_a_health_check() -> None:
     assert not [line for line in copied if "devkit" in line or line.split()[1] in {".", "src/"}]
     assert "HEALTHCHECK" in text
     assert "/livez" in text
+
+
+@pytest.mark.parametrize(("name", "package"), [("Dockerfile", "authz_service"), ("demo.Dockerfile", "authz_devkit")])
+def test_an_image_has_every_package_of_ours_that_its_own_imports(name: str, package: str) -> None:
+    """And no other."""
+    sources = (ROOT / "src" / package).rglob("*.py")
+    imported = {name for file in sources for name in re.findall(r"^from (authz_\w+)", file.read_text(), re.MULTILINE)}
+    copied = set(re.findall(r"^COPY src/(\w+)/", (FOLDER / name).read_text(), re.MULTILINE))
+
+    assert copied == imported
