@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
+from tests.support import bundles
 from tests.support.certificates import CLIENT, SERVER, Authority, Life
 from tests.support.echo_service import EchoService, tls_server
 from tests.support.faulty_server import Answer, FaultyServer, json_answer
@@ -28,6 +29,8 @@ from authz_service.config.loader import load_config
 SECRET, TOKEN = "a-client-secret-of-tests", "abc.def.ghi"
 IDP, DATA = "idp.example", "data.example"
 REALM = "/realm"
+POLICY = {"a.rego": "package a\n\nallow if input.path\n"}
+KEYS = {name: bundles.a_key() for name in ("signing", "other")}
 GOOD_TOKEN = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300, "scope": "read"}
 
 
@@ -161,6 +164,17 @@ def test_each_thing_has_its_line_and_nothing_is_asked_of_a_target(ground: Ground
     assert ground.target.seen == []
 
 
+def test_a_bundle_and_an_exchange_have_their_lines(ground: Ground) -> None:
+    """Whatever the token endpoint answers to a GET: it is there."""
+    a_bundle("signing", Answer(body=bundles.bundle(POLICY, KEYS["signing"])))(ground)
+    an_exchange(405)(ground)
+    code, said = check(ground, "--online")
+
+    assert code == 0, said
+    assert "✓ policy bundle: signed, 1 file" in said
+    assert "✓ token endpoint for exchanged: answers (HTTP 405)" in said
+
+
 def test_what_is_wrong_is_told_where_and_what_to_do(ground: Ground) -> None:
     """Exit code 1; the other things are tried all the same, and what leaves out the secrets cannot go online."""
     refusal = {"error": "invalid_client", "error_description": SECRET}
@@ -192,6 +206,32 @@ def a_provider_of_another_ca(ground: Ground) -> None:
 def a_redis_that_is_not_there(ground: Ground) -> None:
     url = f"redis://orders:{SECRET}@127.0.0.1:{free_port()}/0"
     ground.config["egress"]["token_store"] = {"type": "redis", "url": url, "encryption_key": "k" * 32}
+
+
+def a_bundle(key: str, answer: Answer) -> Change:
+    """Offered at the place of OPA, and trusted when `key` has signed it."""
+
+    def change(ground: Ground) -> None:
+        bundles.write_public(KEYS[key], ground.folder / "key.pem")
+        ground.opa.script("/bundle", answer)
+        bundle = {"url": ground.opa.url("/bundle"), "keys": {"default": str(ground.folder / "key.pem")}}
+        ground.config["policy"] = {"bundle": bundle}
+
+    return change
+
+
+def an_exchange(status: int | None) -> Change:
+    """A target for which users' tokens are exchanged; None: the endpoint does not answer."""
+
+    def change(ground: Ground) -> None:
+        auth = ground.config["egress"]["targets"]["data"]["auth"]
+        url = ground.idp.url("/exchange", host=IDP) if status else f"https://{IDP}:{free_port()}/exchange"
+        new = {**auth, "type": "oauth2_token_exchange", "audience": "exchanged", "token_url": url}
+        ground.config["egress"]["targets"]["exchanged"] = {"url": ground.opa.url(), "auth": new}
+        if status:
+            ground.idp.script("/exchange", Answer(status=status))
+
+    return change
 
 
 WRONG: dict[str, tuple[Change, str, str]] = {
@@ -229,6 +269,13 @@ WRONG: dict[str, tuple[Change, str, str]] = {
         "OPA",
         "its bundles are not there yet",
     ),
+    "a bundle by another key": (
+        a_bundle("other", Answer(body=bundles.bundle(POLICY, KEYS["signing"]))),
+        "policy bundle",
+        "it is not signed by a key of policy.bundle.keys",
+    ),
+    "no bundle": (a_bundle("signing", Answer(status=404)), "policy bundle", "answers HTTP 404"),
+    "no endpoint for an exchange": (an_exchange(None), "token endpoint for exchanged", "targets.exchanged.auth: "),
     "no Redis": (a_redis_that_is_not_there, "Redis", "egress.token_store: Redis: ConnectionError"),
 }
 

@@ -198,7 +198,8 @@ async def _bundle(config: Config, bundle: PolicyBundle) -> str:
             if answer.status != 200:
                 raise FetchError(f"{without_query(bundle.url)}: answers HTTP {answer.status}")
     found = read_bundle(answer.body, partial(is_signed_by_a_key_of, bundle), bundle.scope)
-    return f"signed, {len(found.files)} files"
+    count = len(found.files)
+    return f"signed, {count} file{'s' if count != 1 else ''}"
 
 
 @asynccontextmanager
