@@ -33,7 +33,7 @@ _LONGEST_PATH = 70  # a socket's path has at most 107 bytes (unix(7)), and ours 
     help="Where sidecar and identity provider listen; a second service beside the first: 127.0.0.2.",
 )
 def new(folder: Path, upstream: str, name: str | None, address: str) -> None:
-    """Make FOLDER: a sidecar for your service, with everything that it takes to try it.
+    """Make FOLDER: a sidecar for a service of yours.
 
     Configuration, a policy with its tests, certificates of a development CA, users and a client of the development
     identity provider, and the lines that call your service. FOR DEVELOPMENT ONLY.
@@ -53,7 +53,7 @@ def new(folder: Path, upstream: str, name: str | None, address: str) -> None:
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
         file.chmod(0o755 if path in SCRIPTS else 0o644)
-    click.echo(f"{folder} is made. `./up` in it starts the sidecar; README.md has the lines to try.")
+    click.echo(f"{folder} is made. `./up` in it starts the sidecar; its README has the lines to try.")
 
 
 def _require_usable(folder: Path, name: str, upstream: str, address: str) -> None:

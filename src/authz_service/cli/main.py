@@ -1,4 +1,4 @@
-"""The command `authz`: run | check | render | decide | test | audit | schema.
+"""The command `authz`: run | check | render | decide | test | audit | doctor | schema.
 
 Reads arguments and prints; the work is done elsewhere.
 """
@@ -163,6 +163,18 @@ def verify(
     from authz_service.cli.audit import verify as verified
 
     sys.exit(verified(Inputs(files, key_files, after, heads), as_json=as_json))
+
+
+@authz.command()
+def doctor() -> None:
+    """Say what this host has for a sidecar, and what it lacks.
+
+    It needs no configuration and changes nothing. Exit code 0 all is there, 1 a sidecar would not run, 2 it runs with
+    less.
+    """
+    from authz_service.cli.doctor import examine
+
+    sys.exit(examine(os.environ))
 
 
 @authz.command()

@@ -19,6 +19,7 @@ SOURCES = Path(__file__).resolve().parents[3] / "src"
 # A file of the repository, not a part of a URL or of a path on some host.
 _OF_THE_REPOSITORY = re.compile(r"(?<![\w./-])(?:docs|deploy|tests|bench|examples)/\w|\b[A-Za-z-]+\.md\b")
 _MAY_NAME_ONE = {
+    "authz_devkit/new_service/files.py",  # writes one
     "authz_service/config/describe/reference.py",  # writes docs/configuration.md
     "authz_devkit/demo/mesh.py",  # says that a wheel has no examples/three_zones
 }
