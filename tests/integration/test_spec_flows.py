@@ -43,7 +43,7 @@ def test_the_lines_that_make_up_prints_do_what_they_say(mesh: Live) -> None:
     )
 
     assert (pasted.returncode, pasted.stderr) == (0, "")
-    for words in ("HTTP/2 201", '"available":', '"ready": true', '"correlation_id":"req-abc"'):
+    for words in ("HTTP/2 201", '"available":', '"ready": true', "req-abc: 1 decision at 1 service"):
         assert words in pasted.stdout, pasted.stdout
 
 

@@ -154,7 +154,7 @@ curl -sS http://{order}:8080/data/inventory/PROD-123 -H "X-User-Context: user-12
 
 # What a sidecar says about itself, and the audit trail:
 curl -sS http://{order}:9901/readyz
-cat {mesh.folder}/audit/*.jsonl
+{Path(sys.executable).with_name("authz")} trail req-abc {mesh.folder}/audit/*.jsonl
 
 # Ctrl-C, here, ends everything.
 """

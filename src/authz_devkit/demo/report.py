@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from authz_devkit.demo import trail
 from authz_devkit.demo.caller import POD
@@ -74,8 +75,8 @@ def show_step(console: Console, step: Step) -> None:
 
 def show_trail(console: Console, mesh: Mesh, title: str, correlation_id: str) -> None:
     """Each hop of one request with its decision and time."""
-    found = trail.records(mesh, correlation_id)
-    console.print(trail.tree(f"{title}: {len(found)} decisions, the audit trail of {correlation_id}", found))
+    console.print(f"[bold]{escape(title)}[/], as `authz trail` shows it")
+    console.print(Text.from_ansi(trail.tree(mesh, correlation_id, colours=console.is_terminal)), soft_wrap=True)
 
 
 def show_matrix(console: Console, tried: Sequence[Tried], total: int) -> None:

@@ -5,28 +5,25 @@ Reads and prints; what the lines mean is found out in `audit.verify`.
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import msgspec
 
 from authz_service.audit.chain import Head, heads
 from authz_service.audit.reading import read_line
 from authz_service.audit.verify import Finding, Place, Verifier, Writer
+from authz_service.cli.audit_files import STANDARD_INPUT, opened
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.config.read.secret_files import secret_in
 from authz_service.envoy.paths import StatePaths
 from authz_service.errors import AuthzServiceError
 
-STANDARD_INPUT = "-"
 _LONGEST = 1 << 16  # bytes of a line that is looked at; ours are shorter
-_GZIP = b"\x1f\x8b"
 _SHOWN = 50  # findings
 _INTACT, _BROKEN, _UNREADABLE = 0, 1, 2
 
@@ -129,18 +126,10 @@ def _begins(file: str) -> str:
     return next((said.time for line in _lines(file) if (said := read_line(line).said) is not None), "")
 
 
-def _opened(file: str) -> BinaryIO:
-    if file == STANDARD_INPUT:
-        return sys.stdin.buffer
-    with Path(file).open("rb") as stream:
-        packed = stream.read(2) == _GZIP
-    return cast("BinaryIO", gzip.open(file)) if packed else Path(file).open("rb")
-
-
 def _lines(file: str) -> Iterator[bytes]:
     """A line that is much too long is not ours, and not held in memory. Raises NotVerifiable."""
     try:
-        with _opened(file) as stream:
+        with opened(file) as stream:
             while line := stream.readline(_LONGEST):
                 yield line
                 while len(line) == _LONGEST and not line.endswith(b"\n"):

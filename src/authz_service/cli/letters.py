@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import TextIO
 
 _HANDLER = "authz.other_letters"
-_OTHERS = {"✓": "ok", "✗": "x", "…": "...", "→": "->", "·": "-", "—": "-"}
+_OTHERS = {"✓": "ok", "✗": "x", "…": "...", "→": "->", "·": "-", "—": "-", "µ": "u", "\N{NO-BREAK SPACE}": " "} | dict(
+    zip("│├└─", "|++-", strict=True)
+)
 
 
 def accept_any_encoding(streams: Iterable[TextIO]) -> None:

@@ -1,4 +1,4 @@
-"""The command `authz`: run | check | render | decide | test | audit | doctor | schema.
+"""The command `authz`. `authz -h` lists what it can do.
 
 Reads arguments and prints; the work is done elsewhere.
 """
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import click
 
+from authz_service.cli.documents import DOCUMENTS
 from authz_service.cli.letters import accept_any_encoding, shown
+from authz_service.cli.record_commands import trail
 from authz_service.errors import AuthzServiceError, Problems
 
 DEFAULT_CONFIG = "/etc/authz/config.yaml"
@@ -178,11 +180,19 @@ def doctor() -> None:
 
 
 @authz.command()
-def schema() -> None:
-    """Print the JSON Schema of the configuration."""
+@click.argument("document", type=click.Choice(["configuration", *DOCUMENTS]), default="configuration")
+def schema(document: str) -> None:
+    """Print the JSON Schema of the configuration.
+
+    Or, by its name, of what a command prints with --format json.
+    """
+    from authz_service.cli.documents import schema_of
     from authz_service.config.describe.schema import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    click.echo(json.dumps(json_schema() if document == "configuration" else schema_of(document), indent=2))
+
+
+authz.add_command(trail)
 
 
 def _from_file(text: str | None) -> str | None:

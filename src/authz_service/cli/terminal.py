@@ -20,14 +20,14 @@ class Terminal:
         text = Text.from_markup(markup)
         lines = list(text.split("\n", allow_blank=True))
         if self._console.is_terminal:
-            lines = [piece for line in lines for piece in line.divide(_starts(line.plain, self._console.width))]
+            lines = [piece for line in lines for piece in line.divide(line_starts(line.plain, self._console.width))]
         for line in lines:
             line.rstrip()
             self._console.print(line)
 
 
-def _starts(line: str, width: int) -> Iterator[int]:
-    """Where a line of the terminal begins; not the first."""
+def line_starts(line: str, width: int) -> Iterator[int]:
+    """Where a line of so many letters begins, between words; not the first."""
     start = 0
     for word in _WORD.finditer(line):
         if word.start() > start and word.end() - start > width:

@@ -1,0 +1,20 @@
+"""Audit files as a command line names them: packed or not, standard input too."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from pathlib import Path
+from typing import BinaryIO, cast
+
+STANDARD_INPUT = "-"
+_GZIP = b"\x1f\x8b"
+
+
+def opened(file: str) -> BinaryIO:
+    """Raises OSError."""
+    if file == STANDARD_INPUT:
+        return sys.stdin.buffer
+    with Path(file).open("rb") as stream:
+        packed = stream.read(2) == _GZIP
+    return cast("BinaryIO", gzip.open(file)) if packed else Path(file).open("rb")
