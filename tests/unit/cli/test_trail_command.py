@@ -42,8 +42,8 @@ def test_the_tree_is_printed(tmp_path: Path) -> None:
         "   │    john · certificate order-service-client · 88\N{NO-BREAK SPACE}µs",
         "   └─ ✓ data-service (zone2) POST /orders  +17 ms",
         "        allowed",
-        "        token of service-account-order-service, issued to order-service, for john",
-        "        · certificate order-service-client · 88\N{NO-BREAK SPACE}µs",
+        "        token of service-account-order-service, issued to order-service, for",
+        "        john · certificate order-service-client · 88\N{NO-BREAK SPACE}µs",
     ]
 
 
