@@ -22,7 +22,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo up dist test unlinted-test test-newest test-rego bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.PHONY: help demo up dist test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -99,6 +99,9 @@ test-opa: $(INSTALLED) $(OPA)  ## our Rego against the real OPA: its own cases, 
 
 test-rego: $(INSTALLED) $(OPA)  ## our Rego and the real OPA, asked the same by the hundred thousand (SECONDS_=600, SEED=…); prints what differs
 	$(BIN)/python -m tests.differential --seconds $(SECONDS_) $(if $(SEED),--seed $(SEED))
+
+test-explain: $(INSTALLED)  ## authz explain and the running mesh, asked the same 10,000 random requests (SEED=…); prints what differs
+	$(BIN)/python -m tests.support.explain_agrees 10000 $(SEED)
 
 spire: $(SPIRE)/spire-server  ## the real SPIRE, built by Go and a C compiler from its module (the first time takes minutes)
 

@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 from authz_rego.values.json_text import to_json
 from authz_rego.values.value import Value
-from authz_service.cli.client_handshake import CannotTell, load_chain, load_trust, refusal
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import tried_lines
@@ -38,6 +37,7 @@ from authz_service.identity.token_places import NO_SCHEME
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
+from authz_service.mesh.client_handshake import CannotTell, load_chain, load_trust, refusal
 from authz_service.pem_files import to_pem
 from authz_service.policy.awaited import AwaitedPolicy
 from authz_service.policy.engine import PolicyEngine

@@ -8,6 +8,7 @@ import msgspec
 
 # Command → where its document is. Named, so that `authz run` loads none of them.
 DOCUMENTS = {
+    "explain": ("authz_service.cli.explain", "ExplainDocument"),
     "trail": ("authz_service.cli.trail", "TrailDocument"),
 }
 

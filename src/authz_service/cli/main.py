@@ -14,9 +14,11 @@ from pathlib import Path
 import click
 
 from authz_service.cli.documents import DOCUMENTS
-from authz_service.cli.letters import accept_any_encoding, shown
+from authz_service.cli.letters import accept_any_encoding
+from authz_service.cli.mesh_commands import explain
 from authz_service.cli.record_commands import trail
-from authz_service.errors import AuthzServiceError, Problems
+from authz_service.cli.telling import from_file, tell
+from authz_service.errors import AuthzServiceError
 
 DEFAULT_CONFIG = "/etc/authz/config.yaml"
 
@@ -107,11 +109,11 @@ def decide(  # noqa: PLR0913 - one per option
     """
     from authz_service.cli.decide import Question, explain
 
-    question = Question(method, target, host, cert, _from_file(token), jwks, header_lines)
+    question = Question(method, target, host, cert, from_file(token), jwks, header_lines)
     try:
         code = explain(config_path, os.environ, question)
     except (AuthzServiceError, OSError) as error:
-        _tell(error)
+        tell(error)
         code = 2
     sys.exit(code)
 
@@ -192,17 +194,8 @@ def schema(document: str) -> None:
     click.echo(json.dumps(json_schema() if document == "configuration" else schema_of(document), indent=2))
 
 
+authz.add_command(explain)
 authz.add_command(trail)
-
-
-def _from_file(text: str | None) -> str | None:
-    if text is None or not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise click.BadParameter(f"{text[1:]} cannot be read: {why}", param_hint="--token") from error
 
 
 def main() -> None:
@@ -212,21 +205,8 @@ def main() -> None:
     try:
         authz(standalone_mode=True)
     except (AuthzServiceError, OSError) as error:
-        _tell(error)
+        tell(error)
         sys.exit(1)
-
-
-def _tell(error: AuthzServiceError | OSError) -> None:
-    from authz_service.cli.terminal import Terminal  # `run` prints nothing else, and loads none of it
-
-    terminal = Terminal(stderr=True)
-    if not isinstance(error, Problems):
-        terminal.print(shown(f"authz: {error}"))
-        return
-    for problem in error.problems:
-        terminal.print(shown(str(problem)))
-    count = len(error.problems)
-    terminal.print(f"{count} problem{'s' if count != 1 else ''}.")
 
 
 if __name__ == "__main__":

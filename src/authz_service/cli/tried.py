@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from authz_rego.explain import Explanation, Tried
 from authz_rego.values.json_text import to_json
@@ -15,7 +15,11 @@ def tried_lines(explained: Explanation) -> Iterator[str]:
     """The last body that was tried comes last, and usually says it."""
     if explained.error:
         yield f"no answer: {explained.error}"
-    for each in explained.tried:
+    yield from body_lines(explained.tried)
+
+
+def body_lines(tried: Iterable[Tried]) -> Iterator[str]:
+    for each in tried:
         yield from _lines(each)
 
 
@@ -28,10 +32,10 @@ def _lines(tried: Tried) -> Iterator[str]:
     if tried.line:
         yield f"    stopped at line {tried.stopped.row}: {tried.line}"
     if tried.values:
-        yield f"    with {', '.join(map(_short, tried.values))}"
+        yield f"    with {', '.join(map(short_value, tried.values))}"
 
 
-def _short(value: Value) -> str:
+def short_value(value: Value) -> str:
     try:
         text = to_json(value)
     except ValueError:

@@ -204,6 +204,16 @@ def _rewrite(base: str, strip_prefix: str | None) -> Message:
     return {"prefix_rewrite": base.removeprefix(strip_prefix)}
 
 
+def path_sent(base: str, strip_prefix: str | None, path: str) -> str:
+    """What Envoy makes of a path that such a route forwards, for whoever follows a request without Envoy."""
+    match _rewrite(base, strip_prefix):
+        case {"prefix_rewrite": str(instead)}:
+            return instead + path[len(base) :]
+        case {"regex_rewrite": {"pattern": {"regex": str(pattern)}, "substitution": str(instead)}}:
+            return re.sub(pattern, instead, path, count=1)
+    return path
+
+
 def _method_is(methods: Sequence[str]) -> Message:
     return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(methods)}}}
 

@@ -118,7 +118,7 @@ def _realms(folder: Path, said: MeshFile, problems: list[Problem]) -> Mapping[st
                 text = stream.read(MAX_REALM_BYTES)
             realm = parse_realm(text)
         except (OSError, ValueError) as error:
-            fix = "give a realm in Keycloak's import format (docs/mesh.md)"
+            fix = "give a realm in Keycloak's import format"
             problems.append(Problem("realm", str(error), fix, shown))
             continue
         lacking = tuple(realm_problems(realm))

@@ -26,8 +26,8 @@ class MeshFile(Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str] = {}  # what a configuration calls it → where it is here; {service} is the service's name
     environment: dict[str, str] = {}  # variables of the configurations; nothing here needs a secret
     principals: dict[str, DeclaredPrincipal] = {}
-    serves: dict[str, tuple[str, ...]] = {}  # service → the paths that it has, as in proxy.routes
     names: dict[str, tuple[str, ...]] = {}  # service → the host names that lead to it, beside those of its certificate
+    serves: dict[str, tuple[str, ...]] = {}  # service → the paths that it has, as in proxy.routes
     compose: str | None = None  # by default compose.yaml, docker-compose.yml and their like
 
 
@@ -47,5 +47,6 @@ def read_mesh_file(folder: Path) -> MeshFile:
 
 
 def _unusable(file: Path, found: str, line: int = 0) -> ConfigProblems:
-    fix = "docs/mesh.md has every key of it"
+    keys = ", ".join(MeshFile.__struct_fields__)
+    fix = f"its keys are {keys}"
     return ConfigProblems([Problem("mesh.yaml", found, fix, str(file), line)])

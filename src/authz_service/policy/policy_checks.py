@@ -6,12 +6,14 @@ Reads, compiles and evaluates: in a process that may die of it (`vetting_child`)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from authz_rego import Policy, RegoProblems
 from authz_rego.errors import RegoProblem
 from authz_rego.policy import parsed
+from authz_rego.syntax.tree import Module
 from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
-from authz_service.errors import Problem
+from authz_service.errors import PolicyProblems, Problem
 from authz_service.policy.contract import contract_problems
 from authz_service.policy.engine import PolicyEngine, data_of
 from authz_service.policy.probing import probe_problems
@@ -28,17 +30,32 @@ def problems_of(
 ) -> Sequence[Problem]:
     """Each step only when nothing was found before it."""
     announce("compiling the policies", COMPILING_SECONDS)
+    try:
+        policy, modules = compiled(source)
+    except PolicyProblems as found:
+        return found.problems
+    engine = PolicyEngine(source, policy=policy)
+    return probe_problems(engine, source.query, modules, recorded, announce, budget)
+
+
+class Compiled(NamedTuple):
+    """A policy that is Rego and asks for what there is, with its syntax trees."""
+
+    policy: Policy
+    modules: list[Module]
+
+
+def compiled(source: PolicySource) -> Compiled:
+    """Nothing is asked of it yet. Raises PolicyProblems."""
     data = data_of(source)
     try:
         modules = parsed(source.modules)
         policy = Policy.of(modules, data, dict(source.modules))
     except RegoProblems as refused:
-        return [problem_of(each) for each in refused.problems]
-    problems = contract_problems(source.query, modules, data)
-    if problems:
-        return problems
-    engine = PolicyEngine(source, policy=policy)
-    return probe_problems(engine, source.query, modules, recorded, announce, budget)
+        raise PolicyProblems([problem_of(each) for each in refused.problems]) from refused
+    if problems := contract_problems(source.query, modules, data):
+        raise PolicyProblems(problems)
+    return Compiled(policy, modules)
 
 
 def problem_of(problem: RegoProblem) -> Problem:

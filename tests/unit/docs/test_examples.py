@@ -20,6 +20,7 @@ from authz_service.cli.main import authz
 from authz_service.config.loader import load_config
 from authz_service.control_plane.sources.denylist import load_denylist
 from authz_service.errors import ConfigProblems
+from authz_service.mesh.mesh_file import MeshFile, read_mesh_file
 
 WHOLE = fenced(read("docs/configuration.md"), "yaml")[0]
 VARIABLES = {"ORDER_SERVICE_CLIENT_SECRET": "secret"}
@@ -93,6 +94,17 @@ def test_a_part_that_does_not_fit_would_be_seen(mistake: str, tmp_path: Path) ->
     """A wrong key, type or value."""
     with pytest.raises(ConfigProblems):
         _load(mistake, tmp_path)
+
+
+def test_the_mesh_file_of_its_page_can_be_read(tmp_path: Path) -> None:
+    """With every key, and each has its row."""
+    page = read("docs/mesh.md")
+    (tmp_path / "mesh.yaml").write_text(fenced(page, "yml")[0], encoding="utf-8")
+
+    read_back = read_mesh_file(tmp_path)
+
+    assert set(read_back.principals) == {"reader", "catalog"}
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [*MeshFile.__struct_fields__]
 
 
 @pytest.mark.parametrize("block", _blocks("rego"))

@@ -1,0 +1,159 @@
+"""`authz explain`: one request through a whole mesh, offline, up to the first no. Prints; the following is `mesh`'s."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from authz_rego.explain import Tried
+from authz_service.cli.letters import shown
+from authz_service.cli.terminal import Terminal
+from authz_service.cli.tried import body_lines, short_value
+from authz_service.mesh.journey import AskedFor, Hop, Journey, Line, Travel
+from authz_service.mesh.load import load_mesh
+
+_MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]·[/]"}
+_CODES = {"allowed": 0, "refused": 1, "unknown": 2}
+
+
+class PlaceReport(Struct, frozen=True):
+    """A line of a file below the mesh; 0: the whole file."""
+
+    file: str
+    line: int
+
+
+class StepReport(Struct, frozen=True):
+    """One thing that was looked at. `holds` null: it is taken to hold, for a file is not here."""
+
+    step: str
+    holds: bool | None
+    said: str
+
+
+class TriedReport(Struct, frozen=True):
+    """One body of a rule that was tried, and the line where it stopped, with the values there as JSON."""
+
+    rule: str
+    file: str
+    line: int
+    held: bool
+    times: int
+    stopped_line: int
+    text: str
+    values: list[str]
+
+
+class RefusalReport(Struct, frozen=True):
+    """The first no. `status` 0: the handshake ends, there is no answer."""
+
+    reason: str
+    status: int
+    detail: str
+    place: PlaceReport | None
+    fix: str
+    tried: list[TriedReport]
+
+
+class HopReport(Struct, frozen=True):
+    """What one sidecar did: `in` through its ingress, `out` through its egress."""
+
+    sidecar: str
+    direction: str
+    method: str
+    path: str
+    certificate: str
+    token: str
+    steps: list[StepReport]
+    refusal: RefusalReport | None
+
+
+class ExplainDocument(Struct, frozen=True):
+    """What `authz explain --format json` prints."""
+
+    outcome: str  # allowed | refused | unknown
+    hops: list[HopReport]
+    reached: str
+    onward: list[str]
+    unknown: str
+
+
+def explain(folder: Path, asked: AskedFor, form: str) -> int:
+    """0: it reaches the service; 1: it is refused; 2: the files here do not tell."""
+    mesh = load_mesh(folder)
+    for problem in mesh.problems:
+        Terminal(stderr=True).print(f"[yellow]![/] {shown(str(problem))}")
+    journey = Travel(mesh, time.time).follow(asked)
+    if form == "json":
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report_of(journey))).decode() + "\n")
+    else:
+        _print(Terminal(), journey)
+    return _CODES[journey.outcome]
+
+
+def report_of(journey: Journey) -> ExplainDocument:
+    return ExplainDocument(
+        journey.outcome, [_hop(hop) for hop in journey.hops], journey.reached, [*journey.onward], journey.why_unknown
+    )
+
+
+def _hop(hop: Hop) -> HopReport:
+    steps = [StepReport(line.step, line.holds, line.said) for line in hop.lines]
+    refusal = None
+    if hop.reason:
+        place = None if hop.spot is None else PlaceReport(hop.spot.file, hop.spot.line)
+        tried = [_tried(one, hop.policies) for one in hop.tried]
+        refusal = RefusalReport(hop.reason, hop.status, hop.detail, place, hop.fix, tried)
+    return HopReport(hop.sidecar, hop.direction, hop.method, hop.path, hop.certificate, hop.token, steps, refusal)
+
+
+def _tried(one: Tried, folder: str) -> TriedReport:
+    file = f"{folder}/{one.place.file}"
+    values = [short_value(value) for value in one.values]
+    return TriedReport(one.rule, file, one.place.row, one.held, one.times, one.stopped.row, one.line, values)
+
+
+def _print(console: Terminal, journey: Journey) -> None:
+    for number, hop in enumerate(journey.hops, 1):
+        way = "sends" if hop.direction == "out" else "gets"
+        console.print(shown(f"{number}. {hop.sidecar} {way} {hop.method} {hop.path}"))
+        for line in hop.lines:
+            console.print(_line(line))
+        for text in _why(hop):
+            console.print(text)
+    for text in _end(journey):
+        console.print(text)
+
+
+def _line(line: Line) -> str:
+    return f"   {_MARKS[line.holds]} {shown(f'{line.step}: {line.said}')}"
+
+
+def _why(hop: Hop) -> Iterator[str]:
+    for text in body_lines(hop.tried):
+        yield f"       {shown(text)}"
+
+
+def _end(journey: Journey) -> Iterator[str]:
+    refused = journey.refused
+    if refused is not None:
+        status = f"{refused.status} " if refused.status else ""
+        yield f"[bold red]refused[/] by {shown(refused.sidecar)}: {status}{shown(refused.reason)}"
+        if refused.detail:
+            yield f"  why   {shown(refused.detail)}"
+        if refused.spot is not None:
+            yield f"  where {shown(str(refused.spot))}"
+        yield f"  do    {shown(refused.fix)}"
+    elif journey.outcome == "unknown":
+        yield f"[bold yellow]not judged[/] {shown(journey.why_unknown)}"
+    else:
+        yield f"[bold green]allowed[/] it reaches {shown(journey.reached)}"
+        if journey.onward:
+            yield "  what the service does then is its own; from there it may call, as itself:"
+            for way in journey.onward:
+                yield f"    {shown(way)}"

@@ -1,0 +1,65 @@
+"""The commands over a whole mesh: explain. Reads arguments; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from authz_service.cli.telling import from_file, tell
+from authz_service.errors import AuthzServiceError
+
+mesh_argument = click.argument("mesh", type=click.Path(path_type=Path, exists=True))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  authz explain my-mesh POST /api/v1/orders --as john
+  authz explain my-mesh GET /data/orders/1 --from order-service
+"""
+)
+@mesh_argument
+@click.argument("method")
+@click.argument("path")
+@click.option("--as", "principal", default="", metavar="NAME", help="Whose token: a user, a service, mesh.yaml's.")
+@click.option("--from", "source", default="", metavar="SERVICE", help="Who sends it, through its egress.")
+@click.option("--at", default="", metavar="SERVICE", help="Where it comes in, where that is not plain.")
+@click.option(
+    "--claims", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A token that says this (JSON)."
+)
+@click.option("--token", help="A real token; @FILE reads it. Needs --jwks.")
+@click.option("--jwks", type=click.Path(path_type=Path, exists=True), help="The issuers' keys, for --token.")
+@click.option("--cert", type=click.Path(path_type=Path, exists=True), help="The client certificate it comes with, PEM.")
+@click.option("--header", "header_lines", multiple=True, help="Name: value; repeatable.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def explain(  # noqa: PLR0913 - one per option
+    mesh: Path,
+    method: str,
+    path: str,
+    principal: str,
+    source: str,
+    at: str,
+    claims: Path | None,
+    token: str | None,
+    jwks: Path | None,
+    cert: Path | None,
+    header_lines: tuple[str, ...],
+    form: str,
+) -> None:
+    """Say why one request passes or fails in a mesh.
+
+    From the files of MESH alone, over all its sidecars: the first no, with its place and what to do. Exit code 0: it
+    reaches the service, 1: it is refused, 2: the files do not tell.
+    """
+    from authz_service.cli.explain import explain as explained
+    from authz_service.cli.mesh_options import asked_for
+
+    try:
+        asked = asked_for(method, path, principal, source, at, claims, from_file(token), jwks, cert, header_lines)
+        code = explained(mesh, asked, form)
+    except (AuthzServiceError, OSError) as error:
+        tell(error)
+        code = 2
+    sys.exit(code)

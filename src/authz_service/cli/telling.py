@@ -1,0 +1,34 @@
+"""What every command does alike: a text that may be in a file, and telling what is broken in plain lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from authz_service.cli.letters import shown
+from authz_service.errors import AuthzServiceError, Problems
+
+
+def from_file(text: str | None) -> str | None:
+    """`@FILE` is what stands in it."""
+    if text is None or not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise click.BadParameter(f"{text[1:]} cannot be read: {why}", param_hint="--token") from error
+
+
+def tell(error: AuthzServiceError | OSError) -> None:
+    from authz_service.cli.terminal import Terminal  # `run` prints nothing else, and loads none of it
+
+    terminal = Terminal(stderr=True)
+    if not isinstance(error, Problems):
+        terminal.print(shown(f"authz: {error}"))
+        return
+    for problem in error.problems:
+        terminal.print(shown(str(problem)))
+    count = len(error.problems)
+    terminal.print(f"{count} problem{'s' if count != 1 else ''}.")

@@ -1,0 +1,232 @@
+"""The ingress of one sidecar as it would be live: the same rules, gate, policy and certificate checks, from the mesh's
+files. It decides what the live one decides; what it cannot know it says (`Unjudged`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from authz_rego.explain import Explanation
+from authz_rego.values.value import Value
+from authz_service.control_plane.gate_rules import gate_rules
+from authz_service.control_plane.sources.certificates import with_lists
+from authz_service.control_plane.sources.denylist import load_denylist, with_denied
+from authz_service.domain.decision import Claims, Decision, Request
+from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.rules import IssuerKeys, PolicySource
+from authz_service.envoy.received_path import received_path
+from authz_service.errors import AuthzServiceError, KeysUnavailable, Problems
+from authz_service.identity.certificates import Peers
+from authz_service.identity.token_places import NO_SCHEME
+from authz_service.identity.tokens import TokenVerifier
+from authz_service.ingress.gate import Gate
+from authz_service.ingress.route_table import RouteTable
+from authz_service.mesh.client_handshake import CannotTell, Trust, load_trust, refusal
+from authz_service.mesh.mint import Mint
+from authz_service.mesh.model import Sidecar
+from authz_service.mesh.shown import Shown
+from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.policy_checks import compiled
+from authz_service.policy.source import read_policy_folder
+
+TLS_REFUSED = "tls_refused"  # no answer at all: the handshake ends
+DECISION = "mesh"
+
+
+class Unjudged(AuthzServiceError):  # noqa: N818 - it says what is the matter
+    """What the files here do not tell."""
+
+    def __init__(self, what: str, problems: Sequence[str] = ()) -> None:
+        super().__init__("\n".join((what, *problems)))
+        self.what = what
+        self.problems = tuple(problems)
+
+
+class Question(NamedTuple):
+    """One request, as it comes to the sidecar."""
+
+    method: str
+    target: str  # path and query
+    host: str
+    shown: Shown
+    token: str | None
+    headers: tuple[tuple[str, str], ...] = ()  # lower-case names
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of it, and what was known by then. `reason` is "" when the service is reached."""
+
+    reason: str
+    detail: str
+    path: str  # as Envoy hands it to the gate
+    decision: Decision | None  # None: it did not come to the gate
+    document: Value | None  # what the policy was asked
+    notes: tuple[str, ...]  # what was assumed
+
+    @property
+    def allowed(self) -> bool:
+        return self.reason == ""
+
+    @property
+    def claims(self) -> Claims | None:
+        return None if self.decision is None else self.decision.claims
+
+
+class _TakenForActive:
+    """Nobody can be asked: a token counts as active, and the answer says so."""
+
+    def require_active(self, token: str, claims: Claims) -> None:
+        """Every token."""
+
+
+def policy_source(sidecar: Sidecar) -> PolicySource | None:
+    """None where the sidecar has no policy of its own. Raises PolicyProblems, or Unjudged for one that is elsewhere."""
+    config = sidecar.config
+    if not config.proxy.authz.enabled:
+        return None
+    if config.policy.server is not None or config.policy.bundle is not None:
+        raise Unjudged(f"{sidecar.name}: its policy comes from elsewhere ({config.policy.engine} or a bundle)")
+    folder = sidecar.find_file(config.policy.path)
+    if folder is None:
+        raise Unjudged(f"{sidecar.name}: its policies ({config.policy.path}) are not here; mesh.yaml: files says where")
+    assert config.proxy.authz.policy_query is not None  # the loader requires it
+    return read_policy_folder(folder, config.proxy.authz.policy_query, config.proxy.headers.from_policy)
+
+
+class Door:
+    """Built once for many questions. Raises Unjudged where the sidecar could not even start, with what is wrong."""
+
+    def __init__(
+        self,
+        sidecar: Sidecar,
+        mint: Mint,
+        now: Callable[[], float],
+        keys: Sequence[dict[str, object]] = (),
+        engine: PolicyEngine | None = None,
+    ) -> None:
+        self.sidecar, self._mint, self._now, self._keys = sidecar, mint, now, keys
+        config = sidecar.config
+        self._escaped = any(route.encoded_slashes for route in config.proxy.routes)
+        try:
+            source = policy_source(sidecar)
+            self._trust = self._read_trust()
+            rules = gate_rules(config, source, DECISION)
+            if self._trust is not None:
+                rules = with_lists(rules, self._trust.lists)
+            denylist = None if config.revocation is None else sidecar.find_file(config.revocation.path)
+            rules = rules if denylist is None else with_denied(rules, load_denylist(denylist))
+            if source is not None and engine is None:
+                engine = PolicyEngine(source, lambda: int(now() * 1e9), policy=compiled(source).policy)
+        except Problems as found:
+            why = [str(problem) for problem in found.problems]
+            raise Unjudged(f"{sidecar.name} would not start", why) from found
+        self.rules, self.engine = rules, engine
+        self.routes = RouteTable(rules.routes)
+        self._tokens = TokenVerifier(rules.issuers, now) if rules.issuers else None
+        if self._tokens is not None:
+            self._tokens.deny(rules.denials)
+        peers = Peers(rules.peers, now) if rules.peers is not None else None
+        self.gate = Gate(rules, peers, self._tokens, engine, _TakenForActive())
+        self._known_keys = 0
+
+    def _read_trust(self) -> Trust | None:
+        tls = self.sidecar.config.http.tls
+        if not tls.enabled or tls.client_auth == "none" or tls.sds is not None:
+            return None
+        found = self.sidecar.find_file(tls.client_ca_file)
+        if found is None:
+            return None
+        lists = self.sidecar.find_file(tls.crl_file)
+        here = tls.model_copy(update={"client_ca_file": found, "crl_file": lists})
+        return load_trust(here, self._now(), gate=self.sidecar.config.proxy.mtls.enabled)
+
+    @property
+    def wants_certificate(self) -> bool:
+        tls = self.sidecar.config.http.tls
+        return tls.enabled and tls.client_auth == "require"
+
+    def handshake(self, shown: Shown) -> tuple[str, tuple[str, ...]]:
+        """Why the client's certificate is not taken, or ""; and what was assumed. Raises Unjudged."""
+        tls = self.sidecar.config.http.tls
+        if not tls.enabled or tls.client_auth == "none":
+            return "", ()
+        if not shown.chain:
+            return ("a client certificate is required, and none is shown" if self.wants_certificate else ""), ()
+        if shown.assumed:
+            return "", (f"the caller's certificate is not here: taken to be {shown.name}",)
+        if self._trust is None:
+            return "", (
+                f"{tls.client_ca_file or 'the agent'} is not here: the certificate is taken to be signed by it",
+            )
+        try:
+            return refusal(shown.chain, self._trust, self._now()), ()
+        except CannotTell as cannot:
+            raise Unjudged(f"{self.sidecar.name}: {cannot}") from cannot
+
+    def ask(self, question: Question) -> Answered:
+        """The first no, or none. Raises Unjudged."""
+        why, notes = self.handshake(question.shown)
+        if why:
+            return Answered(TLS_REFUSED, why, question.target, None, None, notes)
+        path, _, query = question.target.partition("?")
+        try:
+            path = received_path(path, query, escaped_slashes=self._escaped)
+        except Rejected as refused:
+            return Answered(refused.reason, refused.detail, path, None, None, notes)
+        request = self.request(question, path)
+        self._give_keys()
+        decision = self.gate.decide(request, DECISION, request.correlation_id, final=True)
+        if decision.reason is Reason.KEYS_UNAVAILABLE:
+            raise Unjudged(f"{self.sidecar.name}: {decision.detail}; give the issuer's keys by --jwks FILE")
+        reason = "" if decision.allowed else str(decision.reason)
+        rules = self.routes.find_rules(request.route, request.method)
+        if rules is not None and rules.introspect:
+            notes = (*notes, "the token is taken to be active: its issuer is not asked here")
+        return Answered(reason, decision.detail, path, decision, self._document(request, decision), notes)
+
+    def _document(self, request: Request, decision: Decision) -> Value | None:
+        """What the policy was asked; None where it did not come to it."""
+        if decision.verdict is None:
+            return None
+        try:
+            peer = self.gate.require_peer(request)
+            route, segments = self.gate.require_form(request)
+            claims = self.gate.require_claims(request, peer, route, final=True)
+        except (Rejected, KeysUnavailable):
+            return None
+        return self.gate.policy_input(request, peer, claims, segments, DECISION, request.correlation_id)
+
+    def explain_policy(self, document: Value) -> Explanation | None:
+        """Which rule bodies were tried, and where each stopped."""
+        return None if self.engine is None else self.engine.query.explain(document, now_ns=int(self._now() * 1e9))
+
+    def _give_keys(self) -> None:
+        keys = [*self._keys, *self._mint.jwks()]
+        if self._tokens is None or len(keys) == self._known_keys:
+            return
+        text = json.dumps({"keys": keys})
+        for issuer in self.rules.issuers:
+            self._tokens.set_keys(IssuerKeys(issuer.issuer, text))
+        self._known_keys = len(keys)
+
+    def request(self, question: Question, path: str) -> Request:
+        """As Envoy would tell it."""
+        headers = dict(question.headers)
+        scheme = self.rules.headers.auth_scheme
+        prefix = "" if scheme.lower() == NO_SCHEME else f"{scheme} "
+        return Request(
+            method=question.method,
+            path=path,
+            query=question.target.partition("?")[2],
+            host=question.host,
+            route=self.routes.find([] if path == "/" else path.split("/")[1:]),
+            peer=question.shown.pem if self.sidecar.config.http.tls.client_auth != "none" else b"",
+            authorization=None if question.token is None else f"{prefix}{question.token}",
+            correlation_id=headers.get("x-correlation-id", DECISION),
+            extracted={n: headers[n] for n in (name.lower() for name in self.rules.headers.extract) if n in headers},
+            remote="127.0.0.1",
+        )

@@ -1,0 +1,382 @@
+"""One request through the mesh: every hop that the configurations determine, up to the first no.
+
+A hop is what one sidecar does: let a request out (an egress route), or let one in (its gate) and perhaps send it on (a
+route to another sidecar). What a service does of itself nobody here knows: the journey ends where it is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from authz_rego.explain import Tried
+from authz_service import headers as header_names
+from authz_service.control_plane.gate_rules import gate_rules
+from authz_service.domain.decision import Claims
+from authz_service.domain.refusals import ANSWERS, Reason, Rejected
+from authz_service.envoy.received_path import received_path
+from authz_service.envoy.routes import path_sent
+from authz_service.ingress.route_table import RouteTable
+from authz_service.mesh.cause import find_cause
+from authz_service.mesh.door import TLS_REFUSED, Answered, Door, Question, Unjudged
+from authz_service.mesh.mint import Mint
+from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot
+from authz_service.mesh.principals import find_user
+from authz_service.mesh.remedies import remedy
+from authz_service.mesh.shown import NOTHING, Shown, shown_from, shown_on
+from authz_service.mesh.target_certificate import why_not_trusted
+from authz_service.mesh.target_token import TokenInHand, target_token
+
+_LONGEST = 16  # hops: a mesh whose routes lead in a circle
+
+Direction = Literal["in", "out"]
+Outcome = Literal["allowed", "refused", "unknown"]
+
+
+class AskedFor(NamedTuple):
+    """What the command line says about the request."""
+
+    method: str
+    target: str  # path and query
+    principal: str = ""  # whose token it carries
+    claims: Mapping[str, object] | None = None
+    token: str | None = None
+    source: str = ""  # the service that sends it, through its egress
+    at: str = ""  # the sidecar that it comes to
+    certificate: Path | None = None
+    headers: tuple[tuple[str, str], ...] = ()  # lower-case names
+    keys: tuple[dict[str, object], ...] = ()  # of the issuers, for a real token
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was looked at."""
+
+    step: str  # handshake | path | certificate | form | token | policy | headers | route | target
+    holds: bool | None  # None: it is taken to hold
+    said: str
+
+
+@dataclass(slots=True)
+class Hop:
+    """What one sidecar did with it."""
+
+    sidecar: str
+    direction: Direction
+    method: str
+    path: str
+    certificate: str
+    token: str
+    lines: list[Line] = field(default_factory=list)
+    reason: str = ""  # of the refusal
+    detail: str = ""
+    status: int = 0  # 0: no answer at all
+    spot: Spot | None = None
+    fix: str = ""
+    tried: tuple[Tried, ...] = ()
+    cause: Tried | None = None  # which of them it is
+    headers: str = ""  # what the service, or the next hop, gets of them
+    policies: str = ""  # the folder of the policy's files, for their places
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    hops: tuple[Hop, ...]
+    outcome: Outcome
+    why_unknown: str = ""
+    reached: str = ""  # the service at the end
+    onward: tuple[str, ...] = ()  # what it may call from there, which no configuration determines
+
+    @property
+    def refused(self) -> Hop | None:
+        return next((hop for hop in self.hops if hop.reason), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """A request between two sidecars."""
+
+    method: str
+    target: str
+    host: str
+    shown: Shown
+    token: TokenInHand
+    headers: tuple[tuple[str, str], ...]
+    call: Call | None  # whose it is; None: from outside
+
+
+class Travel:
+    """Follows requests through one mesh. Doors are built when they are first come to."""
+
+    def __init__(self, mesh: Mesh, now: Callable[[], float]) -> None:
+        self._mesh, self._now = mesh, now
+        self._mint = Mint(now)
+        self._doors: dict[str, Door] = {}
+
+    def follow(self, asked: AskedFor) -> Journey:
+        """Raises Unjudged where the question itself cannot be understood; what stops on the way is in the journey."""
+        hops: list[Hop] = []
+        try:
+            leg, sidecar = self._first(asked, hops)
+            return self._onward(leg, sidecar, asked, hops)
+        except _Stopped:
+            return Journey(tuple(hops), "refused")
+        except Unjudged as unknown:
+            if not hops:
+                raise
+            return Journey(tuple(hops), "unknown", str(unknown))
+
+    def _first(self, asked: AskedFor, hops: list[Hop]) -> tuple[_Leg, Sidecar]:
+        if asked.source:
+            return self._out(self._sidecar(asked.source), asked, hops)
+        sidecar = self._entry(asked)
+        token = self._token(asked, sidecar)
+        shown = NOTHING if asked.certificate is None else shown_from(asked.certificate)
+        host = asked.host or min(sorted(name for name in sidecar.names if "." in name), default=sidecar.name)
+        return _Leg(asked.method, asked.target, host, shown, token, asked.headers, None), sidecar
+
+    def _onward(self, leg: _Leg, sidecar: Sidecar, asked: AskedFor, hops: list[Hop]) -> Journey:
+        while len(hops) < _LONGEST:
+            hop, answered = self._in(leg, sidecar, asked, hops)
+            call = self._next_call(sidecar, answered, leg.method)
+            if call is None:
+                onward = tuple(
+                    f"{one.base} → {one.destination.name if one.destination else one.url}"
+                    for one in self._mesh.calls_of(sidecar)
+                    if not one.of_ingress
+                )
+                return Journey(tuple(hops), "allowed", reached=sidecar.config.service.name, onward=onward)
+            path = path_sent(call.base, call.strip_prefix, answered.path)
+            query = leg.target.partition("?")[2]
+            target = f"{path}?{query}" if query else path
+            leg = self._leg(call, leg, hop, target, _headers_after(leg.headers, answered))
+            if call.destination is None:
+                hop.lines.append(Line("next", None, f"leaves the mesh: {call.url}{path}"))
+                return Journey(tuple(hops), "allowed", reached=str(call.url))
+            sidecar = call.destination
+        raise Unjudged("the routes lead in a circle")
+
+    def _in(self, leg: _Leg, sidecar: Sidecar, asked: AskedFor, hops: list[Hop]) -> tuple[Hop, Answered]:
+        hop = Hop(sidecar.name, "in", leg.method, leg.target, leg.shown.name, leg.token.said)
+        hops.append(hop)
+        door = self.door(sidecar, asked.keys)
+        if leg.call is not None:
+            why = why_not_trusted(leg.call, sidecar, self._now())
+            if why:
+                self._stop(hop, TLS_REFUSED, why, leg, sidecar)
+        answered = door.ask(Question(leg.method, leg.target, leg.host, leg.shown, leg.token.text, leg.headers))
+        _tell(hop, sidecar, door, answered, leg)
+        if answered.reason:
+            if answered.document is not None and answered.reason.startswith("policy"):
+                explained = door.explain_policy(answered.document)
+                source = door.rules.policy
+                if explained is not None and source is not None:
+                    hop.tried = explained.tried
+                    hop.cause = find_cause(hop.tried, source.query, dict(source.modules))
+                folder = sidecar.find_file(sidecar.config.policy.path)
+                hop.policies = "" if folder is None else str(self._mesh.spot_of(folder))
+            self._stop(hop, answered.reason, answered.detail, leg, sidecar, answered)
+        return hop, answered
+
+    def _stop(
+        self, hop: Hop, reason: str, detail: str, leg: _Leg, sidecar: Sidecar, answered: Answered | None = None
+    ) -> None:
+        hop.reason, hop.detail = reason, detail
+        hop.status = 0 if reason == TLS_REFUSED else ANSWERS[Reason(reason)].status
+        hop.spot, hop.fix = remedy(self._mesh, sidecar, hop, leg.token.principal, leg.call, answered)
+        if hop.direction == "out" or answered is None:
+            hop.lines.append(Line("handshake" if reason == TLS_REFUSED else "target", False, detail or reason))
+        raise _Stopped
+
+    def _out(self, sidecar: Sidecar, asked: AskedFor, hops: list[Hop]) -> tuple[_Leg, Sidecar]:
+        """Through the egress of a service."""
+        hop = Hop(sidecar.name, "out", asked.method, asked.target, "", "")
+        hops.append(hop)
+        path, _, query = asked.target.partition("?")
+        user = self._token(asked, sidecar) if _names_somebody(asked) else TokenInHand(None, None, "none")
+        start = _Leg(asked.method, asked.target, "localhost", NOTHING, user, asked.headers, None)
+        try:
+            path = received_path(path, query, escaped_slashes=not sidecar.config.egress.strict)
+        except Rejected as refused:
+            self._stop(hop, refused.reason, refused.detail, start, sidecar)
+        found = [one for one in self._mesh.calls_of(sidecar) if not one.of_ingress and _is_below(path, one.base)]
+        if not found:
+            ways = ", ".join(one.base for one in self._mesh.calls_of(sidecar) if not one.of_ingress) or "none"
+            self._stop(
+                hop, Reason.ROUTE_NOT_FOUND, f"no route of the egress has {path}; there are: {ways}", start, sidecar
+            )
+        call = max(found, key=lambda one: len(one.base))
+        sent = path_sent(call.base, call.strip_prefix, path)
+        said = f"{call.base} ({sidecar.spot(*call.place)}) → {call.url}{sent}"
+        hop.lines.append(Line("route", True, said))
+        leg = self._leg(call, start, hop, f"{sent}?{query}" if query else sent, asked.headers)
+        if call.destination is None:
+            raise Unjudged(f"{call.url} is not of this mesh")
+        return leg, call.destination
+
+    def _leg(self, call: Call, before: _Leg, hop: Hop, target: str, headers: tuple[tuple[str, str], ...]) -> _Leg:
+        """The request that a sidecar sends: with which certificate and token. Raises _Stopped."""
+        try:
+            token = target_token(self._mesh, call, before.token, self._mint)
+        except Rejected as refused:
+            self._stop(hop, refused.reason, refused.detail, before, call.source)
+        shown = shown_on(call)
+        said = f"{call.url} with certificate {shown.name}{' (not here)' if shown.assumed else ''}, token: {token.said}"
+        hop.lines.append(Line("next", True, said))
+        return _Leg(before.method, target, call.url.authority, shown, token, headers, call)
+
+    def _next_call(self, sidecar: Sidecar, answered: Answered, method: str) -> Call | None:
+        door = self._doors[sidecar.name]
+        name = door.routes.find([] if answered.path == "/" else answered.path.split("/")[1:])
+        for call in self._mesh.calls_of(sidecar):
+            if call.of_ingress:
+                route = sidecar.config.proxy.routes[int(call.place[2])]
+                if route.path == name and method in route.methods:
+                    return call
+        return None
+
+    def door(self, sidecar: Sidecar, keys: Sequence[dict[str, object]] = ()) -> Door:
+        """Raises Unjudged where the sidecar could not start."""
+        door = self._doors.get(sidecar.name)
+        if door is None:
+            door = self._doors[sidecar.name] = Door(sidecar, self._mint, self._now, keys)
+        return door
+
+    def _sidecar(self, name: str) -> Sidecar:
+        found = self._mesh.sidecars.get(name) or next(
+            (one for one in self._mesh.sidecars.values() if name.lower() in one.names), None
+        )
+        if found is None:
+            raise Unjudged(f"there is no service {name}; there are {', '.join(self._mesh.sidecars) or 'none'}")
+        return found
+
+    def _entry(self, asked: AskedFor) -> Sidecar:
+        if asked.at:
+            return self._sidecar(asked.at)
+        entries = self._mesh.entries()
+        if len(entries) > 1:
+            path = asked.target.partition("?")[0].split("/")[1:]
+            fitting = [one for one in entries if _routes(one).find(path) != "-"]
+            entries = fitting or entries
+        if len(entries) != 1:
+            names = ", ".join(one.name for one in entries or self._mesh.sidecars.values())
+            raise Unjudged(f"which sidecar does it come to? Say --at with one of: {names}")
+        return entries[0]
+
+    def _token(self, asked: AskedFor, sidecar: Sidecar) -> TokenInHand:
+        if asked.token is not None:
+            return TokenInHand(asked.token, None, "the one that was given")
+        issuers = sidecar.config.issuers
+        algorithms = issuers[0].algorithms if issuers else ("ES256",)
+        if asked.claims is not None:
+            claims = {"iss": issuers[0].issuer, **asked.claims} if issuers else dict(asked.claims)
+            return TokenInHand(self._mint.token(claims, algorithms[0]), None, "the claims that were given", claims)
+        if not asked.principal:
+            return TokenInHand(None, None, "none")
+        principal = self._principal(asked.principal, sidecar)
+        realm = self._mesh.realm_of(principal.issuer)
+        algorithm = algorithms[0] if realm is None else realm.realm.default_signature_algorithm
+        return TokenInHand.of(principal, self._mint.token(principal.claims, algorithm))
+
+    def _principal(self, name: str, sidecar: Sidecar) -> Principal:
+        """A user by any of his realms and clients, the one first whose token is for this sidecar; else a service."""
+        wanted, _, client = name.partition("@client=")
+        found = [one for one in self._mesh.principals if one.name == wanted]
+        issuers = {one.issuer for one in self._mesh.principals} | {one.issuer for one in sidecar.config.issuers}
+        for issuer in sorted(issuers):
+            file = self._mesh.realm_of(issuer)
+            if file is not None:
+                found += [one for one in find_user(file, issuer, wanted) if one.client == (client or one.client)]
+        if client:
+            found = [one for one in found if one.client == client]
+        accepted = {name for issuer in sidecar.config.issuers for name in issuer.audience}
+        for one in found:
+            audience = one.claims.get("aud", [])
+            if accepted & set([audience] if isinstance(audience, str) else map(str, audience)):  # type: ignore[call-overload]
+                return one
+        if found:
+            return found[0]
+        names = ", ".join(dict.fromkeys(each for one in self._mesh.principals for each in (one.alike or (one.name,))))
+        raise Unjudged(
+            f"nobody is called {wanted}; there are: {names or 'none (no realm file, no mesh.yaml: principals)'}"
+        )
+
+
+class _Stopped(Exception):  # noqa: N818 - never leaves this file
+    """The hop says why."""
+
+
+def _names_somebody(asked: AskedFor) -> bool:
+    return bool(asked.principal) or asked.token is not None or asked.claims is not None
+
+
+def _is_below(path: str, base: str) -> bool:
+    return base in {"/", path} or path.startswith(f"{base}/")
+
+
+def _routes(sidecar: Sidecar) -> RouteTable:
+    return RouteTable(gate_rules(sidecar.config, None, "").routes)
+
+
+def _headers_after(before: tuple[tuple[str, str], ...], answered: Answered) -> tuple[tuple[str, str], ...]:
+    """What goes on: the caller's own, but for those that the gate set or removed."""
+    found = dict(before)
+    lines = b"" if answered.decision is None else answered.decision.headers
+    for line in lines.decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition(": ")
+        if name == header_names.REMOVE:
+            for gone in value.split(","):
+                found.pop(gone, None)
+        else:
+            found[name] = value
+    return tuple(found.items())
+
+
+def _tell(hop: Hop, sidecar: Sidecar, door: Door, answered: Answered, leg: _Leg) -> None:
+    """The gate's steps as far as it came, in its order."""
+    hop.lines += [Line("handshake", None, note) for note in answered.notes]
+    if answered.reason == TLS_REFUSED:
+        hop.lines.append(Line("handshake", False, answered.detail))
+        return
+    if not answered.notes and sidecar.config.http.tls.enabled:
+        hop.lines.append(Line("handshake", True, f"certificate {leg.shown.name}"))
+    hop.lines += gate_lines(
+        door, Question(leg.method, leg.target, leg.host, leg.shown, leg.token.text, leg.headers), answered
+    )
+    if answered.decision is not None:
+        hop.headers = answered.decision.headers.decode("utf-8", "replace")
+
+
+def gate_lines(door: Door, question: Question, answered: Answered) -> list[Line]:
+    """By asking the gate's own steps one after the other."""
+    request = door.request(question, answered.path)
+    lines: list[Line] = []
+    if answered.decision is None:
+        return [Line("path", False, f"{answered.reason} ({answered.detail})")]
+    try:
+        peer = door.gate.require_peer(request)
+        lines.append(Line("certificate", True, f"{peer.name} may call" if peer.name else "none is asked for"))
+        route, segments = door.gate.require_form(request)
+        lines.append(Line("route", True, f"{route.name or '(the only one)'}, segments {segments}"))
+        claims = door.gate.require_claims(request, peer, route, final=True)
+        lines.append(Line("token", True, token_text(claims)))
+    except Rejected as refused:
+        step = ("certificate", "route", "token")[len(lines)]
+        lines.append(Line(step, False, f"{refused.reason}{f': {refused.detail}' if refused.detail else ''}"))
+        return lines
+    verdict = answered.decision.verdict
+    if verdict is not None:
+        reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
+        lines.append(Line("policy", not answered.reason, f"{verdict.reason}{reasons}"))
+    return lines
+
+
+def token_text(claims: Claims) -> str:
+    if not claims.values:
+        return "none is needed, none was sent"
+    kind = "a service" if claims.is_service else "a user"
+    name = claims.values.get("preferred_username") or claims.values.get("sub")
+    return f"{name}, {kind}, client {claims.client or '-'}, issued by {claims.issuer}"

@@ -1,0 +1,176 @@
+"""For each reason of a refusal: the place to look at, and what to do, with the values that disagree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from authz_service.domain.refusals import ANSWERS, Reason
+from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot
+
+if TYPE_CHECKING:
+    from authz_service.mesh.door import Answered
+    from authz_service.mesh.journey import Hop
+
+_ROLE = re.compile(r'"([^"]+)" in input\.token\.([A-Za-z0-9_.]+)')
+
+
+class _Case(NamedTuple):
+    mesh: Mesh
+    sidecar: Sidecar
+    hop: Hop
+    principal: Principal | None
+    call: Call | None
+    answered: Answered | None
+
+    @property
+    def whose(self) -> str:
+        return "the token" if self.principal is None else f"the token of {self.principal.name}"
+
+    @property
+    def realm_file(self) -> str:
+        realm = None if self.principal is None else self.mesh.realm_of(self.principal.issuer)
+        return "the identity provider" if realm is None else realm.spot.file
+
+
+_Advice = tuple[Spot | None, str]
+
+
+def remedy(
+    mesh: Mesh,
+    sidecar: Sidecar,
+    hop: Hop,
+    principal: Principal | None,
+    call: Call | None,
+    answered: Answered | None,
+) -> _Advice:
+    """Where, and what."""
+    case = _Case(mesh, sidecar, hop, principal, call, answered)
+    advise = _ADVICE.get(hop.reason, _by_name)
+    return advise(case)
+
+
+def _handshake(case: _Case) -> _Advice:
+    call, sidecar = case.call, case.sidecar
+    if call is not None and case.answered is None:
+        spot = call.source.spot(*call.target_place, "tls", "ca_cert")
+        return spot, (
+            "let ca_cert hold the authority of that certificate, and the certificate the host of url "
+            f"({call.source.spot(*call.target_place, 'url')}) as a subject alternative name"
+        )
+    spot = sidecar.spot("http", "tls", "client_ca_file")
+    ours = sidecar.config.http.tls.client_ca_file
+    if call is None:
+        return spot, f"show a certificate by an authority of {ours} (--cert FILE, or --from the service that calls)"
+    shown = call.source.spot(*call.target_place, "tls", "client_cert")
+    return spot, f"have {call.target.tls.client_cert} ({shown}) signed by an authority of {ours}, or correct {ours}"
+
+
+def _client(case: _Case) -> _Advice:
+    allowed = ", ".join(case.sidecar.config.proxy.mtls.allowed_clients)
+    fix = f"{case.hop.certificate} is not among {allowed}: add it, or issue the certificate with one of these names"
+    return case.sidecar.spot("proxy", "mtls", "allowed_clients"), fix
+
+
+def _token_missing(case: _Case) -> _Advice:
+    spot = _route_spot(case, "auth_required") or case.sidecar.spot("jwt")
+    if case.call is not None and case.call.target.auth.type == "none" and case.call.of_ingress:
+        source = case.call.source
+        return source.spot("proxy", "headers", "pass_token"), "write pass_token: true, so that the user's token goes on"
+    return spot, "send a token: --as USER, --claims FILE or --token TOKEN says whose"
+
+
+def _issuer(case: _Case) -> _Advice:
+    ours = " or ".join(issuer.issuer for issuer in case.sidecar.config.issuers)
+    given = "" if case.principal is None else f" by {case.principal.issuer}"
+    return _issuer_spot(case, "issuer"), f"{case.whose} is issued{given}; accepted is {ours}"
+
+
+def _audience(case: _Case) -> _Advice:
+    ours = " or ".join(name for issuer in case.sidecar.config.issuers for name in issuer.audience)
+    claims = {} if case.principal is None else case.principal.claims
+    has = claims.get("aud", "none")
+    client = "its client" if case.principal is None or not case.principal.client else case.principal.client
+    return _issuer_spot(case, "audience"), (
+        f"{case.whose} has aud {has}, and {ours} is wanted: give {client} an audience mapper for {ours} in "
+        f"{case.realm_file}, or correct jwt.audience"
+    )
+
+
+def _binding(case: _Case) -> _Advice:
+    spot = case.sidecar.spot("proxy", "mtls", "bindings")
+    return spot, (
+        f"{case.hop.certificate} may present the token of the client that it is named after only: use that service's "
+        "own client_id, or say whose certificate it is in proxy.mtls.bindings"
+    )
+
+
+def _policy(case: _Case) -> _Advice:
+    cause = case.hop.cause
+    if cause is None:
+        return case.sidecar.spot("proxy", "authz", "policy_query"), "no rule allows it: write one that does"
+    spot = Spot(f"{case.hop.policies}/{cause.stopped.file}", cause.stopped.row)
+    role = _ROLE.search(cause.line)
+    if role is not None and case.principal is not None:
+        what = "role" if "role" in role[2] else role[2]
+        return spot, f"give {case.principal.name} the {what} {role[1]} in {case.realm_file}, or change {cause.rule}"
+    return spot, f"{cause.rule} wants `{cause.line}`, which does not hold: send what it asks for, or change the rule"
+
+
+def _route(case: _Case) -> _Advice:
+    if case.hop.direction == "out":
+        return case.sidecar.spot("egress", "routes"), "call one of these paths, or add a route to egress.routes"
+    known = ", ".join(route.path for route in case.sidecar.config.proxy.routes)
+    fix = f"the routes are {known}: call one of them, or add one"
+    if case.call is not None:
+        way = case.call.source.spot(*case.call.place)
+        fix += f"; or correct strip_prefix of the route that leads here ({way})"
+    return case.sidecar.spot("proxy", "routes"), fix
+
+
+def _method(case: _Case) -> _Advice:
+    return _route_spot(case, "methods"), "use a method that the route has, or add this one to its methods"
+
+
+def _egress_token(case: _Case) -> _Advice:
+    call = next((one for one in case.mesh.calls_of(case.sidecar) if one.target.auth.client_id), None)
+    spot = None if call is None else call.source.spot(*call.target_place, "auth")
+    return spot, "make client, service account and scopes the same in the realm and in the target's auth"
+
+
+def _by_name(case: _Case) -> _Advice:
+    """The reason says it itself."""
+    title = ANSWERS[Reason(case.hop.reason)].title
+    return case.sidecar.spot("proxy"), f"{title}; the page of reasons says what to do about {case.hop.reason}"
+
+
+def _issuer_spot(case: _Case, key: str) -> Spot:
+    return case.sidecar.spot("jwt", "issuers", 0, key)
+
+
+def _route_spot(case: _Case, key: str) -> Spot | None:
+    answered = case.answered
+    path = "" if answered is None else answered.path
+    for number, route in enumerate(case.sidecar.config.proxy.routes):
+        base = route.path.removesuffix("/**")
+        if path == base or (route.path.endswith("/**") and path.startswith(f"{base}/")):
+            return case.sidecar.spot("proxy", "routes", number, key)
+    return case.sidecar.spot("proxy")
+
+
+_ADVICE: dict[str, Callable[[_Case], _Advice]] = {
+    "tls_refused": _handshake,
+    Reason.CLIENT_NOT_ALLOWED: _client,
+    Reason.CLIENT_CERT_MISSING: _handshake,
+    Reason.TOKEN_MISSING: _token_missing,
+    Reason.TOKEN_ISSUER_REFUSED: _issuer,
+    Reason.TOKEN_AUDIENCE_REFUSED: _audience,
+    Reason.TOKEN_CLIENT_MISMATCH: _binding,
+    Reason.POLICY_DENIED: _policy,
+    Reason.POLICY_UNDEFINED: _policy,
+    Reason.POLICY_ERROR: _policy,
+    Reason.ROUTE_NOT_FOUND: _route,
+    Reason.METHOD_NOT_ALLOWED: _method,
+    Reason.EGRESS_TOKEN_UNAVAILABLE: _egress_token,
+}

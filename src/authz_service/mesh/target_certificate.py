@@ -1,0 +1,66 @@
+"""Whether a caller believes the certificate of the sidecar that it calls: its authority, and the name in it."""
+
+from __future__ import annotations
+
+from cryptography import x509
+
+from authz_service import pem_files
+from authz_service.credentials.certificates import CaBundle, load_ca_bundle
+from authz_service.mesh.model import Call, Sidecar
+
+
+def why_not_trusted(call: Call, sidecar: Sidecar, now: float) -> str:
+    """Empty where it does, or where one of the files is not here. Raises CertificateProblems."""
+    chain = server_chain(sidecar)
+    bundle = target_bundle(call, now)
+    if not chain:
+        return ""
+    if bundle is not None and not is_signed_by(chain, bundle):
+        issuer = chain[-1].issuer.rfc4514_string()
+        return f"the certificate of {sidecar.name} is signed by {issuer}, which ca_cert of {call.source.name} has not"
+    wanted = wanted_name(call)
+    if wanted and not has_name(chain[0], wanted):
+        names = ", ".join(names_of(chain[0])) or "no name (no subject alternative name)"
+        return f"{call.source.name} calls {wanted}; the certificate of {sidecar.name} has {names}"
+    return ""
+
+
+def server_chain(sidecar: Sidecar) -> list[x509.Certificate]:
+    """Empty where it is not here. Raises CertificateProblems."""
+    found = sidecar.find_file(sidecar.config.http.tls.cert_file)
+    if found is None or not sidecar.config.http.tls.enabled:
+        return []
+    return pem_files.read_certificates(pem_files.read_file(found, "certificate"), "certificate", str(found))
+
+
+def target_bundle(call: Call, now: float) -> CaBundle | None:
+    found = call.source.find_file(call.target.tls.ca_cert)
+    return None if found is None else load_ca_bundle(found, now)
+
+
+def is_signed_by(chain: list[x509.Certificate], bundle: CaBundle) -> bool:
+    last = chain[-1]
+    return any(last == one or pem_files.is_issued_by(last, one) for one in bundle.authorities)
+
+
+def wanted_name(call: Call) -> str:
+    tls = call.target.tls
+    return tls.spiffe_id or tls.server_name or (call.url.host if tls.enabled else "")
+
+
+def names_of(certificate: x509.Certificate) -> list[str]:
+    names = pem_files.extension(certificate, x509.SubjectAlternativeName)
+    if names is None:
+        return []
+    return [
+        *names.get_values_for_type(x509.DNSName),
+        *names.get_values_for_type(x509.UniformResourceIdentifier),
+        *map(str, names.get_values_for_type(x509.IPAddress)),
+    ]
+
+
+def has_name(certificate: x509.Certificate, wanted: str) -> bool:
+    """Whole; `*` stands for one label, as Envoy has it."""
+    names = [name.lower() for name in names_of(certificate)]
+    first, _, rest = wanted.lower().partition(".")
+    return wanted.lower() in names or bool(first and rest and f"*.{rest}" in names)

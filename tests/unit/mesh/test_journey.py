@@ -1,0 +1,161 @@
+"""One request through a mesh: the first no is named, with its place and what to do; its twin passes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.mesh.conftest import EXAMPLE, change
+
+from authz_service.mesh.door import Unjudged
+from authz_service.mesh.journey import AskedFor, Journey, Travel
+from authz_service.mesh.load import load_mesh
+
+ORDER: dict[str, Any] = {"method": "POST", "target": "/api/v1/orders", "principal": "john"}
+READ: dict[str, Any] = {"method": "GET", "target": "/data/inventory/P-1", "source": "order-service"}
+
+
+def follow(folder: Path, **asked: Any) -> Journey:
+    return Travel(load_mesh(folder), time.time).follow(AskedFor(**asked))
+
+
+@pytest.mark.parametrize("folder", ["with certificates", "without"])
+def test_a_good_request_reaches_its_service_over_every_hop(whole_example: Path, folder: str) -> None:
+    """With the certificates of the files; where they are not here, the journey says what it takes to hold."""
+    journey = follow(whole_example if folder == "with certificates" else EXAMPLE, **ORDER)
+
+    assert journey.outcome == "allowed"
+    assert [hop.sidecar for hop in journey.hops] == ["api-gateway", "order-service"]
+    assert journey.hops[1].path == "/orders"
+    assert journey.reached == "order-service"
+    assert journey.onward == ("/data → data-service",)
+    assumed = [line.said for hop in journey.hops for line in hop.lines if line.holds is None]
+    assert bool(assumed) == (folder == "without")
+
+
+def test_a_service_s_own_call_shows_its_own_token_and_certificate(whole_example: Path) -> None:
+    journey = follow(whole_example, **READ)
+
+    assert [(hop.sidecar, hop.direction) for hop in journey.hops] == [("order-service", "out"), ("data-service", "in")]
+    assert journey.outcome == "allowed"
+    assert "order-service-client" in journey.hops[1].certificate
+    assert journey.hops[1].token == "service order-service, aud data-service"
+
+
+CONFIG = "order-service/config.yaml"
+FAULTS = {
+    "another CA": (
+        ORDER,
+        (CONFIG, "ca/zone2-ca.crt", "ca/zone1-ca.crt"),
+        ("order-service", "tls_refused", "order-service/config.yaml"),
+    ),
+    "another audience": (
+        ORDER,
+        (CONFIG, 'audience: "order-service"', 'audience: "orders"'),
+        ("order-service", "token_audience_refused", "order-service/config.yaml"),
+    ),
+    "another client name": (
+        ORDER,
+        (CONFIG, "CN=api-gateway-client,O=MyOrg", "CN=gateway-client,O=MyOrg"),
+        ("order-service", "client_not_allowed", "order-service/config.yaml"),
+    ),
+    "a path that is not stripped": (
+        ORDER,
+        ("gateway/config.yaml", '      strip_prefix: "/api/v1"\n', ""),
+        ("order-service", "policy_denied", "order-service/policies/order.rego"),
+    ),
+    "a role that nobody has": (
+        ORDER,
+        ("realms/users-realm.json", '["customer", "orders:create", "orders:read"', '["customer", "orders:read"'),
+        ("order-service", "policy_denied", "order-service/policies/order.rego"),
+    ),
+    "a scope that the realm lacks": (
+        READ,
+        (CONFIG, '"data-service:write"]', '"data-service:delete"]'),
+        ("order-service", "egress_token_unavailable", "order-service/config.yaml"),
+    ),
+    "a token that stays behind": (
+        ORDER,
+        ("gateway/config.yaml", "pass_token: true", "pass_token: false"),
+        ("order-service", "token_missing", "gateway/config.yaml"),
+    ),
+    "another issuer": (
+        ORDER,
+        (CONFIG, 'issuer: "${IDP_URL:-https://keycloak.example.com}/realms/users"', 'issuer: "https://other.example"'),
+        ("order-service", "token_issuer_refused", "order-service/config.yaml"),
+    ),
+    "a route that is not there": (
+        ORDER,
+        ("gateway/config.yaml", '"/api/v1/orders/**"', '"/api/v2/orders/**"'),
+        ("api-gateway", "route_not_found", "gateway/config.yaml"),
+    ),
+    "a target whose certificate has another name": (
+        ORDER,
+        ("gateway/config.yaml", "https://order-service.zone2.local:8443", "https://order-service.zone9.local:8443"),
+        ("order-service", "tls_refused", "gateway/config.yaml"),
+    ),
+    "an unused permission": (
+        READ | {"method": "POST", "target": "/data/payments"},
+        (CONFIG, "audience", "audience"),
+        ("data-service", "policy_denied", "data-service/policies/dataservice.rego"),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_first_no_is_named_with_its_place(example_copy: Path, fault: str) -> None:
+    """One planted fault each; the request without it passes (above)."""
+    asked, (file, old, new), expected = FAULTS[fault]
+    change(example_copy / file, old, new)
+
+    refused = follow(example_copy, **asked).refused
+
+    assert refused is not None
+    assert refused.spot is not None
+    assert (refused.sidecar, refused.reason, refused.spot.file) == expected
+    assert refused.spot.line > 0
+    assert refused.fix
+
+
+def test_a_refused_role_is_named_with_the_user_and_the_file(whole_example: Path) -> None:
+    """The remedy, and the values that were compared."""
+    refused = follow(whole_example, **(ORDER | {"principal": "victor"})).refused
+
+    assert refused is not None
+    assert refused.cause is not None
+    assert refused.fix.startswith("give victor the role orders:create in realms/users-realm.json")
+    assert refused.cause.line == '"orders:create" in input.token.realm_access.roles'
+    assert refused.cause.values == ("orders:create", ["customer"])
+
+
+def test_a_policy_that_cannot_be_loaded_is_said_and_nothing_is_decided(example_copy: Path) -> None:
+    change(example_copy / "order-service/policies/order.rego", "default allow := false", "default allow := nothing")
+
+    journey = follow(example_copy, **ORDER)
+
+    assert journey.outcome == "unknown"
+    assert "order.rego:6" in journey.why_unknown
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"principal": "nobody"}, "there are: .*john, mary, victor"),
+        ({"source": "shop"}, "there is no service shop"),
+    ],
+)
+def test_a_question_that_means_nothing_is_told_so(asked: dict[str, str], said: str) -> None:
+    with pytest.raises(Unjudged, match=said):
+        follow(EXAMPLE, **{"method": "GET", "target": "/api/v1/orders/1", **asked})
+
+
+def test_claims_of_one_s_own_are_judged(whole_example: Path) -> None:
+    """As an issuer would have signed them."""
+    audience = ["api-gateway", "order-service"]
+    claims = {"sub": "u1", "preferred_username": "eve", "typ": "Bearer", "azp": "web-app", "aud": audience}
+    good = claims | {"realm_access": {"roles": ["orders:create"]}}
+
+    assert follow(whole_example, method="POST", target="/api/v1/orders", claims=good).outcome == "allowed"
+    assert follow(whole_example, method="POST", target="/api/v1/orders", claims=claims).outcome == "refused"
