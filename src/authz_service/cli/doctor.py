@@ -32,7 +32,8 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 _RAISE_WALLS = """
 from authz_service.walls.raising import around_worker, leave_root
-print(*leave_root(), *around_worker(), sep="\\n")
+for missing in (*leave_root(), *around_worker()):
+    print(missing)
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,8 @@ def test_a_sidecar_runs_where_these_tests_run() -> None:
     assert ended.exit_code in {GOOD, RUNS_WITH_LESS}, ended.output
     assert "a sidecar runs here" in ended.output
     assert ended.output.count("\n") == 9
+    assert re.search(r"walls around decision workers: (all$|\w)", ended.output, re.MULTILINE)
+    assert re.search(r"walls around decision workers: ;", ended.output) is None
     assert Path(__file__).read_text()
 
 
