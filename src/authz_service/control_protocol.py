@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from authz_service.domain.questions import Answer, Asked
 from authz_service.domain.rules import GateRules, IssuerKeys
 
 _PREFIX = 4
@@ -25,26 +26,11 @@ class SetKeys(msgspec.Struct, frozen=True, tag="keys"):
     keys: IssuerKeys
 
 
-class KeyAnswer(msgspec.Struct, frozen=True, tag="key_answer"):
-    """The refetch that you asked for is over; if it brought keys, they were sent before this."""
+class Answered(msgspec.Struct, frozen=True, tag="answered"):
+    """What became of the question that you asked. A key was sent before this, if there is one."""
 
     number: int
-
-
-class IntrospectionAnswer(msgspec.Struct, frozen=True, tag="introspection_answer"):
-    """What the issuer says about the token that you asked about."""
-
-    number: int
-    active: bool | None  # None: it could not be asked
-
-
-class ExchangeAnswer(msgspec.Struct, frozen=True, tag="exchange_answer"):
-    """What became of the token that you had exchanged. Neither a token nor a refusal: nobody could be asked."""
-
-    number: int
-    token: str = ""
-    lifetime: float = 0.0  # seconds, from the moment of asking
-    refusal: str = ""  # one of EXCHANGE_REFUSALS
+    answer: Answer | None  # None: nobody could be asked
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -68,28 +54,11 @@ class Unusable(msgspec.Struct, frozen=True, tag="unusable"):
     error: str
 
 
-class KeyWanted(msgspec.Struct, frozen=True, tag="key_wanted"):
-    """A token names a key that the worker does not know."""
+class Wanted(msgspec.Struct, frozen=True, tag="wanted"):
+    """A request waits for the answer to this."""
 
     number: int
-    issuer: str
-    kid: str
-
-
-class IntrospectionWanted(msgspec.Struct, frozen=True, tag="introspection_wanted"):
-    """Is this token still active? Its signature is verified."""
-
-    number: int
-    issuer: str
-    token: str
-
-
-class ExchangeWanted(msgspec.Struct, frozen=True, tag="exchange_wanted"):
-    """Exchange this token. Nothing of it is verified: its issuer does that."""
-
-    number: int
-    target: str  # `ExchangeRules.key`
-    token: str
+    question: Asked
 
 
 class CountersDelta(msgspec.Struct, frozen=True, tag="figures"):
@@ -121,8 +90,8 @@ class Copies(msgspec.Struct, frozen=True, tag="copies"):
 
 DURATION_BUCKETS_US = (25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000)
 
-ToWorker = SetRules | SetKeys | KeyAnswer | IntrospectionAnswer | ExchangeAnswer
-ToControl = Hello | Active | Unusable | KeyWanted | IntrospectionWanted | ExchangeWanted | CountersDelta | Copies
+ToWorker = SetRules | SetKeys | Answered
+ToControl = Hello | Active | Unusable | Wanted | CountersDelta | Copies
 
 _encoder = msgspec.json.Encoder()
 _T = TypeVar("_T")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.support.decisions import AllAsked
 from tests.support.jwt_attacks import (
     ALGORITHMS,
     OTHER_ISSUER,
@@ -40,7 +41,7 @@ ATTACKS = list(all_attacks())
 
 def a_verifier(keys: str) -> TokenVerifier:
     issuers = tuple(IssuerRules(issuer, (AUDIENCE,), ALGORITHMS, LEEWAY) for issuer in (ISSUER, OTHER_ISSUER))
-    verifier = TokenVerifier(issuers, lambda: NOW)
+    verifier = TokenVerifier(issuers, lambda: NOW, AllAsked())
     verifier.set_keys(IssuerKeys(ISSUER, keys))
     verifier.set_keys(IssuerKeys(OTHER_ISSUER, OTHER_KEYS))
     return verifier
@@ -54,7 +55,7 @@ def test_a_hostile_token_is_refused_for_its_own_reason(attack: Attack) -> None:
         verifier.verify(attack.twin)
 
     with pytest.raises(Rejected) as refusal:
-        verifier.verify(attack.token, final=True)
+        verifier.verify(attack.token)
 
     assert refusal.value.reason == attack.reason
 
@@ -62,7 +63,7 @@ def test_a_hostile_token_is_refused_for_its_own_reason(attack: Attack) -> None:
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_its_good_twin_is_accepted(attack: Attack) -> None:
     """A table that refuses everything would prove nothing."""
-    assert a_verifier(attack.twin_keys).verify(attack.twin, final=True).values["aud"]
+    assert a_verifier(attack.twin_keys).verify(attack.twin).values["aud"]
 
 
 def test_the_tables_are_as_long_as_promised() -> None:

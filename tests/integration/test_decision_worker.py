@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.support.decision_workers import (
+    ABSENT_FOR,
     CLAIMS,
     NEW_KEY,
     WORKERS,
@@ -29,6 +30,7 @@ from tests.support.tokens import ISSUER, jwk, jwks, mint
 
 from authz_service import headers
 from authz_service.control_plane.child_process import clean_environment
+from authz_service.domain.questions import Key
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import IssuerKeys
 
@@ -153,7 +155,7 @@ class TestKeys:
             sidecar.fetch = bring
             assert await sidecar.ask(0, token=token) == (200, "")
             assert await sidecar.ask(1, token=token) == (200, "")
-            assert sidecar.asked == [(ISSUER, "new")]
+            assert sidecar.asked == [Key(ISSUER, "new")]
             assert await sidecar.ask(0) == (401, Reason.TOKEN_KEY_UNKNOWN)
 
         with_sidecar(folder, play)
@@ -165,6 +167,7 @@ class TestKeys:
         async def play(sidecar: Sidecar) -> None:
             await sidecar.start()
             assert await sidecar.ask(0, token=token) == (401, Reason.TOKEN_KEY_UNKNOWN)
+            await asyncio.sleep(2 * ABSENT_FOR)
 
             async def never() -> None:
                 await asyncio.sleep(1.0)

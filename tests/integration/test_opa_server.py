@@ -11,14 +11,16 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 import pytest
-from tests.support.decision_workers import CLAIMS, NEW_KEY, Sidecar, folder, with_sidecar
+from tests.support.decision_workers import ABSENT_FOR, CLAIMS, NEW_KEY, Sidecar, folder, with_sidecar
 from tests.support.faulty_server import Answer, FaultyServer, Seen, json_answer
 from tests.support.tokens import ISSUER, jwk, jwks, mint
 
 from authz_rego.values.json_text import from_json, to_json
 from authz_service import headers
 from authz_service.domain.decision import Verdict
-from authz_service.domain.refusals import Reason, VerdictMissing
+from authz_service.domain.questions import NotReady
+from authz_service.domain.questions import Verdict as VerdictQuestion
+from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import IssuerKeys, PolicyServer
 from authz_service.policy.opa_server import OpaServer, health_problem, verdict_of
 
@@ -66,21 +68,19 @@ def test_opa_gets_the_input_and_its_answer_is_the_verdict(opa: FaultyServer) -> 
 
 
 def test_a_verdict_belongs_to_one_decision(opa: FaultyServer) -> None:
-    """Another document misses it, the same one has it once, and a forgotten one is gone."""
+    """Another document misses it, the same one has it once."""
 
     async def run() -> None:
         asked = OpaServer(rules_for(opa))
         await asked.fetch('{"decision_id":"1"}')
-        with pytest.raises(VerdictMissing):
+        with pytest.raises(NotReady):
             asked.evaluate({"decision_id": "2"})
         assert asked.evaluate({"decision_id": "1"}).reason is Reason.ALLOWED
-        with pytest.raises(VerdictMissing):
+        with pytest.raises(NotReady):
             asked.evaluate({"decision_id": "1"})
-        await asked.fetch("{}")
-        asked.forget("{}")
-        with pytest.raises(VerdictMissing) as missing:
+        with pytest.raises(NotReady) as missing:
             asked.evaluate({})
-        assert missing.value.document == "{}"
+        assert missing.value.question == VerdictQuestion("{}")
         asked.close()
 
     asyncio.run(run())
@@ -245,6 +245,7 @@ def test_a_new_key_and_opa_are_both_fetched(folder: object, opa: FaultyServer) -
             sidecar.control_server.set_keys(IssuerKeys(ISSUER, jwks(jwk(NEW_KEY))))
 
         sidecar.fetch = bring
+        await asyncio.sleep(2 * ABSENT_FOR)
         assert await sidecar.ask(0, token=token) == (200, "")
         assert len(opa.seen()) == 1
 

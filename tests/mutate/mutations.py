@@ -31,7 +31,9 @@ _AUDIT = ("tests/unit/audit",)
 _POLICY = ("tests/unit/policy/test_policy_engine.py", "tests/unit/policy/test_vetting.py")
 _BOUND = ("tests/unit/ingress/test_certificate_bound_tokens.py",)
 _DENIALS = ("tests/unit/identity/test_token_denials.py",)
-_INTROSPECTIONS = ("tests/unit/identity/test_introspections.py",)
+_INTROSPECTIONS = ("tests/unit/ingress/test_introspected_routes.py",)
+_QUESTIONS = ("tests/unit/domain/test_questions.py",)
+_PENDING = ("tests/unit/decision_worker/test_pending_questions.py",)
 _HYGIENE = ("tests/integration/envoy/test_header_hygiene.py",)
 _ASKED = ("tests/integration/envoy/test_gate_is_asked.py",)
 _HANDSHAKES = ("tests/integration/envoy/test_handshakes.py",)
@@ -410,13 +412,13 @@ def _revocation() -> list[Mutation]:
         Mutation("an entry that is not understood is passed over", f"{_SRC}/trust/denylist.py",
                  "if reading.problems:", "if False:", ("tests/unit/trust/test_denylist.py",)),
         Mutation("the issuer is not asked", f"{_SRC}/ingress/gate.py",
-                 "if route.introspect and self._introspected", "if False and self._introspected", _INTROSPECTIONS),
-        Mutation("what the issuer gave up is accepted", f"{_SRC}/identity/introspections.py",
-                 "if not known[0]:", "if False:", _INTROSPECTIONS),
-        Mutation("an answer of the issuer holds for ever", f"{_SRC}/identity/introspections.py",
-                 " or known[1] <= self.now()", "", _INTROSPECTIONS),
+                 "if route.introspect and self._known", "if False and self._known", _INTROSPECTIONS),
+        Mutation("what the issuer gave up is accepted", f"{_SRC}/ingress/gate.py",
+                 "if isinstance(answer, Absent):", "if False:", _INTROSPECTIONS),
+        Mutation("an answer holds for ever", f"{_SRC}/domain/questions.py",
+                 " or known[1] <= self.now()", "", _QUESTIONS),
         Mutation("an issuer that cannot be asked has answered", f"{_SRC}/decision_worker/pending_questions.py",
-                 "usable = answer.active is not None", "usable = True", ("tests/unit/decision_worker/test_pending_questions.py",)),
+                 "set_result(answered.answer is not None)", "set_result(True)", _PENDING),
         Mutation("an allow that wants a better sign-in is an allow", f"{_SRC}/policy/answers.py",
                  "        if allow:\n", "        if False:\n", _POLICY),
         Mutation("a policy writes headers", f"{_SRC}/policy/step_up.py", "_ACR.fullmatch", "_ACR.match", _POLICY),
@@ -511,7 +513,7 @@ def _in_progress() -> list[Mutation]:
         Mutation(
             "who goes on is not asked for his token",
             f"{_SRC}/ingress/gate.py",
-            "        self.require_claims(request, peer, route or _FORMER_ROUTE, final=final)\n",
+            "        self.require_claims(request, peer, route or _FORMER_ROUTE)\n",
             "        del peer, route\n",
             _IN_PROGRESS,
         ),
@@ -569,15 +571,16 @@ def _in_progress() -> list[Mutation]:
 def _exchange() -> list[Mutation]:
     exchanged = f"{_SRC}/egress/exchanged_tokens.py"
     return [
-        Mutation("an exchanged token goes to whatever target", exchanged,
-                 "return target, sha256(", 'return "", sha256(', _EXCHANGED),
-        Mutation("an exchanged token is anybody's", exchanged,
-                 'sha256(token.encode("latin-1")).digest()', 'sha256(b"").digest()', _EXCHANGED),
-        Mutation("an exchanged token outlives the user's", exchanged,
-                 "left = min(lifetime, self._seconds_left(token) + self.steady() - asked_at)", "left = lifetime",
-                 _EXCHANGED),
-        Mutation("an expired user's token is exchanged", exchanged,
-                 "if self._seconds_left(token) <= 0:", "if False:", _EXCHANGED),
+        Mutation("an exchanged token goes to whatever target", f"{_SRC}/domain/questions.py",
+                 "return self.target, sha256(", 'return "", sha256(', (*_QUESTIONS, *_EXCHANGED)),
+        Mutation("an exchanged token is anybody's", f"{_SRC}/domain/questions.py",
+                 'sha256(self.token.encode("latin-1")).digest()', 'sha256(b"").digest()', (*_QUESTIONS, *_EXCHANGED)),
+        Mutation("an exchanged token outlives the user's", f"{_SRC}/credentials/token_exchange.py",
+                 "left = min(found.lifetime, question.left)", "left = found.lifetime",
+                 ("tests/unit/credentials/test_token_exchange.py",)),
+        Mutation("an expired user's token is exchanged", exchanged, "if left <= 0:", "if False:", _EXCHANGED),
+        Mutation("what the provider refuses to exchange is exchanged", exchanged,
+                 "if isinstance(answer, Absent):", "if False:", _EXCHANGED),
         Mutation("the user's own token goes on when it is not exchanged", f"{_SRC}/envoy/routes.py",
                  '    "request_headers_to_remove": [headers.AUTHORIZATION],\n', "", ("tests/integration/test_token_exchange.py",)),
         Mutation("a route of another configuration gets a token", f"{_SRC}/decision_worker/egress_decision.py",
@@ -611,8 +614,7 @@ def _workers_and_sources() -> list[Mutation]:
         Mutation("whoever ends a worker ends the next ones too", f"{_SRC}/decision_worker/poison_requests.py",
                  "each.know(_NOT_ASKED)", "pass", ("tests/unit/decision_worker/test_poison_requests.py",)),
         Mutation("made-up keys fill the place of introspection", f"{_SRC}/decision_worker/pending_questions.py",
-                 "if self._waiting[subject[0]] >= MAX_WAITING:", "if len(self._by_subject) >= MAX_WAITING:",
-                 ("tests/unit/decision_worker/test_pending_questions.py",)),
+                 "if self._waiting[kind] >= MAX_WAITING:", "if len(self._by_place) >= MAX_WAITING:", _PENDING),
         Mutation("a record of an invented writer is believed", f"{_SRC}/audit/verify.py",
                  "if not alone.linked and name not in suspected:", "if False:", ("tests/unit/audit/test_verify.py",)),
         Mutation("an OPA that does not answer has allowed", f"{_SRC}/policy/opa_server.py",

@@ -26,12 +26,14 @@ from authz_service.control_plane.child_process import Child, clean_environment
 from authz_service.control_plane.workers import decision_sockets
 from authz_service.control_plane.workers.control_server import ControlServer
 from authz_service.control_protocol import CountersDelta
+from authz_service.domain.questions import Absent, Answer, Asked
 from authz_service.domain.rules import GateRules
 
 NOW = time.time()
 WORKERS = 2
 # Made when this is imported: they must outlive the whole run of all tests.
 CERTIFICATE = in_envoys_form(certificate(valid=(NOW - 3600, NOW + 86_400))).decode()
+ABSENT_FOR = 0.05  # seconds for which a key that nobody has is not asked for again
 CLAIMS = good_claims(NOW, exp=int(NOW) + 86_400)
 TOKEN = mint(CLAIMS)
 LISTENER = headers.listener_tag(name for _, name in rules().headers.inject)
@@ -56,8 +58,8 @@ class Sidecar:
         self.audit = folder / "audit.jsonl"
         self.figures: Counter[str] = Counter()
         self.fetch: Callable[[], Awaitable[None]] = _nothing
-        self.asked: list[tuple[str, str]] = []
-        self.control_server = ControlServer(folder / "control.sock", self._count, self._fetch)
+        self.asked: list[Asked] = []
+        self.control_server = ControlServer(folder / "control.sock", self._count, self._answer)
         self.log = folder / "forkserver.log"
         self._sockets = decision_sockets.listen_on(map(self.socket, range(workers)))
         inherited = [each.fileno() for each in self._sockets]
@@ -119,9 +121,10 @@ class Sidecar:
     def _count(self, figures: CountersDelta) -> None:
         self.figures.update(figures.decisions)
 
-    async def _fetch(self, issuer: str, kid: str) -> None:
-        self.asked.append((issuer, kid))
+    async def _answer(self, question: Asked) -> Answer:
+        self.asked.append(question)
         await self.fetch()
+        return Absent(holds=ABSENT_FOR)
 
 
 class Connection:

@@ -9,6 +9,7 @@ from tests.support.client_certificates import certificate, in_envoys_form
 from tests.support.tokens import AUDIENCE, ISSUER, LEEWAY, NOW, an_rsa_signer, jwk, jwks, mint
 
 from authz_service.domain.decision import Request
+from authz_service.domain.questions import Absent, Answer, Answers, Asked, Known
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import (
     ClientRule,
@@ -22,7 +23,6 @@ from authz_service.domain.rules import (
 )
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
-from authz_service.identity.introspections import Introspections
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
 from authz_service.policy.engine import PolicyEngine
@@ -77,16 +77,26 @@ def gate(
     given: GateRules,
     now: Callable[[], float] = lambda: NOW,
     engine: Policy | None = None,
-    introspections: Introspections | None = None,
+    known: Known | None = None,
 ) -> Gate:
-    """With the very parts that a worker has, and the issuer's keys. `engine` takes the policy's place."""
+    """With the very parts that a worker has, and the issuer's keys. `engine` takes the policy's place; `known` is what
+    was answered so far.
+    """
+    known = known or Answers(now)
     peers = None if given.peers is None else Peers(given.peers, now)
-    tokens = TokenVerifier(given.issuers, now) if given.issuers else None
+    tokens = TokenVerifier(given.issuers, now, known) if given.issuers else None
     if tokens is not None:
         tokens.set_keys(keys())
     if engine is None and given.policy is not None:
         engine = PolicyEngine(given.policy)
-    return Gate(given, peers, tokens, engine, introspections)
+    return Gate(given, peers, tokens, engine, known)
+
+
+class AllAsked:
+    """Whoever was to be asked has been, and has nothing."""
+
+    def require(self, _: Asked) -> Answer:
+        return Absent()
 
 
 @cache

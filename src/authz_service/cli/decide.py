@@ -27,7 +27,8 @@ from authz_service.control_plane.sources.certificates import with_lists
 from authz_service.control_plane.sources.denylist import load_denylist, with_denied
 from authz_service.control_plane.sources.provider_requests import endpoints, key_settings
 from authz_service.domain.decision import Claims, Decision, Peer, Request, Verdict
-from authz_service.domain.refusals import ANSWERS, KeyMissing, Reason, Rejected
+from authz_service.domain.questions import Absent, Active, Answer, Asked
+from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicyServer
 from authz_service.envoy.received_path import received_path
 from authz_service.errors import AuthzServiceError, FetchError, KeysUnavailable
@@ -78,7 +79,8 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
         return 1
     revocation = snapshot.config.revocation
     rules = rules if revocation is None else with_denied(rules, load_denylist(revocation.path))
-    tokens = TokenVerifier(rules.issuers, time.time) if rules.issuers else None
+    issuers = _Issuers(snapshot.config)
+    tokens = TokenVerifier(rules.issuers, time.time, issuers) if rules.issuers else None
     if tokens is not None and question.token is not None:
         for keys in _keys(console, snapshot, question.jwks):
             tokens.set_keys(keys)
@@ -89,10 +91,10 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
         policy = _AskingPolicy(rules.policy_server)
     elif rules.policy_awaited:
         policy = AwaitedPolicy()
-    gate = Gate(rules, peers, tokens, policy, _Introspected(snapshot.config))
+    gate = Gate(rules, peers, tokens, policy, issuers)
     request = _request(snapshot, question, path, peer)
     _walk(console, gate, request)
-    return _answer(console, gate.decide(request, _DECISION, _DECISION, final=True))
+    return _answer(console, gate.decide(request, _DECISION, _DECISION))
 
 
 def _answer(console: Terminal, decision: Decision) -> int:
@@ -169,28 +171,30 @@ class _AskingPolicy:
         return asyncio.run(ask())
 
 
-class _Introspected:
-    """The issuer, asked while the command waits; once, for the gate is asked twice."""
+class _Issuers:
+    """Asked while the command waits; once, for the gate is asked twice. Their keys were fetched before."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._known: dict[str, bool | None] = {}
+        self._known: dict[Active, Answer | None] = {}
 
-    def require_active(self, token: str, claims: Claims) -> None:
-        if token not in self._known:
-            self._known[token] = asyncio.run(self._ask(claims.issuer, token))
-        if self._known[token] is None:
-            raise Rejected(Reason.INTROSPECTION_UNAVAILABLE)
-        if not self._known[token]:
-            raise Rejected(Reason.TOKEN_INACTIVE)
+    def require(self, question: Asked) -> Answer:
+        if not isinstance(question, Active):
+            return Absent()
+        if question not in self._known:
+            self._known[question] = asyncio.run(self._ask(question))
+        answer = self._known[question]
+        if answer is None:
+            raise Rejected(*question.unanswered())
+        return answer
 
-    async def _ask(self, issuer: str, token: str) -> bool | None:
-        endpoint = endpoints(self._config).get(issuer)
+    async def _ask(self, question: Active) -> Answer | None:
+        endpoint = endpoints(self._config).get(question.issuer)
         if endpoint is None:
             return None
         client = HttpClient(self._config.hosts, endpoint.ca_file)
         try:
-            return await Introspector(endpoint, client.post_form).ask(token)
+            return await Introspector(endpoint, client.post_form).ask(question.token)
         finally:
             await client.aclose()
 
@@ -205,7 +209,7 @@ def _walk(console: Terminal, gate: Gate, request: Request) -> None:
             detail = f" ({refusal.detail})" if refusal.detail else ""
             console.print(f"[red]✗[/] {name}: {refusal.reason}{shown(detail)}")
             raise
-        except (KeyMissing, KeysUnavailable) as missing:
+        except KeysUnavailable as missing:
             console.print(f"[red]✗[/] {name}: {shown(str(missing))}")
             raise
         console.print(f"[green]✓[/] {name}: {shown(show(value))}")
@@ -218,11 +222,11 @@ def _walk(console: Terminal, gate: Gate, request: Request) -> None:
             lambda: gate.require_form(request),
             lambda found: f"route {found[0].name or '(the only one)'}, segments {found[1]}",
         )
-        claims = step("token", lambda: gate.require_claims(request, peer, route, final=True), _claims_text)
+        claims = step("token", lambda: gate.require_claims(request, peer, route), _claims_text)
         document = gate.policy_input(request, peer, claims, segments, _DECISION, request.correlation_id)
         console.print(f"  input: {shown(json.dumps(json.loads(to_json(document)), indent=2))}")
         verdict = gate.evaluate(document)
-    except (Rejected, KeyMissing, KeysUnavailable):
+    except (Rejected, KeysUnavailable):
         return
     console.print(
         f"{'[green]✓[/]' if verdict.reason is Reason.ALLOWED else '[red]✗[/]'} policy: {shown(_verdict_text(verdict))}"

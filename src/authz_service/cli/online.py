@@ -28,6 +28,7 @@ from authz_service.control_plane.sources.provider_requests import (
     token_request,
 )
 from authz_service.credentials.oauth2 import TokenRequest, cache_key, fetch_token
+from authz_service.domain.questions import Found
 from authz_service.domain.rules import PolicyServer
 from authz_service.envoy.upstreams import all_upstreams
 from authz_service.errors import AuthzServiceError, ConfigProblems, FetchError, Problem
@@ -148,10 +149,10 @@ async def _introspection(config: Config, endpoint: IntrospectionEndpoint) -> str
     at = f"jwt, introspection of {endpoint.issuer}"
     async with _client(config, endpoint.ca_file) as client:
         asked = Introspector(endpoint, client.post_form, Counter())
-        active = await asked.ask(_INVENTED)
-    if active is None:
+        answer = await asked.ask(_INVENTED)
+    if answer is None:
         raise _problem(at, asked.last_error, f"see that client_id and its secret are right; {_REACHABLE}")
-    if active:
+    if isinstance(answer, Found):
         raise _problem(at, "says that an invented token is active", "give the address of an introspection endpoint")
     return "answers"
 

@@ -86,7 +86,6 @@ def _issuers(config: Config) -> tuple[IssuerRules, ...]:
             required_claims=issuer.required_claims,
             require_binding=issuer.require_binding,
             binding_grace=issuer.binding_grace,
-            introspection_cache=0.0 if issuer.introspection is None else issuer.introspection.cache,
             service_tokens=issuer.service_tokens,
             service_claims=tuple(sorted(issuer.service_claims.items())),
             user_clients=issuer.user_clients,

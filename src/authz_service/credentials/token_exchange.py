@@ -19,6 +19,7 @@ from authz_service.credentials.oauth2 import (
     read_token,
     refusal,
 )
+from authz_service.domain.questions import Absent, Answer, Exchange, Found
 from authz_service.domain.refusals import EXCHANGE_REFUSALS
 from authz_service.errors import FetchError
 from authz_service.logs import about
@@ -28,6 +29,8 @@ GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a kind of token
 TIMEOUT = 2.0  # seconds
 BOUND_LIFETIME = 10.0  # seconds; what is bound to a certificate is worth nothing once that is renewed
+REFUSED_FOR = 3.0  # seconds: the provider is not asked again about a token that it just refused
+LONGEST_MARGIN = 10.0  # seconds before its end in which a token is used no more, of a short life a quarter
 RESULTS = ("exchanged", "refused", "failed")
 MAX_IN_FLIGHT = 64  # exchanges for one target; each is of another token
 
@@ -55,11 +58,17 @@ class Exchanger:
     def __post_init__(self) -> None:
         self._flight = SingleFlight("exchanges", most=MAX_IN_FLIGHT, patience=TIMEOUT, failed=self._failed)
 
-    async def exchange(self, token: str) -> Token | Refusal | None:
-        """One for the target; or why there is none; None when the provider could not be asked. However many ask,
-        one request goes out.
+    async def exchange(self, question: Exchange) -> Answer | None:
+        """One for the target, until shortly before the first of both tokens ends; or why there is none; None when the
+        provider could not be asked. However many ask, one request goes out.
         """
-        return await self._flight.ask(token, self._exchange)
+        found = await self._flight.ask(question.token, self._exchange)
+        if found is None:
+            return None
+        if isinstance(found, Refusal):
+            return Absent(found.code, REFUSED_FOR)
+        left = min(found.lifetime, question.left)
+        return Found(found.value.reveal(), left - min(LONGEST_MARGIN, left / 4))
 
     def stop(self) -> None:
         self._flight.stop()

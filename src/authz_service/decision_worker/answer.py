@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
 
-from authz_service.decision_worker.egress_decision import Question
+from authz_service.decision_worker.egress_decision import EgressQuestion
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions
-from authz_service.decision_worker.pending_questions import Needed, PendingQuestions
+from authz_service.decision_worker.pending_questions import PendingQuestions
 from authz_service.decision_worker.revisions import Revisions
-from authz_service.domain.refusals import ExchangeNeeded, IntrospectionNeeded, KeyMissing, VerdictMissing
+from authz_service.domain.questions import Exchange, NotReady, Question, Verdict
 from authz_service.ext_authz import wire
 
 # Below Envoy's per-try timeout (0.4 s): a slow identity provider gives 503 for this token, not a second try elsewhere.
@@ -47,51 +45,50 @@ class Answering:
         decision_id = os.urandom(16).hex()
         try:
             return service.answer(request, decision_id)
-        except (KeyMissing, IntrospectionNeeded, VerdictMissing) as missing:
-            wanted = missing
-        again = _Again((method, target, found), decision_id, time.perf_counter_ns())
-        if isinstance(wanted, VerdictMissing):
-            return self._after_asking(again, service, wanted)
-        return self._after_control_plane(again, wanted)
+        except NotReady as missing:
+            question = missing.question
+        started, tag = time.perf_counter_ns(), wire.configuration_tag(found)
 
-    async def _after_control_plane(self, again: _Again, needed: Needed) -> bytes:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
-        while True:
-            came = await self._questions.bring(needed, deadline - loop.time())
-            final = again.final or (came and isinstance(needed, KeyMissing))
-            again = again._replace(final=final, late=not came)
-            # By the rules of that moment, not of the question's: only theirs were given the new keys.
-            now = self._service_for(wire.configuration_tag(again.question[2]))
-            try:
-                return again.answered_by(now)
-            except VerdictMissing as missing:
-                return await self._after_asking(again, now, missing)
-            except (KeyMissing, IntrospectionNeeded) as another:
-                needed = another
+        def answer(unanswered: Question | None = None) -> bytes:
+            service = self._service_for(tag)
+            return service.answer(service.read(method, target, found), decision_id, started, unanswered)
 
-    async def _after_asking(self, again: _Again, service: IngressDecisions, wanted: VerdictMissing) -> bytes:
-        """Whose rules changed meanwhile misses its verdict still, and refuses; so does one whose key is gone."""
-        async with service.fetched_verdict(wanted):
-            now = self._service_for(wire.configuration_tag(again.question[2]))
-            return again._replace(late=True).answered_by(now)
+        return self._once_ready(answer, question, tag)
 
-    def _answer_egress(self, question: Question) -> bytes | Awaitable[bytes]:
-        decision_id, started, tag = os.urandom(16).hex(), time.perf_counter_ns(), wire.configuration_tag(question[2])
+    def _answer_egress(self, asked: EgressQuestion) -> bytes | Awaitable[bytes]:
+        decision_id, started, tag = os.urandom(16).hex(), time.perf_counter_ns(), wire.configuration_tag(asked[2])
 
-        def answer(*, late: bool) -> bytes:
+        def answer(unanswered: Question | None = None) -> bytes:
             egress = self._service_for(tag).egress
             assert egress is not None  # `Revisions` gives each service one
-            return egress.answer(question, decision_id, started, late=late)
-
-        async def after_control_plane(needed: ExchangeNeeded) -> bytes:
-            await self._questions.bring(needed, EXCHANGE_PATIENCE)
-            return answer(late=True)
+            return egress.answer(asked, decision_id, started, unanswered)
 
         try:
-            return answer(late=False)
-        except ExchangeNeeded as needed:
-            return after_control_plane(needed)
+            return answer()
+        except NotReady as missing:
+            return self._once_ready(answer, missing.question, tag)
+
+    async def _once_ready(self, answer: Callable[[Question | None], bytes], question: Question, tag: bytes) -> bytes:
+        """By the rules of that moment, not of the question's: only theirs were given the new keys."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while True:
+            if isinstance(question, Verdict):
+                came = await self._fetch_verdict(question, tag)
+            else:
+                patience = EXCHANGE_PATIENCE if isinstance(question, Exchange) else PATIENCE
+                came = await self._questions.bring(question, begun + patience - loop.time())
+            try:
+                return answer(None if came else question)
+            except NotReady as another:
+                question = another.question
+
+    async def _fetch_verdict(self, question: Verdict, tag: bytes) -> bool:
+        server = self._service_for(tag).policy_server
+        if server is None:  # the rules changed
+            return False
+        await server.fetch(question.document)
+        return True
 
     async def _answer_with_care(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes:
         """It may be Envoy's next try of a question that another worker is at, or has just died at.
@@ -112,17 +109,3 @@ class Answering:
             await asyncio.sleep(_LOOK_AT_THE_OTHER)
         answer = self._answer_now(method, target, found)
         return answer if isinstance(answer, bytes) else await answer
-
-
-class _Again(NamedTuple):
-    """A question that could not be answered at once, as it will be asked again."""
-
-    question: tuple[bytes, bytes, dict[bytes, bytes]]
-    decision_id: str
-    started: int
-    final: bool = False
-    late: bool = False
-
-    def answered_by(self, service: IngressDecisions) -> bytes:
-        request = service.read(*self.question)
-        return service.answer(request, self.decision_id, self.started, final=self.final, late=self.late)

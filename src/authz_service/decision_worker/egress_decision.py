@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision
-from authz_service.domain.refusals import ExchangeNeeded, Reason, Rejected
+from authz_service.domain.questions import NotReady, Question
+from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import ExchangeRules, GateRules
 from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.ext_authz import wire
@@ -16,11 +17,10 @@ from authz_service.logs import about
 
 log = logging.getLogger(__name__)
 
-Question = tuple[bytes, bytes, dict[bytes, bytes]]  # method, target and headers, as DecisionProtocol has them
+EgressQuestion = tuple[bytes, bytes, dict[bytes, bytes]]  # method, target and headers, as DecisionProtocol has them
 Record = Callable[..., bool]  # IngressDecisions.record
 
 _UNKNOWN = Rejected(Reason.DECISION_UNAVAILABLE, "routed by a configuration that is not known here")
-_NO_ANSWER = Rejected(Reason.EGRESS_TOKEN_UNAVAILABLE, "the identity provider gave no usable answer")
 
 
 class EgressDecisions:
@@ -34,17 +34,19 @@ class EgressDecisions:
         self._audit_required = rules.audit_required
         self._realm = rules.service
 
-    def answer(self, question: Question, decision_id: str, started: int, *, late: bool = False) -> bytes:
+    def answer(
+        self, question: EgressQuestion, decision_id: str, started: int, unanswered: Question | None = None
+    ) -> bytes:
         """The bytes for Envoy; the audit record is written before they exist.
 
-        Raises ExchangeNeeded: have the token exchanged, then call again; what did not come is said by `late`. Nothing
+        Raises NotReady: have the token exchanged, then call again; what got no answer in time is `unanswered`. Nothing
         else is raised, and every way out but a token for this very target is a refusal.
         """
         request = wire.read_egress_request(*question)
         correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
         ours = wire.configuration_tag(question[2]) == self._tag
         exchange = self._exchanges.get(request.route) if ours else None
-        token, refusal = self._find(exchange, request.authorization, late=late)
+        token, refusal = self._find(exchange, request.authorization, unanswered)
         decision = Decision(refusal is None, _reason(refusal), "" if refusal is None else refusal.detail, *_NOBODY)
         recorded = self._record(
             request,
@@ -60,19 +62,19 @@ class EgressDecisions:
         return wire.refuse(reason, request, decision_id, correlation_id, realm=self._realm, methods=())
 
     def _find(
-        self, exchange: ExchangeRules | None, authorization: str | None, *, late: bool
+        self, exchange: ExchangeRules | None, authorization: str | None, unanswered: Question | None
     ) -> tuple[str, Rejected | None]:
         """The token for the target, or why there is none."""
         if exchange is None:
             return "", _UNKNOWN
+        if unanswered is not None:
+            return "", Rejected(*unanswered.unanswered())
         try:
             return self._exchanged.require(exchange.key, authorization), None
         except Rejected as refusal:
             return "", refusal
-        except ExchangeNeeded:
-            if not late:
-                raise
-            return "", _NO_ANSWER
+        except NotReady:
+            raise
         except Exception as error:
             log.exception("egress_decision_failed", extra=about(target=exchange.target))
             return "", Rejected(Reason.DECISION_FAILED, type(error).__name__)

@@ -8,8 +8,7 @@ import signal
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -21,7 +20,8 @@ from authz_service.decision_worker.egress_decision import EgressDecisions
 from authz_service.decision_worker.in_flight import InFlight
 from authz_service.decision_worker.poison_requests import PoisonRequests
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason, Rejected, VerdictMissing
+from authz_service.domain.questions import NotReady, Question
+from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable, KeysUnavailable
 from authz_service.ext_authz import wire
@@ -99,7 +99,7 @@ class IngressDecisions:
         self._listener = listener_tag(self._owned).encode()
         self._listeners = listeners
         self._gate = gate
-        self._policy_server = policy_server
+        self.policy_server = policy_server
         self._audit = audit
         self._copies: DecisionLogBuffer | None = None
         self._counters = counters
@@ -133,17 +133,6 @@ class IngressDecisions:
             self._poison_requests = PoisonRequests(self._gate, self._in_flight)
         self._gate.deny_tokens(newer.denials)
 
-    @asynccontextmanager
-    async def fetched_verdict(self, missing: VerdictMissing) -> AsyncIterator[None]:
-        """The policy server is asked, and its verdict is at hand within; what goes wrong there is a refusal."""
-        server = self._policy_server
-        assert server is not None  # nobody else misses a verdict
-        await server.fetch(missing.document)
-        try:
-            yield
-        finally:
-            server.forget(missing.document)
-
     def read(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
         request = wire.read_request(method, target, found, self._extract, self._places.authorization(found))
         if self._places.is_of_another_page(found):
@@ -152,18 +141,17 @@ class IngressDecisions:
         return request if not tag or tag == self.tag else request._replace(route=_OTHER_REVISION)
 
     def answer(
-        self, request: Request, decision_id: str = "", started: int = 0, *, final: bool = False, late: bool = False
+        self, request: Request, decision_id: str = "", started: int = 0, unanswered: Question | None = None
     ) -> bytes:
         """The bytes for Envoy; the audit record is written before they exist.
 
-        Raises KeyMissing: fetch the issuer's keys, then call again with `final`. Raises IntrospectionNeeded: ask the
-        issuer, then call again. What did not come in time is said by `late`. Raises VerdictMissing: call again with
-        the same id, in `fetched_verdict`. Nothing else is raised, and every way out but an earned allow is a refusal.
+        Raises NotReady: have its question answered, then call again with the same id; what got no answer in time is
+        `unanswered`. Nothing else is raised, and every way out but an earned allow is a refusal.
         """
         started = started or time.perf_counter_ns()
         decision_id = decision_id or os.urandom(16).hex()
         correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
-        decision = self._decide(request, decision_id, correlation_id, final=final, late=late)
+        decision = self._decide(request, decision_id, correlation_id, unanswered)
         duration_us = (time.perf_counter_ns() - started) // 1000
         recorded = self.record(request, decision, decision_id, correlation_id, duration_us)
         allowed, reason = decision.allowed, decision.reason
@@ -179,16 +167,16 @@ class IngressDecisions:
             reason, request, decision_id, correlation_id, realm=self._realm, methods=methods, step_up=step_up
         )
 
-    def is_over(self, one: InProgress, *, final: bool = False) -> bool:
+    def is_over(self, one: InProgress) -> bool:
         """Whether a request that was allowed may not go on; then its end is on record, and has been counted.
 
-        Raises KeyMissing and IntrospectionNeeded, as `answer` does. Where the keys are gone nobody can say that he is
-        still known; for one whose issuer does not answer, this is not known yet.
+        Raises NotReady, as `answer` does. Where the keys are gone nobody can say that he is still known; for one whose
+        issuer does not answer, this is not known yet.
         """
         request = one.request._replace(authorization=self._places.authorization(one.found))
         try:
-            self._gate.require_still_known(request, final=final)
-        except (KeyMissing, IntrospectionNeeded):
+            self._gate.require_still_known(request)
+        except NotReady:
             raise
         except Rejected as refusal:
             self._end(request, refusal.reason, refusal.detail)
@@ -227,7 +215,9 @@ class IngressDecisions:
             return decision.headers
         return without(decision.headers, self._owned - self._listeners.get(request.listener, frozenset()))
 
-    def _decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool, late: bool) -> Decision:
+    def _decide(self, request: Request, decision_id: str, correlation_id: str, unanswered: Question | None) -> Decision:
+        if unanswered is not None:
+            return _broken(*unanswered.unanswered())
         if request.route == _OTHER_REVISION:
             return _broken(Reason.DECISION_UNAVAILABLE, "routed by a configuration that is not known here")
         # An evaluation holds the interpreter's lock, so nothing inside the worker can stop it. The kernel can: so much
@@ -236,20 +226,10 @@ class IngressDecisions:
         signal.setitimer(signal.ITIMER_PROF, self._budget)
         try:
             in_flight.begin(request, self._poison_requests.mark)
-            known = self._poison_requests.find(request, final=final) if in_flight.alarmed else None
-            return known or self._gate.decide(request, decision_id, correlation_id, final=final)
-        except VerdictMissing:
-            if not late:
-                raise
-            return _broken(Reason.POLICY_UNAVAILABLE, "the rules changed while OPA was asked")
-        except KeyMissing as missing:
-            if not late:
-                raise
-            return _broken(Reason.KEYS_UNAVAILABLE, f"the keys of {missing.issuer} did not come in time")
-        except IntrospectionNeeded as needed:
-            if not late:
-                raise
-            return _broken(Reason.INTROSPECTION_UNAVAILABLE, f"{needed.issuer} did not say whether the token is active")
+            known = self._poison_requests.find(request) if in_flight.alarmed else None
+            return known or self._gate.decide(request, decision_id, correlation_id)
+        except NotReady:
+            raise
         except MemoryError:
             os.abort()  # what is left of us is not to be relied on; the question is known to our successor
         except Exception as error:

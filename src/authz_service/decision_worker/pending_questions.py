@@ -1,38 +1,24 @@
-"""What a worker asks the control plane while a question of Envoy's waits: a key, whether a token is active, what a
-token is exchanged for.
+"""What a worker asks the control plane while a request waits, one question for all who want to know the same.
 
-One question for all who want to know the same. Not what becomes of the answer: a key comes by SetKeys.
+Not what becomes of the answer: `Answers` has it, and keys come by SetKeys.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from itertools import count
 from typing import NamedTuple
 
-from authz_service.control_protocol import (
-    ExchangeAnswer,
-    ExchangeWanted,
-    IntrospectionAnswer,
-    IntrospectionWanted,
-    KeyAnswer,
-    KeyWanted,
-)
-from authz_service.domain.refusals import ExchangeNeeded, IntrospectionNeeded, KeyMissing
-from authz_service.egress.exchanged_tokens import ExchangedTokens
-from authz_service.identity.introspections import Introspections
+from authz_service.control_protocol import Answered, Wanted
+from authz_service.domain.questions import Answers, Asked
 
 MAX_WAITING = 1000  # different questions of a kind; strangers choose the `kid`, and fill no place but theirs
 
-Needed = KeyMissing | IntrospectionNeeded | ExchangeNeeded
-Wanted = KeyWanted | IntrospectionWanted | ExchangeWanted
-Answer = KeyAnswer | IntrospectionAnswer | ExchangeAnswer
 
-
-class _Asked(NamedTuple):
-    subject: tuple[str, ...]
+class _Waiting(NamedTuple):
+    question: Asked
     at: float
     answered: asyncio.Future[bool]
 
@@ -40,72 +26,42 @@ class _Asked(NamedTuple):
 class PendingQuestions:
     """Everything here runs on the worker's event loop."""
 
-    def __init__(
-        self, send: Callable[[Wanted], None], introspections: Introspections, exchanged: ExchangedTokens
-    ) -> None:
+    def __init__(self, send: Callable[[Wanted], None], answers: Answers) -> None:
         self._send = send
-        self._introspections = introspections
-        self._exchanged = exchanged
+        self._answers = answers
         self._numbers = count(1)
-        self._by_number: dict[int, _Asked] = {}
-        self._by_subject: dict[tuple[str, ...], _Asked] = {}
-        self._waiting: Counter[str] = Counter()  # by kind, the first of a subject
+        self._by_number: dict[int, _Waiting] = {}
+        self._by_place: dict[tuple[type, Hashable], _Waiting] = {}
+        self._waiting: Counter[type] = Counter()  # by kind, the first of a place
 
-    async def bring(self, needed: Needed, patience: float) -> bool:
-        """Whether the control plane has answered in time; an answer that comes later is used all the same."""
-        subject = _subject(needed)
-        asked = self._by_subject.get(subject)
-        if asked is None:
-            if self._waiting[subject[0]] >= MAX_WAITING:
+    async def bring(self, question: Asked, patience: float) -> bool:
+        """Whether the control plane has answered in time; an answer that comes later is remembered all the same."""
+        kind = type(question)
+        waiting = self._by_place.get((kind, question.place))
+        if waiting is None:
+            if self._waiting[kind] >= MAX_WAITING:
                 return False
-            asked = self._ask(needed, subject)
+            waiting = self._ask(question)
         try:
-            return await asyncio.wait_for(asyncio.shield(asked.answered), patience)
+            return await asyncio.wait_for(asyncio.shield(waiting.answered), patience)
         except TimeoutError:
             return False
 
-    def hear(self, answer: Answer) -> None:
-        asked = self._by_number.pop(answer.number, None)
-        if asked is None:
+    def hear(self, answered: Answered) -> None:
+        waiting = self._by_number.pop(answered.number, None)
+        if waiting is None:
             return
-        del self._by_subject[asked.subject]
-        self._waiting[asked.subject[0]] -= 1
-        usable = True
-        if isinstance(answer, IntrospectionAnswer):
-            usable = answer.active is not None
-            if answer.active is not None:
-                _, issuer, token = asked.subject
-                self._introspections.learn(issuer, token, asked.at, active=answer.active)
-        if isinstance(answer, ExchangeAnswer):
-            usable = self._learn(answer, asked)
-        asked.answered.set_result(usable)
+        kind = type(waiting.question)
+        del self._by_place[kind, waiting.question.place]
+        self._waiting[kind] -= 1
+        if answered.answer is not None:
+            self._answers.learn(waiting.question, answered.answer, waiting.at)
+        waiting.answered.set_result(answered.answer is not None)
 
-    def _learn(self, answer: ExchangeAnswer, asked: _Asked) -> bool:
-        """Whether it says anything: a token, or why there is none."""
-        _, target, token = asked.subject
-        if answer.token:
-            self._exchanged.learn(target, token, asked.at, answer.token, answer.lifetime)
-        elif answer.refusal:
-            self._exchanged.learn_refusal(target, token, answer.refusal)
-        return bool(answer.token or answer.refusal)
-
-    def _ask(self, needed: Needed, subject: tuple[str, ...]) -> _Asked:
-        number = next(self._numbers)
-        asked = _Asked(subject, self._introspections.now(), asyncio.get_running_loop().create_future())
-        self._by_number[number] = self._by_subject[subject] = asked
-        self._waiting[subject[0]] += 1
-        if isinstance(needed, KeyMissing):
-            self._send(KeyWanted(number, needed.issuer, needed.kid))
-        elif isinstance(needed, ExchangeNeeded):
-            self._send(ExchangeWanted(number, needed.target, needed.token))
-        else:
-            self._send(IntrospectionWanted(number, needed.issuer, needed.token))
-        return asked
-
-
-def _subject(needed: Needed) -> tuple[str, ...]:
-    if isinstance(needed, KeyMissing):
-        return "key", needed.issuer, needed.kid
-    if isinstance(needed, ExchangeNeeded):
-        return "exchange", needed.target, needed.token
-    return "token", needed.issuer, needed.token
+    def _ask(self, question: Asked) -> _Waiting:
+        number, kind = next(self._numbers), type(question)
+        waiting = _Waiting(question, self._answers.now(), asyncio.get_running_loop().create_future())
+        self._by_number[number] = self._by_place[kind, question.place] = waiting
+        self._waiting[kind] += 1
+        self._send(Wanted(number, question))
+        return waiting

@@ -15,7 +15,8 @@ from authz_rego.values.json_text import to_json
 from authz_rego.values.value import Value
 from authz_service.decision_worker.in_flight import UNKNOWN, Ending, Filed, InFlight
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request, Verdict
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason
+from authz_service.domain.questions import NotReady
+from authz_service.domain.refusals import Reason
 from authz_service.ingress.gate import Gate
 from authz_service.policy.reads import Reads, seen
 
@@ -51,8 +52,8 @@ class PoisonRequests:
                 return slot, False
         return None
 
-    def find(self, request: Request, *, final: bool) -> Decision | None:
-        """The decision on a question that is known to end its worker; None: it may be tried. Raises KeyMissing."""
+    def find(self, request: Request) -> Decision | None:
+        """The decision on a question that is known to end its worker; None: it may be tried. Raises NotReady."""
         filed = self._in_flight.filed()
         if not filed:
             return None
@@ -63,7 +64,7 @@ class PoisonRequests:
                 each.know(self._digest(each.request))
         self._policy.guilty = guilty
         # Ids of its own would make each question another one.
-        decision = self._gate.decide(request, "", "", final=final)
+        decision = self._gate.decide(request, "", "")
         for each in filed:
             if not each.is_answered and each.is_of(request):
                 each.set_answered()
@@ -77,15 +78,15 @@ class PoisonRequests:
                 each.set_answered()
                 request, verdict = each.request, _VERDICTS[each.ending]
                 peer, claims = NO_PEER, NO_CLAIMS
-                with suppress(KeyMissing, IntrospectionNeeded):
-                    _, _, _, peer, claims, *_ = self._gate.decide(request, "", "", final=True)
+                with suppress(NotReady):
+                    _, _, _, peer, claims, *_ = self._gate.decide(request, "", "")
                 yield request, Decision(False, verdict.reason, "", peer, claims, verdict)
 
     def _digest(self, request: Request) -> bytes:
         """Of what the policy would see; _NOT_ASKED when the gate refuses before it, or cannot tell now."""
         self._policy.guilty, self._policy.digest = (), _NOT_ASKED
-        with suppress(KeyMissing, IntrospectionNeeded):
-            self._gate.decide(request, "", "", final=True)
+        with suppress(NotReady):
+            self._gate.decide(request, "", "")
         return self._policy.digest
 
 

@@ -26,10 +26,8 @@ import uvloop
 from authz_rego.at_hand import bring_everything
 from authz_service.control_protocol import (
     Active,
-    ExchangeAnswer,
+    Answered,
     Hello,
-    IntrospectionAnswer,
-    KeyAnswer,
     SetKeys,
     SetRules,
     Unusable,
@@ -46,11 +44,10 @@ from authz_service.decision_worker.pending_questions import PendingQuestions
 from authz_service.decision_worker.requests_in_progress import RequestsInProgress
 from authz_service.decision_worker.revisions import Revisions
 from authz_service.decision_worker.watchdog import BEAT
+from authz_service.domain.questions import Answers
 from authz_service.domain.rules import GateRules
-from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz.http_protocol import DecisionProtocol
-from authz_service.identity.introspections import Introspections
 from authz_service.logs import about
 from authz_service.walls.raising import around_worker
 
@@ -137,11 +134,10 @@ class _Worker:
         self._unrecordable: GateRules | None = None  # rules that wait for their audit destination
         self._taking_over = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        introspections = Introspections(time.monotonic)
-        exchanged = ExchangedTokens(time.time, time.monotonic)
-        self._questions = PendingQuestions(lambda question: self._send(pack(question)), introspections, exchanged)
+        answers = Answers(time.monotonic)
+        self._questions = PendingQuestions(lambda wanted: self._send(pack(wanted)), answers)
         self._copies = DecisionLogBuffer(self._send, self._unsent)
-        self._rules = Revisions(in_flight, self._counters, introspections, exchanged, self._copies, self._handed_over)
+        self._rules = Revisions(in_flight, self._counters, answers, self._copies, self._handed_over)
         self._answering = Answering(in_flight, self._rules, self._questions)
         self._in_progress = RequestsInProgress(lambda: self._rules.service_for(b""), self._questions)
         self._server: asyncio.Server | None = None
@@ -189,8 +185,8 @@ class _Worker:
                     self._start(self._use(rules))
                 case SetKeys(keys):
                     self._rules.set_keys(keys)
-                case KeyAnswer() | IntrospectionAnswer() | ExchangeAnswer() as answer:
-                    self._questions.hear(answer)
+                case Answered() as answered:
+                    self._questions.hear(answered)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

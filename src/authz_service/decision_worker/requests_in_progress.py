@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from authz_service.decision_worker.ingress_decision import IngressDecisions
 from authz_service.decision_worker.pending_questions import PendingQuestions
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing
+from authz_service.domain.questions import NotReady, Question, Verdict
 from authz_service.ext_authz.in_progress import InProgress, read_question, write_answer
 
 PATIENCE = 0.3  # seconds; who cannot be told by then is asked about again by Envoy, half a second later
@@ -27,22 +27,22 @@ class RequestsInProgress:
         """The bytes for Envoy; the audit records of those who may not go on are written before they exist."""
         service = self._present_service()
         over: list[bytes] = []
-        untold: list[tuple[InProgress, KeyMissing | IntrospectionNeeded]] = []
+        untold: list[tuple[InProgress, Question]] = []
         for one in read_question(body):
             try:
                 if service.is_over(one):
                     over.append(one.number)
-            except (KeyMissing, IntrospectionNeeded) as missing:
-                untold.append((one, missing))
-        told = await asyncio.gather(*(self._is_over(one, needed) for one, needed in untold))
+            except NotReady as missing:
+                untold.append((one, missing.question))
+        told = await asyncio.gather(*(self._is_over(one, question) for one, question in untold))
         over += [one.number for (one, _), is_over in zip(untold, told, strict=True) if is_over]
         return write_answer(over)
 
-    async def _is_over(self, one: InProgress, needed: KeyMissing | IntrospectionNeeded) -> bool:
+    async def _is_over(self, one: InProgress, question: Question) -> bool:
         """Who cannot be told about is asked about again: an issuer's silence ends nobody."""
-        if not await self._questions.bring(needed, PATIENCE):
+        if isinstance(question, Verdict) or not await self._questions.bring(question, PATIENCE):
             return False
         try:
-            return self._present_service().is_over(one, final=isinstance(needed, KeyMissing))
-        except (KeyMissing, IntrospectionNeeded):
+            return self._present_service().is_over(one)
+        except NotReady:
             return False

@@ -13,11 +13,11 @@ from authz_service.decision_worker.egress_decision import EgressDecisions
 from authz_service.decision_worker.handed_over import HandedOver
 from authz_service.decision_worker.in_flight import InFlight
 from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.domain.questions import Answers
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicySource
 from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
-from authz_service.identity.introspections import Introspections
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
 from authz_service.logs import about
@@ -35,16 +35,15 @@ class Revisions:
         self,
         in_flight: InFlight,
         counters: WorkerCounters,
-        introspections: Introspections,
-        exchanged: ExchangedTokens,
+        answers: Answers,
         copies: DecisionLogBuffer,
         handed_over: HandedOver,
     ) -> None:
         self.exchange = False  # whether any of the rules so far have users' tokens exchanged
         self._in_flight = in_flight
         self._counters = counters
-        self._introspections = introspections
-        self._exchanged = exchanged
+        self._answers = answers
+        self._exchanged = ExchangedTokens(time.time, answers)
         self._copies = copies
         self._handed_over = handed_over
         self._service: IngressDecisions | None = None
@@ -77,15 +76,14 @@ class Revisions:
         if last is None or rules.peers != last.peers:
             peers = None if rules.peers is None else Peers(rules.peers, time.time)
         if last is None or rules.issuers != last.issuers:
-            tokens = None if not rules.issuers else TokenVerifier(rules.issuers, time.time)
+            tokens = None if not rules.issuers else TokenVerifier(rules.issuers, time.time, self._answers)
             for keys in self._keys.values():
                 _give(tokens, keys)
         server = self._policy_server
         if last is None or rules.policy_server != last.policy_server:
             server = None if rules.policy_server is None else OpaServer(rules.policy_server, self._handed_over.dial)
         policy = engine or (AwaitedPolicy() if rules.policy_awaited else server)
-        self._introspections.use(rules.issuers)
-        gate = Gate(rules, peers, tokens, policy, self._introspections)
+        gate = Gate(rules, peers, tokens, policy, self._answers)
         gate.deny_tokens(rules.denials)
         audit = self._writing_to(rules)
         owned = rules.headers.owned

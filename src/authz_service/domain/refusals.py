@@ -153,38 +153,3 @@ class Rejected(Exception):  # noqa: N818 - a refusal is normal life, not an erro
         super().__init__(reason.value)
         self.reason = reason
         self.detail = detail
-
-
-class KeyMissing(Exception):  # noqa: N818 - a request to the shell, not an error
-    """The verifier needs a key that it does not have: fetch the issuer's keys, then ask again, once."""
-
-    def __init__(self, issuer: str, kid: str) -> None:
-        super().__init__(issuer, kid)
-        self.issuer = issuer
-        self.kid = kid
-
-
-class VerdictMissing(Exception):  # noqa: N818 - a request to the shell, not an error
-    """The policy is somebody else's to evaluate: fetch the verdict on this document, then ask again, once."""
-
-    def __init__(self, document: str) -> None:
-        super().__init__("the policy server is to be asked")
-        self.document = document
-
-
-class IntrospectionNeeded(Exception):  # noqa: N818 - a request to the shell, not an error
-    """The issuer must say whether the token is still active (RFC 7662): ask it, then ask the gate again."""
-
-    def __init__(self, issuer: str, token: str) -> None:
-        super().__init__(issuer)  # the token is nobody's business
-        self.issuer = issuer
-        self.token = token
-
-
-class ExchangeNeeded(Exception):  # noqa: N818 - a request to the shell, not an error
-    """The user's token is to be exchanged for one to a target (RFC 8693): have it done, then ask again."""
-
-    def __init__(self, target: str, token: str) -> None:
-        super().__init__()  # the token is nobody's business
-        self.target = target  # `ExchangeRules.key`
-        self.token = token

@@ -48,7 +48,6 @@ class IssuerRules(Struct, frozen=True):
     required_claims: tuple[str, ...] = ()  # top-level names that must be there, beside those that we check anyway
     require_binding: bool = False  # a token without `cnf.x5t#S256` is refused
     binding_grace: float = 0.0  # seconds; see identity.token_binding
-    introspection_cache: float = 0.0  # seconds for which its answer about a token holds
     service_tokens: str = "auto"  # how a service's own token is known; see identity.service_tokens
     service_claims: tuple[tuple[str, str], ...] = ()  # (claim, value): with "claim", one of them is enough
     user_clients: tuple[str, ...] = ()  # with "by_client", those whose tokens are users'

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from authz_service.domain import questions
 from authz_service.domain.decision import NO_CLAIMS, Claims
-from authz_service.domain.refusals import KeyMissing, Reason, Rejected
+from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules, TokenDenials
 from authz_service.errors import KeysUnavailable
 from authz_service.identity import strict_jwt
@@ -27,7 +28,7 @@ class _Verified(NamedTuple):
 class TokenVerifier:
     """Verifies access tokens of the configured issuers, and remembers the good ones until they expire."""
 
-    def __init__(self, issuers: tuple[IssuerRules, ...], now: Callable[[], float]) -> None:
+    def __init__(self, issuers: tuple[IssuerRules, ...], now: Callable[[], float], known: questions.Known) -> None:
         """Raises ValueError for rules under which no token, or any token, could be accepted."""
         for rules in issuers:
             unknown = set(rules.algorithms) - ALGORITHMS
@@ -46,6 +47,7 @@ class TokenVerifier:
         self._denials = TokenDenials()
         self._denied = DeniedTokens(self._denials)
         self._now = now
+        self._answers = known
 
     def set_keys(self, keys: IssuerKeys) -> None:
         """Replaces an issuer's keys and forgets tokens whose key is gone. Raises ValueError and keeps what it had."""
@@ -66,12 +68,12 @@ class TokenVerifier:
             except Rejected:
                 del self._verified[token]
 
-    def verify(self, token: str, *, final: bool = False) -> Claims:
-        """The claims of a good token. Raises Rejected, KeysUnavailable, or KeyMissing, which `final` turns down."""
+    def verify(self, token: str) -> Claims:
+        """The claims of a good token. Raises Rejected, KeysUnavailable, or NotReady for a key."""
         known = self._verified.get(token)
         if known is not None and known.not_before <= self._now() < known.claims.expires_at:
             return known.claims
-        verified = self._require_verified(token, final=final)
+        verified = self._require_verified(token)
         if len(self._verified) >= MAX_CACHED:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = verified
@@ -82,17 +84,17 @@ class TokenVerifier:
         try:
             unverified = strict_jwt.decode(token)
             rules = self._require_issuer(unverified)
-            keys = self._require_keys(rules, unverified, final=True)
-        except (Rejected, KeysUnavailable):
+            keys = self._require_keys(rules, unverified)
+        except (Rejected, KeysUnavailable, questions.NotReady):
             return NO_CLAIMS
         if not any(_is_signed_by(key, unverified) for key in keys):
             return NO_CLAIMS
         return NO_CLAIMS._replace(values=unverified.payload, issuer=rules.issuer)
 
-    def _require_verified(self, token: str, *, final: bool) -> _Verified:
+    def _require_verified(self, token: str) -> _Verified:
         unverified = strict_jwt.decode(token)
         rules = self._require_issuer(unverified)
-        keys = self._require_keys(rules, unverified, final=final)
+        keys = self._require_keys(rules, unverified)
         key = next((one for one in keys if _is_signed_by(one, unverified)), None)
         if key is None:
             raise Rejected(Reason.TOKEN_SIGNATURE_INVALID)
@@ -112,7 +114,7 @@ class TokenVerifier:
             raise Rejected(Reason.TOKEN_ALGORITHM_REFUSED, f"alg is {token.algorithm!r:.120}")
         return rules
 
-    def _require_keys(self, rules: IssuerRules, token: UnverifiedToken, *, final: bool) -> list[Key]:
+    def _require_keys(self, rules: IssuerRules, token: UnverifiedToken) -> list[Key]:
         """Those that the token may be signed with, a few at most: by its name, or where it names none, by what fits."""
         keys = self._keys.get(rules.issuer)
         if not keys:
@@ -121,10 +123,9 @@ class TokenVerifier:
             named = [key for those in keys.values() for key in those]
         elif token.kid in keys:
             named = [*keys[token.kid]]
-        elif final:
-            raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"kid is {token.kid!r:.120}")
         else:
-            raise KeyMissing(rules.issuer, token.kid)
+            self._answers.require(questions.Key(rules.issuer, token.kid))
+            raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"kid is {token.kid!r:.120}")  # there is none, said who was asked
         fitting = [key for key in named if token.algorithm in key.algorithms]
         if len(fitting) > MAX_TRIED:
             raise Rejected(Reason.TOKEN_KEY_UNKNOWN, f"{len(fitting)} keys for {token.algorithm}, and no name for one")

@@ -7,6 +7,7 @@ from typing import Protocol
 from authz_rego.values.value import Value
 from authz_service import request_form
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, Peer, Request, Verdict
+from authz_service.domain.questions import Absent, Active, Known
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
 from authz_service.errors import KeysUnavailable
@@ -32,13 +33,9 @@ class Peers(Protocol):
 class Tokens(Protocol):
     def deny(self, denials: TokenDenials) -> None: ...
 
-    def verify(self, token: str, *, final: bool = False) -> Claims: ...
+    def verify(self, token: str) -> Claims: ...
 
     def find_signed(self, token: str) -> Claims: ...
-
-
-class Introspected(Protocol):
-    def require_active(self, token: str, claims: Claims) -> None: ...
 
 
 class Policy(Protocol):
@@ -57,37 +54,35 @@ class Gate:
         peers: Peers | None,
         tokens: Tokens | None,
         policy: Policy | None,
-        introspected: Introspected | None = None,
+        known: Known | None = None,
     ) -> None:
         """Raises ValueError when a step that the rules ask for is missing: it would be an open door."""
         asked = rules.policy or rules.policy_server or (rules.policy_awaited or None)
         for part, its_rules in ((peers, rules.peers), (tokens, rules.issuers or None), (policy, asked)):
             if (part is None) != (its_rules is None):
                 raise ValueError("the rules and the gate's steps do not agree")
-        if introspected is None and any(route.introspect for route in rules.routes):
+        if known is None and any(route.introspect for route in rules.routes):
             raise ValueError("a route wants its tokens introspected, and nobody does it")
         self.rules = rules
         self._peers = peers
         self._tokens = tokens
         self.policy = policy
-        self._introspected = introspected
+        self._known = known
         self._graces = {issuer.issuer: issuer.binding_grace for issuer in rules.issuers}
         self.owned = OwnedHeaders(rules.headers)
         self.routes = RouteTable(rules.routes)
         self._input = PolicyInput(rules.headers.extract)
 
-    def decide(self, request: Request, decision_id: str, correlation_id: str, *, final: bool = False) -> Decision:
+    def decide(self, request: Request, decision_id: str, correlation_id: str) -> Decision:
         """Allowed or refused, with the reason and what was found on the way; never an allow that a step did not earn.
 
-        Raises KeyMissing: fetch the issuer's keys and ask again with `final`. Raises IntrospectionNeeded: ask the
-        issuer about the token, and ask again. Raises VerdictMissing: have the policy server asked, and ask again with
-        the same ids.
+        Raises NotReady: have its question answered, and ask again with the same ids.
         """
         peer, claims, verdict = NO_PEER, NO_CLAIMS, None
         try:
             peer = self.require_peer(request)
             route, segments = self.require_form(request)
-            claims = self.require_claims(request, peer, route, final=final)
+            claims = self.require_claims(request, peer, route)
             document = self._input.document(request, peer, claims, segments, decision_id, correlation_id)
             verdict = self.evaluate(document)
             if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:
@@ -101,7 +96,7 @@ class Gate:
 
     def with_policy(self, policy: Policy) -> Gate:
         """The same steps before another policy."""
-        return Gate(self.rules, self._peers, self._tokens, policy, self._introspected)
+        return Gate(self.rules, self._peers, self._tokens, policy, self._known)
 
     def look_at_peers_with(self, peers: Peers) -> None:
         """Other rules about certificates from now on: what was revoked since."""
@@ -112,13 +107,13 @@ class Gate:
         if self._tokens is not None:
             self._tokens.deny(denials)
 
-    def require_still_known(self, request: Request, *, final: bool = False) -> None:
+    def require_still_known(self, request: Request) -> None:
         """Whoever opened a request in progress would be known again: his certificate, his token, and both together.
 
         Raises as `decide`, and what that turns into a decision: Rejected, KeysUnavailable.
         """
         peer, route = self.require_peer(request), self.routes.find_rules(request.route, request.method)
-        self.require_claims(request, peer, route or _FORMER_ROUTE, final=final)
+        self.require_claims(request, peer, route or _FORMER_ROUTE)
 
     def require_peer(self, request: Request) -> Peer:
         """The client certificate's owner, or NO_PEER where none is asked for."""
@@ -141,7 +136,7 @@ class Gate:
         readings = request_form.split_readings(segments) if route.encoded_slashes else []
         return all(self.routes.agrees(route.name, reading) for reading in (segments, *readings))
 
-    def require_claims(self, request: Request, peer: Peer, route: RouteRules, *, final: bool) -> Claims:
+    def require_claims(self, request: Request, peer: Peer, route: RouteRules) -> Claims:
         """The verified claims; NO_CLAIMS only where no token is required and none was sent, or none is looked at."""
         if self._tokens is None or route.ignore_tokens:
             return NO_CLAIMS
@@ -152,14 +147,16 @@ class Gate:
             return NO_CLAIMS
         if request.of_another_page:
             raise Rejected(Reason.BROWSER_REFUSED, "a page of another origin asks, and the token is in a cookie")
-        claims = self._tokens.verify(token, final=final)
+        claims = self._tokens.verify(token)
         if claims.certificate:
             renewals = None if self._peers is None else self._peers.renewals
             require_holder(peer, claims, renewals, self._graces[claims.issuer])
         if self.rules.peers is not None:
             require_same_client(peer, claims, self.rules.peers)
-        if route.introspect and self._introspected is not None:
-            self._introspected.require_active(token, claims)
+        if route.introspect and self._known is not None:
+            answer = self._known.require(Active(claims.issuer, token))
+            if isinstance(answer, Absent):
+                raise Rejected(Reason.TOKEN_INACTIVE)
         return claims
 
     def signed_claims(self, request: Request) -> Claims:

@@ -15,6 +15,7 @@ from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.control_plane.sources.certificates import with_lists
 from authz_service.control_plane.sources.denylist import load_denylist, with_denied
 from authz_service.domain.decision import Claims, Decision, Request
+from authz_service.domain.questions import Absent, Active, Answer, Asked, Found
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, PolicySource
 from authz_service.envoy.received_path import received_path
@@ -76,11 +77,11 @@ class Answered:
         return None if self.decision is None else self.decision.claims
 
 
-class _TakenForActive:
-    """Nobody can be asked: a token counts as active, and the answer says so."""
+class _NobodyAsked:
+    """A token is taken for active; and there are no keys but those at hand."""
 
-    def require_active(self, token: str, claims: Claims) -> None:
-        """Every token."""
+    def require(self, question: Asked) -> Answer:
+        return Found() if isinstance(question, Active) else Absent()
 
 
 def policy_source(sidecar: Sidecar) -> PolicySource | None:
@@ -126,11 +127,11 @@ class Door:
             raise Unjudged(f"{sidecar.name} would not start", why) from found
         self.rules, self.engine = rules, engine
         self.routes = RouteTable(rules.routes)
-        self._tokens = TokenVerifier(rules.issuers, now) if rules.issuers else None
+        self._tokens = TokenVerifier(rules.issuers, now, _NobodyAsked()) if rules.issuers else None
         if self._tokens is not None:
             self._tokens.deny(rules.denials)
         peers = Peers(rules.peers, now) if rules.peers is not None else None
-        self.gate = Gate(rules, peers, self._tokens, engine, _TakenForActive())
+        self.gate = Gate(rules, peers, self._tokens, engine, _NobodyAsked())
         self._known_keys = 0
 
     def _read_trust(self) -> Trust | None:
@@ -179,7 +180,7 @@ class Door:
             return Answered(refused.reason, refused.detail, path, None, None, notes)
         request = self.request(question, path)
         self._give_keys()
-        decision = self.gate.decide(request, DECISION, request.correlation_id, final=True)
+        decision = self.gate.decide(request, DECISION, request.correlation_id)
         if decision.reason is Reason.KEYS_UNAVAILABLE:
             raise Unjudged(f"{self.sidecar.name}: {decision.detail}; give the issuer's keys by --jwks FILE")
         reason = "" if decision.allowed else str(decision.reason)
@@ -195,7 +196,7 @@ class Door:
         try:
             peer = self.gate.require_peer(request)
             route, segments = self.gate.require_form(request)
-            claims = self.gate.require_claims(request, peer, route, final=True)
+            claims = self.gate.require_claims(request, peer, route)
         except (Rejected, KeysUnavailable):
             return None
         return self.gate.policy_input(request, peer, claims, segments, DECISION, request.correlation_id)

@@ -361,7 +361,7 @@ def gate_lines(door: Door, question: Question, answered: Answered) -> list[Line]
         lines.append(Line("certificate", True, f"{peer.name} may call" if peer.name else "none is asked for"))
         route, segments = door.gate.require_form(request)
         lines.append(Line("route", True, f"{route.name or '(the only one)'}, segments {segments}"))
-        claims = door.gate.require_claims(request, peer, route, final=True)
+        claims = door.gate.require_claims(request, peer, route)
         lines.append(Line("token", True, token_text(claims)))
     except Rejected as refused:
         step = ("certificate", "route", "token")[len(lines)]

@@ -1,6 +1,6 @@
 """Verdicts of a real OPA beside the sidecar (`policy.engine: opa_server`). Not the waiting: `evaluate` never does.
 
-The gate asks, and hears VerdictMissing; the worker has it fetched, and the gate asks again. The input document carries
+The gate asks, and hears NotReady; the worker has it fetched, and the gate asks again. The input document carries
 the decision's id, so an answer belongs to one decision, and is used up by it.
 """
 
@@ -18,14 +18,16 @@ import msgspec
 
 from authz_rego.values.json_text import from_json, to_json
 from authz_rego.values.value import Value
+from authz_service.domain import questions
 from authz_service.domain.decision import Verdict
-from authz_service.domain.refusals import Reason, VerdictMissing
+from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicyServer
 from authz_service.policy.answers import read_answer
 from authz_service.policy.reads import Reads
 
 _MAX_ANSWER_BYTES = 256 << 10
 _MAX_CONNECTIONS = 64  # what comes then waits, within its timeout
+_MAX_UNUSED = 256  # verdicts on decisions that were made without them: who waits for one uses it at once
 _UNDEFINED = Verdict(Reason.POLICY_UNDEFINED, (), None)
 # `msgspec.Raw` is not looked into: what is no UTF-8 is found when it is read.
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -63,20 +65,19 @@ class OpaServer:
         self._free = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     def evaluate(self, document: Value) -> Verdict:
-        """The answer that was fetched, once. Raises VerdictMissing."""
+        """The answer that was fetched, once. Raises NotReady."""
         input_json = to_json(document)
         verdict = self._fetched.pop(input_json, None)
         if verdict is None:
-            raise VerdictMissing(input_json)
+            raise questions.NotReady(questions.Verdict(input_json))
         return verdict
 
     async def fetch(self, input_json: str) -> None:
         """After this `evaluate` has a verdict for the document; whatever goes wrong is a refusal."""
-        self._fetched[input_json] = await self._ask(input_json)
-
-    def forget(self, input_json: str) -> None:
-        """The decision was made without it."""
-        self._fetched.pop(input_json, None)
+        verdict = await self._ask(input_json)
+        if len(self._fetched) >= _MAX_UNUSED:
+            del self._fetched[next(iter(self._fetched))]
+        self._fetched[input_json] = verdict
 
     def close(self) -> None:
         while self._idle:

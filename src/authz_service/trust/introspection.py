@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from authz_service.credentials.oauth2 import ClientAuth, PostForm, basic_authorization
+from authz_service.domain.questions import Absent, Answer, Found
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
 from authz_service.http_client import Response
@@ -30,6 +31,7 @@ class IntrospectionEndpoint:
     client_secret: Secret
     client_auth: ClientAuth = "client_secret_basic"
     ca_file: Path | None = None
+    holds: float = 0.0  # seconds for which an answer is believed
 
 
 @dataclass(slots=True)
@@ -45,11 +47,14 @@ class Introspector:
     def __post_init__(self) -> None:
         self._flight = SingleFlight("questions", most=MAX_IN_FLIGHT, patience=TIMEOUT, failed=self._failed)
 
-    async def ask(self, token: str) -> bool | None:
+    async def ask(self, token: str) -> Answer | None:
         """Whether the token is active; None when the issuer could not be asked. However many ask, one request goes
         out.
         """
-        return await self._flight.ask(token, self._ask)
+        active = await self._flight.ask(token, self._ask)
+        if active is None:
+            return None
+        return Found(holds=self.endpoint.holds) if active else Absent(holds=self.endpoint.holds)
 
     def stop(self) -> None:
         self._flight.stop()

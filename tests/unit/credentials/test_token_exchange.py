@@ -11,8 +11,9 @@ import pytest
 from tests.support.tokens import a_subject
 
 from authz_service.credentials import token_exchange as product
-from authz_service.credentials.oauth2 import Token, TokenRequest
-from authz_service.credentials.token_exchange import ACCESS_TOKEN, GRANT, Exchanger, Refusal
+from authz_service.credentials.oauth2 import TokenRequest
+from authz_service.credentials.token_exchange import ACCESS_TOKEN, GRANT, Exchanger
+from authz_service.domain.questions import Absent, Answer, Exchange, Found
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
 from authz_service.http_client import Response
@@ -41,8 +42,8 @@ class Provider:
             raise self.answer
         return self.answer
 
-    def exchange(self, token: str = "t") -> Token | Refusal | None:
-        return asyncio.run(self.exchanger.exchange(token))
+    def exchange(self, token: str = "t", left: float = 1000.0) -> Answer | None:
+        return asyncio.run(self.exchanger.exchange(Exchange("key", token, left)))
 
 
 def says(**changes: object) -> Response:
@@ -56,8 +57,7 @@ def test_what_is_asked() -> None:
 
     found = provider.exchange()
 
-    assert isinstance(found, Token)
-    assert (found.value.reveal(), found.lifetime) == ("new", 300.0)
+    assert found == Found("new", 290.0)
     form, headers = provider.asked[0]
     assert form == {
         "grant_type": GRANT,
@@ -99,32 +99,38 @@ def test_a_client_may_prove_itself_in_another_way() -> None:
     ],
 )
 def test_what_is_no_usable_token_for_the_target_is_none(wrong: dict[str, object]) -> None:
-    assert isinstance(Provider(says()).exchange(), Token)
+    assert isinstance(Provider(says()).exchange(), Found)
     provider = Provider(says(**wrong))
     assert provider.exchange() is None
     assert provider.results == {("data", "failed"): 1}
 
 
 @pytest.mark.parametrize(
-    ("changes", "lifetime"),
+    ("changes", "left", "holds"),
     [
-        ({}, 300.0),
-        ({"access_token": a_subject(NOW + 100)}, 100.0),
-        ({"access_token": a_subject(NOW + 900)}, 300.0),
-        ({"access_token": a_subject(NOW + 100), "expires_in": ...}, 100.0),
-        ({"expires_in": ...}, 60.0),
+        ({}, 1000.0, 290.0),
+        ({"access_token": a_subject(NOW + 100)}, 1000.0, 90.0),
+        ({"access_token": a_subject(NOW + 900)}, 1000.0, 290.0),
+        ({"access_token": a_subject(NOW + 100), "expires_in": ...}, 1000.0, 90.0),
+        ({"expires_in": ...}, 1000.0, 50.0),
+        ({"expires_in": 20}, 1000.0, 15.0),
+        ({}, 100.0, 90.0),
+        ({}, 4.0, 3.0),
     ],
 )
-def test_the_shorter_of_both_lives_counts(changes: dict[str, object], lifetime: float) -> None:
-    found = Provider(says(**changes)).exchange()
-    assert isinstance(found, Token)
-    assert found.lifetime == lifetime
+def test_it_is_used_until_shortly_before_the_first_end_of_all(
+    changes: dict[str, object], left: float, holds: float
+) -> None:
+    """What its provider says, what it says of itself, and the user's own token."""
+    found = Provider(says(**changes)).exchange(left=left)
+    assert isinstance(found, Found)
+    assert found.holds == holds
 
 
 def test_what_is_bound_to_our_certificate_is_not_kept_for_long() -> None:
     found = Provider(says(), replace(REQUEST, bound_to="abc")).exchange()
-    assert isinstance(found, Token)
-    assert found.lifetime == product.BOUND_LIFETIME
+    assert isinstance(found, Found)
+    assert found.holds == product.BOUND_LIFETIME * 3 / 4
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,7 @@ def test_whose_trouble_a_refusal_is(
     caplog.set_level(logging.INFO)
     provider = Provider(Response(status, json.dumps({"error": error, "error_description": "s3cret words"}).encode()))
 
-    assert provider.exchange("t0ken") == (Refusal(error) if the_tokens else None)
+    assert provider.exchange("t0ken") == (Absent(error, product.REFUSED_FOR) if the_tokens else None)
     assert provider.results == {("data", "refused" if the_tokens else "failed"): 1}
     fields = [getattr(record, "fields", "") for record in caplog.records]
     shown = f"{caplog.text} {fields} {provider.exchanger.last_error}"
@@ -170,16 +176,16 @@ def test_however_many_ask_one_request_goes_out() -> None:
     provider = Provider(says())
     provider.open.clear()
 
-    async def play() -> list[Token | Refusal | None]:
-        waiting = [asyncio.create_task(provider.exchanger.exchange(token)) for token in "aabb"]
+    async def play() -> list[Answer | None]:
+        waiting = [asyncio.create_task(provider.exchanger.exchange(Exchange("key", token, 1000.0))) for token in "aabb"]
         await asyncio.sleep(0.01)
         assert len(provider.asked) == 2
         provider.open.set()
         found = await asyncio.gather(*waiting)
-        assert isinstance(await provider.exchanger.exchange("a"), Token)
+        assert isinstance(await provider.exchanger.exchange(Exchange("key", "a", 1000.0)), Found)
         return found
 
-    assert all(isinstance(found, Token) for found in asyncio.run(play()))
+    assert all(isinstance(found, Found) for found in asyncio.run(play()))
     assert len(provider.asked) == 3
 
 
@@ -189,12 +195,12 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     provider.open.clear()
 
     async def play() -> None:
-        first = asyncio.create_task(provider.exchanger.exchange("a"))
+        first = asyncio.create_task(provider.exchanger.exchange(Exchange("key", "a", 1000.0)))
         await asyncio.sleep(0.01)
-        assert await provider.exchanger.exchange("b") is None
+        assert await provider.exchanger.exchange(Exchange("key", "b", 1000.0)) is None
         provider.open.set()
-        assert isinstance(await first, Token)
-        assert isinstance(await provider.exchanger.exchange("b"), Token)
+        assert isinstance(await first, Found)
+        assert isinstance(await provider.exchanger.exchange(Exchange("key", "b", 1000.0)), Found)
 
     asyncio.run(play())
 

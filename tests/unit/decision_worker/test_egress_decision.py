@@ -9,7 +9,8 @@ from tests.support.tokens import a_subject
 
 from authz_service.decision_worker.egress_decision import EgressDecisions
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
-from authz_service.domain.refusals import ExchangeNeeded, Reason
+from authz_service.domain.questions import Answers, Exchange, Found, NotReady
+from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import ExchangeRules
 from authz_service.egress.exchanged_tokens import ExchangedTokens
 from authz_service.headers import CORRELATION_ID, EGRESS_AUTHORIZATION, EXCHANGE_PATH, ROUTE
@@ -26,8 +27,9 @@ FOUND = {
 class Worker:
     def __init__(self, *, audit_required: bool = True) -> None:
         exchanges = (ExchangeRules("/data", "data-service", "key"), ExchangeRules("/audit", "audit-service", "other"))
-        self.exchanged = ExchangedTokens(lambda: NOW, lambda: 0.0)
-        self.exchanged.learn("key", ANN, 0.0, "new", 300.0)
+        answers = Answers(lambda: 0.0)
+        answers.learn(Exchange("key", ANN), Found("new", 300.0), 0.0)
+        self.exchanged = ExchangedTokens(lambda: NOW, answers)
         self.recorded: list[tuple[Request, Decision, str]] = []
         self.writable = True
         given = rules(exchanges=exchanges, tag="0a1b2c3d", audit_required=audit_required)
@@ -37,13 +39,13 @@ class Worker:
         self.recorded.append((request, decision, left_for))
         return self.writable
 
-    def ask(self, changes: Mapping[bytes, bytes] = {}, *, late: bool = False) -> bytes:
+    def ask(self, changes: Mapping[bytes, bytes] = {}, unanswered: Exchange | None = None) -> bytes:
         found = {**FOUND, **changes}
         target = f"{EXCHANGE_PATH}/data/stock?a=b".encode()
-        return self.egress.answer((b"GET", target, found), "d" * 32, 1, late=late)
+        return self.egress.answer((b"GET", target, found), "d" * 32, 1, unanswered)
 
-    def reason(self, changes: Mapping[bytes, bytes] = {}, *, late: bool = False) -> Reason:
-        head, _, body = self.ask(changes, late=late).partition(b"\r\n\r\n")
+    def reason(self, changes: Mapping[bytes, bytes] = {}, unanswered: Exchange | None = None) -> Reason:
+        head, _, body = self.ask(changes, unanswered).partition(b"\r\n\r\n")
         assert not head.startswith(b"HTTP/1.1 200")
         assert EGRESS_AUTHORIZATION.encode() not in head
         return Reason(json.loads(body)["reason"])
@@ -81,18 +83,18 @@ def test_a_route_of_another_configuration_gets_nothing(worker: Worker, route: by
 
 
 def test_another_target_has_its_own_token(worker: Worker) -> None:
-    with pytest.raises(ExchangeNeeded) as needed:
+    with pytest.raises(NotReady) as missing:
         worker.ask({ROUTE.encode(): b"0a1b2c3d|/audit"})
-    assert needed.value.target == "other"
+    assert missing.value.question == Exchange("other", ANN, 300.0)
     assert worker.recorded == []
 
 
 def test_what_does_not_come_in_time_is_503(worker: Worker) -> None:
     bob = f"Bearer {a_subject(NOW + 300, sub='bob')}".encode()
-    with pytest.raises(ExchangeNeeded):
+    with pytest.raises(NotReady):
         worker.ask({b"authorization": bob})
-    assert worker.reason({b"authorization": bob}, late=True) is Reason.EGRESS_TOKEN_UNAVAILABLE
-    assert worker.ask(late=True).startswith(b"HTTP/1.1 200")
+    assert worker.reason({b"authorization": bob}, Exchange("key", "bob's")) is Reason.EGRESS_TOKEN_UNAVAILABLE
+    assert worker.recorded[-1][1].allowed is False
 
 
 def test_without_a_record_nothing_leaves(worker: Worker) -> None:

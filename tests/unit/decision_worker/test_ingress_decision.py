@@ -4,14 +4,13 @@ import json
 import logging
 import re
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.support.decisions import HEADERS, PEERS, gate, gateways_certificate, johns_token, policy, request, rules
-from tests.support.tokens import NOW, good_claims, mint
+from tests.support.tokens import ISSUER, NOW, good_claims, mint
 
 from authz_service import headers
 from authz_service.audit.chain import Chain
@@ -21,10 +20,10 @@ from authz_service.control_protocol import DURATION_BUCKETS_US, CountersDelta
 from authz_service.decision_worker.in_flight import InFlight
 from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
 from authz_service.domain.decision import Request, Verdict
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason
+from authz_service.domain.questions import Active, Key, NotReady, Question
+from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import EVALUATION_BUDGET, GateRules, RouteRules, TokenDenials
 from authz_service.identity.certificates import read_peer
-from authz_service.identity.introspections import Introspections
 from authz_service.request_form import METHODS
 
 UNKNOWN_KEY = request(authorization=f"Bearer {mint(header={'kid': 'new'})}")
@@ -38,15 +37,13 @@ class Worker:
         self.file = folder / "audit.jsonl"
         self.sink = AuditSink(str(self.file))
         self.tally = WorkerCounters()
-        self.gate = gate(self.given, introspections=Introspections(time.monotonic))
+        self.gate = gate(self.given)
         self.audit = AuditWriter(Chain("", 0), self.sink)
         self.service = IngressDecisions(self.gate, self.audit, self.tally, {}, InFlight(1))
 
-    def ask(
-        self, asked: Request | None = None, *, final: bool = False, late: bool = False
-    ) -> tuple[int, dict[str, object]]:
+    def ask(self, asked: Request | None = None, unanswered: Question | None = None) -> tuple[int, dict[str, object]]:
         """The status that Envoy sees, and the problem document."""
-        answer = self.service.answer(asked or request(), final=final, late=late)
+        answer = self.service.answer(asked or request(), unanswered=unanswered)
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), json.loads(body) if body else {}
 
@@ -233,7 +230,7 @@ class TestAccidents:
         for asked in (request(), request(path="/admin"), request(host=None)):
             worker.ask(asked)
             assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
-        with pytest.raises(KeyMissing):
+        with pytest.raises(NotReady):
             worker.ask(UNKNOWN_KEY)
         assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
 
@@ -263,24 +260,18 @@ class TestAccidents:
 class TestMissingKeys:
     def test_the_shell_is_asked_for_a_key_and_nothing_is_recorded_yet(self, worker: Worker) -> None:
         """No answer, no record, no count: the question is asked again."""
-        with pytest.raises(KeyMissing):
+        with pytest.raises(NotReady):
             worker.ask(UNKNOWN_KEY)
 
         assert worker.records() == []
         assert worker.tally.take() is None
 
-    def test_the_second_time_it_is_refused(self, worker: Worker) -> None:
-        assert worker.ask(UNKNOWN_KEY, final=True)[1]["reason"] == "token_key_unknown"
-        assert worker.ask(final=True)[0] == 200
-
     def test_keys_that_do_not_come_in_time_are_our_trouble(self, worker: Worker) -> None:
-        """503: the token may be good. One whose key we know is decided as ever."""
-        status, problem = worker.ask(UNKNOWN_KEY, late=True)
+        """503: the token may be good."""
+        status, problem = worker.ask(UNKNOWN_KEY, Key(ISSUER, "new"))
 
         assert (status, problem["reason"]) == (headers.UNAVAILABLE_STATUS, "keys_unavailable")
         assert worker.records()[0]["reason"] == "keys_unavailable"
-        assert worker.ask(late=True)[0] == 200
-        assert worker.ask(request(authorization="Bearer x"), late=True)[1]["reason"] == "token_malformed"
 
 
 class TestMethods:
@@ -372,10 +363,10 @@ def test_a_shadowed_wish_for_a_better_sign_in_is_on_record_only(made: Callable[.
 def test_an_issuer_that_does_not_answer_in_time_is_our_trouble(made: Callable[..., Worker]) -> None:
     """Asked for first; then 503, on record, and never an allow."""
     worker = made(routes=(RouteRules("", auth_required=True, methods=(), downstream="order", introspect=True),))
-    with pytest.raises(IntrospectionNeeded):
+    with pytest.raises(NotReady):
         worker.ask()
     assert worker.records() == []
 
-    status, body = worker.ask(late=True)
+    status, body = worker.ask(None, Active(ISSUER, "t"))
     assert (status, body["reason"]) == (headers.UNAVAILABLE_STATUS, Reason.INTROSPECTION_UNAVAILABLE)
     assert [record["decision"] for record in worker.records()] == ["deny"]

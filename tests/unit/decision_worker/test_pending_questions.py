@@ -4,38 +4,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from msgspec.structs import replace
-from tests.support.decisions import rules
-from tests.support.tokens import ISSUER, a_subject
+from tests.support.tokens import ISSUER
 
-from authz_service.control_protocol import (
-    ExchangeAnswer,
-    ExchangeWanted,
-    IntrospectionAnswer,
-    IntrospectionWanted,
-    KeyAnswer,
-    KeyWanted,
-)
+from authz_service.control_protocol import Answered, Wanted
 from authz_service.decision_worker import pending_questions as product
-from authz_service.decision_worker.pending_questions import PendingQuestions, Wanted
-from authz_service.domain.decision import Claims
-from authz_service.domain.refusals import ExchangeNeeded, IntrospectionNeeded, KeyMissing, Reason, Rejected
-from authz_service.egress.exchanged_tokens import ExchangedTokens
-from authz_service.identity.introspections import Introspections
+from authz_service.decision_worker.pending_questions import PendingQuestions
+from authz_service.domain.questions import Absent, Active, Answer, Answers, Asked, Exchange, Found, Key, NotReady
 
-KEY, TOKEN = KeyMissing(ISSUER, "new"), IntrospectionNeeded(ISSUER, "t")
-CLAIMS = Claims({}, ISSUER, 0.0)
+KEY, TOKEN = Key(ISSUER, "new"), Active(ISSUER, "t")
+SWAP, OTHER_TARGET = Exchange("data", "user's", 60.0), Exchange("audit", "user's", 60.0)
+YES, NO = Found(holds=5.0), Absent(holds=5.0)
 LONG, SHORT = 10.0, 0.01
-NOW = 1_000_000.0
 
 
 class Desk:
     def __init__(self) -> None:
         self.sent: list[Wanted] = []
-        self.exchanged = ExchangedTokens(lambda: NOW, lambda: 5.0)
-        self.known = Introspections(lambda: 5.0)
-        self.known.use((replace(rules().issuers[0], introspection_cache=5.0),))
-        self.questions = PendingQuestions(self.sent.append, self.known, self.exchanged)
+        self.answers = Answers(lambda: 5.0)
+        self.questions = PendingQuestions(self.sent.append, self.answers)
 
 
 def scenario(play: Callable[[Desk], Awaitable[None]]) -> None:
@@ -49,16 +35,16 @@ def test_all_who_want_the_same_wait_for_one_answer() -> None:
     """Another key and a token are other questions; what was answered is asked anew."""
 
     async def play(desk: Desk) -> None:
-        wanted = (KEY, TOKEN, KEY, TOKEN, KeyMissing(ISSUER, "t"))
+        wanted = (KEY, TOKEN, KEY, TOKEN, Key(ISSUER, "t"))
         waiting = [asyncio.create_task(desk.questions.bring(needed, LONG)) for needed in wanted]
         await asyncio.sleep(0)
         assert desk.sent == [
-            KeyWanted(1, ISSUER, "new"),
-            IntrospectionWanted(2, ISSUER, "t"),
-            KeyWanted(3, ISSUER, "t"),
+            Wanted(1, KEY),
+            Wanted(2, TOKEN),
+            Wanted(3, Key(ISSUER, "t")),
         ]
-        for answer in (KeyAnswer(1), IntrospectionAnswer(2, active=True), KeyAnswer(3)):
-            desk.questions.hear(answer)
+        for number, answer in ((1, NO), (2, YES), (3, NO)):
+            desk.questions.hear(Answered(number, answer))
         assert await asyncio.gather(*waiting) == [True] * 5
         assert not await desk.questions.bring(KEY, SHORT)
         assert len(desk.sent) == 4
@@ -66,16 +52,17 @@ def test_all_who_want_the_same_wait_for_one_answer() -> None:
     scenario(play)
 
 
-def test_an_issuer_that_could_not_be_asked_has_answered_nothing() -> None:
+@pytest.mark.parametrize("question", [KEY, TOKEN, SWAP])
+def test_who_could_not_be_asked_has_answered_nothing(question: Asked) -> None:
     """At once, and nothing is remembered."""
 
     async def play(desk: Desk) -> None:
-        waiting = asyncio.create_task(desk.questions.bring(TOKEN, LONG))
+        waiting = asyncio.create_task(desk.questions.bring(question, LONG))
         await asyncio.sleep(0)
-        desk.questions.hear(IntrospectionAnswer(1, active=None))
+        desk.questions.hear(Answered(1, None))
         assert await waiting is False
-        with pytest.raises(IntrospectionNeeded):
-            desk.known.require_active("t", CLAIMS)
+        with pytest.raises(NotReady):
+            desk.answers.require(question)
 
     scenario(play)
 
@@ -87,9 +74,9 @@ def test_an_answer_that_comes_too_late_serves_the_next_question() -> None:
         assert not await desk.questions.bring(TOKEN, SHORT)
         assert not await desk.questions.bring(TOKEN, -1.0)
         for _ in range(2):
-            desk.questions.hear(IntrospectionAnswer(1, active=True))
-        desk.questions.hear(KeyAnswer(99))
-        desk.known.require_active("t", CLAIMS)
+            desk.questions.hear(Answered(1, YES))
+        desk.questions.hear(Answered(99, NO))
+        assert desk.answers.require(TOKEN) == YES
         assert len(desk.sent) == 1
 
     scenario(play)
@@ -100,10 +87,10 @@ def test_questions_without_an_answer_are_bounded(monkeypatch: pytest.MonkeyPatch
 
     async def play(desk: Desk) -> None:
         for kid in ("a", "b", "c"):
-            assert not await desk.questions.bring(KeyMissing(ISSUER, kid), SHORT)
+            assert not await desk.questions.bring(Key(ISSUER, kid), SHORT)
         assert len(desk.sent) == 2
-        desk.questions.hear(KeyAnswer(1))
-        assert not await desk.questions.bring(KeyMissing(ISSUER, "c"), SHORT)
+        desk.questions.hear(Answered(1, NO))
+        assert not await desk.questions.bring(Key(ISSUER, "c"), SHORT)
         assert len(desk.sent) == 3
 
     scenario(play)
@@ -116,45 +103,24 @@ def test_keys_that_strangers_make_up_leave_room_for_introspection(monkeypatch: p
     async def play(desk: Desk) -> None:
         assert not await desk.questions.bring(KEY, SHORT)
         assert not await desk.questions.bring(TOKEN, SHORT)
-        assert [type(question) for question in desk.sent] == [KeyWanted, IntrospectionWanted]
+        assert [wanted.question for wanted in desk.sent] == [KEY, TOKEN]
 
     scenario(play)
 
 
-SUBJECT = a_subject(NOW + 100)
-SWAP, OTHER_TARGET = ExchangeNeeded("data", SUBJECT), ExchangeNeeded("audit", SUBJECT)
+@pytest.mark.parametrize("answer", [Absent("access_denied", 3.0), Found("new", 60.0)])
+def test_a_token_or_the_reason_why_there_is_none_is_remembered(answer: Answer) -> None:
+    """Of the target that it was asked for."""
 
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (ExchangeAnswer(1, refusal="invalid_request"), Reason.TOKEN_NOT_EXCHANGEABLE),
-        (ExchangeAnswer(1, refusal="access_denied"), Reason.TOKEN_EXCHANGE_DENIED),
-    ],
-)
-def test_a_token_or_the_reason_why_there_is_none_is_remembered(answer: ExchangeAnswer, reason: Reason) -> None:
     async def play(desk: Desk) -> None:
-        waiting = [asyncio.create_task(desk.questions.bring(needed, LONG)) for needed in (SWAP, SWAP, OTHER_TARGET)]
+        wanted = (SWAP, Exchange("data", "user's", 59.0), OTHER_TARGET)
+        waiting = [asyncio.create_task(desk.questions.bring(question, LONG)) for question in wanted]
         await asyncio.sleep(0)
-        assert desk.sent == [ExchangeWanted(1, "data", SUBJECT), ExchangeWanted(2, "audit", SUBJECT)]
-        desk.questions.hear(answer)
-        desk.questions.hear(ExchangeAnswer(2, "new", 60.0))
+        assert desk.sent == [Wanted(1, SWAP), Wanted(2, OTHER_TARGET)]
+        desk.questions.hear(Answered(1, answer))
+        desk.questions.hear(Answered(2, Found("other", 60.0)))
         assert await asyncio.gather(*waiting) == [True] * 3
-        assert desk.exchanged.require("audit", f"Bearer {SUBJECT}") == "new"
-        with pytest.raises(Rejected) as refusal:
-            desk.exchanged.require("data", f"Bearer {SUBJECT}")
-        assert refusal.value.reason is reason
-
-    scenario(play)
-
-
-def test_a_provider_that_could_not_be_asked_has_answered_nothing() -> None:
-    async def play(desk: Desk) -> None:
-        waiting = asyncio.create_task(desk.questions.bring(SWAP, LONG))
-        await asyncio.sleep(0)
-        desk.questions.hear(ExchangeAnswer(1))
-        assert await waiting is False
-        with pytest.raises(ExchangeNeeded):
-            desk.exchanged.require("data", f"Bearer {SUBJECT}")
+        assert desk.answers.require(SWAP) == answer
+        assert desk.answers.require(OTHER_TARGET) == Found("other", 60.0)
 
     scenario(play)

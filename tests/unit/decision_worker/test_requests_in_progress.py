@@ -16,12 +16,11 @@ from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.decision_worker.in_flight import InFlight
 from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
-from authz_service.decision_worker.pending_questions import Needed
 from authz_service.decision_worker.requests_in_progress import RequestsInProgress
-from authz_service.domain.refusals import IntrospectionNeeded, KeyMissing, Reason
+from authz_service.domain.questions import Absent, Active, Answer, Answers, Asked, Found, Key
+from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import IssuerKeys, RouteRules, TokenDenials
 from authz_service.errors import KeysUnavailable
-from authz_service.identity.introspections import Introspections
 
 NEW_KEY = mint(header={"kid": "new"})
 
@@ -29,13 +28,13 @@ NEW_KEY = mint(header={"kid": "new"})
 class ControlPlane:
     """Answers in time, or not; what it brings is put in place by `bring`."""
 
-    def __init__(self, bring: Callable[[Needed], bool]) -> None:
-        self.asked: list[Needed] = []
+    def __init__(self, bring: Callable[[Asked], bool]) -> None:
+        self.asked: list[Asked] = []
         self._bring = bring
 
-    async def bring(self, needed: Needed, patience: float) -> bool:
-        self.asked.append(needed)
-        return self._bring(needed)
+    async def bring(self, question: Asked, patience: float) -> bool:
+        self.asked.append(question)
+        return self._bring(question)
 
 
 class Worker:
@@ -43,20 +42,27 @@ class Worker:
 
     def __init__(self, folder: Path, **changes: object) -> None:
         self.now = NOW
-        self.introspections = Introspections(lambda: self.now)
-        self.gate = gate(rules(**changes), lambda: self.now, introspections=self.introspections)
+        self.answers = Answers(lambda: self.now)
+        self.gate = gate(rules(**changes), lambda: self.now, known=self.answers)
         self.file = folder / "audit.jsonl"
         audit = AuditWriter(Chain("", 0), AuditSink(str(self.file)))
         self.tally = WorkerCounters()
         self.service = IngressDecisions(self.gate, audit, self.tally, {}, InFlight(1))
 
-    def over(self, *tokens: str, bring: Callable[[Needed], bool] = lambda _: False) -> set[int]:
+    def over(self, *tokens: str, bring: Callable[[Asked], bool] = lambda _: False) -> set[int]:
         """Which of them may not go on, by their place."""
         self.control = ControlPlane(bring)
         judge = RequestsInProgress(lambda: self.service, self.control)  # type: ignore[arg-type] # all that is used of it
         answer = asyncio.run(_awaited(judge.answer(b"".join(map(_question, range(len(tokens)), tokens)))))
         numbers = answer.partition(b"\r\n\r\nends")[2]
         return {int.from_bytes(numbers[at : at + 4], "little") for at in range(0, len(numbers), 4)}
+
+    def told(self, answer: Answer) -> Callable[[Asked], bool]:
+        def bring(question: Asked) -> bool:
+            self.answers.learn(question, answer, self.now)
+            return True
+
+        return bring
 
     def records(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.file.read_text().splitlines()]
@@ -156,8 +162,8 @@ def test_a_client_who_is_not_allowed_any_more_ends(tmp_path: Path) -> None:
 def test_a_key_that_was_withdrawn_ends_its_tokens(worker: Worker) -> None:
     """When the issuer has been asked for it; its silence ends nobody."""
     assert worker.over(NEW_KEY, johns_token(), bring=lambda _: False) == set()
-    assert worker.over(NEW_KEY, johns_token(), bring=lambda _: True) == {0}
-    assert [type(needed) for needed in worker.control.asked] == [KeyMissing]
+    assert worker.over(NEW_KEY, johns_token(), bring=worker.told(Absent(holds=1.0))) == {0}
+    assert worker.control.asked == [Key(ISSUER, "new")]
     assert worker.records()[-1]["reason"] == Reason.TOKEN_KEY_UNKNOWN
 
 
@@ -175,22 +181,11 @@ def test_a_token_that_its_issuer_took_back_ends(tmp_path: Path) -> None:
     """Where the route asks; while the issuer is silent it goes on."""
     routes = (RouteRules("", auth_required=True, methods=(), downstream="", introspect=True),)
     worker = Worker(tmp_path, routes=routes)
-    worker.introspections.use(
-        [type(worker.gate.rules.issuers[0])(ISSUER, ("a",), ("RS256",), 0, introspection_cache=5)]
-    )
-
-    def says(active: bool) -> Callable[[Needed], bool]:
-        def bring(needed: Needed) -> bool:
-            assert isinstance(needed, IntrospectionNeeded)
-            worker.introspections.learn(needed.issuer, needed.token, worker.now, active=active)
-            return True
-
-        return bring
-
     assert worker.over(johns_token(), bring=lambda _: False) == set()
-    assert worker.over(johns_token(), bring=says(True)) == set()
+    assert worker.over(johns_token(), bring=worker.told(Found(holds=5.0))) == set()
     worker.now += 6
-    assert worker.over(johns_token(), bring=says(False)) == {0}
+    assert worker.over(johns_token(), bring=worker.told(Absent(holds=5.0))) == {0}
+    assert worker.control.asked == [Active(ISSUER, johns_token())]
     assert worker.records()[-1]["reason"] == Reason.TOKEN_INACTIVE
 
 
@@ -199,9 +194,9 @@ def test_an_accident_of_ours_ends_the_one_whom_it_befell(worker: Worker, monkeyp
     other = mint(good_claims() | {"jti": "other"})
     judge = worker.gate.require_still_known
 
-    def break_down(asked: object, *, final: bool = False) -> None:
+    def break_down(asked: object) -> None:
         assert other not in str(asked)
-        judge(asked, final=final)  # type: ignore[arg-type] # a request
+        judge(asked)  # type: ignore[arg-type] # a request
 
     monkeypatch.setattr(worker.gate, "require_still_known", break_down)
     assert worker.over(johns_token(), other) == {1}

@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import tokens
 from tests.support.client_certificates import certificate, in_envoys_form
+from tests.support.decisions import AllAsked
 from tests.support.tokens import AUDIENCE, ISSUER, LEEWAY, NOW, b64, changed, good_claims, jwk, jwks, mint
 
 from authz_rego.values.json_text import from_json, to_json
 from authz_rego.values.number import Number
 from authz_service.domain.decision import Claims
-from authz_service.domain.refusals import KeyMissing, Reason, Rejected
+from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules, PeerRules
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.certificates import Peers, is_match, parse_client_rule
@@ -49,7 +50,7 @@ MEMBERS = ("kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y", "d"
 
 
 def a_verifier() -> TokenVerifier:
-    verifier = TokenVerifier((IssuerRules(ISSUER, (AUDIENCE,), tuple(ALGORITHMS), LEEWAY),), lambda: NOW)
+    verifier = TokenVerifier((IssuerRules(ISSUER, (AUDIENCE,), tuple(ALGORITHMS), LEEWAY),), lambda: NOW, AllAsked())
     verifier.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA), jwk(EC))))
     return verifier
 
@@ -59,8 +60,6 @@ def outcome(token: str) -> Claims | Reason:
         return a_verifier().verify(token)
     except Rejected as refusal:
         return refusal.reason
-    except KeyMissing:
-        return Reason.TOKEN_KEY_UNKNOWN
 
 
 @quick

@@ -2,6 +2,7 @@
 
 import pytest
 from msgspec.structs import replace
+from tests.support.decisions import AllAsked
 from tests.support.tokens import (
     AUDIENCE,
     ISSUER,
@@ -28,7 +29,7 @@ ISSUED = int(NOW) - 10
 
 @pytest.fixture
 def verifier() -> TokenVerifier:
-    verifier = TokenVerifier((RULES, replace(RULES, issuer=OTHER)), lambda: NOW)
+    verifier = TokenVerifier((RULES, replace(RULES, issuer=OTHER)), lambda: NOW, AllAsked())
     for issuer in (ISSUER, OTHER):
         verifier.set_keys(IssuerKeys(issuer, jwks(jwk(an_rsa_signer()))))
     return verifier
@@ -36,7 +37,7 @@ def verifier() -> TokenVerifier:
 
 def reason(verifier: TokenVerifier, token: str) -> Reason:
     try:
-        verifier.verify(token, final=True)
+        verifier.verify(token)
     except Rejected as refusal:
         return refusal.reason
     return Reason.ALLOWED

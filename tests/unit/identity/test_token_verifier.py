@@ -5,11 +5,13 @@ import json
 import msgspec
 import pytest
 from tests.support import tokens
+from tests.support.decisions import AllAsked
 from tests.support.tokens import AUDIENCE, ISSUER, LEEWAY, NOW, Signer, good_claims, jwk, jwks, mint
 
 from authz_rego.values.json_text import to_json
 from authz_rego.values.number import Number
-from authz_service.domain.refusals import KeyMissing, Reason, Rejected
+from authz_service.domain.questions import Absent, Answers, Key, Known, NotReady
+from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules
 from authz_service.errors import KeysUnavailable
 from authz_service.identity import tokens as product
@@ -47,21 +49,25 @@ def clock() -> Clock:
 
 @pytest.fixture
 def verifier(clock: Clock) -> TokenVerifier:
-    verifier = TokenVerifier((rules(), rules(SERVICES)), clock)
+    return a_verifier(clock, AllAsked())
+
+
+def a_verifier(clock: Clock, known: Known) -> TokenVerifier:
+    verifier = TokenVerifier((rules(), rules(SERVICES)), clock, known)
     verifier.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA), jwk(EC))))
     return verifier
 
 
 def reason_of(verifier: TokenVerifier, token: str) -> Reason:
     with pytest.raises(Rejected) as refusal:
-        verifier.verify(token, final=True)
+        verifier.verify(token)
     return refusal.value.reason
 
 
 @pytest.mark.parametrize("signer", SIGNERS, ids=lambda signer: signer.alg)
 def test_every_algorithm_is_accepted_with_its_key_and_with_no_other_label(signer: Signer, clock: Clock) -> None:
     """One key per algorithm; each other algorithm's name on the same token is refused."""
-    verifier = TokenVerifier((rules(),), clock)
+    verifier = TokenVerifier((rules(),), clock, AllAsked())
     verifier.set_keys(IssuerKeys(ISSUER, jwks(*(jwk(each, alg=...) for each in SIGNERS))))
 
     assert verifier.verify(mint(signer=signer)).values == good_claims()
@@ -149,14 +155,17 @@ def test_a_refusal_is_not_remembered(verifier: TokenVerifier, clock: Clock) -> N
     assert verifier.verify(token)
 
 
-def test_an_unknown_key_is_asked_for_once(verifier: TokenVerifier) -> None:
-    """First a question, then, with the keys still without it, a refusal; with the new keys the token is good."""
+def test_an_unknown_key_is_asked_for(clock: Clock) -> None:
+    """First a question, then, where the answer is that there is none, a refusal; with it the token is good."""
     newer = Signer("rsa-2", "RS256", tokens.rsa_key("rsa-2"))
     token = mint(signer=newer)
+    answers = Answers(clock)
+    verifier = a_verifier(clock, answers)
 
-    with pytest.raises(KeyMissing) as question:
+    with pytest.raises(NotReady) as missing:
         verifier.verify(token)
-    assert (question.value.issuer, question.value.kid) == (ISSUER, "rsa-2")
+    assert missing.value.question == Key(ISSUER, "rsa-2")
+    answers.learn(missing.value.question, Absent(holds=1.0), clock())
     assert reason_of(verifier, token) is Reason.TOKEN_KEY_UNKNOWN
 
     verifier.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA), jwk(newer))))
@@ -165,14 +174,13 @@ def test_an_unknown_key_is_asked_for_once(verifier: TokenVerifier) -> None:
 
 @pytest.mark.parametrize("keys", ["", jwks(), jwks(jwk(RSA, use="enc"))], ids=["never", "empty", "unusable"])
 def test_without_any_key_nobody_is_refused_or_accepted(verifier: TokenVerifier, keys: str) -> None:
-    """It is our trouble, not the caller's: also when asked with `final`, and for a token that was good a moment ago."""
+    """It is our trouble, not the caller's: also for a token that was good a moment ago."""
     token = mint()
     verifier.verify(token)
     verifier.set_keys(IssuerKeys(ISSUER, keys))
 
-    for final in (False, True):
-        with pytest.raises(KeysUnavailable, match="realms/users"):
-            verifier.verify(token, final=final)
+    with pytest.raises(KeysUnavailable, match="realms/users"):
+        verifier.verify(token)
 
 
 def test_a_token_of_another_issuer_waits_for_that_issuers_keys(verifier: TokenVerifier) -> None:
@@ -205,7 +213,7 @@ def test_a_token_is_remembered_as_long_as_its_key(
     if stays:
         assert verifier.verify(token) is before
     else:
-        with pytest.raises((Rejected, KeyMissing)):
+        with pytest.raises(Rejected):
             verifier.verify(token)
 
 
@@ -219,8 +227,7 @@ def test_keys_of_one_issuer_leave_the_others_tokens_alone(verifier: TokenVerifie
     verifier.set_keys(IssuerKeys(SERVICES, jwks(jwk(EC))))
 
     assert verifier.verify(mint()) is before
-    with pytest.raises(KeyMissing):
-        verifier.verify(theirs)
+    assert reason_of(verifier, theirs) is Reason.TOKEN_KEY_UNKNOWN
 
 
 def test_keys_of_an_unknown_issuer_are_ignored(verifier: TokenVerifier) -> None:
@@ -257,7 +264,7 @@ STRANGER = Signer("rsa-1", "RS256", tokens.rsa_key("stranger"))
 )
 def test_the_few_keys_that_fit_are_tried(clock: Clock, keys: list[dict[str, object]], kid: object) -> None:
     """By name, or without one as in each rotation; what none of them signed is refused, whatever the order."""
-    verifier = TokenVerifier((rules(),), clock)
+    verifier = TokenVerifier((rules(),), clock, AllAsked())
     verifier.set_keys(IssuerKeys(ISSUER, jwks(*keys)))
 
     assert verifier.verify(mint(header={"kid": kid}))
@@ -267,14 +274,14 @@ def test_the_few_keys_that_fit_are_tried(clock: Clock, keys: list[dict[str, obje
 
 def test_more_keys_than_a_few_are_not_tried(clock: Clock) -> None:
     """Each costs as much as a good token; nor is a key that does not fit."""
-    verifier = TokenVerifier((rules(),), clock)
+    verifier = TokenVerifier((rules(),), clock, AllAsked())
     nameless = mint(header={"kid": ...})
     many = [jwk(Signer(f"k{n}", "RS256", tokens.rsa_key(f"k{n}"))) for n in range(product.MAX_TRIED)]
 
     verifier.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA), *many[1:])))
     assert verifier.verify(nameless)
     for keys in ([jwk(RSA), *many], [jwk(EC)]):
-        other = TokenVerifier((rules(),), clock)
+        other = TokenVerifier((rules(),), clock, AllAsked())
         other.set_keys(IssuerKeys(ISSUER, jwks(*keys)))
         assert reason_of(other, nameless) is Reason.TOKEN_KEY_UNKNOWN
 
@@ -305,18 +312,18 @@ def test_the_memory_is_bounded(verifier: TokenVerifier, monkeypatch: pytest.Monk
 def test_rules_that_cannot_protect_are_refused(changes: dict[str, object], clock: Clock) -> None:
     """At once, not on a request."""
     with pytest.raises(ValueError, match=r"algorithms|audience"):
-        TokenVerifier((msgspec.structs.replace(rules(), **changes),), clock)
+        TokenVerifier((msgspec.structs.replace(rules(), **changes),), clock, AllAsked())
 
 
 def test_one_issuer_has_one_set_of_rules(clock: Clock) -> None:
     """Two would leave it to chance which audience holds."""
     with pytest.raises(ValueError, match="twice"):
-        TokenVerifier((rules(), rules(audiences=("other",))), clock)
+        TokenVerifier((rules(), rules(audiences=("other",))), clock, AllAsked())
 
 
 def test_types_are_the_issuers(clock: Clock) -> None:
     """Compared without case and without the media type's prefix, on both sides; absent counts as JWT."""
-    only_at = TokenVerifier((rules(types=("application/AT+JWT",)),), clock)
+    only_at = TokenVerifier((rules(types=("application/AT+JWT",)),), clock, AllAsked())
     only_at.set_keys(IssuerKeys(ISSUER, jwks(jwk(RSA))))
 
     assert only_at.verify(mint(header={"typ": "at+jwt"}))

@@ -8,12 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.client_certificates import CN, O, certificate, in_envoys_form
-from tests.support.decisions import HEADERS, PEERS, gate, gateways_certificate, johns_token, policy, request, rules
+from tests.support.decisions import (
+    HEADERS,
+    PEERS,
+    AllAsked,
+    gate,
+    gateways_certificate,
+    johns_token,
+    policy,
+    request,
+    rules,
+)
 from tests.support.tokens import ISSUER, NOW, good_claims, mint, service_claims
 
 from authz_service import headers
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
-from authz_service.domain.refusals import KeyMissing, Reason
+from authz_service.domain.questions import Key, NotReady
+from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, IssuerKeys, PeerRules, RouteRules
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
@@ -41,7 +52,7 @@ def document(asked: Request, given_rules: GateRules | None = None) -> dict[str, 
 
 @cache
 def strict_gate() -> Gate:
-    return gate(rules())
+    return gate(rules(), known=AllAsked())
 
 
 @cache
@@ -144,7 +155,7 @@ class TestWhereAPartIsOff:
         assert given.policy is not None
         parts = {
             "peers": Peers(given.peers, lambda: NOW),
-            "tokens": TokenVerifier(given.issuers, lambda: NOW),
+            "tokens": TokenVerifier(given.issuers, lambda: NOW, AllAsked()),
             "policy": PolicyEngine(given.policy),
         }
         Gate(given, **parts)  # type: ignore[arg-type]
@@ -179,18 +190,17 @@ class TestTokens:
 
     def test_a_key_that_is_missing_is_asked_for_once(self) -> None:
         """The first time the shell is asked to fetch it, the second time the token is refused."""
-        opened = gate(rules())
         unknown = request(authorization=f"Bearer {mint(header={'kid': 'new'})}")
 
-        with pytest.raises(KeyMissing) as wanted:
-            opened.decide(unknown, "d1", "c1")
-        assert (wanted.value.issuer, wanted.value.kid) == (ISSUER, "new")
-        assert opened.decide(unknown, "d1", "c1", final=True).reason is Reason.TOKEN_KEY_UNKNOWN
+        with pytest.raises(NotReady) as missing:
+            gate(rules()).decide(unknown, "d1", "c1")
+        assert missing.value.question == Key(ISSUER, "new")
+        assert gate(rules(), known=AllAsked()).decide(unknown, "d1", "c1").reason is Reason.TOKEN_KEY_UNKNOWN
 
     def test_an_issuer_without_keys_is_our_trouble_not_the_callers(self) -> None:
         """503, with the peer on record; no token is accepted meanwhile."""
         given = rules()
-        tokens = TokenVerifier(given.issuers, lambda: NOW)
+        tokens = TokenVerifier(given.issuers, lambda: NOW, AllAsked())
         assert given.peers is not None
         assert given.policy is not None
         opened = Gate(given, Peers(given.peers, lambda: NOW), tokens, PolicyEngine(given.policy))
@@ -321,7 +331,7 @@ class TestPolicyInput:
 )
 def test_garbage_in_is_a_refusal_out(asked: Request) -> None:
     """No token of ours is in it, so there is no way to be allowed; and nothing is raised."""
-    decision = strict_gate().decide(asked, "d1", "c1", final=True)
+    decision = strict_gate().decide(asked, "d1", "c1")
 
     assert not decision.allowed
     assert decision.headers == b""

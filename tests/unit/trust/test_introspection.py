@@ -8,13 +8,15 @@ from collections.abc import Mapping
 
 import pytest
 
+from authz_service.domain.questions import Absent, Answer, Found
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
 from authz_service.http_client import Response
 from authz_service.trust import introspection as product
 from authz_service.trust.introspection import IntrospectionEndpoint, Introspector
 
-ENDPOINT = IntrospectionEndpoint("https://idp", "https://idp/introspect", "order", Secret("s3cret"))
+ENDPOINT = IntrospectionEndpoint("https://idp", "https://idp/introspect", "order", Secret("s3cret"), holds=5.0)
+YES, NO = Found(holds=5.0), Absent(holds=5.0)
 
 
 class Issuer:
@@ -35,15 +37,15 @@ class Issuer:
             raise self.answer
         return self.answer
 
-    def ask(self, token: str = "t") -> bool | None:
+    def ask(self, token: str = "t") -> Answer | None:
         return asyncio.run(self.introspector.ask(token))
 
 
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (200, b'{"active": true, "sub": "x"}', True),
-        (200, b'{"active": false}', False),
+        (200, b'{"active": true, "sub": "x"}', YES),
+        (200, b'{"active": false}', NO),
         (200, b'{"active": "true"}', None),
         (200, b'{"active": 1}', None),
         (200, b'{"active": null}', None),
@@ -58,15 +60,15 @@ class Issuer:
         (500, b'{"active": true}', None),
     ],
 )
-def test_only_a_clear_answer_is_one(status: int, body: bytes, said: bool | None) -> None:
+def test_only_a_clear_answer_is_one(status: int, body: bytes, said: Answer | None) -> None:
     """And what went wrong is told until it goes well."""
     issuer = Issuer(Response(status, body))
 
-    assert issuer.ask() is said
-    assert issuer.introspector.results == {{True: "active", False: "inactive", None: "failed"}[said]: 1}
+    assert issuer.ask() == said
+    assert issuer.introspector.results == {"failed" if said is None else "active" if said == YES else "inactive": 1}
     assert bool(issuer.introspector.last_error) is (said is None)
     issuer.answer = Response(200, b'{"active": true}')
-    assert issuer.ask() is True
+    assert issuer.ask() == YES
     assert issuer.introspector.last_error == ""
 
 
@@ -99,7 +101,7 @@ def test_it_says_who_asks_in_the_way_that_is_configured() -> None:
 def test_however_many_ask_about_a_token_one_request_goes_out() -> None:
     """Another token is another question; the next one after the answer too."""
 
-    async def ask_together() -> list[bool | None]:
+    async def ask_together() -> list[Answer | None]:
         issuer.open.clear()
         waiting = [asyncio.create_task(issuer.introspector.ask(token)) for token in ("a", "a", "b", "a")]
         await asyncio.sleep(0)
@@ -109,7 +111,7 @@ def test_however_many_ask_about_a_token_one_request_goes_out() -> None:
         return [*await asyncio.gather(*waiting[1:]), await issuer.introspector.ask("a")]
 
     issuer = Issuer(Response(200, b'{"active": true}'))
-    assert asyncio.run(ask_together()) == [True] * 4
+    assert asyncio.run(ask_together()) == [YES] * 4
     assert [form["token"] for form, _ in issuer.asked] == ["a", "b", "a"]
 
 
@@ -118,7 +120,7 @@ def test_patience_and_questions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(product, "TIMEOUT", 0.05)
     monkeypatch.setattr(product, "MAX_IN_FLIGHT", 2)
 
-    async def ask_many() -> list[bool | None]:
+    async def ask_many() -> list[Answer | None]:
         issuer.open.clear()
         found = await asyncio.gather(*(issuer.introspector.ask(token) for token in "abc"))
         assert issuer.introspector.last_error.startswith("no answer within")
@@ -126,5 +128,5 @@ def test_patience_and_questions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
         return [*found, await issuer.introspector.ask("a")]
 
     issuer = Issuer(Response(200, b'{"active": true}'))
-    assert asyncio.run(ask_many()) == [None, None, None, True]
+    assert asyncio.run(ask_many()) == [None, None, None, YES]
     assert len(issuer.asked) == 3

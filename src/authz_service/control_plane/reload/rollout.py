@@ -68,11 +68,9 @@ class Rollout:
         self.control_server = ControlServer(
             self._paths.control_socket,
             counters.add,
-            self.outbound.refetch,
+            self.outbound.answer,
             look_now,
-            self.outbound.introspect,
             self.decision_log.take,
-            self.outbound.exchange,
             require_walls=snapshot.config.runtime.walls == "required",
         )
 

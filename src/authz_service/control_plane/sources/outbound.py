@@ -19,9 +19,10 @@ from authz_service.control_plane.sources.provider_requests import (
     token_request,
 )
 from authz_service.credentials.oauth2 import Token, TokenRequest, fetch_token
-from authz_service.credentials.token_exchange import RESULTS, Exchanger, Refusal
+from authz_service.credentials.token_exchange import RESULTS, Exchanger
 from authz_service.credentials.token_refresher import TokenState
 from authz_service.credentials.token_refreshers import Subscription, TokenRefreshers
+from authz_service.domain.questions import Absent, Active, Answer, Asked, Exchange, Key
 from authz_service.domain.rules import IssuerKeys
 from authz_service.http_client import HttpClient
 from authz_service.identity.key_set import read_key_set
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # Redis' client is imported by those who share
 # nobody's way), and how long an answer may take.
 _Place = tuple[Path | None, tuple[Path, Path] | None, bool, float]
 _Wanted = tuple[KeySettings, Path | None]  # and the CA file of the issuer's server
+_NO_KEY_FOR = 1.0  # seconds: the answer for all who wait for it; a key that comes meanwhile is used all the same
 PublishKeys = Callable[[IssuerKeys], None]
 PublishToken = Callable[[str, str | None], None]  # (target, token; None = there is none)
 
@@ -105,16 +107,24 @@ class Outbound:
         self._stop_exchangers(self._exchangers.keys() - exchange_requests(config).keys())
         await self._tokens.update(self._subscriptions(config))
 
-    async def refetch(self, issuer: str, kid: str) -> None:
+    async def answer(self, question: Asked) -> Answer | None:
+        """What a worker wants to know; None when nobody could be asked."""
+        match question:
+            case Key(issuer, kid):
+                return await self._refetch(issuer, kid)
+            case Active(issuer, token):
+                introspector = self._introspectors.get(issuer)
+                return None if introspector is None else await introspector.ask(token)
+            case Exchange(target):
+                exchanger = self._exchangers.get(target)
+                return None if exchanger is None else await exchanger.exchange(question)
+
+    async def _refetch(self, issuer: str, kid: str) -> Answer:
         """When it returns, the issuer's newest keys were published, or there is nothing newer for now."""
         for (settings, _), source in self._sources.items():
             if settings.issuer == issuer:
                 await source.refetch(kid)
-
-    async def introspect(self, issuer: str, token: str) -> bool | None:
-        """Whether the issuer says that the token is active; None when it could not be asked."""
-        introspector = self._introspectors.get(issuer)
-        return None if introspector is None else await introspector.ask(token)
+        return Absent(holds=_NO_KEY_FOR)
 
     def exchange_for(self, config: Config) -> None:
         """For the targets of this configuration too, until `update` leaves those of one configuration."""
@@ -124,11 +134,6 @@ class Outbound:
                 self._exchanges[target, result] += 0
             known = self._exchangers.setdefault(key, Exchanger(target, request, post_form, time.time, self._exchanges))
             known.request, known.post_form = request, post_form  # a new secret; what is in flight goes on
-
-    async def exchange(self, key: str, token: str) -> Token | Refusal | None:
-        """What the user's token is exchanged for, by `ExchangeRules.key`; None when nobody could be asked."""
-        exchanger = self._exchangers.get(key)
-        return None if exchanger is None else await exchanger.exchange(token)
 
     def exchange_states(self) -> list[ExchangeState]:
         return [

@@ -120,8 +120,9 @@ def endpoints(config: Config) -> dict[str, IntrospectionEndpoint]:
             asked = issuer.introspection
             assert asked.client_secret is not None  # the loader has read client_secret_file into it
             found[issuer.issuer] = IntrospectionEndpoint(
-                issuer.issuer, asked.url, asked.client_id, asked.client_secret, asked.client_auth, issuer.ca_file
-            )
+                issuer.issuer, asked.url, asked.client_id, asked.client_secret, asked.client_auth, issuer.ca_file,
+                asked.cache,
+            )  # fmt: skip
     return found
 
 

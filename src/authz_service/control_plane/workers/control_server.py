@@ -11,25 +11,20 @@ from pathlib import Path
 from authz_service.control_plane.workers.handover import Handover
 from authz_service.control_protocol import (
     Active,
+    Answered,
     Copies,
     CountersDelta,
-    ExchangeAnswer,
-    ExchangeWanted,
     Hello,
-    IntrospectionAnswer,
-    IntrospectionWanted,
-    KeyAnswer,
-    KeyWanted,
     SetKeys,
     SetRules,
     ToWorker,
     Unusable,
+    Wanted,
     pack,
     read_message,
     to_control_decoder,
 )
-from authz_service.credentials.oauth2 import Token
-from authz_service.credentials.token_exchange import Refusal
+from authz_service.domain.questions import Answer, Asked
 from authz_service.domain.rules import GateRules, IssuerKeys
 from authz_service.errors import AuthzServiceError
 from authz_service.logs import about
@@ -49,12 +44,7 @@ class _Connected:
     error: str = ""
 
 
-async def _nobody_to_ask(_whom: str, _token: str) -> None:
-    return None
-
-
 HANDOVER = "handover.sock"  # beside the control socket
-_Bringer = Callable[[str, str], Awaitable[Token | Refusal | None]]
 
 
 @dataclass(slots=True)
@@ -63,13 +53,11 @@ class ControlServer:
 
     socket: Path
     on_counters: Callable[[CountersDelta], None]
-    fetch_key: Callable[
-        [str, str], Awaitable[None]
-    ]  # (issuer, kid) -> when it returns, new keys were given to `set_keys`
+    answer: Callable[
+        [Asked], Awaitable[Answer | None]
+    ]  # None: nobody could be asked. Keys are given to `set_keys` first
     on_change: Callable[[], None] = lambda: None
-    introspect: Callable[[str, str], Awaitable[bool | None]] = _nobody_to_ask  # (issuer, token) -> is it active?
     on_copies: Callable[[Copies], None] = lambda _: None
-    exchange: _Bringer = _nobody_to_ask  # (ExchangeRules.key, token) -> what the token is exchanged for
     require_walls: bool = False  # who lacks one is told nothing, and so decides nothing
     restarts: int = 0
     _rules: GateRules | None = None
@@ -148,8 +136,8 @@ class ControlServer:
                     case Unusable(_, error) if worker is not None:
                         worker.error = error
                         self.on_change()
-                    case KeyWanted() | IntrospectionWanted() | ExchangeWanted() as wanted:
-                        self._start(self._bring(wanted, writer))
+                    case Wanted(number, question):
+                        self._start(self._answer(number, question, writer))
                     case CountersDelta() | Copies() as report:
                         self._pass_on(report)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -195,29 +183,10 @@ class ControlServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _bring(
-        self, wanted: KeyWanted | IntrospectionWanted | ExchangeWanted, writer: asyncio.StreamWriter
-    ) -> None:
-        """Answers in any case: somebody waits."""
-        answer: KeyAnswer | IntrospectionAnswer | ExchangeAnswer
-        if isinstance(wanted, KeyWanted):
-            answer = KeyAnswer(wanted.number)
-        elif isinstance(wanted, IntrospectionWanted):
-            answer = IntrospectionAnswer(wanted.number, None)
-        else:
-            answer = ExchangeAnswer(wanted.number)
+    async def _answer(self, number: int, question: Asked, writer: asyncio.StreamWriter) -> None:
+        """In any case: somebody waits."""
+        answer: Answer | None = None
         try:
-            if isinstance(wanted, KeyWanted):
-                await self.fetch_key(wanted.issuer, wanted.kid)
-            elif isinstance(wanted, IntrospectionWanted):
-                answer = IntrospectionAnswer(wanted.number, await self.introspect(wanted.issuer, wanted.token))
-            else:
-                answer = _exchange_answer(wanted.number, await self.exchange(wanted.target, wanted.token))
+            answer = await self.answer(question)
         finally:
-            writer.write(pack(answer))
-
-
-def _exchange_answer(number: int, found: Token | Refusal | None) -> ExchangeAnswer:
-    if isinstance(found, Token):
-        return ExchangeAnswer(number, found.value.reveal(), found.lifetime)
-    return ExchangeAnswer(number, refusal="" if found is None else found.code)
+            writer.write(pack(Answered(number, answer)))
