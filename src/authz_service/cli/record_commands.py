@@ -1,8 +1,10 @@
-"""The commands that read what sidecars recorded: trail. Arguments only; the work is done elsewhere."""
+"""The commands that read what sidecars recorded: trail, replay. Arguments only; the work is done elsewhere."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import cast
 
 import click
 
@@ -41,3 +43,43 @@ def trail(correlation_id: str, audit: tuple[str, ...], output: str, *, follow: b
 
     show = follow_trail if follow else show_trail
     sys.exit(show(correlation_id, audit, "json" if output == "json" else "text"))
+
+
+@click.command(
+    epilog="""\b
+Example:
+  authz replay new-policies/ decisions.jsonl --fail-on any
+"""
+)
+@click.argument("policies", metavar="MESH|POLICIES", type=click.Path(path_type=Path, exists=True))
+@click.argument(
+    "decisions",
+    nargs=-1,
+    required=True,
+    metavar="DECISIONS...",
+    type=click.Path(dir_okay=False, exists=True, allow_dash=True),
+)
+@click.option(
+    "--query", default="", metavar="data.PACKAGE.RULE", help="For a folder of policies: in place of the recorded rule."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["gained", "lost", "any", "nothing"]),
+    default="gained",
+    show_default=True,
+    help="Which flips end with 1.",
+)
+@output_format
+def replay(policies: Path, decisions: tuple[str, ...], query: str, fail_on: str, output: str) -> None:
+    """Decide recorded decisions anew, by other policies.
+
+    DECISIONS are files of audit.opa_decision_log (also .gz; - is standard input). They are decided by the policies of
+    a mesh, of one configuration, or of a folder. It says which verdicts flip, by rule and principal; gained: what was
+    refused is allowed.
+
+    Exit code 0: no flip of --fail-on. 1: there is one. 2: it cannot be judged.
+    """
+    from authz_service.cli.replay import FailOn
+    from authz_service.cli.replay import replay as replayed
+
+    sys.exit(replayed(policies, decisions, query=query, fail_on=cast("FailOn", fail_on), output=output))
