@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 REAL := .real
 OPA_VERSION := $(shell cat tests/real/opa/VERSION)
 SPIRE_VERSION := $(shell cat tests/real/spiffe/VERSION)
+CHARTS := $(REAL)/charts
 SPIRE := $(REAL)/spire/$(SPIRE_VERSION)
 OPA := $(REAL)/opa/$(OPA_VERSION)/opa
 INSTALLED := $(VENV)/.installed
@@ -22,7 +23,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo up dist test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-real keycloak test-keycloak
+.PHONY: help demo up dist test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -117,6 +118,20 @@ $(SPIRE)/spire-server:
 test-spiffe: $(INSTALLED) $(SPIRE)/spire-server  ## certificates from the socket of a real SPIRE agent, which is killed meanwhile
 	$(BIN)/python -m pytest tests/real/spiffe
 
+# As the tools of a module made for it, as SPIRE is; promtool's module can be built in no other way.
+$(CHARTS)/promtool:
+	@command -v go >/dev/null || { echo "Helm, kubeconform and promtool are built from their Go modules: install Go" >&2; exit 1; }
+	@echo "building Helm, kubeconform and promtool into $(CHARTS) …"
+	@mkdir -p $(CHARTS)/build && cd $(CHARTS)/build && grep /cmd/ $(CURDIR)/tests/real/charts/VERSIONS | while read -r module version; do \
+	  rm -f go.mod go.sum && go mod init tools && go get -tool "$$module@$$version" && \
+	  CGO_ENABLED=0 GOBIN=$(abspath $(CHARTS)) go install -ldflags "-s -w" tool || exit 1; done
+
+$(CHARTS)/schemas: tests/real/charts/prepare.py tests/real/charts/VERSIONS | $(INSTALLED)
+	@$(BIN)/python -m tests.real.charts.prepare $(CHARTS) && touch $@
+
+test-helm: $(INSTALLED) $(CHARTS)/promtool $(CHARTS)/schemas  ## charts and alarms by Helm, kubeconform and promtool, which Go builds (minutes, once)
+	$(BIN)/python -m pytest tests/real/charts
+
 postgres: $(INSTALLED)  ## a fresh PostgreSQL until Ctrl-C; prints its DATABASE_URL
 	@$(BIN)/python -m authz_devkit.demo.postgres
 
@@ -129,7 +144,7 @@ test-redis: $(INSTALLED)  ## replicas that share their tokens in a real Redis, w
 test-networks: $(INSTALLED)  ## the mesh across the specification's six networks, as network namespaces (needs root and iproute2)
 	$(BIN)/python -m pytest tests/real/networks
 
-test-real: test-networks test-redis test-spiffe test-opa test-postgres test-keycloak  ## everything that runs against the real parts
+test-real: test-helm test-networks test-redis test-spiffe test-opa test-postgres test-keycloak  ## everything that runs against the real parts
 
 dist: $(INSTALLED)  ## both wheels into dist/: the same commit makes the same bytes
 	@rm -rf dist build && mkdir -p build/sources dist
