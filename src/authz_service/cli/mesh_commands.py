@@ -1,4 +1,4 @@
-"""The commands over a whole mesh: explain. Reads arguments; the work is done elsewhere."""
+"""The commands over a whole mesh: explain, lint. Reads arguments; the work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -59,6 +59,41 @@ def explain(  # noqa: PLR0913 - one per option
     try:
         asked = asked_for(method, path, principal, source, at, claims, from_file(token), jwks, cert, header_lines)
         code = explained(mesh, asked, form)
+    except (AuthzServiceError, OSError) as error:
+        tell(error)
+        code = 2
+    sys.exit(code)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  authz lint my-mesh
+  authz lint my-mesh --format github
+  authz lint --rule AZ101
+"""
+)
+@click.argument("mesh", type=click.Path(path_type=Path, exists=True), required=False)
+@click.option("--rule", "rule", metavar="ID", help="Say what one rule means, in place of looking at a mesh.")
+@click.option("--notes", is_flag=True, help="Also what the files only imply: no findings.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
+)
+def lint(mesh: Path | None, rule: str | None, form: str, *, notes: bool) -> None:
+    """Find what cannot work in a mesh, or should not be.
+
+    From the files of MESH alone: certificates, tokens, routes, policies, each with its place, the two that disagree,
+    and what to do. Exit code 0: nothing found, 1: errors or warnings, 2: there is no mesh to look at.
+    """
+    from authz_service.cli.lint import explain_rule, lint_mesh
+
+    if (mesh is None) == (rule is None):
+        raise click.UsageError("give either a MESH, or --rule ID")
+    if rule is not None:
+        sys.exit(explain_rule(rule))
+    assert mesh is not None
+    try:
+        code = lint_mesh(mesh, form, notes=notes)
     except (AuthzServiceError, OSError) as error:
         tell(error)
         code = 2

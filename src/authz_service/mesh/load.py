@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from msgspec import Struct, json
 
 from authz_realm.realm import parse_realm, realm_problems
 from authz_service import pem_files
@@ -18,11 +19,12 @@ from authz_service.config.model import Config
 from authz_service.errors import CertificateProblems, ConfigProblems, Problem
 from authz_service.mesh.files import Files
 from authz_service.mesh.mesh_file import NAME, MeshFile, read_mesh_file
-from authz_service.mesh.model import Mesh, Principal, RealmFile, Sidecar, Spot, shown_path
+from authz_service.mesh.model import LooseRoles, Mesh, Principal, RealmFile, Sidecar, Spot, shown_path
 from authz_service.mesh.principals import declared, of_realms
 
 CONFIG = "config.yaml"
 MAX_REALM_BYTES = 64 << 20
+MAX_LOOSE_BYTES = 64 << 10
 _COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _SKIPPED = {"node_modules", "__pycache__"}
 
@@ -58,7 +60,8 @@ def _load(folder: Path, said: MeshFile) -> Mesh:
         *of_realms(realms.values(), configs),
     )
     compose = _compose(folder, said)
-    return Mesh(folder, sidecars, realms, principals, said.serves, compose, tuple(problems), broken)
+    loose = tuple(_loose_roles(folder))
+    return Mesh(folder, sidecars, realms, principals, said.serves, compose, tuple(problems), loose, broken)
 
 
 def _configurations(folder: Path, said: MeshFile) -> Iterator[tuple[str, Path]]:
@@ -124,6 +127,27 @@ def _realms(folder: Path, said: MeshFile, problems: list[Problem]) -> Mapping[st
         lacking = tuple(realm_problems(realm))
         found[realm.realm] = RealmFile(realm, Spot(shown), text.decode("utf-8", "replace"), lacking)
     return found
+
+
+class _Roles(Struct, rename="camel"):
+    realm: tuple[str, ...] = ()
+    client: dict[str, tuple[str, ...]] = {}
+
+
+class _LooseRoles(Struct, rename="camel", forbid_unknown_fields=True):
+    client_id: str
+    service_account_roles: _Roles
+
+
+def _loose_roles(folder: Path) -> Iterator[LooseRoles]:
+    for file in _below(folder):
+        if file.suffix == ".json" and file.stat().st_size <= MAX_LOOSE_BYTES:
+            try:
+                found = json.decode(file.read_bytes(), type=_LooseRoles)
+            except (OSError, ValueError):
+                continue
+            roles = found.service_account_roles
+            yield LooseRoles(found.client_id, roles.realm, roles.client, Spot(shown_path(folder, file), 1))
 
 
 def _compose(folder: Path, said: MeshFile) -> Path | None:

@@ -65,6 +65,15 @@ class RealmFile:
         return Spot(self.spot.file, at + 1)
 
 
+class LooseRoles(NamedTuple):
+    """Service account roles that stand outside of any realm, as the specification writes them."""
+
+    client: str
+    realm_roles: tuple[str, ...]
+    client_roles: Mapping[str, tuple[str, ...]]
+    spot: Spot
+
+
 @dataclass(frozen=True, eq=False)
 class Sidecar:
     """One configuration, with the place of everything in it."""
@@ -133,6 +142,7 @@ class Mesh:
     serves: Mapping[str, tuple[str, ...]]  # of mesh.yaml: the paths that a service has
     compose: Path | None
     problems: tuple[Problem, ...]
+    loose_roles: tuple[LooseRoles, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)  # the file by the name of a sidecar that cannot be read
 
     def find_destination(self, url: Endpoint) -> Sidecar | None:

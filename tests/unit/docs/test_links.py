@@ -57,7 +57,6 @@ def test_every_make_target_that_is_named_exists(page: str) -> None:
 def test_every_command_that_is_named_exists() -> None:
     """`authz …` and `authz-dev …`, wherever they stand as code."""
     known = {(False, name) for name in authz.commands} | {(True, name) for name in COMMANDS}
-    not_yet = {(False, "lint")}  # docs/decisions/where-we-left-the-design.md says so
     named = set()
     for page in pages():
         code = "\n".join(
@@ -65,7 +64,7 @@ def test_every_command_that_is_named_exists() -> None:
         )
         named |= {(bool(dev), command) for dev, command in _COMMAND.findall(code)}
 
-    assert named - not_yet <= known
+    assert named <= known
     assert known <= named
 
 

@@ -1,0 +1,1 @@
+"""What in a mesh cannot work, or should not be: rules with ids, each proven on the model."""

@@ -1,0 +1,109 @@
+"""Routes: does what is sent arrive at something that is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.lint.rule import Found
+from authz_service.mesh.model import Call, Sidecar
+
+_VERSION = re.compile(r"v[0-9]+")
+
+
+def arrives_nowhere(ground: Ground) -> Iterator[Found]:
+    """By the routes of the sidecar that is called, or what mesh.yaml says that the service has."""
+    for call in ground.calls:
+        sidecar = call.destination
+        if sidecar is None:
+            continue
+        served = [route.path for route in sidecar.config.proxy.routes]
+        spot = sidecar.spot("proxy", "routes")
+        if not served:
+            served = list(ground.mesh.serves.get(sidecar.name, ()))
+            spot = ground.mesh.spot_of(ground.mesh.folder / "mesh.yaml")
+        if served and not any(_meet(call, path) for path in served):
+            yield Found(
+                call.source.spot(*call.place),
+                f"{call.base} of {call.source.name} arrives as {call.arrives_as}",
+                "correct strip_prefix, so that it arrives as a path that is there",
+                spot,
+                f"{sidecar.name} has {', '.join(served)}",
+            )
+
+
+def version_is_passed_on(ground: Ground) -> Iterator[Found]:
+    """`/api/v1/orders` of a gateway, at a service that nothing says has such paths."""
+    for call in ground.calls:
+        sidecar = call.destination
+        if sidecar is None or not call.of_ingress or call.strip_prefix is not None or sidecar.config.proxy.routes:
+            continue
+        steps = [step for step in call.base.split("/") if step == "api" or _VERSION.fullmatch(step)]
+        if not steps or ground.mesh.serves.get(sidecar.name) or _is_known(ground, sidecar, steps):
+            continue
+        prefix = call.base[: call.base.index(steps[-1]) + len(steps[-1])]
+        yield Found(
+            call.source.spot(*call.place),
+            f"{call.base} arrives at {sidecar.name} as {call.arrives_as}, with {prefix} in front",
+            f"write strip_prefix: {prefix} at the route, or say in mesh.yaml (serves) that the service has such paths",
+            sidecar.spot("proxy"),
+            f"neither a route nor the policy of {sidecar.name} knows {prefix}",
+        )
+
+
+def _is_known(ground: Ground, sidecar: Sidecar, steps: list[str]) -> bool:
+    found = ground.policy(sidecar)
+    if found is None or found.compiled is None:
+        return False
+    texts = found.compiled.policy.texts.values()
+    return any(f'"{step}"' in text or f"/{step}/" in text for text in texts for step in steps)
+
+
+def _meet(call: Call, path: str) -> bool:
+    """Whether some request of the call is of the route."""
+    base, arrives = path.removesuffix("/**").rstrip("/"), call.arrives_as.rstrip("/")
+    is_below = path.endswith("/**") and (arrives == base or arrives.startswith(f"{base}/"))
+    return is_below or base == arrives or (not call.exact and base.startswith(f"{arrives}/"))
+
+
+def route_that_nobody_calls(ground: Ground) -> Iterator[Found]:
+    """Of a sidecar that wants a certificate: whoever calls it is in the mesh."""
+    for sidecar in ground.served:
+        calls = [call for call in ground.calls if call.destination is sidecar]
+        if sidecar.config.http.tls.client_auth != "require" or not calls:
+            continue
+        for number, route in enumerate(sidecar.config.proxy.routes):
+            if route.auth_required and not any(_meet(call, route.path) for call in calls):
+                ways = ", ".join(dict.fromkeys(f"{call.arrives_as} ({call.source.name})" for call in calls))
+                yield Found(
+                    sidecar.spot("proxy", "routes", number, "path"),
+                    f"nobody of this mesh calls {route.path} of {sidecar.name}",
+                    "remove the route, or correct the caller's",
+                    calls[0].source.spot(*calls[0].place),
+                    f"what arrives is below {ways}",
+                )
+
+
+def target_without_a_route(ground: Ground) -> Iterator[Found]:
+    for sidecar in ground.mesh.sidecars.values():
+        if not sidecar.config.egress.enabled:
+            continue
+        used = {call.target_name for call in ground.calls if call.source is sidecar}
+        for name in sidecar.config.egress.targets:
+            if name not in used:
+                yield Found(
+                    sidecar.spot("egress", "targets", name),
+                    f"no route leads to the target {name} of {sidecar.name}",
+                    "remove the target with its credentials, or add a route",
+                )
+
+
+def leads_to_nobody(ground: Ground) -> Iterator[Found]:
+    for call in ground.calls:
+        if call.destination is None and call.url.scheme == "https":
+            yield Found(
+                call.source.spot(*call.target_place, "url"),
+                f"{call.source.name} calls {call.url}, which is no sidecar of this mesh",
+                "if it should be one, add its configuration, or its host to names in mesh.yaml",
+            )

@@ -1,0 +1,44 @@
+"""A rule and what it finds. Not the rules themselves (`catalogue`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from authz_service.mesh.model import Spot
+
+if TYPE_CHECKING:
+    from authz_service.mesh.lint.ground import Ground
+
+# error: a call that cannot work; warning: one that works, and should be looked at; note: what the files only imply.
+Severity = Literal["error", "warning", "note"]
+
+
+class Found(NamedTuple):
+    """What a rule says of one place; the two that disagree side by side."""
+
+    spot: Spot
+    found: str
+    fix: str
+    other: Spot | None = None
+    other_says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    id: str
+    severity: Severity
+    title: str
+    why: str  # what goes wrong
+    do: str
+    check: Callable[[Ground], Iterator[Found]]
+
+
+class Finding(NamedTuple):
+    rule: Rule
+    what: Found
+
+    @property
+    def order(self) -> tuple[str, int, str, str]:
+        return self.what.spot.file, self.what.spot.line, self.rule.id, self.what.found

@@ -1,0 +1,256 @@
+"""Tokens: do they reach the sidecar that judges them, with its issuer and audience; does the realm give them at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from authz_realm.realm import Client
+from authz_service.config.model import JwtIssuer
+from authz_service.domain.decision import NO_CLAIMS
+from authz_service.domain.refusals import Rejected
+from authz_service.domain.rules import PeerRules
+from authz_service.identity.client_binding import require_same_client
+from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.lint.rule import Found
+from authz_service.mesh.model import Call, Principal, RealmFile, Sidecar, Spot, realm_name
+from authz_service.mesh.principals import service_account
+
+
+def passed_audience(ground: Ground) -> Iterator[Found]:
+    """The user's token goes on: both sidecars want to be its audience."""
+    for call, sidecar in ground.arrows:
+        if not _passes_on(call):
+            continue
+        for theirs, ours in _same_issuer(call.source, sidecar):
+            lacking = [one for one in _accepted_at(ground, call.source, theirs) if not _names(one, ours)]
+            if lacking:
+                client = lacking[0].client or "its client"
+                who = ", ".join(dict.fromkeys(one.name for one in lacking))
+                yield Found(
+                    sidecar.spot("jwt", "issuers", 0, "audience"),
+                    f"{sidecar.name} wants aud {' or '.join(ours.audience)}",
+                    f"give {client} an audience mapper for {ours.audience[0]} in the realm {realm_name(ours.issuer)}",
+                    call.source.spot("jwt", "issuers", 0, "audience"),
+                    f"{call.source.name} passes on tokens (of {who}) with aud {_audience(lacking[0])}",
+                )
+
+
+def passed_issuer(ground: Ground) -> Iterator[Found]:
+    for call, sidecar in ground.arrows:
+        theirs, ours = call.source.config.issuers, sidecar.config.issuers
+        if _passes_on(call) and theirs and ours and not list(_same_issuer(call.source, sidecar)):
+            yield Found(
+                sidecar.spot("jwt", "issuers", 0, "issuer"),
+                f"{sidecar.name} accepts tokens of {', '.join(one.issuer for one in ours)}",
+                "accept the same issuer, or fetch or exchange a token for this target (auth.type)",
+                call.source.spot("jwt", "issuers", 0, "issuer"),
+                f"{call.source.name} passes on tokens of {', '.join(one.issuer for one in theirs)}",
+            )
+
+
+def token_stays_behind(ground: Ground) -> Iterator[Found]:
+    for call, sidecar in ground.arrows:
+        wants = sidecar.config.proxy.auth.enabled and all(r.auth_required for r in sidecar.config.proxy.routes)
+        takes_away = call.target.auth.type == "none" and not call.source.config.proxy.headers.pass_token
+        if call.of_ingress and wants and takes_away:
+            yield Found(
+                call.source.spot("proxy", "headers", "pass_token"),
+                f"{call.source.name} takes the user's token away",
+                "write pass_token: true, or an auth.type for the target",
+                sidecar.spot("jwt"),
+                f"{sidecar.name} wants a token on every route",
+            )
+
+
+def own_issuer(ground: Ground) -> Iterator[Found]:
+    """A service's own token is of the issuer that the target accepts."""
+    for call, sidecar in ground.arrows:
+        name = realm_name(call.target.auth.token_url)
+        ours = [issuer.issuer for issuer in sidecar.config.issuers]
+        if name and ours and all(realm_name(one) != name for one in ours):
+            yield Found(
+                sidecar.spot("jwt", "issuers", 0, "issuer"),
+                f"{sidecar.name} accepts tokens of {', '.join(ours)}",
+                "fetch the token from the realm that the target accepts",
+                call.source.spot(*call.target_place, "auth", "token_url"),
+                f"{call.source.name} fetches its token from the realm {name}",
+            )
+
+
+def realm_is_missing(ground: Ground) -> Iterator[Found]:
+    """Only where other realms are here: a mesh may keep none."""
+    told: set[str] = set()
+    for sidecar in ground.served:
+        for number, issuer in enumerate(sidecar.config.issuers):
+            name = realm_name(issuer.issuer)
+            if name and ground.mesh.realms and name not in ground.mesh.realms and name not in told:
+                told.add(name)
+                there = ", ".join(sorted(ground.mesh.realms))
+                yield Found(
+                    sidecar.spot("jwt", "issuers", number, "issuer"),
+                    f"{sidecar.name} accepts tokens of the realm {name}, whose file is not here",
+                    f"keep {name}-realm.json beside the others: users, clients, roles, audience mappers",
+                    Spot(next(iter(ground.mesh.realms.values())).spot.file),
+                    f"there are {there}",
+                )
+
+
+def client_is_missing(ground: Ground) -> Iterator[Found]:
+    for call, realm, client in _clients(ground):
+        auth = call.target.auth
+        place = call.source.spot(*call.target_place, "auth", "client_id")
+        if client is None:
+            yield Found(
+                place,
+                f"{call.source.name} is {auth.client_id} at the realm {realm.realm.realm}",
+                "add the client, with serviceAccountsEnabled",
+                realm.spot,
+                "the realm has no such client",
+            )
+        elif not client.service_accounts_enabled and not auth.exchanges:
+            yield Found(
+                place,
+                f"{call.source.name} asks for a token of its own",
+                f"set serviceAccountsEnabled at {auth.client_id}",
+                realm.line(client.client_id),
+                f"{auth.client_id} has no service account",
+            )
+
+
+def scope_is_missing(ground: Ground) -> Iterator[Found]:
+    for call, realm, client in _clients(ground):
+        if client is None:
+            continue
+        known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ()), "openid"}
+        lacking = [scope for scope in call.target.auth.scopes if scope not in known]
+        if lacking:
+            defined = [scope for scope in lacking if realm.realm.find_scope(scope) is not None]
+            what = "gives them to another client" if defined == lacking else "does not define them"
+            yield Found(
+                call.source.spot(*call.target_place, "auth", "scopes"),
+                f"{call.source.name} asks for {', '.join(lacking)}",
+                f"define them in clientScopes and give them to {client.client_id} (optionalClientScopes)",
+                realm.line(client.client_id),
+                f"the realm {realm.realm.realm} {what}: the token is refused (invalid_scope)",
+            )
+
+
+def own_audience(ground: Ground) -> Iterator[Found]:
+    for call, sidecar in ground.arrows:
+        realm = ground.mesh.realm_of(call.target.auth.token_url)
+        issuer = _issuer_of_realm(sidecar, call)
+        if realm is None or issuer is None or call.target.auth.exchanges:
+            continue
+        principal = service_account(realm, issuer.issuer, call.target.auth.client_id or "", call.target.auth.scopes)
+        if principal is not None and not _names(principal, issuer):
+            yield _lacks_audience(call, sidecar, issuer, realm, f"aud {_audience(principal)}")
+        elif principal is None and not _is_anybodys_audience(realm, issuer):
+            yield _lacks_audience(call, sidecar, issuer, realm, "no client, role or mapper of that name")
+
+
+def _lacks_audience(call: Call, sidecar: Sidecar, issuer: JwtIssuer, realm: RealmFile, has: str) -> Found:
+    return Found(
+        sidecar.spot("jwt", "issuers", 0, "audience"),
+        f"{sidecar.name} wants aud {' or '.join(issuer.audience)}",
+        f"add the client {issuer.audience[0]}, and a mapper that puts it into tokens of {call.target.auth.client_id}",
+        realm.spot,
+        f"the token of {call.target.auth.client_id} has {has}",
+    )
+
+
+def _is_anybodys_audience(realm: RealmFile, issuer: JwtIssuer) -> bool:
+    return any(f'"{name}"' in realm.text for name in issuer.audience)
+
+
+def realm_lacks(ground: Ground) -> Iterator[Found]:
+    for realm in ground.mesh.realms.values():
+        for problem in realm.problems:
+            yield Found(realm.spot, problem, "add what is missing, or correct the name")
+
+
+def binding(ground: Ground) -> Iterator[Found]:
+    """The service's own token comes with a certificate of another name."""
+    for call, sidecar in ground.arrows:
+        peer, mtls = ground.peer(call), sidecar.config.proxy.mtls
+        client = call.target.auth.client_id
+        bound = mtls.enabled and mtls.bind_service_tokens
+        if peer is None or client is None or call.target.auth.exchanges or not bound:
+            continue
+        owners = tuple((owner, one) for owner, clients in mtls.bindings.items() for one in clients)
+        try:
+            require_same_client(
+                peer, NO_CLAIMS._replace(is_service=True, client=client), PeerRules(True, (), True, owners)
+            )
+        except Rejected:
+            yield Found(
+                call.source.spot(*call.target_place, "auth", "client_id"),
+                f"{call.source.name} shows the token of {client}",
+                f"name the certificate {client}-client, or write proxy.mtls.bindings at {sidecar.name}",
+                sidecar.spot("proxy", "mtls"),
+                f"{sidecar.name} takes it only with that client's certificate; shown is {peer.name}",
+            )
+
+
+def role_files(ground: Ground) -> Iterator[Found]:
+    """The form that the specification writes service account roles in."""
+    for roles in ground.mesh.loose_roles:
+        yield Found(
+            roles.spot,
+            f"the service account roles of {roles.client} stand in a file that Keycloak does not read",
+            f"write them into the realm: a user service-account-{roles.client} with clientRoles",
+        )
+
+
+def loose_role_owner(ground: Ground) -> Iterator[Found]:
+    for roles in ground.mesh.loose_roles:
+        for owner, names in roles.client_roles.items():
+            if ground.mesh.realms and all(one.realm.find_client(owner) is None for one in ground.mesh.realms.values()):
+                yield Found(
+                    roles.spot,
+                    f"{roles.client} is given {', '.join(names)} at the client {owner}",
+                    f"add the client {owner} and these roles to the realm",
+                    next(iter(ground.mesh.realms.values())).spot,
+                    f"no realm has a client {owner}",
+                )
+
+
+def _passes_on(call: Call) -> bool:
+    return call.of_ingress and call.target.auth.type == "none" and call.source.config.proxy.headers.pass_token
+
+
+def _same_issuer(source: Sidecar, sidecar: Sidecar) -> Iterator[tuple[JwtIssuer, JwtIssuer]]:
+    for theirs in source.config.issuers:
+        for ours in sidecar.config.issuers:
+            if theirs.issuer == ours.issuer:
+                yield theirs, ours
+
+
+def _accepted_at(ground: Ground, source: Sidecar, issuer: JwtIssuer) -> list[Principal]:
+    known = [one for one in ground.principals(source) if one.issuer == issuer.issuer and one.kind == "user"]
+    return [one for one in known if _names(one, issuer)]
+
+
+def _names(principal: Principal, issuer: JwtIssuer) -> bool:
+    claim = principal.claims.get(issuer.audience_claim)
+    found = [claim] if isinstance(claim, str) else claim
+    return isinstance(found, list | tuple) and any(name in issuer.audience for name in found)
+
+
+def _audience(principal: Principal) -> str:
+    claim = principal.claims.get("aud", "none")
+    return claim if isinstance(claim, str) else ", ".join(map(str, claim)) if isinstance(claim, list) else str(claim)
+
+
+def _issuer_of_realm(sidecar: Sidecar, call: Call) -> JwtIssuer | None:
+    name = realm_name(call.target.auth.token_url)
+    return next((one for one in sidecar.config.issuers if realm_name(one.issuer) == name), None)
+
+
+def _clients(ground: Ground) -> Iterator[tuple[Call, RealmFile, Client | None]]:
+    told: set[tuple[str, str]] = set()
+    for call in ground.calls:
+        realm = ground.mesh.realm_of(call.target.auth.token_url)
+        key = (call.source.name, call.target_name)
+        if realm is not None and call.target.auth.client_id is not None and key not in told:
+            told.add(key)
+            yield call, realm, realm.realm.find_client(call.target.auth.client_id)
