@@ -278,6 +278,33 @@ def _identity() -> list[Mutation]:
     ]  # fmt: skip
 
 
+def _configuration() -> list[Mutation]:
+    folder, tests = f"{_SRC}/config", ("tests/unit/config",)
+    return [
+        Mutation(
+            "without http.tls the ingress is plain",
+            f"{folder}/checks/listeners.py",
+            'if "tls" not in http.model_fields_set:',
+            "if False:",
+            tests,
+        ),
+        Mutation(
+            "without authz no policy is asked",
+            f"{folder}/sections/proxy.py",
+            'is_off(value.get("enabled"))',
+            "True",
+            tests,
+        ),
+        Mutation(
+            "a secret is not read from its file",
+            f"{folder}/read/secret_files.py",
+            "return secret_in(file)",
+            'return Secret("")',
+            tests,
+        ),
+    ]
+
+
 def _ingress() -> list[Mutation]:
     folder = f"{_SRC}/ingress"
     return [
@@ -679,6 +706,7 @@ def _walls() -> list[Mutation]:
 
 MUTATIONS = (
     *_identity(),
+    *_configuration(),
     *_ingress(),
     *_decision(),
     *_audit(),

@@ -85,7 +85,7 @@ def edge_config(log: Path) -> Config:
                 "max_body_bytes": MAX_BODY,
                 "timeouts": {"request": TIMEOUT, "idle": IDLE, "headers": 1.0},
             },
-            "proxy": {"upstream": url(APP), "routes": routes, "headers": headers},
+            "proxy": {"authz": {"enabled": False}, "upstream": url(APP), "routes": routes, "headers": headers},
             "egress": {
                 "addr": f"{EGRESS[0]}:{EGRESS[1]}",
                 "targets": targets,
@@ -112,7 +112,7 @@ def orders_config() -> Config:
                 "max_body_bytes": MAX_BODY,
                 "timeouts": {"request": 5.0, "idle": 5.0},
             },
-            "proxy": {"upstream": url(ORDERS_APP), "routes": routes},
+            "proxy": {"authz": {"enabled": False}, "upstream": url(ORDERS_APP), "routes": routes},
         }
     )
 

@@ -31,8 +31,9 @@ def rendered(name: str) -> Resources:
 
 def a_config(**sections: Any) -> Config:
     """An ingress without TLS, and what the test adds."""
-    plain = {"http": {"tls": {"enabled": False}}, "proxy": {}}
-    return Config.model_validate({**plain, **sections})
+    plain = {"http": {"tls": {"enabled": False}}, **sections}
+    proxy = {"authz": {"enabled": False}, **sections.get("proxy", {})}
+    return Config.model_validate({**plain, "proxy": proxy})
 
 
 def anything(value: object, key: str) -> Iterator[Any]:

@@ -51,11 +51,11 @@ def check_all(
             )
         else:
             _of_this_host(report, config, config_path, console)
-        if config.policy.bundle is not None and not anywhere:
-            report.part("bundle keys", partial(require_bundle_keys, config.policy.bundle))
-        of_folder = config.policy.bundle is None and config.policy.server is None
-        if config.proxy.enabled and config.proxy.authz.enabled and of_folder:
-            report.part("policies", lambda: _policies(config))
+        if config.policy_bundle is not None and not anywhere:
+            report.part("bundle keys", partial(require_bundle_keys, config.policy_bundle))
+        asked = config.asked_policy
+        if asked is not None and config.has_policy_folder:
+            report.part("policies", partial(_policies, config, asked.policy_query))
         report.part("envoy", lambda: _envoy(config, environment, console))
         if online:
             from authz_service.cli.online import try_all
@@ -137,10 +137,8 @@ def _certificates(config: Config, console: Terminal) -> None:
     served.require_complete()
 
 
-def _policies(config: Config) -> None:
-    proxy = config.proxy
-    assert proxy.authz.policy_query is not None  # the loader requires it
-    source = read_policy_folder(config.policy.path, proxy.authz.policy_query, proxy.headers.from_policy)
+def _policies(config: Config, query: str) -> None:
+    source = read_policy_folder(config.policy.path, query, config.proxy.headers.from_policy)
     check_policies(source, budget=config.policy.evaluation_budget)
 
 

@@ -21,7 +21,7 @@ from authz_rego.values.value import Value
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import tried_lines
-from authz_service.config.model import Config
+from authz_service.config.model import Config, HttpTlsOfAgent, HttpTlsOfFiles
 from authz_service.control_plane.snapshot import Snapshot, read_snapshot
 from authz_service.control_plane.sources.certificates import with_lists
 from authz_service.control_plane.sources.denylist import load_denylist, with_denied
@@ -115,14 +115,14 @@ class _NoConnection(Exception):  # noqa: N818 - it names what happened
 def _after_handshake(console: Terminal, snapshot: Snapshot, question: Question) -> tuple[GateRules, bytes]:
     """The rules with what is revoked, and what Envoy would say of the client. Raises _NoConnection."""
     tls, rules = snapshot.config.http.tls, snapshot.rules
-    if not tls.enabled or tls.client_auth == "none":
-        return rules, b""
-    if tls.sds is not None:
+    if isinstance(tls, HttpTlsOfAgent) and tls.client_auth != "none":
         raise AuthzServiceError(
             "http.tls.sds: only the agent knows whose certificates are accepted; ask a live sidecar"
         )
+    if not isinstance(tls, HttpTlsOfFiles) or tls.client_authorities is None:
+        return rules, b""
     now = time.time()
-    trust = load_trust(tls, now, gate=snapshot.config.proxy.mtls.enabled)
+    trust = load_trust(tls, tls.client_authorities, now, gate=snapshot.config.proxy.mtls.enabled)
     rules = with_lists(rules, trust.lists)
     if question.certificate is None:
         why = "client_cert_missing: client_auth is require" if tls.client_auth == "require" else ""

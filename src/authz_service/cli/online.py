@@ -16,7 +16,7 @@ from pathlib import Path
 
 from authz_service.cli.target_handshake import look_up, reach
 from authz_service.config.addresses import Endpoint, split_url
-from authz_service.config.model import Config, JwtIssuer, PolicyBundle, TokenStore
+from authz_service.config.model import Config, DecisionLogService, JwtIssuer, OAuth2, PolicyBundle, TokensInRedis
 from authz_service.control_plane.event_loop import ControlLoop
 from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.control_plane.sources.outbound import store_settings
@@ -87,14 +87,14 @@ def _attempts(config: Config) -> Iterator[Attempt]:
             yield Attempt(f"keys of {issuer.issuer}", partial(_keys, config, issuer))
         for endpoint in endpoints(config).values():
             yield Attempt(f"introspection at {without_query(endpoint.url)}", partial(_introspection, config, endpoint))
-    if config.proxy.enabled and config.proxy.authz.enabled:
+    if config.asked_policy is not None:
         yield from _of_the_policies(config)
     if config.egress.enabled:
         yield from _of_the_egress(config)
     for upstream in all_upstreams(config):
         if upstream.target is None:
             yield Attempt(f"name of {upstream.endpoint}", partial(look_up, "proxy", upstream.endpoint, config.hosts))
-    if config.audit.opa_decision_log is not None and config.audit.opa_decision_log.url is not None:
+    if isinstance(config.audit.opa_decision_log, DecisionLogService):
         yield _name(config, "audit.opa_decision_log.url", config.audit.opa_decision_log.url)
     if config.tracing is not None:
         yield _name(config, "tracing.otlp_url", config.tracing.otlp_url)
@@ -104,23 +104,23 @@ def _of_the_policies(config: Config) -> Iterator[Attempt]:
     rules = gate_rules(config, None, "").policy_server
     if rules is not None:
         yield Attempt("OPA", partial(_opa, rules))
-    if config.policy.bundle is not None:
-        yield Attempt("policy bundle", partial(_bundle, config, config.policy.bundle))
+    if config.policy_bundle is not None:
+        yield Attempt("policy bundle", partial(_bundle, config, config.policy_bundle))
 
 
 def _of_the_egress(config: Config) -> Iterator[Attempt]:
-    shared: dict[object, list[str]] = {}
+    shared: dict[object, tuple[TokenRequest, list[str]]] = {}
     for name, target in config.egress.targets.items():
-        if target.auth.has_own_token:
-            shared.setdefault(cache_key(token_request(target)), []).append(name)
-    for names in shared.values():
-        request = token_request(config.egress.targets[names[0]])
+        if isinstance(target.auth, OAuth2) and target.auth.has_own_token:
+            request = token_request(target.auth, target.tls)
+            shared.setdefault(cache_key(request), (request, []))[1].append(name)
+    for request, names in shared.values():
         yield Attempt(f"token for {', '.join(names)}", partial(_token, config, names[0], request))
     for name, request in exchange_requests(config).values():
         yield Attempt(f"token endpoint for {name}", partial(_token_endpoint, config, name, request))
     for name, target in config.egress.targets.items():
         yield Attempt(f"target {name}", partial(reach, f"egress.targets.{name}", target, config.hosts))
-    if config.egress.token_store.type == "redis":
+    if isinstance(config.egress.token_store, TokensInRedis):
         yield Attempt("Redis", partial(_redis, config.egress.token_store))
 
 
@@ -173,7 +173,7 @@ async def _token_endpoint(config: Config, name: str, request: TokenRequest) -> s
     return f"answers (HTTP {answer.status}); an exchange needs a user's token, and is not tried"
 
 
-async def _redis(store: TokenStore) -> str:
+async def _redis(store: TokensInRedis) -> str:
     from authz_service.credentials import shared_tokens  # Redis' client is imported by those who share
 
     fix = "see that token_store.url, its user and password and ca_file are right, and that this host may connect"

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from authz_service import pem_files
 from authz_service.config.addresses import Endpoint, is_ip
-from authz_service.config.model import Target
+from authz_service.config.model import Target, TargetTlsOfAgent, TargetTlsOfFiles
 from authz_service.errors import CertificateProblems, Problem
 from authz_service.tls_context import strict_context
 
@@ -30,7 +30,7 @@ _NETWORK = "see that it runs, and that this host may connect to it"
 async def reach(at: str, target: Target, hosts: Mapping[str, str]) -> str:
     """What was found there. Raises CertificateProblems; `at` is the target's place in the configuration."""
     address = await look_up(f"{at}.url", target.url, hosts)
-    if target.tls.sds is not None:
+    if isinstance(target.tls, TargetTlsOfAgent):
         return f"{address}, and no handshake: its certificates are the agent's"
     try:
         async with asyncio.timeout(target.connect_timeout):
@@ -69,11 +69,10 @@ async def look_up(at: str, endpoint: Endpoint, hosts: Mapping[str, str]) -> str:
 async def _connect(target: Target, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if target.url.scheme == "unix":
         return await asyncio.open_unix_connection(address)
-    if not target.tls.enabled:
+    if not isinstance(target.tls, TargetTlsOfFiles):
         return await asyncio.open_connection(address, target.url.port)
     own = target.tls
-    pair = (own.client_cert, own.client_key) if own.client_cert is not None and own.client_key is not None else None
-    context = strict_context(own.ca_cert, pair)
+    context = strict_context(own.ca_cert, own.client_pair)
     context.check_hostname = own.spiffe_id is None  # else it is compared in `_judged`
     context.set_alpn_protocols(["h2", "http/1.1"])
     name = own.server_name or target.url.host
@@ -82,7 +81,7 @@ async def _connect(target: Target, address: str) -> tuple[asyncio.StreamReader, 
 
 async def _judged(at: str, target: Target, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
     tls = writer.get_extra_info("ssl_object")
-    if tls is None:
+    if tls is None or not isinstance(target.tls, TargetTlsOfFiles):
         return ", without TLS"
     if target.tls.spiffe_id is not None:
         shown = [value for kind, value in tls.getpeercert().get("subjectAltName", ()) if kind == "URI"]
@@ -97,7 +96,7 @@ async def _judged(at: str, target: Target, reader: asyncio.StreamReader, writer:
 
 
 async def _require_no_objection(at: str, target: Target, reader: asyncio.StreamReader) -> None:
-    shown = target.tls.client_cert
+    shown = target.tls.client_cert if isinstance(target.tls, TargetTlsOfFiles) else None
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_OBJECTION):

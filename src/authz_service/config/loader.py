@@ -18,7 +18,7 @@ from authz_service.config.read.document import Document, Tree, read_document
 from authz_service.config.read.explain import finding_of, nearest_key
 from authz_service.config.read.secret_files import with_secret_files
 from authz_service.config.read.stand_ins import with_examples
-from authz_service.config.read.yaml_path import shown
+from authz_service.config.read.yaml_path import place_of, shown
 from authz_service.errors import ConfigProblems, Problem
 
 MAX_BYTES = 1 << 20
@@ -98,7 +98,7 @@ def _understand(document: Document, *, anywhere: bool) -> tuple[Config | None, l
     if isinstance(config, ValidationError):
         return None, _findings(config.errors(include_url=False), document)
     complete, findings = with_secret_files(config)
-    findings += cross_findings(config)
+    findings += cross_findings(complete)
     findings = [finding._replace(place=_place(finding.place, document)) for finding in findings]
     return _named(complete), serious([one for one in findings if one.place not in lacking])
 
@@ -118,20 +118,26 @@ def _typed(tree: Tree) -> Config | ValidationError:
 
 
 def _findings(errors: list[ErrorDetails], document: Document) -> list[Finding]:
-    return [
-        finding_of(error, _place(error["loc"], document), document)
-        for error in errors
-        if not _is_consequence(error, errors)
-    ]
+    there = [(error, *place_of(error["loc"])) for error in errors if not _is_consequence(error, errors)]
+    return [finding_of(error, _place(place, document), kind, document) for error, place, kind in there]
 
 
 def _is_consequence(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
-    """A list is "too short" for pydantic also when its items are wrong; a key is missing that is only misspelt."""
+    """A list is "too short" also when its items are wrong, a key "missing" when it is misspelt; and of a section whose
+    kind is none, nobody knows the keys.
+    """
     loc, others = error["loc"], [other for other in errors if other is not error]
+    beside = [other for other in others if other["loc"][:-1] == loc[:-1]]
+    if error["type"] in {"missing", "extra_forbidden"} and any(_tells_the_kind(other) for other in beside):
+        return True
     if error["type"] == "missing":
-        misspelt = [one["loc"] for one in others if one["type"] == "extra_forbidden" and one["loc"][:-1] == loc[:-1]]
+        misspelt = [place_of(one["loc"])[0] for one in beside if one["type"] == "extra_forbidden"]
         return any(nearest_key(place) == loc[-1] for place in misspelt)
     return error["type"] == "too_short" and any(other["loc"][: len(loc)] == loc for other in others)
+
+
+def _tells_the_kind(error: ErrorDetails) -> bool:
+    return error["type"] == "literal_error" and place_of(error["loc"])[1] != ""
 
 
 def _place(loc: Place, document: Document) -> Place:

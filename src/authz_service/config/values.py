@@ -87,6 +87,15 @@ def _route_path(text: str) -> str:
     return text
 
 
+def is_off(value: object) -> bool:
+    """As pydantic reads a switch."""
+    return str(value).lower() in {"false", "off", "no", "n", "f", "0"}
+
+
+def _switch(value: object) -> object:
+    return False if is_off(value) else True if str(value).lower() in {"true", "on", "yes", "y", "t", "1"} else value
+
+
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -207,6 +216,9 @@ def _described(kind: str, pattern: str = "", **more: object) -> WithJsonSchema:
     """`kind` is the type's name in the schema and in the documentation."""
     return WithJsonSchema({"type": "string", "title": kind, **({"pattern": pattern} if pattern else {}), **more})
 
+
+On = Annotated[Literal[True], BeforeValidator(_switch), WithJsonSchema({"type": "boolean", "const": True})]
+Off = Annotated[Literal[False], BeforeValidator(_switch), WithJsonSchema({"type": "boolean", "const": False})]
 
 _TEN_YEARS = 10 * 365 * 86400.0
 _IS_DURATION = _described("duration", r"^\d+(\.\d+)?(ms|s|m|h|d)$")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authz_service.config.model import Config
+from authz_service.config.model import AskedPolicy, Config
 from authz_service.domain.rules import (
     ClientRule,
     ExchangeRules,
@@ -32,8 +32,8 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         issuers=_issuers(config) if proxy.auth.enabled else (),
         policy=policy,
         policy_server=_policy_server(config),
-        policy_awaited=proxy.authz.enabled and config.policy.bundle is not None and policy is None,
-        shadow=proxy.authz.mode == "shadow",
+        policy_awaited=config.asked_policy is not None and config.policy_bundle is not None and policy is None,
+        shadow=config.asked_policy is not None and config.asked_policy.mode == "shadow",
         headers=_headers(config),
         routes=_routes(config),
         exchanges=_exchanges(config),
@@ -45,10 +45,10 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
 
 
 def _policy_server(config: Config) -> PolicyServer | None:
-    server, authz = config.policy.server, config.proxy.authz
-    if server is None or not authz.enabled:
+    authz = config.asked_policy
+    if authz is None or not isinstance(config.policy, AskedPolicy):
         return None
-    assert authz.policy_query is not None  # the loader requires it
+    server = config.policy.server
     place = server.url
     carried = config.proxy.headers.from_policy
     return PolicyServer(authz.policy_query, server.timeout, place.socket, place.host, place.port, carried)

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from authz_service.config.loader import load_config
-from authz_service.config.model import Config
+from authz_service.config.model import Config, EmbeddedPolicy
 from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.control_plane.preflight.file_watches import more_watches, require_watches
 from authz_service.control_plane.sources.policy_bundle import bundle_folder
@@ -53,11 +53,11 @@ def read_snapshot(config_path: Path, environment: Mapping[str, str]) -> Snapshot
 
 def snapshot_of(config: Config) -> Snapshot:
     policy = None
-    if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
-        assert config.proxy.authz.policy_query is not None  # the loader requires it
+    asked = config.asked_policy
+    if asked is not None and isinstance(config.policy, EmbeddedPolicy):
         folder = bundle_folder(config) or config.policy.path
-        if config.policy.bundle is None or folder.exists():  # else it has not arrived yet
-            policy = read_policy_folder(folder, config.proxy.authz.policy_query, config.proxy.headers.from_policy)
+        if config.policy_bundle is None or folder.exists():  # else it has not arrived yet
+            policy = read_policy_folder(folder, asked.policy_query, config.proxy.headers.from_policy)
     revision = _revision(config, policy)
     rules = gate_rules(config, policy, revision)
     return Snapshot(config, rules, render(config, StatePaths(config.runtime.state_dir)), revision)

@@ -23,3 +23,15 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is not copied into files or messages; say reveal() where it is used")
+
+
+class _Unread(Secret):
+    """Still in its file. Whoever uses it all the same has not loaded his configuration by the loader."""
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        raise RuntimeError("the secret is still in its file")
+
+
+UNREAD = _Unread("")

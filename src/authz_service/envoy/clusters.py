@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from authz_service.config.model import Config, Endpoint
+from authz_service.config.model import Config, Endpoint, NoTls
 from authz_service.envoy import secrets, tls
 from authz_service.envoy.filters import DECISION_CLUSTER, EXCHANGE_CLUSTER, inject_token
 from authz_service.envoy.messages import Json, Message, extension, message, seconds
@@ -118,8 +118,8 @@ def _target(upstream: Upstream, config: Config, paths: StatePaths) -> Message:
             "tcp_keepalive": {"keepalive_time": 30, "keepalive_interval": 10, "keepalive_probes": 3}
         },
     }
-    if upstream.speaks_by_agreement:
-        shared["transport_socket"] = tls.target_tls(upstream.target_name, target, paths)
+    if not isinstance(target.tls, NoTls):
+        shared["transport_socket"] = tls.target_tls(upstream.target_name, target.url.host, target.tls, paths)
     own_token = tls.secret_source(secrets.target_token(upstream.target_name), paths)
     token = [inject_token(own_token)] if target.auth.has_own_token else []
     return _reaching(

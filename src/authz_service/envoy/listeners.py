@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from authz_service import headers
-from authz_service.config.model import Address, Config, Egress, Tracing, UnixAddress
+from authz_service.config.model import Address, Config, Egress, PlainHttp, Tracing, UnixAddress
 from authz_service.envoy import access_log, filters, limits, local_replies, stream_watch, tls
 from authz_service.envoy.clusters import TRACES_CLUSTER
 from authz_service.envoy.cors import cors_filter
@@ -82,7 +82,7 @@ def _ingress_chain(config: Config, paths: StatePaths, from_where: Message, *, fo
         },
     )
     chain: Message = {"filters": [*stream_watch.note_peer(config), connections]}
-    if config.http.tls.enabled:
+    if not isinstance(config.http.tls, PlainHttp):
         chain["transport_socket"] = tls.ingress_tls(config.http.tls, paths)
         chain["transport_socket_connect_timeout"] = HANDSHAKE
     return chain

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from authz_service.config.model import Config
+from authz_service.config.model import Config, HttpTlsOfAgent, HttpTlsOfFiles, TargetTlsOfAgent, TargetTlsOfFiles
 from authz_service.envoy import secrets
 from authz_service.envoy.bootstrap import bootstrap
 from authz_service.envoy.clusters import clusters
@@ -113,14 +113,14 @@ def static_form(resources: Resources, secret_file: str) -> Message:
 
 def _secret_names(config: Config) -> tuple[str, ...]:
     names: list[str] = []
-    if has_ingress(config) and config.http.tls.enabled and config.http.tls.sds is None:
+    if has_ingress(config) and isinstance(config.http.tls, HttpTlsOfFiles):
         names.append(secrets.SERVER_CERTIFICATE)
         if config.http.tls.client_auth != "none":
             names.append(secrets.CLIENT_CA)
     for name, target in config.egress.targets.items() if config.egress.enabled else ():
-        if target.url.scheme == "https" and target.tls.sds is None:
+        if isinstance(target.tls, TargetTlsOfFiles):
             names.append(secrets.target_ca(name))
-            if target.tls.client_cert is not None:
+            if target.tls.client_pair is not None:
                 names.append(secrets.target_certificate(name))
         if target.auth.has_own_token:
             names.append(secrets.target_token(name))
@@ -129,12 +129,12 @@ def _secret_names(config: Config) -> tuple[str, ...]:
 
 def _agent_secrets(config: Config) -> Iterator[AgentSecret]:
     tls = config.http.tls
-    if has_ingress(config) and tls.enabled and tls.sds is not None:
+    if has_ingress(config) and isinstance(tls, HttpTlsOfAgent):
         yield AgentSecret(tls.sds_certificate, is_ca=False, for_ingress=True)
         if tls.client_auth != "none":
             yield AgentSecret(tls.sds_ca, is_ca=True, for_ingress=True)
     for target in config.egress.targets.values() if config.egress.enabled else ():
-        if target.url.scheme == "https" and target.tls.sds is not None:
+        if isinstance(target.tls, TargetTlsOfAgent):
             yield AgentSecret(target.tls.sds_certificate, is_ca=False, for_ingress=False)
             yield AgentSecret(target.tls.sds_ca, is_ca=True, for_ingress=False)
 

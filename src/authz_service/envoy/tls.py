@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from authz_service.config.model import HttpTls, Target
+from authz_service.config.model import HttpTlsOfAgent, HttpTlsOfFiles, TargetTlsOfAgent, TargetTlsOfFiles
 from authz_service.domain.strong_keys import GROUPS, SIGNATURES
 from authz_service.envoy import secrets
 from authz_service.envoy.messages import Json, Message, extension, file_source
@@ -47,16 +47,18 @@ def agent_source(name: str) -> Message:
     }
 
 
-def ingress_tls(tls: HttpTls, paths: StatePaths) -> Message:
+def ingress_tls(tls: HttpTlsOfFiles | HttpTlsOfAgent, paths: StatePaths) -> Message:
     """Resumption is off: a resumed session would outlive the certificate it was made with (SECURITY T2)."""
     common: dict[str, Json] = {
         "tls_params": _parameters(minimum=tls.min_version),
         "tls_certificate_sds_secret_configs": [
-            agent_source(tls.sds_certificate) if tls.sds else secret_source(secrets.SERVER_CERTIFICATE, paths)
+            agent_source(tls.sds_certificate)
+            if isinstance(tls, HttpTlsOfAgent)
+            else secret_source(secrets.SERVER_CERTIFICATE, paths)
         ],
         "alpn_protocols": ["h2", "http/1.1"],
     }
-    if tls.client_auth != "none" and tls.sds is not None:
+    if tls.client_auth != "none" and isinstance(tls, HttpTlsOfAgent):
         # With a name to match, Envoy takes no context without a CA, which would let everybody in.
         common["combined_validation_context"] = {
             "default_validation_context": {
@@ -76,10 +78,9 @@ def ingress_tls(tls: HttpTls, paths: StatePaths) -> Message:
     )
 
 
-def target_tls(name: str, target: Target, paths: StatePaths) -> Message:
+def target_tls(name: str, host: str, own: TargetTlsOfFiles | TargetTlsOfAgent, paths: StatePaths) -> Message:
     """The target must show a certificate of its zone's CA for its own name; we show ours if we have one."""
-    own = target.tls
-    host = own.server_name or target.url.host
+    host = own.server_name or host
     common: dict[str, Json] = {
         "tls_params": _parameters(minimum="1.2"),
         "combined_validation_context": {
@@ -87,13 +88,15 @@ def target_tls(name: str, target: Target, paths: StatePaths) -> Message:
                 "match_typed_subject_alt_names": [_subject_name(own.spiffe_id, host)],
             },
             "validation_context_sds_secret_config": (
-                agent_source(own.sds_ca) if own.sds else secret_source(secrets.target_ca(name), paths)
+                agent_source(own.sds_ca)
+                if isinstance(own, TargetTlsOfAgent)
+                else secret_source(secrets.target_ca(name), paths)
             ),
         },
     }
-    if own.sds is not None:
+    if isinstance(own, TargetTlsOfAgent):
         common["tls_certificate_sds_secret_configs"] = [agent_source(own.sds_certificate)]
-    elif own.client_cert is not None:
+    elif own.client_pair is not None:
         common["tls_certificate_sds_secret_configs"] = [secret_source(secrets.target_certificate(name), paths)]
     sni: Message = {} if is_ip(host) else {"sni": host}  # RFC 6066 §3: no addresses
     return extension(_NAME, f"{_KIND}.UpstreamTlsContext", **sni, common_tls_context=common)

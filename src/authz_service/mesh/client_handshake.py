@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authz_service import pem_files
-from authz_service.config.model import HttpTls
+from authz_service.config.model import HttpTlsOfFiles
 from authz_service.credentials.certificates import CaBundle, load_ca_bundle, weak_links
 from authz_service.trust.crl import Crl, read_lists
 from authz_service.trust.revocation_lists import RevocationList, RevocationLists
@@ -36,10 +36,9 @@ class Trust:
     given: tuple[Crl, ...]  # what Envoy is given of them: it wants one of each authority of a chain
 
 
-def load_trust(tls: HttpTls, now: float, *, gate: bool) -> Trust:
+def load_trust(tls: HttpTlsOfFiles, authorities: Path, now: float, *, gate: bool) -> Trust:
     """Raises CertificateProblems. `gate`: whether it looks at certificates, too."""
-    assert tls.client_ca_file is not None  # the loader requires it
-    bundle = load_ca_bundle(tls.client_ca_file, now)
+    bundle = load_ca_bundle(authorities, now)
     if tls.crl_file is None:
         return Trust(bundle, None, ())
     lists = RevocationLists().load(tls.crl_file, bundle, tls.crl_expired, now, gate=gate)

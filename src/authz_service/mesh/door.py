@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from authz_rego.explain import Explanation
 from authz_rego.values.value import Value
+from authz_service.config.model import HttpTlsOfFiles
 from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.control_plane.sources.certificates import with_lists
 from authz_service.control_plane.sources.denylist import load_denylist, with_denied
@@ -87,15 +88,14 @@ class _NobodyAsked:
 def policy_source(sidecar: Sidecar) -> PolicySource | None:
     """None where the sidecar has no policy of its own. Raises PolicyProblems, or Unjudged for one that is elsewhere."""
     config = sidecar.config
-    if not config.proxy.authz.enabled:
+    if config.asked_policy is None:
         return None
-    if config.policy.server is not None or config.policy.bundle is not None:
+    if not config.has_policy_folder:
         raise Unjudged(f"{sidecar.name}: its policy comes from elsewhere ({config.policy.engine} or a bundle)")
     folder = sidecar.find_file(config.policy.path)
     if folder is None:
         raise Unjudged(f"{sidecar.name}: its policies ({config.policy.path}) are not here; mesh.yaml: files says where")
-    assert config.proxy.authz.policy_query is not None  # the loader requires it
-    return read_policy_folder(folder, config.proxy.authz.policy_query, config.proxy.headers.from_policy)
+    return read_policy_folder(folder, config.asked_policy.policy_query, config.proxy.headers.from_policy)
 
 
 class Door:
@@ -136,14 +136,13 @@ class Door:
 
     def _read_trust(self) -> Trust | None:
         tls = self.sidecar.config.http.tls
-        if not tls.enabled or tls.client_auth == "none" or tls.sds is not None:
+        if not isinstance(tls, HttpTlsOfFiles):
             return None
-        found = self.sidecar.find_file(tls.client_ca_file)
+        found = self.sidecar.find_file(tls.client_authorities)
         if found is None:
             return None
-        lists = self.sidecar.find_file(tls.crl_file)
-        here = tls.model_copy(update={"client_ca_file": found, "crl_file": lists})
-        return load_trust(here, self._now(), gate=self.sidecar.config.proxy.mtls.enabled)
+        here = tls.model_copy(update={"crl_file": self.sidecar.find_file(tls.crl_file)})
+        return load_trust(here, found, self._now(), gate=self.sidecar.config.proxy.mtls.enabled)
 
     @property
     def wants_certificate(self) -> bool:
@@ -160,9 +159,8 @@ class Door:
         if shown.assumed:
             return "", (f"the caller's certificate is not here: taken to be {shown.name}",)
         if self._trust is None:
-            return "", (
-                f"{tls.client_ca_file or 'the agent'} is not here: the certificate is taken to be signed by it",
-            )
+            signer = tls.client_ca_file if isinstance(tls, HttpTlsOfFiles) else "the agent"
+            return "", (f"{signer} is not here: the certificate is taken to be signed by it",)
         try:
             return refusal(shown.chain, self._trust, self._now()), ()
         except CannotTell as cannot:

@@ -15,7 +15,7 @@ from msgspec import Struct, json
 from authz_realm.realm import parse_realm, realm_problems
 from authz_service import pem_files
 from authz_service.config.loader import Reading, read_config
-from authz_service.config.model import Config
+from authz_service.config.model import Config, HttpTlsOfFiles
 from authz_service.errors import CertificateProblems, ConfigProblems, Problem
 from authz_service.mesh.files import Files
 from authz_service.mesh.mesh_file import NAME, MeshFile, read_mesh_file
@@ -90,7 +90,8 @@ def _sidecar(folder: Path, said: MeshFile, name: str, file: Path, reading: Readi
     names = {name, config.service.name, file.parent.name, *said.names.get(name, ())}
     if reading.is_written(("service", "name")) and not said.services:
         name = config.service.name
-    names |= _certified_names(files, config.http.tls.cert_file)
+    tls = config.http.tls
+    names |= _certified_names(files, tls.cert_file if isinstance(tls, HttpTlsOfFiles) else None)
     known = frozenset(one.lower() for one in names if one)
     return Sidecar(name, file, shown_path(folder, file), config, reading, files, known)
 

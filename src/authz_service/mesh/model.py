@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple
 from authz_realm.realm import Realm
 from authz_service.config.finding import Place
 from authz_service.config.loader import Reading
-from authz_service.config.model import Config, EgressRoute, Endpoint, Route, Target
+from authz_service.config.model import Config, EgressRoute, Endpoint, OAuth2, Route, Target
+from authz_service.config.sections.section import Section
 from authz_service.envoy.upstreams import of_ingress
 from authz_service.errors import Problem, RenderError
 from authz_service.mesh.files import Files
@@ -23,6 +24,12 @@ from authz_service.mesh.files import Files
 _REALM = re.compile(r"/realms/([^/]+)")
 
 PrincipalKind = Literal["user", "service"]
+
+
+def file_of(section: Section, key: str) -> Path | None:
+    """The file that a section names under a key which not all of its kinds have."""
+    found = getattr(section, key, None)
+    return found if isinstance(found, Path) else None
 
 
 class Spot(NamedTuple):
@@ -110,6 +117,23 @@ class Call:
     methods: tuple[str, ...]  # () = all
     exact: bool  # not what is below `base`
     destination: Sidecar | None  # None: not of this mesh
+
+    @property
+    def oauth2(self) -> OAuth2 | None:
+        """How a token for it is asked for, if one is."""
+        return self.target.auth if isinstance(self.target.auth, OAuth2) else None
+
+    @property
+    def token_url(self) -> str | None:
+        return None if self.oauth2 is None else self.oauth2.token_url
+
+    @property
+    def client_id(self) -> str | None:
+        return None if self.oauth2 is None else self.oauth2.client_id
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        return () if self.oauth2 is None else self.oauth2.scopes
 
     @property
     def of_ingress(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from authz_realm.claims import Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
 from authz_realm.realm import Client, Realm, User
-from authz_service.config.model import Config
+from authz_service.config.model import Config, OAuth2
 from authz_service.mesh.mesh_file import DeclaredPrincipal
 from authz_service.mesh.model import Principal, RealmFile, Spot, realm_name
 
@@ -29,8 +29,8 @@ def declared(principals: Mapping[str, DeclaredPrincipal], spot: Spot) -> Iterato
 def of_realms(realms: Iterable[RealmFile], configs: Sequence[Config]) -> Iterator[Principal]:
     issuers = {issuer.issuer: None for config in configs for issuer in config.issuers}
     by_realm = {realm_name(issuer): issuer for issuer in issuers}
-    urls = [target.auth.token_url for config in configs for target in config.egress.targets.values()]
-    for url in filter(None, urls):
+    auths = [target.auth for config in configs for target in config.egress.targets.values()]
+    for url in [auth.token_url for auth in auths if isinstance(auth, OAuth2)]:
         if "/protocol/" in url:
             by_realm.setdefault(realm_name(url), url.partition("/protocol/")[0])
     for file in realms:
@@ -94,7 +94,7 @@ def service_account(file: RealmFile, issuer: str, client_id: str, scopes: Sequen
 def _asked_scopes(client_id: str, configs: Sequence[Config]) -> tuple[str, ...]:
     for config in configs:
         for target in config.egress.targets.values():
-            if target.auth.client_id == client_id:
+            if isinstance(target.auth, OAuth2) and target.auth.client_id == client_id:
                 return target.auth.scopes
     return ()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from authz_service.domain.refusals import ANSWERS, Reason
-from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot
+from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot, file_of
 
 if TYPE_CHECKING:
     from authz_service.mesh.door import Answered
@@ -60,11 +60,12 @@ def _handshake(case: _Case) -> _Advice:
             f"({call.source.spot(*call.target_place, 'url')}) as a subject alternative name"
         )
     spot = sidecar.spot("http", "tls", "client_ca_file")
-    ours = sidecar.config.http.tls.client_ca_file
+    ours = file_of(sidecar.config.http.tls, "client_ca_file")
     if call is None:
         return spot, f"show a certificate by an authority of {ours} (--cert FILE, or --from the service that calls)"
     shown = call.source.spot(*call.target_place, "tls", "client_cert")
-    return spot, f"have {call.target.tls.client_cert} ({shown}) signed by an authority of {ours}, or correct {ours}"
+    own = file_of(call.target.tls, "client_cert")
+    return spot, f"have {own} ({shown}) signed by an authority of {ours}, or correct {ours}"
 
 
 def _client(case: _Case) -> _Advice:
@@ -134,7 +135,7 @@ def _method(case: _Case) -> _Advice:
 
 
 def _egress_token(case: _Case) -> _Advice:
-    call = next((one for one in case.mesh.calls_of(case.sidecar) if one.target.auth.client_id), None)
+    call = next((one for one in case.mesh.calls_of(case.sidecar) if one.client_id), None)
     spot = None if call is None else call.source.spot(*call.target_place, "auth")
     return spot, "make client, service account and scopes the same in the realm and in the target's auth"
 

@@ -112,14 +112,14 @@ def policies_of_mesh(mesh: Mesh, *, own_host: bool = False) -> Policies:
     sources: dict[str, PolicySource] = {}
     for sidecar in mesh.sidecars.values():
         config = sidecar.config
-        query = config.proxy.authz.policy_query
         folder = sidecar.find_file(config.policy.path)
         if folder is None and own_host and config.policy.path.is_dir():
             folder = config.policy.path
-        if not (config.proxy.enabled and config.proxy.authz.enabled and query):
+        if config.asked_policy is None:
             continue
-        if config.policy.server is not None or config.policy.bundle is not None or folder is None:
+        if not config.has_policy_folder or folder is None:
             continue  # what it decides by is elsewhere
+        query = config.asked_policy.policy_query
         sources[config.service.name] = read_policy_folder(folder, query, config.proxy.headers.from_policy)
     if not sources:
         fix = "name a mesh, a configuration or a folder of policies"

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from authz_service.config.model import TargetTlsOfAgent, TargetTlsOfFiles
 from authz_service.domain.rules import ClientRule
 from authz_service.errors import AuthzServiceError
 from authz_service.identity.certificates import parse_client_rule
@@ -60,9 +61,10 @@ def shown_on(call: Call) -> Shown:
     """The certificate of the target's settings. Raises AuthzServiceError for a file that is no certificate."""
     tls = call.target.tls
     spot = call.source.spot(*call.target_place, "tls", "client_cert")
-    if not tls.enabled or (tls.client_cert is None and tls.sds is None):
+    named = tls.client_cert if isinstance(tls, TargetTlsOfFiles) else None
+    if named is None and not isinstance(tls, TargetTlsOfAgent):
         return NOTHING
-    found = call.source.find_file(tls.client_cert)
+    found = call.source.find_file(named)
     if found is not None:
         return Shown(tuple(load_chain(found)), spot)
     rule = _expected_rule(call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 
 from authz_service import pem_files
+from authz_service.config.model import HttpTlsOfFiles, NoTls, TargetTlsOfFiles
 from authz_service.credentials.certificates import CaBundle, load_ca_bundle
 from authz_service.mesh.model import Call, Sidecar
 
@@ -27,14 +28,16 @@ def why_not_trusted(call: Call, sidecar: Sidecar, now: float) -> str:
 
 def server_chain(sidecar: Sidecar) -> list[x509.Certificate]:
     """Empty where it is not here. Raises CertificateProblems."""
-    found = sidecar.find_file(sidecar.config.http.tls.cert_file)
-    if found is None or not sidecar.config.http.tls.enabled:
+    tls = sidecar.config.http.tls
+    found = sidecar.find_file(tls.cert_file) if isinstance(tls, HttpTlsOfFiles) else None
+    if found is None:
         return []
     return pem_files.read_certificates(pem_files.read_file(found, "certificate"), "certificate", str(found))
 
 
 def target_bundle(call: Call, now: float) -> CaBundle | None:
-    found = call.source.find_file(call.target.tls.ca_cert)
+    tls = call.target.tls
+    found = call.source.find_file(tls.ca_cert) if isinstance(tls, TargetTlsOfFiles) else None
     return None if found is None else load_ca_bundle(found, now)
 
 
@@ -45,7 +48,7 @@ def is_signed_by(chain: list[x509.Certificate], bundle: CaBundle) -> bool:
 
 def wanted_name(call: Call) -> str:
     tls = call.target.tls
-    return tls.spiffe_id or tls.server_name or (call.url.host if tls.enabled else "")
+    return "" if isinstance(tls, NoTls) else tls.spiffe_id or tls.server_name or call.url.host
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:

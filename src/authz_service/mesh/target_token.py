@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from authz_realm.claims import Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
+from authz_service.config.model import OAuth2
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.mesh.door import Unjudged
 from authz_service.mesh.mint import Mint
@@ -35,22 +36,22 @@ class TokenInHand:
 def target_token(mesh: Mesh, call: Call, before: TokenInHand, mint: Mint) -> TokenInHand:
     """Raises Rejected, or Unjudged where no file says what the provider would answer."""
     auth = call.target.auth
-    if auth.type == "none":
+    if not isinstance(auth, OAuth2):
         passed = not call.of_ingress or call.source.config.proxy.headers.pass_token
         return before if passed else TokenInHand(None, None, "none (pass_token is false)")
     realm = mesh.realm_of(auth.token_url)
     if auth.exchanges:
-        return _exchanged(call, before, realm, mint)
+        return _exchanged(call, auth, before, realm, mint)
     if realm is None:
-        return _declared(mesh, call, mint)
-    issuer = (auth.token_url or "").partition("/protocol/")[0]
-    client = realm.realm.find_client(auth.client_id or "")
+        return _declared(mesh, call, auth, mint)
+    issuer = auth.token_url.partition("/protocol/")[0]
+    client = realm.realm.find_client(auth.client_id)
     at = f"{realm.spot}"
     if client is None:
         raise _none(f"{at}: the realm {realm.realm.realm} has no client {auth.client_id}")
     if not client.service_accounts_enabled or not client.enabled:
         raise _none(f"{at}: the client {auth.client_id} has no service account (serviceAccountsEnabled)")
-    principal = service_account(realm, issuer, auth.client_id or "", auth.scopes)
+    principal = service_account(realm, issuer, auth.client_id, auth.scopes)
     if principal is None:
         known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ())}
         lacking = ", ".join(scope for scope in auth.scopes if scope not in known)
@@ -58,8 +59,7 @@ def target_token(mesh: Mesh, call: Call, before: TokenInHand, mint: Mint) -> Tok
     return TokenInHand.of(principal, mint.token(principal.claims, realm.realm.default_signature_algorithm))
 
 
-def _declared(mesh: Mesh, call: Call, mint: Mint) -> TokenInHand:
-    auth = call.target.auth
+def _declared(mesh: Mesh, call: Call, auth: OAuth2, mint: Mint) -> TokenInHand:
     found = [one for one in mesh.principals if one.kind == "service" and one.client == auth.client_id]
     if not found:
         what = f"{call.source.name}: no realm file is here for {auth.token_url}, and mesh.yaml names no principal"
@@ -70,14 +70,13 @@ def _declared(mesh: Mesh, call: Call, mint: Mint) -> TokenInHand:
     return TokenInHand.of(found[0], mint.token(found[0].claims, algorithm))
 
 
-def _exchanged(call: Call, before: TokenInHand, realm: RealmFile | None, mint: Mint) -> TokenInHand:
+def _exchanged(call: Call, auth: OAuth2, before: TokenInHand, realm: RealmFile | None, mint: Mint) -> TokenInHand:
     """As Keycloak's standard token exchange: the user stays, the client and the audience change."""
-    auth = call.target.auth
     if before.text is None:
         raise Rejected(Reason.TOKEN_MISSING, "the service has to send the user's token, which is exchanged")
     if before.claims is None or realm is None:
         raise Unjudged(f"{call.source.name}: what {auth.token_url} makes of the user's token is not in these files")
-    client = realm.realm.find_client(auth.client_id or "")
+    client = realm.realm.find_client(auth.client_id)
     user = realm.realm.find_user_by_id(str(before.claims.get("sub")))
     if client is None or client.attributes.get("standard.token.exchange.enabled") != "true":
         raise _none(f"{realm.spot}: the client {auth.client_id} may not exchange tokens")

@@ -34,7 +34,7 @@ def _config(*, routes: list[dict[str, Any]], targets: dict[str, Any]) -> Config:
                 "tls": {"enabled": False},
                 "max_connections": MAX_CONNECTIONS,
             },
-            "proxy": {"upstream": f"http://{HOST}:{SERVICE[1]}"},
+            "proxy": {"upstream": f"http://{HOST}:{SERVICE[1]}", "authz": {"enabled": False}},
             "egress": {"addr": f"{HOST}:{EGRESS[1]}", "targets": targets, "routes": routes},
         }
     )

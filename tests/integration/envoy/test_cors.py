@@ -19,6 +19,7 @@ CONFIG = Config.model_validate(
     {
         "http": {"addr": f"{INGRESS[0]}:{INGRESS[1]}", "tls": {"enabled": False}},
         "proxy": {
+            "authz": {"enabled": False},
             "upstream": f"http://{APP[0]}:{APP[1]}",
             "routes": [
                 {"path": "/items/**", "methods": ["GET"]},

@@ -217,7 +217,10 @@ def test_a_crowd_at_the_services_door_is_waited_for(tmp_path_factory: pytest.Tem
     """
     door, waiting = (NOBODY[0], 21443), []
     config = Config.model_validate(
-        {"http": {"addr": url(door)[7:], "tls": {"enabled": False}}, "proxy": {"upstream": url(NOBODY)}}
+        {
+            "http": {"addr": url(door)[7:], "tls": {"enabled": False}},
+            "proxy": {"upstream": url(NOBODY), "authz": {"enabled": False}},
+        }
     )
     envoy = RealEnvoy(config, tmp_path_factory.mktemp("c"), {})
     with socket.socket() as service, ThreadPoolExecutor(1) as callers, ExitStack() as stack:

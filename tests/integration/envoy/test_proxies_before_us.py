@@ -32,7 +32,7 @@ class Door:
         config = Config.model_validate(
             {
                 "http": {"addr": f"{written}:{place[1]}", "tls": {"enabled": False}, **http},
-                "proxy": {"upstream": f"http://{app[0]}:{app[1]}"},
+                "proxy": {"upstream": f"http://{app[0]}:{app[1]}", "authz": {"enabled": False}},
             }
         )
         envoy = RealEnvoy(config, folder, {})

@@ -21,7 +21,7 @@ def _config(*, tracing: bool) -> Config:
         {
             "service": {"name": "traced"},
             "http": {"addr": f"{HOST}:21000", "tls": {"enabled": False}},
-            "proxy": {"upstream": f"http://{HOST}:21900"},
+            "proxy": {"upstream": f"http://{HOST}:21900", "authz": {"enabled": False}},
             "tracing": {"otlp_url": f"http://{HOST}:21318/v1/traces"} if tracing else None,
         }
     )

@@ -21,7 +21,7 @@ from tests.support.config_files import (
 )
 
 from authz_service.config.loader import MAX_BYTES, load_config
-from authz_service.config.model import Config, Endpoint, Service
+from authz_service.config.model import BySecret, Config, DecisionLogService, Endpoint, HttpTlsOfFiles, Service
 from authz_service.config.read.placeholders import placeholders_left
 from authz_service.domain.secret import Secret
 from authz_service.errors import ConfigProblems, Problem
@@ -180,19 +180,19 @@ def test_what_is_absent_is_off_or_safe(tmp_path: Path) -> None:
     config = load_text(tmp_path, json.dumps({key: GOOD[key] for key in ("http", "jwt", "proxy")}))
 
     assert not config.egress.enabled
-    assert config.http.tls.enabled
     assert config.proxy.auth.enabled
-    assert config.proxy.authz.enabled
-    assert config.proxy.authz.mode == "enforce"
+    assert config.asked_policy is not None
+    assert config.asked_policy.mode == "enforce"
     assert config.proxy.routes[0].auth_required
     assert config.audit.on_failure == "deny"
+    assert isinstance(config.http.tls, HttpTlsOfFiles)
     assert config.http.tls.crl_expired == "deny"
 
 
 def secret_of(config: Config) -> str:
-    secret = config.egress.targets["data-service"].auth.client_secret
-    assert secret is not None
-    return secret.reveal()
+    auth = config.egress.targets["data-service"].auth
+    assert isinstance(auth, BySecret)
+    return auth.client_secret.reveal()
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,8 @@ def test_no_problem_shows_a_secret_or_what_a_variable_holds(tmp_path: Path, chan
 
 
 def test_a_configuration_shows_no_secret(tmp_path: Path) -> None:
-    config = load_tree(tmp_path, changed({"egress.token_store.url": f"redis://:{SECRET}@tokens"}))
+    store = {"type": "redis", "url": f"redis://:{SECRET}@tokens", "encryption_key": SECRET * 3}
+    config = load_tree(tmp_path, changed({"egress.token_store": store}))
 
     assert secret_of(config) == SECRET
     for shown in (repr(config), str(config), config.model_dump_json(), repr(config.model_dump())):
@@ -333,7 +334,7 @@ def test_the_token_of_the_decision_log_may_come_from_a_file(tmp_path: Path) -> N
     asked = {"audit.opa_decision_log": {"url": "https://logs.example.com", "token_file": str(file)}}
     config = load_tree(tmp_path, changed(asked))
 
-    assert config.audit.opa_decision_log is not None
+    assert isinstance(config.audit.opa_decision_log, DecisionLogService)
     assert config.audit.opa_decision_log.token == Secret("t0ken")
     assert "t0ken" not in repr(config) + config.model_dump_json()
     file.write_text("")

@@ -10,22 +10,24 @@ from tests.support.config_files import load_text
 
 from authz_service.config.describe.reference import MARKER, reference, renewed
 from authz_service.config.describe.schema import DIALECT, json_schema, plain_schema, sections
-from authz_service.config.model import Config
-from authz_service.config.read.yaml_path import annotation_at, bare, is_mapping, is_section, known_keys
+from authz_service.config.model import Config, Jwt
+from authz_service.config.read.yaml_path import annotation_at, bare, is_mapping, kinds, known_keys
 from authz_service.config.sections.section import Section
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-def all_sections(section: type[Section] = Config) -> Iterator[tuple[type[Section], str]]:
-    """Every (section, key) of the model."""
-    for key, field in section.model_fields.items():
-        yield section, key
-        inner = bare(field.annotation)
-        if not is_section(inner):
-            inner = next((part for part in map(bare, getattr(inner, "__args__", ())) if is_section(part)), None)
-        if is_section(inner):
-            yield from all_sections(inner)
+Kinds = tuple[type[Section], ...]
+
+
+def all_sections(several: Kinds = (Config,)) -> Iterator[tuple[type[Section], str, Kinds]]:
+    """Every key of the model: the section, the key, and all kinds that the section has."""
+    for section in several:
+        for key, field in section.model_fields.items():
+            yield section, key, several
+            inner = bare(field.annotation)
+            parts = kinds(inner) or next(filter(None, map(kinds, map(bare, getattr(inner, "__args__", ())))), ())
+            yield from all_sections(parts)
 
 
 def test_the_committed_schema_is_current() -> None:
@@ -51,9 +53,9 @@ def test_every_key_is_documented_with_type_default_meaning_and_example() -> None
 
     assert all(len(row) == 5 and all(row) and row[4] != "`null`" for row in rows)
     documented = {row[0].strip("`") for row in rows}
-    keys = {key for section, key in all_sections() if section.__name__ != "Jwt"}
-    assert keys - documented == set()
-    assert len(rows) == len({item for item in all_sections() if item[0].__name__ != "Jwt"})
+    keys = {(several, key) for _, key, several in all_sections() if Jwt not in several}
+    assert {key for _, key in keys} - documented == set()
+    assert len(rows) == len(keys)
 
 
 def test_every_property_of_the_schema_is_described() -> None:
@@ -87,7 +89,7 @@ def test_the_schema_accepts_a_variable_wherever_a_value_stands() -> None:
     for value in (
         parts["Runtime"]["envoy_threads"],
         parts["Egress"]["enabled"],
-        parts["HttpTls"]["client_auth"],
+        parts["HttpTlsOfFiles"]["client_auth"],
         parts["Route"]["methods"]["items"],
         parts["Headers"]["inject_claims"]["patternProperties"]["^[!-~]+$"],
         json_schema()["properties"]["hosts"]["additionalProperties"],
@@ -104,7 +106,7 @@ def test_no_key_of_the_schema_accepts_null() -> None:
 def test_every_example_is_accepted_where_it_stands() -> None:
     """Examples are what people copy, and what the loader puts in the place of a broken value."""
     tried = 0
-    for section, key in all_sections():
+    for section, key, _ in all_sections():
         for example in section.model_fields[key].examples or ():
             section.__pydantic_validator__.validate_assignment(section.model_construct(), key, example)
             tried += 1

@@ -115,8 +115,11 @@ KINDS: list[tuple[str, list[object], list[object]]] = [
             "spiffe://mesh/" + "a" * 2048,
         ],
     ),
-    ("http.tls", [{"sds": "unix:///a/b.sock", "client_auth": "require"}], []),
-    ("http.tls.sds", [], ["/a/b.sock", "http://a", "unix://a", "unix:///" + "a" * 107, ""]),
+    (
+        "http.tls",
+        [{"sds": "unix:///a/b.sock", "client_auth": "require"}],
+        [{"sds": wrong} for wrong in ("/a/b.sock", "http://a", "unix://a", "unix:///" + "a" * 107, "")],
+    ),
     (f"{TARGET}.retries.attempts", ["0", "10"], ["11", "-1"]),
     ("hosts", [{"a.local": "127.0.0.1"}, {"A": "::1"}], [{"a": "b.local"}, {"a b": "::1"}, {"a": "127.0.0.1:80"}]),
     ("service.name", ["a-B_c.1"], ["a b", "x" * 64, "a\n"]),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from authz_service.config.loader import load_config
-from authz_service.config.model import Address
+from authz_service.config.model import Address, HttpTlsOfFiles
 from authz_service.errors import ConfigProblems
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "three_zones"
@@ -23,6 +23,7 @@ def test_a_configuration_needs_nothing_but_its_secret(folder: str) -> None:
     config = load_config(EXAMPLES / folder / "config.yaml", SECRETS)
 
     assert str(config.policy.path) == "/etc/authz/policies"
+    assert isinstance(config.http.tls, HttpTlsOfFiles)
     assert config.http.tls.cert_file == Path(f"/etc/certs/{folder}/server.crt")
     assert (str(config.http.addr), str(config.admin.addr)) == ("0.0.0.0:8443", "127.0.0.1:9901")
     if folder in {"order-service", "payment-service"}:
@@ -79,7 +80,8 @@ def test_only_the_drawn_arrows_are_configured() -> None:
         "payment-service": ("users", ("payment-service",)),
         "data-service": ("services", ("data-service",)),
     }
-    zones = {f: c.http.tls.client_ca_file and c.http.tls.client_ca_file.name for f, c in configs.items()}
+    tls = {folder: config.http.tls for folder, config in configs.items()}
+    zones = {f: t.client_ca_file and t.client_ca_file.name for f, t in tls.items() if isinstance(t, HttpTlsOfFiles)}
     assert zones == {
         "gateway": None,
         "order-service": "zone2-ca.crt",

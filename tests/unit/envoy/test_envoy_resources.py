@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.rendering import CASES, PATHS, a_config, anything, case, rendered
 
+from authz_service.config.model import BySecret
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import render, static_form, steps
 from authz_service.errors import RenderError
@@ -69,11 +70,11 @@ def test_a_target_is_matched_by_its_spiffe_id_alone() -> None:
 
 def test_nothing_secret_is_rendered() -> None:
     """`authz render` shows it all; and no secret stands in it under another name."""
-    secret = case("everything").egress.targets["orders"].auth.client_secret
+    auth = case("everything").egress.targets["orders"].auth
 
-    assert secret is not None
-    assert len(secret.reveal()) > 10
-    assert secret.reveal() not in str(_all("everything"))
+    assert isinstance(auth, BySecret)
+    assert len(auth.client_secret.reveal()) > 10
+    assert auth.client_secret.reveal() not in str(_all("everything"))
 
 
 def _contexts(name: str) -> list[Any]:

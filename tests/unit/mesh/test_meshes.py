@@ -11,7 +11,7 @@ from tests.support.meshes import CORRECT, SPEC, correct_mesh, example_mesh, mesh
 from authz_devkit.certs.tree import issuer_of, load_certificates
 from authz_realm.realm import RealmProblems, load_realms
 from authz_service.config.loader import load_config
-from authz_service.config.model import Config
+from authz_service.config.model import Config, HttpTlsOfFiles, TargetTlsOfFiles
 from authz_service.policy.engine import PolicyEngine
 from authz_service.policy.source import read_policy_folder
 
@@ -55,9 +55,9 @@ def test_a_correct_mesh_is_whole(whole_mesh: Path) -> None:
     configs = _configs(whole_mesh)
     served = {}
     for folder, config in configs.items():
-        assert config.proxy.authz.policy_query is not None
-        PolicyEngine(read_policy_folder(whole_mesh / folder / "policies", config.proxy.authz.policy_query))
-        assert config.http.tls.cert_file is not None
+        assert config.asked_policy is not None
+        PolicyEngine(read_policy_folder(whole_mesh / folder / "policies", config.asked_policy.policy_query))
+        assert isinstance(config.http.tls, HttpTlsOfFiles)
         (server,) = load_certificates(_here(whole_mesh, config.http.tls.cert_file))
         served[server.subject.rfc4514_string()] = config
     if (whole_mesh / "realms").exists():
@@ -65,6 +65,8 @@ def test_a_correct_mesh_is_whole(whole_mesh: Path) -> None:
     for config in configs.values():
         for target in config.egress.targets.values():
             callee = next(config for name, config in served.items() if f"CN={target.url.host}," in f"{name},")
+            assert isinstance(target.tls, TargetTlsOfFiles)
+            assert isinstance(callee.http.tls, HttpTlsOfFiles)
             assert target.tls.client_cert is not None
             assert callee.http.tls.client_ca_file is not None
             (client,) = load_certificates(_here(whole_mesh, target.tls.client_cert))
@@ -78,9 +80,10 @@ def test_the_specification_is_there_as_it_contradicts_itself(tmp_path: Path) -> 
     (client,) = load_certificates(mesh / "certs/gateway/client-zone2.crt")
     configs = _configs(mesh)
 
-    order = configs["order-service"].http.tls.client_ca_file
-    assert order is not None
-    assert issuer_of(client, load_certificates(_here(mesh, order))) is None
+    tls = configs["order-service"].http.tls
+    assert isinstance(tls, HttpTlsOfFiles)
+    assert tls.client_ca_file is not None
+    assert issuer_of(client, load_certificates(_here(mesh, tls.client_ca_file))) is None
     assert client.subject.rfc4514_string() == "O=MyOrg,CN=api-gateway.zone1.local-client"
     assert list(client.extensions) == []
     (root,) = load_certificates(mesh / "certs/ca/zone2-ca.crt")

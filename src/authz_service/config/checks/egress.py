@@ -4,21 +4,39 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from authz_service.config.addresses import UnixAddress
-from authz_service.config.checks.rules import is_loopback, not_below, not_beside_sds, one_secret, plain_http, repeated
+from authz_service.config.checks.rules import is_loopback, long_enough, not_below, plain_http, repeated
 from authz_service.config.finding import Finding, Place
-from authz_service.config.model import Config, Egress, EgressSocket, Endpoint, Target, TargetAuth, TargetTls, TokenStore
+from authz_service.config.model import (
+    ByCertificate,
+    Config,
+    Egress,
+    EgressSocket,
+    Endpoint,
+    NoTls,
+    OAuth2,
+    Target,
+    TargetTls,
+    TargetTlsOfAgent,
+    TargetTlsOfFiles,
+    TokensInRedis,
+)
 
 _OUR_FIELDS = frozenset(
     {"grant_type", "scope", "audience", "client_id", "client_secret", "client_assertion", "client_assertion_type"}
     | {"subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type"}
 )
+_PROOF = {"client_auth", "client_secret", "client_secret_file"} | {
+    "client_key_file",
+    "client_cert_file",
+    "client_assertion_file",
+}
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 def egress_findings(egress: Egress) -> Iterator[Finding]:
     yield from _door(egress)
     yield from _one_client_one_secret(egress)
-    if egress.token_store.type == "redis":
+    if isinstance(egress.token_store, TokensInRedis):
         yield from _shared_store(("egress", "token_store"), egress.token_store)
     if not egress.targets:
         found = "no target, so there is nothing to call"
@@ -48,42 +66,36 @@ def exchange_findings(config: Config) -> Iterator[Finding]:
 
 def _one_client_one_secret(egress: Egress) -> Iterator[Finding]:
     """Targets that ask for the same token share it, so only one of their secrets is ever sent."""
-    known: dict[object, tuple[str, TargetAuth]] = {}
+    known: dict[object, tuple[str, OAuth2]] = {}
     for name, target in egress.targets.items():
         auth = target.auth
-        if not auth.has_own_token:
+        if not isinstance(auth, OAuth2) or not auth.has_own_token:
             continue
         params = tuple(sorted(auth.params.items()))
         key = (auth.token_url, auth.client_id, tuple(sorted(auth.scopes)), auth.audience, params)
         first, before = known.setdefault(key, (name, auth))
-        ours, theirs = (
-            (one.client_auth, one.client_secret and one.client_secret.reveal(), one.client_secret_file, one.proof_files)
-            for one in (auth, before)
-        )
+        ours, theirs = (one.model_dump(include=_PROOF, mode="python") for one in (auth, before))
         if ours != theirs:
             place: Place = ("egress", "targets", name, "auth")
             found = f"the same client asks for the same token as egress.targets.{first}, but proves itself otherwise"
             yield Finding(place, found, "give both the same client_auth and secret, or scopes of their own")
 
 
-def _shared_store(place: Place, store: TokenStore) -> Iterator[Finding]:
+def _shared_store(place: Place, store: TokensInRedis) -> Iterator[Finding]:
     if find_spec("redis") is None:
         fix = "install authz-service[redis], or use {type: memory}"
         yield Finding((*place, "type"), "the Python package redis is not installed", fix)
-    scheme = store.url.reveal().partition("://")[0] if store.url is not None else ""
+    scheme = store.url.reveal().partition("://")[0]
     if scheme not in _REDIS_SCHEMES:
-        found = "is missing" if store.url is None else "is not an address of Redis"
         fix = "write redis://host:6379/0, rediss://host:6379/0 for TLS, or unix:///a/socket"
-        yield Finding((*place, "url"), found, fix)
-    elif store.url is not None and "ssl_" in store.url.reveal().partition("?")[2]:
+        yield Finding((*place, "url"), "is not an address of Redis", fix)
+    elif "ssl_" in store.url.reveal().partition("?")[2]:
         fix = "leave TLS to rediss:// and ca_file"
         yield Finding((*place, "url"), "it would change how Redis' certificate is checked (ssl_…)", fix)
     if store.ca_file is not None and scheme != "rediss":
         fix = "write rediss:// in the url, or remove ca_file"
         yield Finding((*place, "ca_file"), "there is a CA, but no TLS", fix)
-    if store.encryption_key is None and store.encryption_key_file is None:
-        fix = "write encryption_key: ${A_VARIABLE}, or encryption_key_file: /a/file"
-        yield Finding((*place, "encryption_key"), "is missing", fix)
+    yield from long_enough(place, store, "encryption_key")
 
 
 def _door(egress: Egress) -> Iterator[Finding]:
@@ -103,100 +115,46 @@ def _door(egress: Egress) -> Iterator[Finding]:
 
 def _target(place: Place, target: Target) -> Iterator[Finding]:
     scheme, tls = target.url.scheme, target.tls
-    if scheme == "https" and not tls.enabled:
+    if scheme == "https" and isinstance(tls, NoTls):
         found = f"{target.url}, but the target has no tls section that is enabled"
         yield Finding((*place, "url"), found, "add tls with ca_cert (and client_cert, client_key for mTLS)")
-    if scheme != "https" and tls.enabled:
+    if scheme != "https" and not isinstance(tls, NoTls):
         found = f"TLS is on, but the url is {target.url}"
         yield Finding((*place, "tls"), found, "write https:// in the url, or remove the tls section")
-    if tls.enabled:
-        yield from _tls((*place, "tls"), tls)
-    yield from _auth((*place, "auth"), target.auth)
-    if target.auth.type != "none":
-        yield from _client_auth((*place, "auth"), target)
+    yield from _tls((*place, "tls"), tls)
+    if isinstance(target.auth, OAuth2):
+        yield from _auth((*place, "auth"), target.auth, tls)
 
 
 def _tls(place: Place, tls: TargetTls) -> Iterator[Finding]:
-    if tls.sds is not None:
-        yield from not_beside_sds(place, tls, ("client_cert", "client_key", "ca_cert"))
-        if tls.spiffe_id is None and tls.server_name is None:
-            fix = "write the target's SPIFFE ID, or the DNS name in its certificate as server_name"
-            yield Finding((*place, "spiffe_id"), "is missing, and certificates come from sds", fix)
-        return
-    if tls.ca_cert is None:
-        fix = "name the file with the CAs that sign the target's certificate"
-        yield Finding((*place, "ca_cert"), "is missing", fix)
+    if isinstance(tls, TargetTlsOfAgent) and tls.spiffe_id is None and tls.server_name is None:
+        fix = "write the target's SPIFFE ID, or the DNS name in its certificate as server_name"
+        yield Finding((*place, "spiffe_id"), "is missing, and certificates come from sds", fix)
     for key, other in (("client_cert", "client_key"), ("client_key", "client_cert")):
-        if getattr(tls, key) is None and getattr(tls, other) is not None:
+        if isinstance(tls, TargetTlsOfFiles) and getattr(tls, key) is None and getattr(tls, other) is not None:
             yield Finding((*place, key), f"is missing, and {other} is there", f"name both files, or remove {other}")
 
 
-def _auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
-    if auth.type == "none":
-        yield from _unused_auth(place, auth)
-        return
-    for key in ("token_url", "client_id", *(("audience",) if auth.exchanges else ())):
-        if getattr(auth, key) is None:
-            yield Finding((*place, key), "is missing", f"{auth.type} needs it")
-    if auth.token_url is not None:
-        yield from plain_http((*place, "token_url"), auth.token_url)
+def _auth(place: Place, auth: OAuth2, tls: TargetTls) -> Iterator[Finding]:
+    if auth.exchanges and auth.audience is None:
+        yield Finding((*place, "audience"), "is missing", f"{auth.type} needs it")
+    yield from plain_http((*place, "token_url"), auth.token_url)
     yield from _params(place, auth)
+    if isinstance(auth, ByCertificate):
+        if not isinstance(tls, TargetTlsOfFiles) or tls.client_pair is None:
+            found = "tls_client_auth, but the target has no certificate to show"
+            fix = "name tls.client_cert and tls.client_key of the target; what sds hands out is Envoy's alone"
+            yield Finding((*place, "client_auth"), found, fix)
+        if auth.token_url.startswith("http:"):
+            yield Finding((*place, "token_url"), "plain HTTP shows no certificate", "use https://")
 
 
-def _client_auth(place: Place, target: Target) -> Iterator[Finding]:
-    """Each way of proving who we are needs its own thing, and another's beside it is a mistake."""
-    auth, tls = target.auth, target.tls
-    by_secret = auth.client_auth in {"client_secret_basic", "client_secret_post"}
-    if by_secret:
-        yield from one_secret(place, auth.client_secret, auth.client_secret_file)
-    if auth.client_auth == "private_key_jwt":
-        yield from _assertion(place, auth)
-    if auth.client_auth == "tls_client_auth" and (tls.client_cert is None or tls.client_key is None):
-        found = "tls_client_auth, but the target has no certificate to show"
-        yield Finding(
-            (*place, "client_auth"),
-            found,
-            "name tls.client_cert and tls.client_key of the target; what sds hands out is Envoy's alone",
-        )
-    if auth.client_auth == "tls_client_auth" and (auth.token_url or "").startswith("http:"):
-        yield Finding((*place, "token_url"), "plain HTTP shows no certificate", "use https://")
-    wrong = [] if by_secret else ["client_secret", "client_secret_file"]
-    if auth.client_auth != "private_key_jwt":
-        wrong += ["client_key_file", "client_key_id", "client_cert_file", "client_assertion_file"]
-        wrong += ["client_assertion_audience"]
-    for key in wrong:
-        if getattr(auth, key) is not None:
-            yield Finding((*place, key), f"is not used with {auth.client_auth}", "remove it")
-
-
-def _assertion(place: Place, auth: TargetAuth) -> Iterator[Finding]:
-    """Signed by us, or by somebody else."""
-    if auth.client_key_file is None and auth.client_assertion_file is None:
-        fix = "private_key_jwt signs with it; or name a client_assertion_file that somebody else renews"
-        yield Finding((*place, "client_key_file"), "is missing", fix)
-    if auth.client_assertion_file is None:
-        return
-    for key in ("client_key_file", "client_key_id", "client_cert_file", "client_assertion_audience"):
-        if getattr(auth, key) is not None:
-            yield Finding((*place, key), "is not used with client_assertion_file", "keep one of both")
-
-
-def _params(place: Place, auth: TargetAuth) -> Iterator[Finding]:
+def _params(place: Place, auth: OAuth2) -> Iterator[Finding]:
     """What we say ourselves, nobody else says in the same form."""
     for name in auth.params:
         if name in _OUR_FIELDS:
             fix = "remove it: the other keys of auth say it"
             yield Finding((*place, "params", name), "a field that is ours", fix)
-
-
-def _unused_auth(place: Place, auth: TargetAuth) -> Iterator[Finding]:
-    """Credentials beside `none` are a mistake that would only show as somebody else's 401."""
-    for key in ("token_url", "client_id", "client_secret", "client_secret_file", "client_key_file"):
-        if getattr(auth, key) is not None:
-            found = f"none, but there is a {key}"
-            fix = "write type: oauth2_client_credentials or oauth2_token_exchange, or remove the credentials"
-            yield Finding((*place, "type"), found, fix)
-            return
 
 
 def _routes(egress: Egress) -> Iterator[Finding]:

@@ -2,11 +2,13 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from authz_service.config.finding import Finding, Place
-from authz_service.domain.secret import Secret
+from authz_service.config.sections.section import Section
+from authz_service.domain.secret import UNREAD, Secret
+
+SHORTEST_KEY = 32  # characters
 
 
 def is_loopback(host: str) -> bool:
@@ -24,14 +26,13 @@ def plain_http(place: Place, url: str) -> Iterator[Finding]:
         yield Finding(place, f"plain HTTP to {parts.hostname}", "use https://; http:// is for loopback addresses only")
 
 
-def one_secret(place: Place, secret: Secret | None, file: Path | None) -> Iterator[Finding]:
-    """`client_secret` or `client_secret_file`, and not both."""
-    if secret is None and file is None:
-        fix = "write client_secret: ${A_VARIABLE}, or client_secret_file: /a/file"
-        yield Finding((*place, "client_secret"), "is missing", fix)
-    if secret is not None and file is not None:
-        found = "there are both client_secret and client_secret_file"
-        yield Finding((*place, "client_secret_file"), found, "keep one")
+def long_enough(place: Place, section: Section, name: str) -> Iterator[Finding]:
+    """A key that somebody could try out, with what it was used on."""
+    key: Secret | None = getattr(section, name)
+    if key is not None and key is not UNREAD and len(key.reveal()) < SHORTEST_KEY:
+        at = name if getattr(section, f"{name}_file") is None else f"{name}_file"
+        fix = "take what `openssl rand -hex 32` prints"
+        yield Finding((*place, at), f"the key has less than {SHORTEST_KEY} characters", fix)
 
 
 def repeated(values: Iterable[str]) -> Iterator[tuple[int, int]]:
@@ -48,11 +49,3 @@ def not_below(place: Place, key: str, path: str, strip_prefix: str | None) -> It
         found = f"{strip_prefix} is not how {key} {path or '/'} starts"
         fix = f"write the first segments of {key}, or remove strip_prefix"
         yield Finding((*place, "strip_prefix"), found, fix)
-
-
-def not_beside_sds(place: Place, section: object, files: Iterable[str]) -> Iterator[Finding]:
-    """One source for all of it: who mixes them believes in a file that nobody reads."""
-    for key in files:
-        if getattr(section, key) is not None:
-            fix = f"remove {key}, or sds and its names"
-            yield Finding((*place, key), "would not be read: certificates come from sds", fix)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from authz_service.config.checks.rules import one_secret, plain_http, repeated
+from authz_service.config.checks.rules import plain_http, repeated
 from authz_service.config.finding import Finding, Place
-from authz_service.config.model import Config, Introspection, JwtIssuer
+from authz_service.config.model import Config, JwtIssuer
 from authz_service.config.values import http_url
 
 _MTLS: Place = ("proxy", "mtls")
@@ -34,7 +34,8 @@ def token_findings(config: Config) -> Iterator[Finding]:
         if issuer.jwks_max_age < issuer.jwks_refresh_interval:
             found, fix = "is shorter than jwks_refresh_interval", "write a longer time, such as 1d"
             yield Finding((*place, "jwks_max_age"), found, fix)
-        yield from _introspection((*place, "introspection"), issuer.introspection)
+        if issuer.introspection is not None:
+            yield from plain_http((*place, "introspection", "url"), issuer.introspection.url)
         yield from _service_tokens(place, issuer)
         if issuer.require_binding and config.proxy.auth.enabled and not config.proxy.mtls.enabled:
             found = "tokens must be bound to the caller's certificate, but proxy.mtls is off: all would be refused"
@@ -77,13 +78,6 @@ def _service_tokens(place: Place, issuer: JwtIssuer) -> Iterator[Finding]:
     if issuer.service_tokens != "by_client" and issuer.user_clients:
         fix = "write service_tokens: by_client, or remove user_clients"
         yield Finding((*place, "user_clients"), "would not be looked at", fix)
-
-
-def _introspection(place: Place, asked: Introspection | None) -> Iterator[Finding]:
-    if asked is None:
-        return
-    yield from plain_http((*place, "url"), asked.url)
-    yield from one_secret(place, asked.client_secret, asked.client_secret_file)
 
 
 def introspection_findings(config: Config) -> Iterator[Finding]:

@@ -34,25 +34,52 @@ def renewed(document: str) -> str:
 
 def _below(path: str, value: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
     """A heading and a table for the section that a key holds, if it holds one; then the sections in it."""
-    name, path = _section_in(value, path)
-    if not name:
+    names, path = _sections_in(value, path)
+    if not names:
         return
-    section = schema["$defs"][name]
-    note = section["description"]
-    if name == "Jwt":
+    section = _merged([schema["$defs"][name] for name in names])
+    note = section["description"] if len(names) == 1 else value["description"]
+    if names == ["Jwt"]:
         section, note = schema["$defs"]["JwtIssuer"], f"{note} `jwt: {{issuers: [ … ]}}` is the list."
     yield f"## `{path}`\n\n{note}\n\n{_table(section)}"
     for key, inner in section["properties"].items():
         yield from _below(f"{path}.{key}", inner, schema)
 
 
-def _section_in(value: dict[str, Any], path: str) -> tuple[str, str]:
-    """The name of the section that a key, or each of its entries, is made of; "" for a plain value."""
+def _sections_in(value: dict[str, Any], path: str) -> tuple[list[str], str]:
+    """The names of the section that a key, or each of its entries, is made of: several where it has kinds. None for a
+    plain value.
+    """
     named: dict[str, Any] = next(iter(value.get("patternProperties", {}).values()), {})
     for inner, suffix in ((value, ""), (value.get("items", {}), "[]"), (named, ".<name>")):
-        if "$ref" in inner:
-            return str(inner["$ref"]).rpartition("/")[2], path + suffix
-    return "", path
+        kinds = inner.get("anyOf", [inner])
+        if all("$ref" in kind for kind in kinds):
+            return [str(kind["$ref"]).rpartition("/")[2] for kind in kinds], path + suffix
+    return [], path
+
+
+def _merged(kinds: list[dict[str, Any]]) -> dict[str, Any]:
+    """One table for all kinds of a section: required is what each of them requires."""
+    if len(kinds) == 1:
+        return kinds[0]
+    properties: dict[str, Any] = {}
+    for kind in kinds:
+        for key, value in kind["properties"].items():
+            known = properties.setdefault(key, {**value})
+            words = [*_words(known), *(word for word in _words(value) if word not in _words(known))]
+            known.update({"enum": words} if words else {})
+            known.pop("const", None)
+            if "default" in value:
+                known.setdefault("default", value["default"])
+    required = set.intersection(*(set(kind.get("required", ())) for kind in kinds))
+    return {"properties": properties, "required": [key for key in properties if key in required]}
+
+
+def _words(value: dict[str, Any]) -> list[object]:
+    """Those that may be written, where only a few may."""
+    return (
+        [] if isinstance(value.get("const"), bool) else value.get("enum", [value["const"]] if "const" in value else [])
+    )
 
 
 def _table(section: dict[str, Any]) -> str:
@@ -62,16 +89,16 @@ def _table(section: dict[str, Any]) -> str:
 
 
 def _row(key: str, value: dict[str, Any], required: bool) -> str:  # noqa: FBT001 - a column of a table
-    is_section = "$ref" in value
+    is_section = bool(_sections_in(value, "")[0]) and "items" not in value and "patternProperties" not in value
     default = "**required**" if required else _code(value["default"]) if "default" in value else "none"
     shown = value.get("examples", [value.get("default")])[0]
-    example = "see below" if _section_in(value, "")[0] else _code(shown)
+    example = "see below" if _sections_in(value, "")[0] else _code(shown)
     cells = (f"`{key}`", _kind(value), "see below" if is_section else default, value["description"], example)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _kind(value: dict[str, Any]) -> str:
-    if "$ref" in value:
+    if "$ref" in value or all("$ref" in kind for kind in value.get("anyOf", [{}])):
         return "section"
     if "title" in value:
         return str(value["title"])

@@ -25,17 +25,30 @@ def json_schema() -> dict[str, Any]:
 def plain_schema() -> dict[str, Any]:
     """The keys, their types, defaults and descriptions."""
     schema = Config.model_json_schema(schema_generator=_Generator, mode="validation")
+    for kind in Section.__subclasses__():
+        for other in kind.ignores:
+            there = schema["$defs"][kind.__name__]["properties"]
+            schema["$defs"][kind.__name__]["properties"] = schema["$defs"][other.__name__]["properties"] | there
     several = schema["$defs"]["Jwt"]
     one = {"$ref": "#/$defs/JwtIssuer"}
     schema["$defs"]["Issuers"] = several
     schema["$defs"]["Jwt"] = {"description": several["description"], "anyOf": [one, {"$ref": "#/$defs/Issuers"}]}
     for section in sections(schema):
+        _one_of_two(section)
         for value in section["properties"].values():
             if "$ref" in value:  # a section's description is its key's description
                 value.setdefault("description", schema["$defs"][value["$ref"].split("/")[-1]]["description"])
             if "patternProperties" in value:
                 value["additionalProperties"] = False
     return schema
+
+
+def _one_of_two(section: dict[str, Any]) -> None:
+    """A secret that must be there may be in a file."""
+    pairs = [(key, f"{key}_file") for key in section.get("required", ()) if f"{key}_file" in section["properties"]]
+    for key, file in pairs:
+        section["required"].remove(key)
+        section["oneOf"] = [{"required": [key]}, {"required": [file]}]
 
 
 class _Generator(GenerateJsonSchema):
@@ -48,6 +61,10 @@ class _Generator(GenerateJsonSchema):
         described = self.generate_inner(schema["schema"])
         default = _as_written(schema.get("default"), described.get("title"))
         return described if default in (None, "", [], {}) else {**described, "default": default}
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        """Not `oneOf`: of a variable in the place of the deciding word nobody knows what it will be."""
+        return {"anyOf": [self.generate_inner(kind) for kind in schema["choices"].values()]}
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic's signature
         return False

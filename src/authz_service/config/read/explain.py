@@ -1,6 +1,7 @@
 """One error of pydantic's → one finding that says what to write. Never shows a secret, nor what a variable holds."""
 
 import difflib
+import json
 import re
 import typing
 
@@ -8,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from authz_service.config.finding import Finding, Place
 from authz_service.config.read.document import Document
-from authz_service.config.read.yaml_path import annotation_at, is_under_secret, known_keys
+from authz_service.config.read.yaml_path import annotation_at, choices, is_under_secret, known_keys
 
 _KEY = "[key]"  # what pydantic puts at the end of a place when the key of a mapping is wrong
 _FIXES = {
@@ -27,10 +28,11 @@ _FIXES = {
 }
 
 
-def finding_of(error: ErrorDetails, place: Place, document: Document) -> Finding:
+def finding_of(error: ErrorDetails, place: Place, sought_in: str, document: Document) -> Finding:
+    """`sought_in` is the kind of a section, where there are several."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(place)
+        return _unknown_key(place, sought_in)
     if kind == "missing":
         return Finding(place, "is missing", _addition(place))
     if place and place[-1] == _KEY:
@@ -49,19 +51,30 @@ def nearest_key(place: Place) -> str | None:
     return near[0] if near else None
 
 
-def _unknown_key(place: Place) -> Finding:
+def _unknown_key(place: Place, sought_in: str) -> Finding:
+    keys = known_keys(annotation_at(place[:-1]))
+    if place[-1] in keys:
+        word, colon, _ = sought_in.partition(":")
+        fix = f"remove {place[-1]}, or change {word}" if colon else f"remove {place[-1]}"
+        return Finding(place, f"is not used with {sought_in}", fix)
     near = nearest_key(place)
-    known = ", ".join(sorted(known_keys(annotation_at(place[:-1]))))
+    known = ", ".join(sorted(keys))
     return Finding(place, "unknown key", f"did you mean {near}?" if near else f"remove it; known here: {known}")
 
 
 def _addition(place: Place) -> str:
-    field = known_keys(annotation_at(place[:-1])).get(str(place[-1]))
-    return f"add it, such as {place[-1]}: {field.examples[0]}" if field and field.examples else "add it"
+    keys, name = known_keys(annotation_at(place[:-1])), str(place[-1])
+    example = keys[name].examples if name in keys else None
+    if f"{name}_file" in keys:
+        return f"write {name}: ${{A_VARIABLE}}, or {name}_file: /a/file"
+    if not example:
+        return "add it"
+    shown = json.dumps(example[0]) if isinstance(example[0], dict) else example[0]
+    return f"add it, such as {name}: {shown}"
 
 
 def _choice(place: Place, written: str) -> str:
-    options = ", ".join(map(str, typing.get_args(annotation_at(place))))
+    options = ", ".join(choices(place))
     if place[:1] == ("jwt",) and re.match(r"(?i)none$|hs", written):
         return f"write one of {options}; none and HS* are never accepted, because then anybody could sign"
     return f"write one of {options}"

@@ -7,7 +7,7 @@ from authz_service.config.finding import Place
 from authz_service.config.model import Config
 from authz_service.config.read.yaml_path import shown
 from authz_service.config.sections.section import Section
-from authz_service.domain.secret import Secret
+from authz_service.domain.secret import UNREAD, Secret
 
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|\{\{.*?\}\}")
 
@@ -35,5 +35,5 @@ def _secrets(value: object, place: Place) -> Iterator[tuple[Place, Secret]]:
     elif isinstance(value, tuple):
         for index, each in enumerate(value):
             yield from _secrets(each, (*place, index))
-    elif isinstance(value, Secret):
+    elif isinstance(value, Secret) and value is not UNREAD:
         yield place, value

@@ -58,19 +58,44 @@ def is_under_secret(place: Place) -> bool:
     return any(annotation_at(place[:length]) is Secret for length in range(1, len(place) + 1))
 
 
-def known_keys(section: object) -> dict[str, FieldInfo]:
-    """The keys of a section; none for anything else. Under `jwt` those of a single issuer may stand too."""
-    if not is_section(section):
-        return {}
-    return (JwtIssuer.model_fields if section is Jwt else {}) | section.model_fields
+def known_keys(annotation: object) -> dict[str, FieldInfo]:
+    """The keys of a section, of all its kinds; none for anything else."""
+    return {key: field for kind in reversed(kinds(annotation)) for key, field in kind.model_fields.items()}
+
+
+def kinds(annotation: object) -> tuple[type[Section], ...]:
+    """The section that a place holds, or the several kinds of it; none for anything else."""
+    if annotation is Jwt:  # one issuer's keys may stand there too
+        return Jwt, JwtIssuer
+    found = tuple(map(bare, _alternatives(annotation)))
+    return tuple(kind for kind in found if isinstance(kind, type) and issubclass(kind, Section))
+
+
+def place_of(loc: Place) -> tuple[Place, str]:
+    """Where pydantic's `loc` stands in the file's tree, and which kind of a section the key there was sought in: a kind
+    is a step of its own in `loc`.
+    """
+    place: Place = ()
+    passed, kind = None, ""
+    for step in loc:
+        if place != passed and len(_alternatives(annotation_at(place))) > 1:
+            passed, kind = place, str(step)
+        else:
+            kind = kind if place == passed else ""
+            place = (*place, step)
+    return place, kind
+
+
+def choices(place: Place) -> list[str]:
+    """What may be written at a place that takes one of a few words."""
+    fields = [kind.model_fields.get(str(place[-1])) for kind in kinds(annotation_at(place[:-1]))]
+    found = [bare(field.annotation) for field in fields if field is not None] or [annotation_at(place)]
+    words = [word for annotation in found for word in typing.get_args(annotation)]
+    return list(dict.fromkeys(str(word).lower() if isinstance(word, bool) else str(word) for word in words))
 
 
 def field_of(section: object, step: str | int) -> FieldInfo | None:
     return known_keys(section).get(step) if isinstance(step, str) else None
-
-
-def is_section(annotation: object) -> typing.TypeGuard[type[Section]]:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def is_mapping(annotation: object) -> bool:
@@ -79,11 +104,19 @@ def is_mapping(annotation: object) -> bool:
 
 
 def bare(annotation: object) -> object:
-    """Without `Annotated` and `| None`."""
+    """Without `Annotated` and `| None`. Of several kinds of value the first; several kinds of a section stay."""
     while True:
         if typing.get_origin(annotation) is Annotated:
             annotation = typing.get_args(annotation)[0]
-        elif typing.get_origin(annotation) in {typing.Union, types.UnionType}:
-            annotation = next(kind for kind in typing.get_args(annotation) if kind is not types.NoneType)
+        elif len(found := _alternatives(annotation)) > 1 and len(kinds(annotation)) == len(found):
+            return annotation
+        elif found != (annotation,):
+            annotation = found[0]
         else:
             return annotation
+
+
+def _alternatives(annotation: object) -> tuple[object, ...]:
+    if typing.get_origin(annotation) not in {typing.Union, types.UnionType}:
+        return (annotation,)
+    return tuple(kind for kind in typing.get_args(annotation) if kind is not types.NoneType)

@@ -1,25 +1,32 @@
 """The `audit` section as frozen values: where decisions are recorded, and who gets a copy. Not its loading."""
 
 import os
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, Tag, field_validator
 
-from authz_service.config.sections.section import Section
+from authz_service.config.sections.section import Section, told_apart
 from authz_service.config.values import File, FileOrDash, HttpUrl, Secret
 
 
-class OpaDecisionLog(Section):
-    """Copies for tools that read OPA's decision logs. Either `path` or `url`."""
+class DecisionLogFile(Section):
+    """Copies for tools that read OPA's decision logs, in a file."""
 
-    path: File | None = Field(
-        default=None,
+    told_by = "a path"
+
+    path: File = Field(
         description="File for the events, one JSON object per line. Opened anew for each batch, so it may be moved "
         "away at any time.",
         examples=["/var/log/authz/opa-decisions.jsonl"],
     )
-    url: HttpUrl | None = Field(
-        default=None,
+
+
+class DecisionLogService(Section):
+    """… by upload."""
+
+    told_by = "a url"
+
+    url: HttpUrl = Field(
         description="A service with OPA's decision log API: batches are sent by `POST <url>/logs`, a gzipped JSON "
         "array.",
         examples=["https://decisions.example.com/v1"],
@@ -39,6 +46,13 @@ class OpaDecisionLog(Section):
         description="The authorities that sign the certificate of `url`. By default the system's.",
         examples=["/etc/certs/ca.crt"],
     )
+
+
+OpaDecisionLog = Annotated[
+    Annotated[DecisionLogFile, Tag(DecisionLogFile.told_by)]
+    | Annotated[DecisionLogService, Tag(DecisionLogService.told_by)],
+    told_apart(lambda keys: DecisionLogService if "url" in keys else DecisionLogFile),
+]
 
 
 class Audit(Section):

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from authz_service.config.addresses import Address
 from authz_service.config.sections.section import Section
-from authz_service.config.sections.target_auth import TargetAuth
-from authz_service.config.sections.target_tls import TargetTls
-from authz_service.config.sections.token_store import TokenStore
+from authz_service.config.sections.target_auth import NoAuth, TargetAuth
+from authz_service.config.sections.target_tls import NoTls, TargetTls
+from authz_service.config.sections.token_store import TokensInMemory, TokenStore
 from authz_service.config.values import (
     AccountName,
     CleanPath,
@@ -48,8 +48,11 @@ class Target(Section):
     url: ServiceUrl = Field(
         description="Where the target is: scheme, host and port.", examples=["https://data-service.zone3.local:8443"]
     )
-    auth: TargetAuth = TargetAuth(type="none")
-    tls: TargetTls = TargetTls(enabled=False)
+    auth: TargetAuth = Field(
+        default=NoAuth(type="none"),
+        description="How the sidecar identifies itself to the target, beside its certificate.",
+    )
+    tls: TargetTls = Field(default=NoTls(), description="TLS towards the target.")
     retries: Retries = Retries()
     timeout: DurationOrZero = Field(
         default=15.0,
@@ -124,7 +127,7 @@ class Egress(Section):
         "`%25`, `..;` and their like, a header name with `_`, HTTP/1.0. `false`: the service's bytes leave as they "
         "are. Dot segments are resolved first in any case, and the route is found by what is left.",
     )
-    token_store: TokenStore = TokenStore()
+    token_store: TokenStore = Field(default=TokensInMemory(), description="Where tokens are kept.")
     targets: dict[TargetName, Target] = Field(
         default={}, description="The services that this one calls, by a name of your choice."
     )

@@ -30,8 +30,7 @@ class Introspection(Section):
     client_id: Word = Field(
         description="As whom to ask. Keycloak tells only whom the token is for.", examples=["order-service"]
     )
-    client_secret: Secret | None = Field(
-        default=None,
+    client_secret: Secret = Field(
         description="The client's password. Never printed. Either this or `client_secret_file`.",
         examples=["${INTROSPECTION_SECRET}"],
     )

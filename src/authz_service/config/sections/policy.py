@@ -1,11 +1,13 @@
 """The `policy` section as frozen values: a folder, signed bundles, or an OPA that is asked. Not its loading."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Tag
 
-from authz_service.config.sections.section import Section
-from authz_service.config.values import Duration, File, HttpUrl, Name, ServiceUrl, Word
+from authz_service.config.sections.section import Section, told_apart
+from authz_service.config.values import Duration, File, HttpUrl, Name, ServiceUrl
 from authz_service.domain.rules import EVALUATION_BUDGET
 
 
@@ -50,20 +52,10 @@ class PolicyBundle(Section):
     )
 
 
-class PolicyConfig(Section):
-    """Where the policies come from."""
+_ENGINE = "`opa_embedded` evaluates Rego inside the sidecar; `opa_server` asks an OPA at `server`."
 
-    engine: Word = Field(
-        default="opa_embedded",
-        description="`opa_embedded` evaluates Rego inside the sidecar; `opa_server` asks an OPA at `server`.",
-    )
-    server: PolicyServer | None = Field(
-        default=None,
-        description="The OPA that `engine: opa_server` asks. It has its policies from elsewhere; `path` is unused.",
-    )
-    bundle: PolicyBundle | None = Field(
-        default=None, description="Signed bundles in place of `path`. The last good one is kept in `runtime.state_dir`."
-    )
+
+class _Policy(Section):
     path: File = Field(
         default=Path("/etc/authz/policies"),
         description="Folder with `*.rego` and `data.json`/`data.yaml`, at any depth. Reloaded on change.",
@@ -76,3 +68,36 @@ class PolicyConfig(Section):
         "its worker; the request gets 503 `policy_timeout`.",
         examples=["100ms"],
     )
+
+
+class EmbeddedPolicy(_Policy):
+    """Rego inside the sidecar."""
+
+    told_by = "engine: opa_embedded"
+
+    engine: Literal["opa_embedded"] = Field(default="opa_embedded", description=_ENGINE)
+    bundle: PolicyBundle | None = Field(
+        default=None, description="Signed bundles in place of `path`. The last good one is kept in `runtime.state_dir`."
+    )
+
+
+class AskedPolicy(_Policy):
+    """An OPA that is asked."""
+
+    told_by = "engine: opa_server"
+
+    engine: Literal["opa_server"] = Field(description=_ENGINE)
+    server: PolicyServer = Field(
+        description="The OPA that `engine: opa_server` asks. It has its policies from elsewhere; `path` is unused.",
+        examples=[{"url": "http://127.0.0.1:8181"}],
+    )
+
+
+def _kind(keys: Mapping[str, object]) -> type[Section]:
+    return AskedPolicy if keys.get("engine") == "opa_server" else EmbeddedPolicy
+
+
+PolicyConfig = Annotated[
+    Annotated[EmbeddedPolicy, Tag(EmbeddedPolicy.told_by)] | Annotated[AskedPolicy, Tag(AskedPolicy.told_by)],
+    told_apart(_kind),
+]

@@ -1,22 +1,26 @@
 """The section `proxy`: what happens to an incoming request. Values only; what must fit together is in `checks`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Tag, model_validator
 
 from authz_service.config.addresses import Endpoint
 from authz_service.config.sections.cors import Cors
-from authz_service.config.sections.section import Section
+from authz_service.config.sections.section import Section, told_apart
 from authz_service.config.values import (
     Client,
     DurationOrZero,
     HeaderName,
+    Off,
+    On,
     PolicyQuery,
     RoutePath,
     ServiceUrl,
     StripPrefix,
     Texts,
     Word,
+    is_off,
 )
 from authz_service.request_form import METHODS, Method
 
@@ -44,12 +48,24 @@ class ProxyAuth(Section):
     )
 
 
-class ProxyAuthz(Section):
+_POLICY_IS_ASKED = "Whether the policy is asked."
+
+
+class NoAuthz(Section):
+    """No policy is asked."""
+
+    told_by = "enabled: false"
+
+    enabled: Off = Field(default=False, description=_POLICY_IS_ASKED)
+
+
+class Authz(Section):
     """Authorisation by the policy."""
 
-    enabled: bool = Field(default=True, description="Whether the policy is asked.")
-    policy_query: PolicyQuery | None = Field(
-        default=None,
+    told_by = "enabled: true"
+
+    enabled: On = Field(default=True, description=_POLICY_IS_ASKED)
+    policy_query: PolicyQuery = Field(
         description="The rule that decides: `true`/`false`, or an object `{allow, reasons, audit, step_up, headers}`. "
         "Required when authorisation is enabled.",
         examples=["data.order.allow"],
@@ -58,6 +74,14 @@ class ProxyAuthz(Section):
         default="enforce",
         description="`shadow` asks the policy and records its answer, but refuses nothing because of it.",
     )
+
+
+NoAuthz.ignores = (Authz,)
+
+ProxyAuthz = Annotated[
+    Annotated[Authz, Tag(Authz.told_by)] | Annotated[NoAuthz, Tag(NoAuthz.told_by)],
+    told_apart(lambda keys: NoAuthz if is_off(keys.get("enabled")) else Authz),
+]
 
 
 class ProxyMtls(Section):
@@ -192,7 +216,9 @@ class Proxy(Section):
         examples=["http://127.0.0.1:9000"],
     )
     auth: ProxyAuth = ProxyAuth()
-    authz: ProxyAuthz = ProxyAuthz()
+    authz: ProxyAuthz = Field(
+        description="Authorisation by the policy.", examples=[{"policy_query": "data.order.allow"}]
+    )
     mtls: ProxyMtls = ProxyMtls(enabled=False)
     routes: tuple[Route, ...] = Field(
         default=(),
@@ -201,3 +227,10 @@ class Proxy(Section):
     )
     headers: Headers = Headers()
     cors: Cors = Cors()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_is_off_asks_no_policy(cls, value: object) -> object:
+        if isinstance(value, Mapping) and is_off(value.get("enabled")):
+            return {"authz": NoAuthz()} | dict(value)
+        return value

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from authz_service.config.model import OpaDecisionLog
+from authz_service.config.model import DecisionLogFile, DecisionLogService, OpaDecisionLog
 from authz_service.errors import AuthzServiceError, FetchError
 from authz_service.http_client import HttpClient
 
@@ -44,7 +44,7 @@ class Destination(Protocol):
 
 
 def destination_of(wanted: OpaDecisionLog, hosts: Mapping[str, str]) -> Destination:
-    if wanted.path is not None:
+    if isinstance(wanted, DecisionLogFile):
         return _File(wanted.path)
     return _Service(wanted, hosts)
 
@@ -80,8 +80,7 @@ def _append(path: Path, content: bytes) -> None:
 
 
 class _Service:
-    def __init__(self, wanted: OpaDecisionLog, hosts: Mapping[str, str]) -> None:
-        assert wanted.url is not None  # the loader requires it
+    def __init__(self, wanted: DecisionLogService, hosts: Mapping[str, str]) -> None:
         self._url = wanted.url.rstrip("/") + "/logs"
         self._hosts, self._ca_file = hosts, wanted.ca_file
         self._headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}

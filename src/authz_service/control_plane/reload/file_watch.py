@@ -10,7 +10,8 @@ from pathlib import Path
 
 import watchfiles
 
-from authz_service.config.model import Config
+from authz_service.config.model import Config, DecisionLogFile, DecisionLogService, EmbeddedPolicy
+from authz_service.config.sections.section import Section
 from authz_service.logs import about
 
 log = logging.getLogger(__name__)
@@ -23,27 +24,29 @@ def watched_folders(config_path: Path, config: Config) -> set[Path]:
     """The folders in which something is renamed or written when one of our files changes (Kubernetes swaps a link
     there).
     """
-    tls = config.http.tls
-    files = [config_path, tls.cert_file, tls.key_file, tls.client_ca_file, tls.crl_file]
+    files = [config_path, *_files(config.http.tls), *_files(config.egress.token_store)]
     files += [config.revocation.path] if config.revocation is not None else []
-    files += [issuer.introspection.client_secret_file for issuer in config.issuers if issuer.introspection is not None]
-    files += [config.audit.opa_decision_log.token_file] if config.audit.opa_decision_log is not None else []
-    files.append(config.egress.token_store.encryption_key_file)
+    files += [file for one in config.issuers for file in _files(one.introspection)]
+    if isinstance(config.audit.opa_decision_log, DecisionLogService):
+        files += _files(config.audit.opa_decision_log)
     for target in config.egress.targets.values():
-        files += [target.tls.client_cert, target.tls.client_key, target.tls.ca_cert]
-        files += [target.auth.client_secret_file, *target.auth.proof_files]
-    folders = {file.parent for file in files if file is not None}
-    if config.proxy.enabled and config.proxy.authz.enabled and config.policy.server is None:
+        files += [*_files(target.tls), *_files(target.auth)]
+    folders = {file.parent for file in files}
+    if config.asked_policy is not None and isinstance(config.policy, EmbeddedPolicy):
         folders.add(config.policy.path)
-        folders |= {file.parent for file in (config.policy.bundle.keys.values() if config.policy.bundle else ())}
+        folders |= {file.parent for file in (config.policy_bundle.keys.values() if config.policy_bundle else ())}
     return {folder for folder in folders if folder.is_dir()}
+
+
+def _files(section: Section | None) -> list[Path]:
+    return [value for _, value in section or () if isinstance(value, Path)]
 
 
 def own_output(config: Config) -> set[Path]:
     """What we write ourselves: below a watched folder each audit record would count as a change of our files."""
     paths = {config.runtime.state_dir}
     copies = config.audit.opa_decision_log
-    paths |= {copies.path} if copies is not None and copies.path is not None else set()
+    paths |= {copies.path} if isinstance(copies, DecisionLogFile) else set()
     return paths | {Path(path) for path in (config.audit.path, config.audit.access_log) if path not in {None, "-"}}
 
 

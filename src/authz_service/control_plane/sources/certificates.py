@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from msgspec.structs import replace
 
 from authz_service import pem_files
-from authz_service.config.model import Config, Target
+from authz_service.config.model import Config, HttpTlsOfFiles, Target, TargetTlsOfFiles
 from authz_service.credentials.certificates import (
     CaBundle,
     KeyPair,
@@ -64,11 +64,11 @@ class ServedCertificates:
         """
         changed: list[str] = []
         tls = config.http.tls
-        if config.proxy.enabled and tls.enabled and tls.cert_file and tls.key_file:
+        if config.proxy.enabled and isinstance(tls, HttpTlsOfFiles):
             own = self._pair(secrets.SERVER_CERTIFICATE, tls.cert_file, tls.key_file, "server", changed)
-            if tls.client_auth != "none" and tls.client_ca_file is not None:
+            if tls.client_authorities is not None:
                 crl = (tls.crl_file, tls.crl_expired, config.proxy.mtls.enabled) if tls.crl_file else None
-                self._bundle(secrets.CLIENT_CA, tls.client_ca_file, own, crl, changed)
+                self._bundle(secrets.CLIENT_CA, tls.client_authorities, own, crl, changed)
         if config.egress.enabled:
             for name, target in config.egress.targets.items():
                 self._target(name, target, changed)
@@ -117,13 +117,12 @@ class ServedCertificates:
 
     def _target(self, name: str, target: Target, changed: list[str]) -> None:
         tls = target.tls
-        if not tls.enabled:
+        if not isinstance(tls, TargetTlsOfFiles):
             return
-        own = None
-        if tls.client_cert is not None and tls.client_key is not None:
-            own = self._pair(secrets.target_certificate(name), tls.client_cert, tls.client_key, "client", changed)
-        if tls.ca_cert is not None:
-            self._bundle(secrets.target_ca(name), tls.ca_cert, own, None, changed)
+        pair, own = tls.client_pair, None
+        if pair is not None:
+            own = self._pair(secrets.target_certificate(name), *pair, "client", changed)
+        self._bundle(secrets.target_ca(name), tls.ca_cert, own, None, changed)
 
     def _pair(self, name: str, cert: Path, key: Path, purpose: str, changed: list[str]) -> KeyPair | None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authz_service.clock import Clock
-from authz_service.config.model import Config, TokenStore
+from authz_service.config.model import Config, OAuth2, TokensInRedis, TokenStore
 from authz_service.control_plane.sources.provider_requests import (
     endpoints,
     exchange_requests,
@@ -211,9 +211,9 @@ class Outbound:
         if not config.egress.enabled:
             return []
         return [
-            Subscription(name, token_request(target), partial(self._publish_token, name))
+            Subscription(name, token_request(target.auth, target.tls), partial(self._publish_token, name))
             for name, target in config.egress.targets.items()
-            if target.auth.has_own_token
+            if isinstance(target.auth, OAuth2) and target.auth.has_own_token
         ]
 
     async def _follow_store(self, config: Config) -> None:
@@ -222,7 +222,7 @@ class Outbound:
         if wanted == self._store:
             return
         self._store, before, self._shared = wanted, self._shared, None
-        if wanted is not None and wanted.type == "redis":
+        if isinstance(wanted, TokensInRedis):
             from authz_service.credentials.shared_tokens import SharedTokens
 
             self._shared = SharedTokens(store_settings(wanted), self._ask_for_token, self._clock)
@@ -259,10 +259,7 @@ class Outbound:
             await client.aclose()
 
 
-def store_settings(store: TokenStore) -> StoreSettings:
-    """Of a store in Redis."""
+def store_settings(store: TokensInRedis) -> StoreSettings:
     from authz_service.credentials.shared_tokens import StoreSettings
 
-    assert store.url is not None  # the loader requires both, and has read encryption_key_file
-    assert store.encryption_key is not None
     return StoreSettings(store.url, store.encryption_key, store.ca_file)

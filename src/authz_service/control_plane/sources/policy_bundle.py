@@ -44,7 +44,7 @@ def bundle_folder(config: Config) -> Path | None:
 
     Another URL, scope or key is another folder: what one key vouched for does not pass for another's.
     """
-    bundle = config.policy.bundle
+    bundle = config.policy_bundle
     if bundle is None:
         return None
     origin = hashlib.sha256(f"{bundle.url}\n{bundle.scope}\n".encode())
@@ -78,8 +78,8 @@ class BundlePoller:
         if before is not None and _asked_for(before) == _asked_for(config):
             return
         await self.stop()
-        if config.policy.bundle is not None and config.proxy.enabled and config.proxy.authz.enabled:
-            self._task = asyncio.create_task(self._poll(config, config.policy.bundle))
+        if config.policy_bundle is not None and config.asked_policy is not None:
+            self._task = asyncio.create_task(self._poll(config, config.policy_bundle))
 
     async def stop(self) -> None:
         task, self._task = self._task, None
@@ -138,21 +138,21 @@ class BundlePoller:
 
 def _asked_for(config: Config) -> tuple[object, ...]:
     """What a bundle is fetched by, and tried against."""
-    proxy = config.proxy
-    carried, budget = proxy.headers.from_policy, config.policy.evaluation_budget
-    return config.policy.bundle, config.hosts, proxy.authz.policy_query, carried, budget
+    carried, budget = config.proxy.headers.from_policy, config.policy.evaluation_budget
+    return config.policy_bundle, config.hosts, config.proxy.authz, carried, budget
 
 
 def _take(content: bytes, config: Config, wanted: PolicyBundle, folder: Path, digest: str) -> None:
     """Verify, try, and only then put it in the place of the last one, in one step. Blocks for up to seconds."""
+    asked = config.asked_policy
+    if asked is None:
+        return  # nobody asks it any more
     bundle = read_bundle(content, partial(is_signed_by_a_key_of, wanted), wanted.scope)
     fresh = folder.parent / digest
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         _write(bundle, fresh)
-        proxy = config.proxy
-        assert proxy.authz.policy_query is not None  # the loader requires it
-        source = read_policy_folder(fresh, proxy.authz.policy_query, proxy.headers.from_policy)
+        source = read_policy_folder(fresh, asked.policy_query, config.proxy.headers.from_policy)
         check_policies(source, budget=config.policy.evaluation_budget)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)

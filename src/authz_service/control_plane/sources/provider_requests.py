@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from authz_service.config.model import Config, JwtIssuer, Target
+from authz_service.config.model import (
+    ByAssertion,
+    BySecret,
+    BySigningKey,
+    Config,
+    DecisionLogService,
+    JwtIssuer,
+    OAuth2,
+    PolicyBundle,
+    TargetTls,
+    TargetTlsOfFiles,
+    TokensInRedis,
+)
 from authz_service.credentials.client_assertion import load_assertion, load_assertion_key
 from authz_service.credentials.oauth2 import TokenRequest
 from authz_service.domain.secret import Secret
@@ -24,10 +37,12 @@ def require_usable_authorities(config: Config) -> None:
     """Read every CA file that our own calls trust, and every key and certificate by which they prove who we are.
     Raises CertificateProblems with all that is wrong. `authz check` asks here, and so does the start.
     """
-    requests = [token_request(target) for target in config.egress.targets.values() if target.auth.type != "none"]
-    bundle, log, store = config.policy.bundle, config.audit.opa_decision_log, config.egress.token_store
+    targets = config.egress.targets.values()
+    requests = [token_request(one.auth, one.tls) for one in targets if isinstance(one.auth, OAuth2)]
+    bundle, log, store = config.policy_bundle, config.audit.opa_decision_log, config.egress.token_store
     places: set[tuple[Path | None, tuple[Path, Path] | None]] = {(issuer.ca_file, None) for issuer in config.issuers}
-    places |= {(each.ca_file, None) for each in (bundle, log, store) if each is not None}
+    places |= {(each.ca_file, None) for each in (bundle, log) if isinstance(each, PolicyBundle | DecisionLogService)}
+    places |= {(store.ca_file, None)} if isinstance(store, TokensInRedis) else set()
     places |= {(request.ca_file, request.client_pair) for request in requests}
     keys = {
         (one.assertion_key_file, one.assertion_key_id, one.assertion_algorithm, one.assertion_cert_file)
@@ -73,43 +88,50 @@ def key_settings(issuer: JwtIssuer, saved_file: Path | None) -> KeySettings:
     )
 
 
-def token_request(target: Target) -> TokenRequest:
-    auth, tls = target.auth, target.tls
-    client_pair, bound_to = None, ""
-    if auth.client_auth == "tls_client_auth":
-        assert tls.client_cert is not None  # the loader requires both
-        assert tls.client_key is not None
-        client_pair, bound_to = (tls.client_cert, tls.client_key), _digest(tls.client_cert)
-    assert auth.token_url is not None  # the loader requires it
-    assert auth.client_id is not None
-    return TokenRequest(
+def token_request(auth: OAuth2, tls: TargetTls) -> TokenRequest:
+    request = TokenRequest(
         token_url=auth.token_url,
         client_id=auth.client_id,
-        client_secret=auth.client_secret or Secret(""),
+        client_secret=Secret(""),
         scopes=auth.scopes,
         audience=auth.audience or "",
-        client_auth=auth.client_auth,
-        assertion_key_file=auth.client_key_file,
-        assertion_key_id=auth.client_key_id or "",
-        assertion_algorithm=auth.client_key_algorithm,
-        assertion_cert_file=auth.client_cert_file,
-        assertion_file=auth.client_assertion_file,
         assertion_digest="".join(map(_digest, auth.proof_files)),
-        assertion_audience=auth.client_assertion_audience or "",
-        client_pair=client_pair,
-        bound_to=bound_to,
         ca_file=auth.ca_file,
         refresh_before_expiry=auth.refresh_before_expiry,
         params=tuple(sorted(auth.params.items())),
         token_type=auth.token_type,
         timeout=auth.timeout,
     )
+    match auth:
+        case BySecret():
+            return replace(request, client_auth=auth.client_auth, client_secret=auth.client_secret)
+        case BySigningKey():
+            return replace(
+                request,
+                client_auth=auth.client_auth,
+                assertion_key_file=auth.client_key_file,
+                assertion_key_id=auth.client_key_id or "",
+                assertion_algorithm=auth.client_key_algorithm,
+                assertion_cert_file=auth.client_cert_file,
+                assertion_audience=auth.client_assertion_audience or "",
+            )
+        case ByAssertion():
+            return replace(request, client_auth=auth.client_auth, assertion_file=auth.client_assertion_file)
+        case _:
+            pair = tls.client_pair if isinstance(tls, TargetTlsOfFiles) else None
+            return replace(
+                request, client_auth="tls_client_auth", client_pair=pair, bound_to=_digest(pair[0]) if pair else ""
+            )
 
 
 def exchange_requests(config: Config) -> dict[str, tuple[str, TokenRequest]]:
     """By ExchangeRules.key: the target's name, and how to ask."""
     targets = config.egress.targets.items() if config.egress.enabled else ()
-    return {target.tag: (name, token_request(target)) for name, target in targets if target.auth.exchanges}
+    return {
+        target.tag: (name, token_request(target.auth, target.tls))
+        for name, target in targets
+        if isinstance(target.auth, OAuth2) and target.auth.exchanges
+    }
 
 
 def endpoints(config: Config) -> dict[str, IntrospectionEndpoint]:
@@ -118,7 +140,6 @@ def endpoints(config: Config) -> dict[str, IntrospectionEndpoint]:
     for issuer in config.issuers:
         if issuer.introspection is not None:
             asked = issuer.introspection
-            assert asked.client_secret is not None  # the loader has read client_secret_file into it
             found[issuer.issuer] = IntrospectionEndpoint(
                 issuer.issuer, asked.url, asked.client_id, asked.client_secret, asked.client_auth, issuer.ca_file,
                 asked.cache,

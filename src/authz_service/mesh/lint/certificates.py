@@ -8,13 +8,14 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from authz_service.config.model import HttpTlsOfFiles, TargetTlsOfAgent
 from authz_service.credentials.certificates import Purpose, load_ca_bundle, load_key_pair
 from authz_service.errors import CertificateProblems, Problem
 from authz_service.identity.certificates import is_match, parse_client_rule
 from authz_service.mesh.client_handshake import CannotTell, refusal
 from authz_service.mesh.lint.ground import Ground
 from authz_service.mesh.lint.rule import Found
-from authz_service.mesh.model import Sidecar, Spot
+from authz_service.mesh.model import Sidecar, Spot, file_of
 from authz_service.mesh.target_certificate import has_name, is_signed_by, names_of, target_bundle, wanted_name
 from authz_service.pem_files import name
 
@@ -30,7 +31,7 @@ def client_authority(ground: Ground) -> Iterator[Found]:
             continue
         if why:
             bundle = ", ".join(name(one) for one in trust.bundle.authorities)
-            ours = sidecar.config.http.tls.client_ca_file
+            ours = file_of(sidecar.config.http.tls, "client_ca_file")
             yield Found(
                 sidecar.spot("http", "tls", "client_ca_file"),
                 f"{sidecar.name} believes {bundle} ({ours})",
@@ -43,7 +44,8 @@ def client_authority(ground: Ground) -> Iterator[Found]:
 def client_missing(ground: Ground) -> Iterator[Found]:
     for call, sidecar in ground.arrows:
         tls = call.target.tls
-        if sidecar.config.http.tls.client_auth == "require" and tls.client_cert is None and tls.sds is None:
+        shows = isinstance(tls, TargetTlsOfAgent) or file_of(tls, "client_cert") is not None
+        if sidecar.config.http.tls.client_auth == "require" and not shows:
             yield Found(
                 call.source.spot(*call.target_place, "tls"),
                 f"{call.source.name} shows no client certificate to {call.target_name}",
@@ -154,15 +156,15 @@ def unusable(ground: Ground) -> Iterator[Found]:
     """What `authz check` would say of the files that are here."""
     for sidecar in ground.mesh.sidecars.values():
         tls = sidecar.config.http.tls
-        if sidecar.config.proxy.enabled and tls.enabled:
+        if sidecar.config.proxy.enabled and isinstance(tls, HttpTlsOfFiles):
             spot = sidecar.spot("http", "tls", "cert_file")
             yield from _pair(ground, sidecar, spot, (tls.cert_file, tls.key_file), "server")
             yield from _bundle(ground, sidecar, sidecar.spot("http", "tls", "client_ca_file"), tls.client_ca_file)
         for target_name, target in sidecar.config.egress.targets.items() if sidecar.config.egress.enabled else ():
             place = ("egress", "targets", target_name, "tls")
-            files = (target.tls.client_cert, target.tls.client_key)
+            files = (file_of(target.tls, "client_cert"), file_of(target.tls, "client_key"))
             yield from _pair(ground, sidecar, sidecar.spot(*place, "client_cert"), files, "client")
-            yield from _bundle(ground, sidecar, sidecar.spot(*place, "ca_cert"), target.tls.ca_cert)
+            yield from _bundle(ground, sidecar, sidecar.spot(*place, "ca_cert"), file_of(target.tls, "ca_cert"))
 
 
 def _pair(
@@ -197,11 +199,12 @@ def open_keys(ground: Ground) -> Iterator[Found]:
     for sidecar in ground.mesh.sidecars.values():
         config = sidecar.config
         named: list[tuple[tuple[str, ...], Path | None]] = [
-            (("http", "tls", "key_file"), config.http.tls.key_file if config.proxy.enabled else None)
+            (("http", "tls", "key_file"), file_of(config.http.tls, "key_file") if config.proxy.enabled else None)
         ]
         if config.egress.enabled:
             for target_name, target in config.egress.targets.items():
-                named.append((("egress", "targets", target_name, "tls", "client_key"), target.tls.client_key))
+                file = file_of(target.tls, "client_key")
+                named.append((("egress", "targets", target_name, "tls", "client_key"), file))
         for place, file in named:
             found = sidecar.find_file(file)
             if found is not None and found.stat().st_mode & 0o077:

@@ -9,13 +9,14 @@ from functools import cached_property
 from cryptography import x509
 
 from authz_rego.syntax.tree import Module
+from authz_service.config.model import HttpTlsOfFiles
 from authz_service.domain.decision import Peer
 from authz_service.domain.refusals import Rejected
 from authz_service.errors import AuthzServiceError, CertificateProblems, Problem, Problems
 from authz_service.identity.certificates import read_peer
 from authz_service.mesh.client_handshake import Trust, load_trust
 from authz_service.mesh.door import Unjudged, policy_source
-from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot
+from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot, file_of
 from authz_service.mesh.shown import Shown, shown_on
 from authz_service.mesh.target_certificate import server_chain
 from authz_service.pem_files import read_certificates, read_file
@@ -121,12 +122,12 @@ class Ground:
     def trust(self, sidecar: Sidecar) -> Trust | None:
         """Whom a sidecar's handshake believes; None where its file is not here or cannot be read."""
         tls = sidecar.config.http.tls
-        found = sidecar.find_file(tls.client_ca_file)
-        if not tls.enabled or tls.client_auth == "none" or found is None:
+        found = sidecar.find_file(tls.client_authorities) if isinstance(tls, HttpTlsOfFiles) else None
+        if not isinstance(tls, HttpTlsOfFiles) or found is None:
             return None
         try:
-            here = tls.model_copy(update={"client_ca_file": found, "crl_file": sidecar.find_file(tls.crl_file)})
-            return load_trust(here, self.now, gate=sidecar.config.proxy.mtls.enabled)
+            here = tls.model_copy(update={"crl_file": sidecar.find_file(tls.crl_file)})
+            return load_trust(here, found, self.now, gate=sidecar.config.proxy.mtls.enabled)
         except CertificateProblems:
             return None
 
@@ -140,7 +141,7 @@ class Ground:
         return self._chains[sidecar.name]
 
     def authorities(self, sidecar: Sidecar) -> list[x509.Certificate]:
-        found = sidecar.find_file(sidecar.config.http.tls.client_ca_file)
+        found = sidecar.find_file(file_of(sidecar.config.http.tls, "client_ca_file"))
         if found is None:
             return []
         try:

@@ -130,8 +130,8 @@ def claim_that_nobody_writes(ground: Ground) -> Iterator[Found]:
 def rule_that_is_never_used(ground: Ground) -> Iterator[Found]:
     for sidecar in ground.served:
         policy = ground.policy(sidecar)
-        query = sidecar.config.proxy.authz.policy_query
-        if policy is None or policy.compiled is None or query is None:
+        asked = sidecar.config.asked_policy
+        if policy is None or policy.compiled is None or asked is None:
             continue
         resolved, _ = resolve_modules(policy.compiled.modules)
         rules: dict[tuple[str, ...], list[Rule]] = {}
@@ -140,11 +140,11 @@ def rule_that_is_never_used(ground: Ground) -> Iterator[Found]:
                 head = rule.head.ref.head
                 name = head.name if isinstance(head, Var) else ""
                 rules.setdefault((*package_path(module), name), []).append(rule)
-        for path in sorted(set(rules) - _used(rules, tuple(query.split(".")[1:]))):
+        for path in sorted(set(rules) - _used(rules, tuple(asked.policy_query.split(".")[1:]))):
             rule = rules[path][0]
             yield Found(
                 policy.spot(rule.place.file, rule.place.row),
-                f"nothing that {query} asks for uses data.{'.'.join(path)}",
+                f"nothing that {asked.policy_query} asks for uses data.{'.'.join(path)}",
                 "remove it, or use it",
             )
 

@@ -65,7 +65,7 @@ def token_stays_behind(ground: Ground) -> Iterator[Found]:
 def own_issuer(ground: Ground) -> Iterator[Found]:
     """A service's own token is of the issuer that the target accepts."""
     for call, sidecar in ground.arrows:
-        name = realm_name(call.target.auth.token_url)
+        name = realm_name(call.token_url)
         ours = [issuer.issuer for issuer in sidecar.config.issuers]
         if name and ours and all(realm_name(one) != name for one in ours):
             yield Found(
@@ -102,7 +102,7 @@ def client_is_missing(ground: Ground) -> Iterator[Found]:
         if client is None:
             yield Found(
                 place,
-                f"{call.source.name} is {auth.client_id} at the realm {realm.realm.realm}",
+                f"{call.source.name} is {call.client_id} at the realm {realm.realm.realm}",
                 "add the client, with serviceAccountsEnabled",
                 realm.spot,
                 "the realm has no such client",
@@ -111,9 +111,9 @@ def client_is_missing(ground: Ground) -> Iterator[Found]:
             yield Found(
                 place,
                 f"{call.source.name} asks for a token of its own",
-                f"set serviceAccountsEnabled at {auth.client_id}",
+                f"set serviceAccountsEnabled at {call.client_id}",
                 realm.line(client.client_id),
-                f"{auth.client_id} has no service account",
+                f"{call.client_id} has no service account",
             )
 
 
@@ -122,7 +122,7 @@ def scope_is_missing(ground: Ground) -> Iterator[Found]:
         if client is None:
             continue
         known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ()), "openid"}
-        lacking = [scope for scope in call.target.auth.scopes if scope not in known]
+        lacking = [scope for scope in call.scopes if scope not in known]
         if lacking:
             defined = [scope for scope in lacking if realm.realm.find_scope(scope) is not None]
             what = "gives them to another client" if defined == lacking else "does not define them"
@@ -137,11 +137,11 @@ def scope_is_missing(ground: Ground) -> Iterator[Found]:
 
 def own_audience(ground: Ground) -> Iterator[Found]:
     for call, sidecar in ground.arrows:
-        realm = ground.mesh.realm_of(call.target.auth.token_url)
+        realm = ground.mesh.realm_of(call.token_url)
         issuer = _issuer_of_realm(sidecar, call)
         if realm is None or issuer is None or call.target.auth.exchanges:
             continue
-        principal = service_account(realm, issuer.issuer, call.target.auth.client_id or "", call.target.auth.scopes)
+        principal = service_account(realm, issuer.issuer, call.client_id or "", call.scopes)
         if principal is not None and not _names(principal, issuer):
             yield _lacks_audience(call, sidecar, issuer, realm, f"aud {_audience(principal)}")
         elif principal is None and not _is_anybodys_audience(realm, issuer):
@@ -152,9 +152,9 @@ def _lacks_audience(call: Call, sidecar: Sidecar, issuer: JwtIssuer, realm: Real
     return Found(
         sidecar.spot("jwt", "issuers", 0, "audience"),
         f"{sidecar.name} wants aud {' or '.join(issuer.audience)}",
-        f"add the client {issuer.audience[0]}, and a mapper that puts it into tokens of {call.target.auth.client_id}",
+        f"add the client {issuer.audience[0]}, and a mapper that puts it into tokens of {call.client_id}",
         realm.spot,
-        f"the token of {call.target.auth.client_id} has {has}",
+        f"the token of {call.client_id} has {has}",
     )
 
 
@@ -172,7 +172,7 @@ def binding(ground: Ground) -> Iterator[Found]:
     """The service's own token comes with a certificate of another name."""
     for call, sidecar in ground.arrows:
         peer, mtls = ground.peer(call), sidecar.config.proxy.mtls
-        client = call.target.auth.client_id
+        client = call.client_id
         bound = mtls.enabled and mtls.bind_service_tokens
         if peer is None or client is None or call.target.auth.exchanges or not bound:
             continue
@@ -242,15 +242,15 @@ def _audience(principal: Principal) -> str:
 
 
 def _issuer_of_realm(sidecar: Sidecar, call: Call) -> JwtIssuer | None:
-    name = realm_name(call.target.auth.token_url)
+    name = realm_name(call.token_url)
     return next((one for one in sidecar.config.issuers if realm_name(one.issuer) == name), None)
 
 
 def _clients(ground: Ground) -> Iterator[tuple[Call, RealmFile, Client | None]]:
     told: set[tuple[str, str]] = set()
     for call in ground.calls:
-        realm = ground.mesh.realm_of(call.target.auth.token_url)
+        realm = ground.mesh.realm_of(call.token_url)
         key = (call.source.name, call.target_name)
-        if realm is not None and call.target.auth.client_id is not None and key not in told:
+        if realm is not None and call.client_id is not None and key not in told:
             told.add(key)
-            yield call, realm, realm.realm.find_client(call.target.auth.client_id)
+            yield call, realm, realm.realm.find_client(call.client_id)
