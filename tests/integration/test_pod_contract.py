@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.support import charts
+from tests.support import alerts, charts
 from tests.support.curl import needs_curl
 from tests.support.lone_sidecar import until
 from tests.support.pod import USER, Pod, Volume
@@ -27,6 +27,7 @@ pytestmark = [
 HOST, PROVIDER = "data-service.zone3.svc.cluster.local", "keycloak.identity.svc.cluster.local"
 _REALMS = str(charts.ROOT / "examples" / "three_zones" / "realms")
 ADMIN = "http://127.0.0.1:9902"
+_OF_LIMITS = {"envoy_http_local_rate_limit_enforced", "envoy_cluster_upstream_rq_active_overflow"}
 _SLOW_APP = """
 import http.server, time
 class Slow(http.server.BaseHTTPRequestHandler):
@@ -173,6 +174,20 @@ def _serial(data: DataPod, ask: tuple[str, ...]) -> str:
     key = f"{data.certs}/order-service/client-zone3"
     told = data.pod.ask("--cert", f"{key}.crt", "--key", f"{key}.key", *ask)
     return next((line for line in told.splitlines() if line.startswith("Serial Number:")), "")
+
+
+def test_every_metric_of_dashboard_and_alarms_is_there(data: DataPod) -> None:
+    """But those of what this pod does not do: targets, and limits that are off. A misspelt one is in no pod."""
+    asked = {name for _, text in alerts.questions() for name in alerts.metrics(text)}
+    asked |= {name for rule in alerts.RULES for name in alerts.metrics(rule["expr"])}
+    not_here = {"authz_token_expiry_timestamp_seconds", *_OF_LIMITS}
+
+    def missing() -> set[str]:
+        lines = data.pod.ask(f"{ADMIN}/metrics").splitlines()
+        return asked - {line.partition("{")[0].partition(" ")[0] for line in lines}
+
+    assert not_here <= asked
+    until(lambda: missing() == not_here, state=lambda: str(missing()))  # Envoy adds up its times every five seconds
 
 
 def test_at_sigterm_it_stops_being_ready_answers_what_it_has_and_ends(data: DataPod) -> None:

@@ -61,7 +61,13 @@ def test_what_it_renders_is_what_was_reviewed(folder: Path) -> None:
     [
         [],
         ["autoscaling.decisionsPerSecond=500"],
-        ["autoscaling.enabled=false", "monitoring.podMonitors=false", "certificates.selfSigned=false"],
+        [
+            "autoscaling.enabled=false",
+            "monitoring.podMonitors=false",
+            "monitoring.alerts=false",
+            "monitoring.dashboard=false",
+            "certificates.selfSigned=false",
+        ],
         ["createNamespaces=false", "services.data-service.databaseSecret=orders", "clusterDomain=example.org"],
     ],
     ids=lambda settings: " ".join(settings) or "as it is",
