@@ -40,7 +40,7 @@ _HANDSHAKES = ("tests/integration/envoy/test_handshakes.py",)
 _AGENT = ("tests/integration/test_certificates_from_an_agent.py",)
 _EGRESS_DOOR = ("tests/integration/envoy/test_egress_door.py",)
 _TOKEN_KEEPER = ("tests/unit/egress",)
-_EXCHANGED = ("tests/unit/egress/test_exchanged_tokens.py",)
+_EXCHANGED = ("tests/unit/egress/test_gate.py",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
 _RENEWED = ("tests/integration/test_reload_certificates.py",)
 _LISTS = ("tests/unit/trust/test_revocation_lists.py", "tests/unit/identity/test_peers_since_the_handshake.py")
@@ -347,10 +347,9 @@ def _decision() -> list[Mutation]:
     service = f"{_SRC}/decision_worker/ingress_decision.py"
     return [
         Mutation("an allow without its record", service,
-                 "if not recorded and self._audit_required:", "if False:", _SERVICE),
+                 "unrecordable = not recorded and self._audit_required", "unrecordable = False", _SERVICE),
         Mutation("whatever breaks is an allow", service,
-                 "return Decision(False, reason, detail, NO_PEER, NO_CLAIMS, None)",
-                 "return Decision(True, reason, detail, NO_PEER, NO_CLAIMS, None)", _SERVICE),
+                 "return Deny(Reason.DECISION_FAILED, type(error).__name__)", 'return Allow(b"")', _SERVICE),
         Mutation("a policy that fails allows", f"{_SRC}/policy/engine.py",
                  "            return _FAILED", "            return Verdict(Reason.ALLOWED, (), None)", _POLICY),
         Mutation("undefined is an allow", f"{_SRC}/policy/answers.py",
@@ -596,7 +595,7 @@ def _in_progress() -> list[Mutation]:
 
 
 def _exchange() -> list[Mutation]:
-    exchanged = f"{_SRC}/egress/exchanged_tokens.py"
+    exchanged = f"{_SRC}/egress/gate.py"
     return [
         Mutation("an exchanged token goes to whatever target", f"{_SRC}/domain/questions.py",
                  "return self.target, sha256(", 'return "", sha256(', (*_QUESTIONS, *_EXCHANGED)),
@@ -611,11 +610,10 @@ def _exchange() -> list[Mutation]:
         Mutation("the user's own token goes on when it is not exchanged", f"{_SRC}/envoy/routes.py",
                  '    "request_headers_to_remove": [headers.AUTHORIZATION],\n', "", ("tests/integration/test_token_exchange.py",)),
         Mutation("a route of another configuration gets a token", f"{_SRC}/decision_worker/egress_decision.py",
-                 "exchange = self._exchanges.get(request.route) if ours else None",
-                 "exchange = self._exchanges.get(request.route)", ("tests/unit/decision_worker/test_egress_decision.py",)),
+                 "exchange = self._gate.exchange_for(request.route) if ours else None",
+                 "exchange = self._gate.exchange_for(request.route)", ("tests/unit/decision_worker/test_egress_decision.py",)),
         Mutation("an exchanged token leaves without a record", f"{_SRC}/decision_worker/egress_decision.py",
-                 "reason = decision.reason if recorded or not self._audit_required else Reason.AUDIT_UNAVAILABLE",
-                 "reason = decision.reason", ("tests/unit/decision_worker/test_egress_decision.py",)),
+                 "isinstance(decision, Allow) and (recorded or not self._audit_required)", "isinstance(decision, Allow)", ("tests/unit/decision_worker/test_egress_decision.py",)),
         Mutation("the provider may give back the user's own token", f"{_SRC}/credentials/token_exchange.py",
                  "if found.value.reveal() == token:", "if False:", ("tests/unit/credentials/test_token_exchange.py",)),
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import msgspec
 
 from authz_service.audit.chain import Gap
 from authz_service.audit.seal import ROOM
-from authz_service.domain.decision import Decision, Request
+from authz_service.domain.decision import Allow, Decision, Request
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules
 from authz_service.identity.shown_certificates import ShownCertificates
@@ -125,6 +125,7 @@ class Recorder:
         """The record as JSON with a final newline, with room for its seal below MAX_LINE. `left_for` is the target of a
         request of the egress. `ended`: the request was allowed once, and is ended now.
         """
+        allowed = isinstance(decision, Allow)
         rules, peer, values, verdict = self._rules, decision.peer, decision.claims.values, decision.verdict
         reasons = verdict.reasons if verdict is not None else ()
         if decision.detail:
@@ -135,11 +136,11 @@ class Recorder:
             client, fingerprint = self._shown.read(request.peer)
         record = AuditRecord(
             self._timestamp(now),
-            "info" if decision.allowed else "warn",
+            "info" if allowed else "warn",
             rules.service,
             rules.zone,
             "exchange" if left_for else "end" if ended else "access",
-            "allow" if decision.allowed else "deny",
+            "allow" if allowed else "deny",
             _REASONS[decision.reason],
             reasons,
             decision_id,
@@ -158,7 +159,7 @@ class Recorder:
             rules.revision,
             duration_us,
             None if verdict is None else verdict.audit,
-            decision.allowed and decision.reason is not Reason.ALLOWED,
+            allowed and decision.reason is not Reason.ALLOWED,
         )
         line = _line(record)
         return line if len(line) <= _MAX_RECORD else _shortened(record, line)

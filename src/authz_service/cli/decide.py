@@ -26,7 +26,7 @@ from authz_service.control_plane.snapshot import Snapshot, read_snapshot
 from authz_service.control_plane.sources.certificates import with_lists
 from authz_service.control_plane.sources.denylist import load_denylist, with_denied
 from authz_service.control_plane.sources.provider_requests import endpoints, key_settings
-from authz_service.domain.decision import Claims, Decision, Peer, Request, Verdict
+from authz_service.domain.decision import Allow, Claims, Decision, Peer, Request, Verdict
 from authz_service.domain.questions import Absent, Active, Answer, Asked
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicyServer
@@ -99,7 +99,7 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
 
 def _answer(console: Terminal, decision: Decision) -> int:
     answer = ANSWERS[decision.reason]
-    if decision.allowed:
+    if isinstance(decision, Allow):
         console.print(f"[bold green]allow[/] {decision.reason}")
         for line in decision.headers.decode().splitlines():
             console.print(f"  {shown(line)}")

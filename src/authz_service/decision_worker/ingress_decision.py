@@ -19,7 +19,7 @@ from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
 from authz_service.decision_worker.egress_decision import EgressDecisions
 from authz_service.decision_worker.in_flight import InFlight
 from authz_service.decision_worker.poison_requests import PoisonRequests
-from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
+from authz_service.domain.decision import Allow, Decision, Deny, Request
 from authz_service.domain.questions import NotReady, Question
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import GateRules
@@ -154,12 +154,12 @@ class IngressDecisions:
         decision = self._decide(request, decision_id, correlation_id, unanswered)
         duration_us = (time.perf_counter_ns() - started) // 1000
         recorded = self.record(request, decision, decision_id, correlation_id, duration_us)
-        allowed, reason = decision.allowed, decision.reason
-        if not recorded and self._audit_required:
-            allowed, reason = False, Reason.AUDIT_UNAVAILABLE
-        self._counters.add(reason, duration_us, allowed=allowed)
-        if allowed:
+        unrecordable = not recorded and self._audit_required
+        if isinstance(decision, Allow) and not unrecordable:
+            self._counters.add(decision.reason, duration_us, allowed=True)
             return wire.allow(self._headers(request, decision))
+        reason = Reason.AUDIT_UNAVAILABLE if unrecordable else decision.reason
+        self._counters.add(reason, duration_us, allowed=False)
         methods = self._methods.get(request.route, ())
         wanted = decision.verdict if reason is Reason.INSUFFICIENT_USER_AUTHENTICATION else None
         step_up = None if wanted is None else wanted.step_up
@@ -193,8 +193,7 @@ class IngressDecisions:
         self._counters.add_end(reason)
         decision_id = os.urandom(16).hex()
         correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
-        claims = self._gate.signed_claims(request)
-        decision = Decision(False, reason, detail, NO_PEER, claims, None)
+        decision = Deny(reason, detail, claims=self._gate.signed_claims(request))
         self.record(request, decision, decision_id, correlation_id, 0, ended=True)
 
     def standing(self, request: Request) -> tuple[int, bool] | None:
@@ -209,17 +208,17 @@ class IngressDecisions:
             self.record(request, decision, decision_id, correlation_id, 0)
             self._counters.add(decision.reason, 0, allowed=False)
 
-    def _headers(self, request: Request, decision: Decision) -> bytes:
+    def _headers(self, request: Request, permit: Allow) -> bytes:
         """A connection's older listener takes from us, and strips, only what was owned then: the rest goes by name."""
         if request.listener == self._listener:
-            return decision.headers
-        return without(decision.headers, self._owned - self._listeners.get(request.listener, frozenset()))
+            return permit.headers
+        return without(permit.headers, self._owned - self._listeners.get(request.listener, frozenset()))
 
     def _decide(self, request: Request, decision_id: str, correlation_id: str, unanswered: Question | None) -> Decision:
         if unanswered is not None:
-            return _broken(*unanswered.unanswered())
+            return Deny(*unanswered.unanswered())
         if request.route == _OTHER_REVISION:
-            return _broken(Reason.DECISION_UNAVAILABLE, "routed by a configuration that is not known here")
+            return Deny(Reason.DECISION_UNAVAILABLE, "routed by a configuration that is not known here")
         # An evaluation holds the interpreter's lock, so nothing inside the worker can stop it. The kernel can: so much
         # processor time, and SIGPROF ends the worker (setitimer(2)); what it was at stays in `in_flight`.
         in_flight = self._in_flight
@@ -234,7 +233,7 @@ class IngressDecisions:
             os.abort()  # what is left of us is not to be relied on; the question is known to our successor
         except Exception as error:
             log.exception("decision_failed", extra=about(decision_id=decision_id))
-            return _broken(Reason.DECISION_FAILED, type(error).__name__)
+            return Deny(Reason.DECISION_FAILED, type(error).__name__)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
             in_flight.end()
@@ -251,7 +250,7 @@ class IngressDecisions:
         ended: bool = False,
     ) -> bool:
         """Whether the record was written. One that cannot be made cannot be written either."""
-        passes = decision.allowed and not self._audit_required
+        passes = isinstance(decision, Allow) and not self._audit_required
         try:
             line = self._recorder.line(
                 request,
@@ -276,7 +275,3 @@ class IngressDecisions:
         if self._copies is not None and not left_for and not ended:  # no policy was asked
             self._copies.add(self._gate, line, request, decision, (decision_id, correlation_id))
         return True
-
-
-def _broken(reason: Reason, detail: str) -> Decision:
-    return Decision(False, reason, detail, NO_PEER, NO_CLAIMS, None)

@@ -14,7 +14,7 @@ from zlib import crc32
 from authz_rego.values.json_text import to_json
 from authz_rego.values.value import Value
 from authz_service.decision_worker.in_flight import UNKNOWN, Ending, Filed, InFlight
-from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request, Verdict
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Deny, Request, Verdict
 from authz_service.domain.questions import NotReady
 from authz_service.domain.refusals import Reason
 from authz_service.ingress.gate import Gate
@@ -79,8 +79,9 @@ class PoisonRequests:
                 request, verdict = each.request, _VERDICTS[each.ending]
                 peer, claims = NO_PEER, NO_CLAIMS
                 with suppress(NotReady):
-                    _, _, _, peer, claims, *_ = self._gate.decide(request, "", "")
-                yield request, Decision(False, verdict.reason, "", peer, claims, verdict)
+                    decision = self._gate.decide(request, "", "")
+                    peer, claims = decision.peer, decision.claims
+                yield request, Deny(verdict.reason, "", peer, claims, verdict)
 
     def _digest(self, request: Request) -> bytes:
         """Of what the policy would see; _NOT_ASKED when the gate refuses before it, or cannot tell now."""

@@ -15,7 +15,7 @@ from authz_service.decision_worker.in_flight import InFlight
 from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
 from authz_service.domain.questions import Answers
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicySource
-from authz_service.egress.exchanged_tokens import ExchangedTokens
+from authz_service.egress.gate import EgressGate
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
@@ -43,7 +43,6 @@ class Revisions:
         self._in_flight = in_flight
         self._counters = counters
         self._answers = answers
-        self._exchanged = ExchangedTokens(time.time, answers)
         self._copies = copies
         self._handed_over = handed_over
         self._service: IngressDecisions | None = None
@@ -89,7 +88,7 @@ class Revisions:
         owned = rules.headers.owned
         self._listeners[listener_tag(owned).encode()] = owned
         service = IngressDecisions(gate, audit, self._counters, self._listeners, self._in_flight, server)
-        service.egress = EgressDecisions(rules, self._exchanged, service.record)
+        service.egress = EgressDecisions(rules, EgressGate(rules.exchanges, self._answers, time.time), service.record)
         self.exchange = self.exchange or bool(rules.exchanges)
         service.copy_to(self._copies if rules.copies else None)
         if self._policy_server is not None and self._policy_server is not server:

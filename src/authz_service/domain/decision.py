@@ -91,13 +91,25 @@ class Verdict(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()  # for the service: lower-case names, only with ALLOWED
 
 
-class Decision(NamedTuple):
-    """The gate's answer, with what the audit record needs to know."""
+class Allow(NamedTuple):
+    """The permit. Only a gate builds one, and this with all that it earned: `ingress.gate`, `egress.gate`."""
 
-    allowed: bool
-    reason: Reason  # ALLOWED; or the refusal; or, in shadow mode, the refusal that was not enforced
-    detail: str  # for the audit record only
-    peer: Peer
-    claims: Claims
-    verdict: Verdict | None
-    headers: bytes = b""  # lines with CRLF for the service, when allowed
+    headers: bytes  # lines with CRLF for the service, or for the target
+    reason: Reason = Reason.ALLOWED  # or, in shadow mode, the refusal that was not enforced
+    detail: str = ""  # for the audit record only
+    peer: Peer = NO_PEER
+    claims: Claims = NO_CLAIMS
+    verdict: Verdict | None = None
+
+
+class Deny(NamedTuple):
+    """The refusal, with what the audit record needs to know: as far as the gate got."""
+
+    reason: Reason
+    detail: str = ""  # for the audit record only
+    peer: Peer = NO_PEER
+    claims: Claims = NO_CLAIMS
+    verdict: Verdict | None = None
+
+
+Decision = Allow | Deny

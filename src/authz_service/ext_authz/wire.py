@@ -15,7 +15,6 @@ _PATH_START = len(CHECK_PREFIX) + headers.TAG_LENGTH
 PROBLEM = b"application/problem+json"
 
 _EXCHANGE_PREFIX = headers.EXCHANGE_PATH.encode()
-_EGRESS_AUTHORIZATION = headers.EGRESS_AUTHORIZATION.encode()
 _ALLOW = b"HTTP/1.1 200 OK\r\n"
 _EMPTY = b"content-length: 0\r\n\r\n"
 _ROUTE = headers.ROUTE.encode()
@@ -83,11 +82,6 @@ def configuration_tag(found: dict[bytes, bytes]) -> bytes:
 def allow(owned: bytes) -> bytes:
     """Forward the request, with these header lines (each ends with CRLF)."""
     return _ALLOW + owned + _EMPTY
-
-
-def show_target(token: str) -> bytes:
-    """Forward the request, with this token in place of the service's."""
-    return allow(b"%s: Bearer %s\r\n" % (_EGRESS_AUTHORIZATION, token.encode("ascii")))
 
 
 def refuse(  # noqa: PLR0913 - one argument per fact, most by keyword

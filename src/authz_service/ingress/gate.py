@@ -6,7 +6,7 @@ from typing import Protocol
 
 from authz_rego.values.value import Value
 from authz_service import request_form
-from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, Peer, Request, Verdict
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Allow, Claims, Deny, Peer, Request, Verdict
 from authz_service.domain.questions import Absent, Active, Known
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
@@ -73,7 +73,7 @@ class Gate:
         self.routes = RouteTable(rules.routes)
         self._input = PolicyInput(rules.headers.extract)
 
-    def decide(self, request: Request, decision_id: str, correlation_id: str) -> Decision:
+    def decide(self, request: Request, decision_id: str, correlation_id: str) -> Allow | Deny:
         """Allowed or refused, with the reason and what was found on the way; never an allow that a step did not earn.
 
         Raises NotReady: have its question answered, and ask again with the same ids.
@@ -86,13 +86,13 @@ class Gate:
             document = self._input.document(request, peer, claims, segments, decision_id, correlation_id)
             verdict = self.evaluate(document)
             if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:
-                return Decision(False, verdict.reason, "", peer, claims, verdict)
+                return Deny(verdict.reason, "", peer, claims, verdict)
             owned = self.owned.for_app(peer, claims, verdict.headers)
         except Rejected as refusal:
-            return Decision(False, refusal.reason, refusal.detail, peer, claims, verdict)
+            return Deny(refusal.reason, refusal.detail, peer, claims, verdict)
         except KeysUnavailable as broken:
-            return Decision(False, Reason.KEYS_UNAVAILABLE, str(broken), peer, claims, verdict)
-        return Decision(True, verdict.reason, owned.shortened, peer, claims, verdict, owned.lines)
+            return Deny(Reason.KEYS_UNAVAILABLE, str(broken), peer, claims, verdict)
+        return Allow(owned.lines, verdict.reason, owned.shortened, peer, claims, verdict)
 
     def with_policy(self, policy: Policy) -> Gate:
         """The same steps before another policy."""

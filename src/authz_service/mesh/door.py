@@ -15,7 +15,7 @@ from authz_service.config.model import HttpTlsOfFiles
 from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.control_plane.sources.certificates import with_lists
 from authz_service.control_plane.sources.denylist import load_denylist, with_denied
-from authz_service.domain.decision import Claims, Decision, Request
+from authz_service.domain.decision import Allow, Claims, Decision, Request
 from authz_service.domain.questions import Absent, Active, Answer, Asked, Found
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, PolicySource
@@ -181,7 +181,7 @@ class Door:
         decision = self.gate.decide(request, DECISION, request.correlation_id)
         if decision.reason is Reason.KEYS_UNAVAILABLE:
             raise Unjudged(f"{self.sidecar.name}: {decision.detail}; give the issuer's keys by --jwks FILE")
-        reason = "" if decision.allowed else str(decision.reason)
+        reason = "" if isinstance(decision, Allow) else str(decision.reason)
         rules = self.routes.find_rules(request.route, request.method)
         if rules is not None and rules.introspect:
             notes = (*notes, "the token is taken to be active: its issuer is not asked here")

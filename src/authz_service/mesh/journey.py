@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from authz_rego.explain import Tried
 from authz_service import headers as header_names
 from authz_service.control_plane.gate_rules import gate_rules
-from authz_service.domain.decision import Claims
+from authz_service.domain.decision import Allow, Claims
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.envoy.received_path import received_path
 from authz_service.envoy.routes import path_sent
@@ -324,7 +324,7 @@ def _routes(sidecar: Sidecar) -> RouteTable:
 def _headers_after(before: tuple[tuple[str, str], ...], answered: Answered) -> tuple[tuple[str, str], ...]:
     """What goes on: the caller's own, but for those that the gate set or removed."""
     found = dict(before)
-    lines = b"" if answered.decision is None else answered.decision.headers
+    lines = answered.decision.headers if isinstance(answered.decision, Allow) else b""
     for line in lines.decode("utf-8", "replace").splitlines():
         name, _, value = line.partition(": ")
         if name == header_names.REMOVE:
@@ -346,7 +346,7 @@ def _tell(hop: Hop, sidecar: Sidecar, door: Door, answered: Answered, leg: _Leg)
     hop.lines += gate_lines(
         door, Question(leg.method, leg.target, leg.host, leg.shown, leg.token.text, leg.headers), answered
     )
-    if answered.decision is not None:
+    if isinstance(answered.decision, Allow):
         hop.headers = answered.decision.headers.decode("utf-8", "replace")
 
 

@@ -13,14 +13,14 @@ from tests.support.decisions import request, rules
 
 from authz_service.audit.record import MAX_LINE, AuditRecord, Recorder
 from authz_service.audit.seal import ROOM
-from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Decision, Request, Verdict
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Allow, Claims, Decision, Deny, Request, Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, RouteRules
 
 PEER = NO_PEER._replace(common_name="api-gateway-client", fingerprint="ab" * 32)
 JOHN = Claims({"sub": "u1", "preferred_username": "john", "azp": "web-app"}, "https://idp", 0.0)
 YES = Verdict(Reason.ALLOWED, (), None)
-ALLOW = Decision(True, Reason.ALLOWED, "", PEER, JOHN, YES)
+ALLOW = Allow(b"", Reason.ALLOWED, "", PEER, JOHN, YES)
 
 
 def line(
@@ -59,7 +59,7 @@ def test_an_allow_is_recorded_with_who_what_when_where_and_why() -> None:
 
 
 def test_a_refusal_is_recorded_with_its_reason_and_detail() -> None:
-    refusal = record(Decision(False, Reason.TOKEN_EXPIRED, "expired 7 s ago", PEER, NO_CLAIMS, None))
+    refusal = record(Deny(Reason.TOKEN_EXPIRED, "expired 7 s ago", PEER, NO_CLAIMS, None))
 
     assert (refusal["level"], refusal["decision"], refusal["reason"]) == ("warn", "deny", "token_expired")
     assert refusal["reasons"] == ["expired 7 s ago"]
@@ -68,11 +68,11 @@ def test_a_refusal_is_recorded_with_its_reason_and_detail() -> None:
 
 def test_the_policys_own_words_are_recorded() -> None:
     verdict = Verdict(Reason.POLICY_DENIED, ("no role", "no stock"), {"limit": 5})
-    denied = record(Decision(False, Reason.POLICY_DENIED, "", PEER, JOHN, verdict))
+    denied = record(Deny(Reason.POLICY_DENIED, "", PEER, JOHN, verdict))
 
     assert denied["reasons"] == ["no role", "no stock"]
     assert denied["policy_audit"] == {"limit": 5}
-    refused_later = Decision(False, Reason.TOKEN_CLAIMS_INVALID, "too long", PEER, JOHN, verdict)
+    refused_later = Deny(Reason.TOKEN_CLAIMS_INVALID, "too long", PEER, JOHN, verdict)
     assert record(refused_later)["reasons"] == ["no role", "no stock", "too long"]
 
 
@@ -81,7 +81,7 @@ def test_a_shadowed_refusal_is_an_allow_with_its_reason() -> None:
     shadowed = record(ALLOW._replace(reason=Reason.POLICY_DENIED))
 
     assert (shadowed["decision"], shadowed["reason"], shadowed["shadow"]) == ("allow", "policy_denied", True)
-    assert not record(ALLOW._replace(allowed=False, reason=Reason.POLICY_DENIED))["shadow"]
+    assert not record(Deny(Reason.POLICY_DENIED, "", PEER, JOHN, YES))["shadow"]
 
 
 def test_a_client_without_a_common_name_is_recorded_by_its_uri() -> None:
@@ -192,7 +192,8 @@ def test_whatever_the_texts_it_is_one_whole_short_line(parts: list[tuple[str, in
     peer = PEER._replace(common_name=name, uris=(uri,))
     routes = (RouteRules(route, auth_required=True, methods=(), downstream=downstream),)
     given_rules = msgspec.structs.replace(rules(), service=service, zone=zone, revision=revision, routes=routes)
-    decision = Decision(allowed, Reason.POLICY_DENIED, detail, peer, claims, verdict)
+    facts = (Reason.POLICY_DENIED, detail, peer, claims, verdict)
+    decision = Allow(b"", *facts) if allowed else Deny(*facts)
 
     written = line(decision, asked, given_rules, user_context=context)
 
@@ -211,9 +212,7 @@ def test_the_worst_texts_fit() -> None:
     claims = JOHN._replace(values=dict.fromkeys(("sub", "azp", "preferred_username"), worst))
     routes = (RouteRules(worst, auth_required=True, methods=(), downstream=worst),)
     given_rules = msgspec.structs.replace(rules(), service=worst, zone=worst, revision=worst, routes=routes)
-    decision = Decision(
-        False, Reason.TOKEN_ALGORITHM_REFUSED, worst, peer, claims, Verdict(Reason.ALLOWED, (worst,) * 99, worst)
-    )
+    decision = Deny(Reason.TOKEN_ALGORITHM_REFUSED, worst, peer, claims, Verdict(Reason.ALLOWED, (worst,) * 99, worst))
 
     fields = record(decision, asked, given_rules, user_context=worst, correlation_id="c" * 128, duration_us=2**63)
 
@@ -222,7 +221,7 @@ def test_the_worst_texts_fit() -> None:
     assert fields["correlation_id"] == "c" * 128
 
 
-REFUSED = Decision(False, Reason.CLIENT_NOT_ALLOWED, "", NO_PEER, NO_CLAIMS, None)
+REFUSED = Deny(Reason.CLIENT_NOT_ALLOWED, "", NO_PEER, NO_CLAIMS, None)
 MALLORY = certificate([(CN, "mallory"), (O, "MyOrg")])
 
 

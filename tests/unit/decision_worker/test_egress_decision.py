@@ -8,11 +8,11 @@ from tests.support.decisions import rules
 from tests.support.tokens import a_subject
 
 from authz_service.decision_worker.egress_decision import EgressDecisions
-from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
+from authz_service.domain.decision import Allow, Decision, Deny, Request
 from authz_service.domain.questions import Answers, Exchange, Found, NotReady
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import ExchangeRules
-from authz_service.egress.exchanged_tokens import ExchangedTokens
+from authz_service.egress.gate import EgressGate
 from authz_service.headers import CORRELATION_ID, EGRESS_AUTHORIZATION, EXCHANGE_PATH, ROUTE
 
 NOW = 1_000_000.0
@@ -29,11 +29,11 @@ class Worker:
         exchanges = (ExchangeRules("/data", "data-service", "key"), ExchangeRules("/audit", "audit-service", "other"))
         answers = Answers(lambda: 0.0)
         answers.learn(Exchange("key", ANN), Found("new", 300.0), 0.0)
-        self.exchanged = ExchangedTokens(lambda: NOW, answers)
         self.recorded: list[tuple[Request, Decision, str]] = []
         self.writable = True
+        self.gate = EgressGate(exchanges, answers, lambda: NOW)
         given = rules(exchanges=exchanges, tag="0a1b2c3d", audit_required=audit_required)
-        self.egress = EgressDecisions(given, self.exchanged, self.record)
+        self.egress = EgressDecisions(given, self.gate, self.record)
 
     def record(self, request: Request, decision: Decision, *_: object, left_for: str) -> bool:
         self.recorded.append((request, decision, left_for))
@@ -64,7 +64,7 @@ def test_the_target_is_shown_what_was_exchanged_and_it_is_on_record(worker: Work
     assert (request.path, request.route, request.correlation_id, left_for) == (
         "/data/stock", "/data", "c-1", "data-service",
     )  # fmt: skip
-    assert decision == Decision(True, Reason.ALLOWED, "", NO_PEER, NO_CLAIMS, None)
+    assert decision == Allow(f"{EGRESS_AUTHORIZATION}: Bearer new\r\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_does_not_come_in_time_is_503(worker: Worker) -> None:
     with pytest.raises(NotReady):
         worker.ask({b"authorization": bob})
     assert worker.reason({b"authorization": bob}, Exchange("key", "bob's")) is Reason.EGRESS_TOKEN_UNAVAILABLE
-    assert worker.recorded[-1][1].allowed is False
+    assert isinstance(worker.recorded[-1][1], Deny)
 
 
 def test_without_a_record_nothing_leaves(worker: Worker) -> None:
@@ -108,10 +108,10 @@ def test_without_a_record_nothing_leaves(worker: Worker) -> None:
 
 
 def test_a_defect_of_ours_is_503(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_target: str, _authorization: str | None) -> str:
+    def broken(_target: str, _authorization: str | None) -> Decision:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(worker.exchanged, "require", broken)
+    monkeypatch.setattr(worker.gate, "decide", broken)
     assert worker.reason() is Reason.DECISION_FAILED
 
 
@@ -125,4 +125,4 @@ def test_a_defect_of_ours_is_503(worker: Worker, monkeypatch: pytest.MonkeyPatch
 )
 def test_a_bad_token_is_refused_and_on_record(worker: Worker, authorization: bytes, reason: Reason) -> None:
     assert worker.reason({b"authorization": authorization}) is reason
-    assert (worker.recorded[-1][1].allowed, worker.recorded[-1][1].reason) == (False, reason)
+    assert (type(worker.recorded[-1][1]), worker.recorded[-1][1].reason) == (Deny, reason)

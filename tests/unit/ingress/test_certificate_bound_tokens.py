@@ -10,7 +10,7 @@ from tests.support.client_certificates import CN, GATEWAY, SPIFFE_ID, O, certifi
 from tests.support.decisions import PEERS, gate, request, rules
 from tests.support.tokens import NOW, b64, good_claims, mint
 
-from authz_service.domain.decision import Decision
+from authz_service.domain.decision import Allow, Decision
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import ClientRule, GateRules, RouteRules
 from authz_service.ingress.gate import Gate
@@ -48,7 +48,7 @@ def ask(subject: Gate, der: bytes | None, token: str | None) -> Decision:
 
 def reason(subject: Gate, der: bytes | None, token: str | None) -> Reason:
     decision = ask(subject, der, token)
-    assert decision.allowed == (decision.reason is Reason.ALLOWED)
+    assert isinstance(decision, Allow) == (decision.reason is Reason.ALLOWED)
     return decision.reason
 
 

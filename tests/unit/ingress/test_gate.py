@@ -22,7 +22,7 @@ from tests.support.decisions import (
 from tests.support.tokens import ISSUER, NOW, good_claims, mint, service_claims
 
 from authz_service import headers
-from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Request
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Allow, Decision, Deny, Request
 from authz_service.domain.questions import Key, NotReady
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, IssuerKeys, PeerRules, RouteRules
@@ -99,8 +99,8 @@ def test_one_wrong_thing_is_enough_to_be_refused(change: dict[str, object], reas
     allowed = decide(good)
     refused = decide(good._replace(**change))  # type: ignore[arg-type]
 
-    assert (allowed.allowed, allowed.reason) == (True, Reason.ALLOWED)
-    assert (refused.allowed, refused.reason, refused.headers) == (False, reason, b"")
+    assert (type(allowed), allowed.reason) == (Allow, Reason.ALLOWED)
+    assert (type(refused), refused.reason) == (Deny, reason)
 
 
 def test_what_was_found_before_the_refusal_is_in_the_decision() -> None:
@@ -120,6 +120,7 @@ def test_what_was_found_before_the_refusal_is_in_the_decision() -> None:
 def test_an_allowed_request_carries_the_identity_for_the_service() -> None:
     decision = decide(request())
 
+    assert isinstance(decision, Allow)
     assert b"x-user-id: f1b2c3d4-0000-4000-8000-000000000001\r\n" in decision.headers
     assert b"x-user-roles: customer,orders:create\r\n" in decision.headers
 
@@ -130,21 +131,21 @@ class TestWhereAPartIsOff:
     def test_without_mtls_no_certificate_is_asked_for(self) -> None:
         given = rules(peers=None, policy=EVERYTHING)
 
-        assert decide(request(peer=b""), given).allowed
+        assert isinstance(decide(request(peer=b""), given), Allow)
         assert decide(request(peer=gateways_certificate()), given).peer is NO_PEER
         assert decide(request(peer=b"", authorization=None), given).reason is Reason.TOKEN_MISSING
 
     def test_without_authentication_no_token_is_asked_for(self) -> None:
         given = rules(issuers=(), policy=EVERYTHING)
 
-        assert decide(request(authorization=None), given).allowed
+        assert isinstance(decide(request(authorization=None), given), Allow)
         assert decide(request(authorization="Bearer x"), given).claims is NO_CLAIMS
         assert decide(request(authorization=None, peer=b""), given).reason is Reason.CLIENT_CERT_MISSING
 
     def test_without_authorisation_who_is_known_may_pass(self) -> None:
         given = rules(policy=None)
 
-        assert decide(request(path="/admin"), given).allowed
+        assert isinstance(decide(request(path="/admin"), given), Allow)
         assert decide(request(path="/admin", authorization=None), given).reason is Reason.TOKEN_MISSING
 
     @pytest.mark.parametrize("missing", ["peers", "tokens", "policy"])
@@ -168,7 +169,7 @@ class TestTokens:
     def test_a_public_route_needs_no_token_and_refuses_a_wrong_one(self) -> None:
         given = rules(routes=(PUBLIC,), policy=EVERYTHING)
 
-        assert decide(request(authorization=None), given).allowed
+        assert isinstance(decide(request(authorization=None), given), Allow)
         assert decide(request(authorization=token()), given).claims.values["azp"] == "web-app"
         assert decide(request(authorization="Bearer x"), given).reason is Reason.TOKEN_MALFORMED
         assert decide(request(authorization=None), rules(policy=EVERYTHING)).reason is Reason.TOKEN_MISSING
@@ -207,10 +208,10 @@ class TestTokens:
 
         decision = opened.decide(request(), "d1", "c1")
 
-        assert (decision.allowed, decision.reason) == (False, Reason.KEYS_UNAVAILABLE)
+        assert (type(decision), decision.reason) == (Deny, Reason.KEYS_UNAVAILABLE)
         assert decision.peer.common_name == "api-gateway-client"
         tokens.set_keys(IssuerKeys(ISSUER, ""))
-        assert not opened.decide(request(), "d1", "c1").allowed
+        assert isinstance(opened.decide(request(), "d1", "c1"), Deny)
 
 
 class TestShadow:
@@ -218,20 +219,22 @@ class TestShadow:
         """Its refusal is recorded; the peer's and the token's are enforced as ever."""
         given = rules(shadow=True)
 
-        shadowed = decide(request(path="/admin"), given)
-        assert (shadowed.allowed, shadowed.reason) == (True, Reason.POLICY_DENIED)
-        assert shadowed.headers == decide(request()).headers
+        shadowed, good = decide(request(path="/admin"), given), decide(request())
+        assert isinstance(shadowed, Allow)
+        assert isinstance(good, Allow)
+        assert shadowed.reason is Reason.POLICY_DENIED
+        assert shadowed.headers == good.headers
         assert decide(request(), given).reason is Reason.ALLOWED
         for change in ({"peer": b""}, {"authorization": None}, {"path": "/%2e%2e"}, {"route": "-"}):
-            assert not decide(request(**change), given).allowed
+            assert isinstance(decide(request(**change), given), Deny)
 
     @pytest.mark.parametrize("rule", ["allow := 5", "allow if input.nothing"])
     def test_a_policy_without_an_answer_is_shadowed_too(self, rule: str) -> None:
         broken = rules(policy=policy(f"package order\nimport rego.v1\n{rule}"))
         enforced, shadowed = decide(request(), broken), decide(request(), msgspec.structs.replace(broken, shadow=True))
 
-        assert not enforced.allowed
-        assert (shadowed.allowed, shadowed.reason) == (True, enforced.reason)
+        assert isinstance(enforced, Deny)
+        assert (type(shadowed), shadowed.reason) == (Allow, enforced.reason)
 
 
 class TestPolicyInput:
@@ -333,8 +336,7 @@ def test_garbage_in_is_a_refusal_out(asked: Request) -> None:
     """No token of ours is in it, so there is no way to be allowed; and nothing is raised."""
     decision = strict_gate().decide(asked, "d1", "c1")
 
-    assert not decision.allowed
-    assert decision.headers == b""
+    assert isinstance(decision, Deny)
 
 
 def test_a_path_that_decodes_into_a_guarded_route_is_not_let_in_by_an_open_one() -> None:
@@ -346,7 +348,7 @@ def test_a_path_that_decodes_into_a_guarded_route_is_not_let_in_by_an_open_one()
     harmless = decide(request(path="/jobs%3Awalk", route="/**", authorization=None), given)
     assert harmless.reason is Reason.ALLOWED
     hostile = decide(request(path="/jobs%3Arun", route="/**", authorization=None), given)
-    assert (hostile.allowed, hostile.reason) == (False, Reason.PATH_REFUSED)
+    assert (type(hostile), hostile.reason) == (Deny, Reason.PATH_REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -372,7 +374,7 @@ def test_an_escaped_slash_is_no_way_past_another_routes_rules(path: str, allowed
 
         decision = decide(request(path=path, route="/jobs/**", authorization=None), given)
 
-        assert decision.allowed is (allowed and encoded)
+        assert isinstance(decision, Allow) is (allowed and encoded)
         assert decision.reason is (Reason.ALLOWED if allowed and encoded else Reason.PATH_REFUSED)
 
 
@@ -394,12 +396,12 @@ def test_where_tokens_are_ignored_none_is_looked_at(header: str | None) -> None:
     optional = rules(routes=(PUBLIC,), policy=None)
 
     ignored = decide(request(authorization=header), ignoring)
-    assert ignored.allowed
+    assert isinstance(ignored, Allow)
     assert ignored.claims is NO_CLAIMS
     assert b"x-user-id: " not in ignored.headers
 
-    assert decide(request(authorization=header), optional).allowed is (header in {"Basic dTpw", None})
-    assert not decide(request(authorization=header, peer=b""), ignoring).allowed
+    assert isinstance(decide(request(authorization=header), optional), Allow) is (header in {"Basic dTpw", None})
+    assert isinstance(decide(request(authorization=header, peer=b""), ignoring), Deny)
     good = request(authorization=token())
     assert decide(good, ignoring).claims is NO_CLAIMS
     assert gate(ignoring).signed_claims(good) is NO_CLAIMS
@@ -421,4 +423,4 @@ def test_one_path_may_have_other_rules_for_other_methods() -> None:
     assert reason("GET") is Reason.ALLOWED
     assert reason("POST") is Reason.TOKEN_MISSING
     assert reason("DELETE") is Reason.METHOD_NOT_ALLOWED
-    assert decide(request(method="POST", route="/orders/**"), given).allowed
+    assert isinstance(decide(request(method="POST", route="/orders/**"), given), Allow)

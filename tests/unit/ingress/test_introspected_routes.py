@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from tests.support.decisions import AllAsked, gate, keys, request, rules
 from tests.support.tokens import ISSUER, NOW, good_claims, mint
 
+from authz_service.domain.decision import Allow, Deny
 from authz_service.domain.questions import Absent, Active, Answers, Found, NotReady
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, RouteRules
@@ -36,8 +37,8 @@ def test_the_gate_asks_about_a_good_token_on_a_route_that_wants_it() -> None:
 
     answers.learn(question, Absent(holds=5.0), NOW)
     refused = subject.decide(request(), "d", "c")
-    assert (refused.allowed, refused.reason) == (False, Reason.TOKEN_INACTIVE)
-    assert gate(rules()).decide(request(), "d", "c").allowed
+    assert (type(refused), refused.reason) == (Deny, Reason.TOKEN_INACTIVE)
+    assert isinstance(gate(rules()).decide(request(), "d", "c"), Allow)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_nobody_is_asked_about_a_token_that_is_refused_anyway(token: str, reason
 def test_a_public_route_asks_only_about_a_token_that_was_sent() -> None:
     subject, _ = asking_gate(replace(asking_rules(policy=None), routes=(replace(ASKING, auth_required=False),)))
 
-    assert subject.decide(request(authorization=None), "d", "c").allowed
+    assert isinstance(subject.decide(request(authorization=None), "d", "c"), Allow)
     with pytest.raises(NotReady):
         subject.decide(request(), "d", "c")
 

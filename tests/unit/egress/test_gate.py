@@ -3,9 +3,12 @@
 import pytest
 from tests.support.tokens import a_subject
 
+from authz_service.domain.decision import Allow, Decision, Deny
 from authz_service.domain.questions import Absent, Answer, Answers, Exchange, Found, NotReady
-from authz_service.domain.refusals import EXCHANGE_REFUSALS, Reason, Rejected
-from authz_service.egress.exchanged_tokens import ExchangedTokens
+from authz_service.domain.refusals import EXCHANGE_REFUSALS, Reason
+from authz_service.domain.rules import ExchangeRules
+from authz_service.egress.gate import EgressGate
+from authz_service.headers import EGRESS_AUTHORIZATION
 
 NOW = 1_000_000.0
 ANN, BOB = a_subject(NOW + 300), a_subject(NOW + 300, sub="bob")
@@ -15,17 +18,25 @@ class Memory:
     def __init__(self) -> None:
         self.time = 0.0
         self.answers = Answers(lambda: self.time)
-        self.exchanged = ExchangedTokens(lambda: NOW + self.time, self.answers)
+        exchanges = (ExchangeRules("/data", "data-service", "data"), ExchangeRules("/audit", "audit-service", "audit"))
+        self.gate = EgressGate(exchanges, self.answers, lambda: NOW + self.time)
 
     def learn(self, token: str, answer: Answer) -> None:
         self.answers.learn(Exchange("data", token), answer, self.time)
 
-    def knows(self, token: str, target: str = "data") -> str | None:
+    def decide(self, authorization: str | None, route: str = "/data") -> Decision:
+        return self.gate.decide(self.gate.exchange_for(route), authorization)
+
+    def shows(self, token: str, route: str = "/data") -> str | None:
         """None: it would have to be exchanged."""
         try:
-            return self.exchanged.require(target, f"Bearer {token}")
+            decision = self.decide(f"Bearer {token}", route)
         except NotReady:
             return None
+        assert isinstance(decision, Allow)
+        name, _, value = decision.headers.decode().removesuffix("\r\n").partition(": Bearer ")
+        assert name == EGRESS_AUTHORIZATION
+        return value
 
 
 @pytest.fixture
@@ -36,15 +47,15 @@ def memory() -> Memory:
 def test_a_token_is_for_its_user_and_its_target_alone(memory: Memory) -> None:
     memory.learn(ANN, Found("for-ann", 300.0))
 
-    assert memory.knows(ANN) == "for-ann"
-    assert memory.knows(BOB) is None
-    assert memory.knows(ANN, "audit") is None
+    assert memory.shows(ANN) == "for-ann"
+    assert memory.shows(BOB) is None
+    assert memory.shows(ANN, "/audit") is None
 
 
 def test_who_has_it_exchanged_hears_which_one_and_how_long_it_lives(memory: Memory) -> None:
     memory.time = 100.0
     with pytest.raises(NotReady) as missing:
-        memory.exchanged.require("data", f"Bearer {ANN}")
+        memory.decide(f"Bearer {ANN}")
     assert missing.value.question == Exchange("data", ANN, 200.0)
 
 
@@ -69,21 +80,17 @@ def test_what_is_not_one_fresh_token_is_refused_unasked(
     memory: Memory, authorization: str | None, reason: Reason
 ) -> None:
     with pytest.raises(NotReady):
-        memory.exchanged.require("data", f"Bearer {ANN}")
-    with pytest.raises(Rejected) as refusal:
-        memory.exchanged.require("data", authorization)
-    assert refusal.value.reason is reason
+        memory.decide(f"Bearer {ANN}")
+    assert memory.decide(authorization).reason is reason
 
 
 @pytest.mark.parametrize(("code", "reason"), EXCHANGE_REFUSALS.items())
 def test_what_the_provider_does_not_exchange_is_refused(memory: Memory, code: str, reason: Reason) -> None:
     memory.learn(ANN, Absent(code, 3.0))
 
-    with pytest.raises(Rejected) as refusal:
-        memory.knows(ANN)
-    assert refusal.value.reason is reason
-    assert code in refusal.value.detail
-    assert memory.knows(BOB) is None
+    refused = memory.decide(f"Bearer {ANN}")
+    assert refused == Deny(reason, f"the identity provider says {code}")
+    assert memory.shows(BOB) is None
 
 
 def test_a_token_that_ended_while_it_was_exchanged_is_refused(memory: Memory) -> None:
@@ -92,6 +99,9 @@ def test_a_token_that_ended_while_it_was_exchanged_is_refused(memory: Memory) ->
     memory.learn(token, Found("new", 3.75))
     memory.time = 6.0
 
-    with pytest.raises(Rejected) as refusal:
-        memory.knows(token)
-    assert refusal.value.reason is Reason.TOKEN_EXPIRED
+    assert memory.decide(f"Bearer {token}") == Deny(Reason.TOKEN_EXPIRED)
+
+
+def test_a_route_of_another_configuration_gets_nothing(memory: Memory) -> None:
+    """Its target may be another one."""
+    assert memory.decide(f"Bearer {ANN}", "/other").reason is Reason.DECISION_UNAVAILABLE
