@@ -1,0 +1,176 @@
+"""Rules of one value: complete rules, and functions for their arguments. Not sets and objects (`partial_rules`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from authz_rego.check.dependencies import branches, is_constant
+from authz_rego.check.rules import PlacedRule
+from authz_rego.compile.bodies import BodyWriter
+from authz_rego.compile.index import index_of
+from authz_rego.compile.plan import Document, Kind, may_repeat
+from authz_rego.compile.rule_frame import begun, matching, remember
+from authz_rego.compile.writer import Lines
+from authz_rego.syntax.tree import Rule, Term
+
+if TYPE_CHECKING:
+    from authz_rego.compile.generate import Generator
+
+
+class CompleteRules:
+    def __init__(self, generator: Generator, document: Document) -> None:
+        self._generator = generator
+        self._source = generator.source
+        self._document = document
+        self._name = document.name
+        self._only_body = ""  # the one function that gives the value, where there is one
+        self._args = [f"a{index}" for index in range(generator.arity(document))]
+
+    def write(self) -> None:
+        if self._document.kind is Kind.FUNCTION:
+            self._value(self._name, self._args)
+            if self._document.with_output:
+                self._value(f"{self._name}_gives", [*self._args, "gives"])
+        elif self._document.is_asked_once:
+            self._value(self._name, [])
+        else:
+            self._value(f"{self._name}_value", [])
+            remember(self._source, self._document, self._only_body or f"{self._name}_value")
+
+    def _value(self, name: str, args: list[str]) -> None:
+        """Of a complete rule, or of a function for its arguments."""
+        chains = [self._chain(each, args) for each in self._document.rules]
+        if self._document.kind is Kind.COMPLETE and len(chains) == 1 == len(chains[0]) and not self._document.default:
+            self._only_body = chains[0][0]
+            if name != self._name:
+                return
+        lines = Lines()
+        default = self._document.default
+        if self._document.early:
+            self._first(chains, args, lines)
+        else:
+            self._agreeing(chains, args, lines)
+        if default is not None:
+            value = self._body(default, args, is_only=True)
+            lines.add(f"return {value}({', '.join(['c', *args])})")
+        else:
+            lines.add("return U")
+        self._source.function(f"{name}({', '.join(['c', *args])})", lines)
+
+    def _chain(self, placed: PlacedRule, args: list[str]) -> list[str]:
+        """The functions of a rule's branches."""
+        return [
+            self._body(branch, args, is_only=len(self._document.rules) == 1 or self._document.early)
+            for branch in branches(placed.rule)
+        ]
+
+    def _first(self, chains: list[list[str]], args: list[str], lines: Lines) -> None:
+        """All give the same: the first that holds."""
+        arguments = ", ".join(["c", *args])
+        index = index_of(self._generator, self._document, chains, args)
+        if index is not None:
+            lines.lines += index.lines
+            lines.open(f"for f in {index.candidates}:")
+            lines.add(f"v = f({arguments})")
+            lines.open("if v is not U:")
+            lines.add("return v")
+            lines.depth = 1
+            return
+        for chain in chains:
+            for body in chain:
+                lines.add(f"v = {body}({arguments})")
+                lines.open("if v is not U:")
+                lines.add("return v")
+                lines.close()
+
+    def _agreeing(self, chains: list[list[str]], args: list[str], lines: Lines) -> None:
+        """All that hold have to give the same."""
+        arguments = ", ".join(["c", *args])
+        if len(chains) == 1:
+            for body in chains[0]:
+                lines.add(f"v = {body}({arguments})")
+                lines.open("if v is not U:")
+                lines.add("return v")
+                lines.close()
+            return
+        lines.add("found = U")
+        index = index_of(self._generator, self._document, chains, args)
+        if index is not None:
+            lines.lines += index.lines
+            lines.open(f"for f in {index.candidates}:")
+            lines.add(f"v = f({arguments}, found)")
+            lines.open("if v is not U:")
+            lines.add("found = v")
+            lines.depth = 1
+        for chain in chains if index is None else ():
+            for number, body in enumerate(chain):
+                if number:
+                    lines.open("if v is U:")
+                lines.add(f"v = {body}({arguments}, found)")
+            lines.depth = 1
+            lines.open("if v is not U:")
+            lines.add("found = v")
+            lines.close()
+        lines.open("if found is not U:")
+        lines.add("return found")
+        lines.close()
+
+    def _body(self, rule: Rule, args: list[str], *, is_only: bool) -> str:
+        """A function that gives a branch's value, or U. Without `is_only` it is told what others gave."""
+        assert rule.head.value is not None
+        writer = begun(self._generator, self._document, rule, "return U")
+        head = self._source.name("body")
+        value = rule.head.value
+        given = [*zip(rule.head.args or (), args, strict=False)]
+        if len(args) > len(given):
+            given.append((value, "gives"))
+        is_constant_value = is_constant(value)
+        explores = self._document.raises and not self._document.early  # another way may be an error
+        mine = list(args) if is_only else [*args, "found"]
+        if is_constant_value and (not explores or not may_repeat(rule)) and is_only:
+            writer.body(rule.body, lambda each: each.lines.add(f"return {each.evaluated(value)}"), matching(given))
+        else:
+            self._all_ways(writer, rule, value, matching(given), is_only=is_only)
+        if writer.loops:
+            writer.lines.depth = 1
+            writer.lines.add("return " + ("mine" if self._counts_ways(writer) else "U"))
+        self._source.function(f"{head}({', '.join(['c', *mine])})", writer.lines)
+        return head
+
+    @staticmethod
+    def _counts_ways(writer: BodyWriter) -> bool:
+        return any(line.strip() == "mine = U" for line in writer.lines.lines)
+
+    def _all_ways(
+        self, writer: BodyWriter, rule: Rule, value: Term, given: Callable[[BodyWriter], None], *, is_only: bool
+    ) -> None:
+        """Each way in which the body holds gives the value that others gave. Of 2.5 and 2.50 the first is kept."""
+        place = self._source.constant((self._document.kind is Kind.FUNCTION, rule.place))
+        if may_repeat(rule):
+            writer.lines.add("mine = U")
+
+        def success(each: BodyWriter) -> None:
+            found = each.evaluated(value)
+            if not each.loops:
+                if not is_only:
+                    each.lines.add(f"v = {found}")
+                    keep(each, "found")
+                    found = "v"
+                each.lines.add(f"return {found}")
+                return
+            each.lines.add(f"v = {found}")
+            if not is_only:
+                keep(each, "found")
+            keep(each, "mine")
+            each.lines.add("mine = v")
+
+        def keep(each: BodyWriter, before: str) -> None:
+            each.lines.open(f"if {before} is not U:")
+            each.lines.open(f"if not equal({before}, v):")
+            each.lines.add(f"raise conflict({place})")
+            each.lines.close()
+            each.lines.add(f"v = {before}")
+            each.lines.close()
+
+        writer.body(rule.body, success, given)
