@@ -19,7 +19,7 @@ from tests.unit.policy.sabotage import DEADLY, PROBED, STATIC, Sabotage
 from authz_service.decision_worker.poison_requests import RETRIES_ARE_OVER
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems
-from authz_service.policy.vetting import check_policies
+from authz_service.policy.vetting.vet import check_policies
 
 # Stopped, crashed, failed, or come to nothing: none of them lets anybody in, and none is somebody else's trouble.
 _ENDINGS = {

@@ -22,7 +22,7 @@ from authz_service.domain.questions import NotReady
 from authz_service.domain.questions import Verdict as VerdictQuestion
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import IssuerKeys, PolicyServer
-from authz_service.policy.opa_server import OpaServer, health_problem, verdict_of
+from authz_service.policy.decide.opa_server import OpaServer, health_problem, verdict_of
 
 __all__ = ["folder"]  # a fixture
 PATH = "/v1/data/order/allow"

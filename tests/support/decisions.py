@@ -25,7 +25,7 @@ from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
-from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.decide.engine import PolicyEngine
 
 POLICY = """package order
 import rego.v1

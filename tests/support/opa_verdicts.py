@@ -18,8 +18,8 @@ from tests.support.example_policies import POLICIES, Json, Policy
 from authz_rego.values.json_text import to_json
 from authz_rego.values.python_documents import from_python
 from authz_rego.values.value import UNDEFINED
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.source import read_policy_folder
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.sources.folder import read_policy_folder
 
 RECORD = opa.ROOT / "tests" / "vectors" / "opa" / "verdicts.json"
 RECORDED = 250  # inputs for each policy

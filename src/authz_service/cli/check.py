@@ -25,8 +25,8 @@ from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import render
 from authz_service.errors import AuthzServiceError, Problems
 from authz_service.identity.client_binding import sharing, unbound
-from authz_service.policy.source import read_policy_folder
-from authz_service.policy.vetting import check_policies
+from authz_service.policy.sources.folder import read_policy_folder
+from authz_service.policy.vetting.vet import check_policies
 
 _T = TypeVar("_T")
 _KEYCLOAK_REALM = "/realms/"

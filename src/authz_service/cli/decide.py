@@ -40,10 +40,10 @@ from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
 from authz_service.mesh.client_handshake import CannotTell, load_chain, load_trust, refusal
 from authz_service.pem_files import to_pem
-from authz_service.policy.awaited import AwaitedPolicy
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.opa_server import OpaServer
-from authz_service.policy.reads import Reads
+from authz_service.policy.decide.awaited import AwaitedPolicy
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.decide.opa_server import OpaServer
+from authz_service.policy.decide.reads import Reads
 from authz_service.trust.introspection import Introspector
 from authz_service.trust.issuer_keys import fetch_key_set
 

@@ -34,8 +34,8 @@ from authz_service.envoy.upstreams import all_upstreams
 from authz_service.errors import AuthzServiceError, ConfigProblems, FetchError, Problem
 from authz_service.http_client import HttpClient, without_query
 from authz_service.identity.key_set import read_key_set
-from authz_service.policy.bundle import MAX_BYTES, read_bundle
-from authz_service.policy.opa_server import health_problem
+from authz_service.policy.decide.opa_server import health_problem
+from authz_service.policy.sources.bundle import MAX_BYTES, read_bundle
 from authz_service.trust.introspection import IntrospectionEndpoint, Introspector
 from authz_service.trust.issuer_keys import fetch_key_set
 

@@ -14,8 +14,8 @@ from authz_rego.values.json_text import from_json
 from authz_service.cli.letters import visible
 from authz_service.cli.tried import tried_lines
 from authz_service.errors import PolicyProblems
-from authz_service.policy.policy_checks import problem_of
-from authz_service.policy.source import read_policy_folder
+from authz_service.policy.sources.folder import read_policy_folder
+from authz_service.policy.vetting.checks import problem_of
 
 _MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.ERROR: "✗", Outcome.SKIPPED: "-"}
 

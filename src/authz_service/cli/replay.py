@@ -20,9 +20,9 @@ from authz_service.domain.rules import PolicySource
 from authz_service.errors import Problems
 from authz_service.mesh.load import CONFIG, load_mesh
 from authz_service.mesh.replay import Flips, Policies, Recorded, Replay, Verdicts, policies_of_mesh
-from authz_service.policy.engine import data_of
-from authz_service.policy.source import read_policy_folder
-from authz_service.policy.vetting import check_policies
+from authz_service.policy.decide.engine import data_of
+from authz_service.policy.sources.folder import read_policy_folder
+from authz_service.policy.vetting.vet import check_policies
 
 _FINE, _FLIPPED, _UNJUDGED = 0, 1, 2
 FailOn = Literal["gained", "lost", "any", "nothing"]

@@ -45,7 +45,7 @@ from authz_service.domain.version import product_version
 from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
 from authz_service.logs import about
-from authz_service.policy.opa_server import health_problem
+from authz_service.policy.decide.opa_server import health_problem
 from authz_service.walls.raising import hide_memory
 
 log = logging.getLogger(__name__)

@@ -25,8 +25,8 @@ from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import Resources, render
-from authz_service.policy.source import read_policy_folder
-from authz_service.policy.vetting import check_policies
+from authz_service.policy.sources.folder import read_policy_folder
+from authz_service.policy.vetting.vet import check_policies
 
 
 @dataclass(frozen=True, slots=True)

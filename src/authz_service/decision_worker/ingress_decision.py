@@ -32,7 +32,7 @@ from authz_service.identity.token_places import TokenPlaces
 from authz_service.ingress.gate import Gate
 from authz_service.ingress.owned_headers import without
 from authz_service.logs import about
-from authz_service.policy.opa_server import OpaServer
+from authz_service.policy.decide.opa_server import OpaServer
 from authz_service.request_form import METHODS
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Deny, Re
 from authz_service.domain.questions import NotReady
 from authz_service.domain.refusals import Reason
 from authz_service.ingress.gate import Gate
-from authz_service.policy.reads import Reads, seen
+from authz_service.policy.decide.reads import Reads, seen
 
 # Envoy has given up by then (envoy.filters): nobody will ask this question again by itself.
 RETRIES_ARE_OVER = 4.0  # seconds

@@ -21,9 +21,9 @@ from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
 from authz_service.logs import about
-from authz_service.policy.awaited import AwaitedPolicy
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.opa_server import OpaServer
+from authz_service.policy.decide.awaited import AwaitedPolicy
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.decide.opa_server import OpaServer
 
 log = logging.getLogger(__name__)
 

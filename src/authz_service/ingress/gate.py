@@ -17,7 +17,7 @@ from authz_service.identity.token_binding import Renewals, require_holder
 from authz_service.ingress.owned_headers import OwnedHeaders
 from authz_service.ingress.policy_input import PolicyInput, extracted_header
 from authz_service.ingress.route_table import RouteTable
-from authz_service.policy.reads import Reads
+from authz_service.policy.decide.reads import Reads
 
 _NOT_ASKED = Verdict(Reason.ALLOWED, (), None)
 _FORMER_ROUTE = RouteRules("", auth_required=False, methods=(), downstream="")  # of an earlier configuration

@@ -30,9 +30,9 @@ from authz_service.mesh.client_handshake import CannotTell, Trust, load_trust, r
 from authz_service.mesh.mint import Mint
 from authz_service.mesh.model import Sidecar
 from authz_service.mesh.shown import Shown
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.policy_checks import compiled
-from authz_service.policy.source import read_policy_folder
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.sources.folder import read_policy_folder
+from authz_service.policy.vetting.checks import compiled
 
 TLS_REFUSED = "tls_refused"  # no answer at all: the handshake ends
 DECISION = "mesh"

@@ -21,9 +21,9 @@ from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.mesh.model import Mesh
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.reads import Reads
-from authz_service.policy.source import read_policy_folder
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.decide.reads import Reads
+from authz_service.policy.sources.folder import read_policy_folder
 
 _EXAMPLES = 3
 # What a policy can answer; everything else was decided before it was asked.

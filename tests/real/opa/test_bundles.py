@@ -14,7 +14,7 @@ from tests.support import opa
 from authz_service.config.model import PolicyBundle
 from authz_service.control_plane.sources.policy_bundle import is_signed_by_a_key_of
 from authz_service.errors import BundleRefused
-from authz_service.policy.bundle import Bundle, read_bundle
+from authz_service.policy.sources.bundle import Bundle, read_bundle
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes

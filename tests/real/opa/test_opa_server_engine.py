@@ -19,7 +19,7 @@ from tests.support.policy_answers import ANSWERS, HEADERS
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicyServer
-from authz_service.policy.opa_server import OpaServer
+from authz_service.policy.decide.opa_server import OpaServer
 
 if TYPE_CHECKING:
     from tests.support.live import Live

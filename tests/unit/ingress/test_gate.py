@@ -29,7 +29,7 @@ from authz_service.domain.rules import GateRules, IssuerKeys, PeerRules, RouteRu
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
-from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.decide.engine import PolicyEngine
 
 PUBLIC = RouteRules("", auth_required=False, methods=(), downstream="order")
 texts = st.text(st.characters(codec="latin-1"), max_size=20)

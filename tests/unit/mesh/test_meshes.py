@@ -12,8 +12,8 @@ from authz_devkit.certs.tree import issuer_of, load_certificates
 from authz_realm.realm import RealmProblems, load_realms
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config, HttpTlsOfFiles, TargetTlsOfFiles
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.source import read_policy_folder
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.sources.folder import read_policy_folder
 
 
 class _AnySecret(dict[str, str]):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.support import bundles
 
 from authz_service.errors import BundleRefused
-from authz_service.policy.bundle import MAX_FILES, MAX_UNPACKED_BYTES, Bundle, read_bundle
+from authz_service.policy.sources.bundle import MAX_FILES, MAX_UNPACKED_BYTES, Bundle, read_bundle
 
 KEY, OTHER = bundles.a_key(), bundles.a_key()
 FILES = {

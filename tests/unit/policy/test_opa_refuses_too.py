@@ -6,7 +6,7 @@ import pytest
 from tests.support.opa_refused import PAIRS, Pair, source
 
 from authz_service.errors import Problem
-from authz_service.policy.policy_checks import problems_of
+from authz_service.policy.vetting.checks import problems_of
 
 
 def problems(text: str) -> list[Problem]:

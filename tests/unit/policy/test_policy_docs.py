@@ -16,9 +16,9 @@ from authz_rego.values.big_integers import MAX_BITS
 from authz_rego.values.depth import MAX_DEPTH
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
-from authz_service.policy.answers import MEMBERS, NOT_TAKEN
-from authz_service.policy.contract import INPUT_FIELDS, PLUGIN
-from authz_service.policy.policy_checks import problems_of
+from authz_service.policy.decide.answers import MEMBERS, NOT_TAKEN
+from authz_service.policy.vetting.checks import problems_of
+from authz_service.policy.vetting.contract import INPUT_FIELDS, PLUGIN
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "policies.md").read_text()

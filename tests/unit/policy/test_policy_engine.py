@@ -14,9 +14,15 @@ from authz_service.domain.decision import StepUp, Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems
-from authz_service.policy.answers import MAX_AUDIT_BYTES, MAX_HEADER_CHARS, MAX_REASON_CHARS, MAX_REASONS, read_answer
-from authz_service.policy.bad_answer import BadAnswer
-from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.decide.answers import (
+    MAX_AUDIT_BYTES,
+    MAX_HEADER_CHARS,
+    MAX_REASON_CHARS,
+    MAX_REASONS,
+    read_answer,
+)
+from authz_service.policy.decide.bad_answer import BadAnswer
+from authz_service.policy.decide.engine import PolicyEngine
 
 BY_ROUTE = 'allow if input.route == "orders"'
 FAILED = Verdict(Reason.POLICY_ERROR, ("policy error",), None)
@@ -275,7 +281,7 @@ def test_print_does_not_reach_our_output(capfd: pytest.CaptureFixture[str]) -> N
 def test_the_engine_is_lean() -> None:
     """A decision worker imports it: nothing heavy may come with it."""
     heavy = ("pydantic", "httpx", "click", "rich", "subprocess", "asyncio")
-    code = f"import sys, authz_service.policy.engine; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, authz_service.policy.decide.engine; print([m for m in {heavy} if m in sys.modules])"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 

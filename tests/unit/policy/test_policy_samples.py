@@ -2,8 +2,8 @@
 
 import json
 
-from authz_service.policy.contract import INPUT_FIELDS
-from authz_service.policy.samples import samples
+from authz_service.policy.vetting.contract import INPUT_FIELDS
+from authz_service.policy.vetting.samples import samples
 from authz_service.request_form import METHODS
 
 

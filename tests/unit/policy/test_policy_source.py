@@ -8,8 +8,8 @@ import pytest
 
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems, Problem
-from authz_service.policy import source
-from authz_service.policy.source import read_policy_folder
+from authz_service.policy.sources import folder as source
+from authz_service.policy.sources.folder import read_policy_folder
 
 QUERY = "data.p.allow"
 POLICY = "package p\nallow := true\n"

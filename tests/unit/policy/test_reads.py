@@ -12,10 +12,10 @@ from tests.support.example_policies import POLICIES
 from authz_rego import EvaluationError, Policy
 from authz_rego.values.json_text import from_json, to_json
 from authz_rego.values.value import UNDEFINED, Value
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.reads import Reads, seen
-from authz_service.policy.samples import samples
-from authz_service.policy.source import read_policy_folder
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.decide.reads import Reads, seen
+from authz_service.policy.sources.folder import read_policy_folder
+from authz_service.policy.vetting.samples import samples
 
 DOCUMENT = {
     "mtls": {"verified": True, "subject": {"CN": "a-client", "O": "MyOrg"}, "san": {"uri": [], "dns": ["a", "b"]}},

@@ -7,10 +7,10 @@ import pytest
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.policy_checks import problems_of
-from authz_service.policy.source import read_policy_folder
-from authz_service.policy.vetting import check_policies
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.sources.folder import read_policy_folder
+from authz_service.policy.vetting.checks import problems_of
+from authz_service.policy.vetting.vet import check_policies
 
 HERE = Path(__file__).parent
 SPEC = HERE.parents[1] / "meshes" / "spec_as_written"

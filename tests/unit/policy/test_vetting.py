@@ -9,9 +9,9 @@ from tests.unit.policy.sabotage import DEADLY, PROBED, STATIC, Sabotage
 
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems, Problem
-from authz_service.policy.policy_checks import problems_of
-from authz_service.policy.samples import Sample
-from authz_service.policy.vetting import CPU_SECONDS, check_policies
+from authz_service.policy.vetting.checks import problems_of
+from authz_service.policy.vetting.samples import Sample
+from authz_service.policy.vetting.vet import CPU_SECONDS, check_policies
 
 NAMES = [sabotage.name for sabotage in (*STATIC, *PROBED, *DEADLY)]
 
@@ -244,7 +244,7 @@ def test_a_child_that_hangs_is_ended() -> None:
 
 
 _OPENS_A_FILE = """
-import authz_service.policy.vetting_child as child
+import authz_service.policy.vetting.child as child
 if {bare!r}:
     child.leave_root = child.around_worker = list
 def problems_of(*_):

@@ -12,7 +12,7 @@ from authz_service.walls.raising import around_worker
 sys.path.insert(0, {root!r})
 worker.prepare()
 cases = json.load(sys.stdin)
-from authz_service.policy.engine import PolicyEngine
+from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.domain.rules import PolicySource
 from authz_rego.values.json_text import from_json
 import os

@@ -16,7 +16,7 @@ from authz_service.config.model import Config
 from authz_service.domain.rules import GateRules, TokenDenials
 from authz_service.errors import DenylistProblems, Problem
 from authz_service.logs import about
-from authz_service.policy.data_documents import BadFile, parse_document
+from authz_service.policy.sources.data_documents import BadFile, parse_document
 from authz_service.trust.denylist import Denylist, parse_denylist
 
 log = logging.getLogger(__name__)

@@ -30,9 +30,9 @@ from authz_service.errors import AuthzServiceError, BundleRefused, FetchError
 from authz_service.http_client import HttpClient
 from authz_service.identity.signatures import Key, PublicKey, algorithms_for, is_signed_by
 from authz_service.logs import about
-from authz_service.policy.bundle import MAX_BYTES, Bundle, read_bundle
-from authz_service.policy.source import read_policy_folder
-from authz_service.policy.vetting import check_policies
+from authz_service.policy.sources.bundle import MAX_BYTES, Bundle, read_bundle
+from authz_service.policy.sources.folder import read_policy_folder
+from authz_service.policy.vetting.vet import check_policies
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from authz_service.handover_protocol import (
     decode_wanted,
     encode,
 )
-from authz_service.policy.opa_server import dial
+from authz_service.policy.decide.opa_server import dial
 
 log = logging.getLogger(__name__)
 

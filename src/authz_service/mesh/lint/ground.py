@@ -20,7 +20,7 @@ from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot, file_
 from authz_service.mesh.shown import Shown, shown_on
 from authz_service.mesh.target_certificate import server_chain
 from authz_service.pem_files import read_certificates, read_file
-from authz_service.policy.policy_checks import Compiled, compiled
+from authz_service.policy.vetting.checks import Compiled, compiled
 
 
 @dataclass(frozen=True, slots=True)

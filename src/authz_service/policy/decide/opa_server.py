@@ -22,8 +22,8 @@ from authz_service.domain import questions
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicyServer
-from authz_service.policy.answers import read_answer
-from authz_service.policy.reads import Reads
+from authz_service.policy.decide.answers import read_answer
+from authz_service.policy.decide.reads import Reads
 
 _MAX_ANSWER_BYTES = 256 << 10
 _MAX_CONNECTIONS = 64  # what comes then waits, within its timeout

@@ -15,12 +15,12 @@ from msgspec import Struct
 
 from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
 from authz_service.errors import PolicyProblems, Problem
-from authz_service.policy.samples import Sample
+from authz_service.policy.vetting.samples import Sample
 
 MEMORY_BYTES = 512 << 20
 CPU_SECONDS = 16
 WALL_SECONDS = 30.0  # generous: on a busy machine a good policy must not be refused
-_CHILD = (sys.executable, "-I", "-m", "authz_service.policy.vetting_child")
+_CHILD = (sys.executable, "-I", "-m", "authz_service.policy.vetting.child")
 
 
 class VettingRequest(Struct, frozen=True):

@@ -14,9 +14,9 @@ from authz_rego.values.json_text import from_json
 from authz_rego.values.text import term_text
 from authz_service.domain.rules import EVALUATION_BUDGET
 from authz_service.errors import Problem
-from authz_service.policy.bad_answer import BadAnswer
-from authz_service.policy.engine import PolicyEngine
-from authz_service.policy.samples import Sample, samples
+from authz_service.policy.decide.bad_answer import BadAnswer
+from authz_service.policy.decide.engine import PolicyEngine
+from authz_service.policy.vetting.samples import Sample, samples
 
 PROBING_SECONDS = 2.0  # of CPU time, for all samples together; what is left then is not tried
 _MAX_PROBLEMS = 8

@@ -6,7 +6,7 @@ import re
 
 from authz_rego.values.value import Value
 from authz_service.domain.decision import StepUp
-from authz_service.policy.bad_answer import BadAnswer
+from authz_service.policy.decide.bad_answer import BadAnswer
 
 MAX_VALUES = 16
 # What a quoted-string carries without escapes, but for the space between values (RFC 9110 §5.6.4, OpenID Connect §2).

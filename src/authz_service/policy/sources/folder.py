@@ -14,7 +14,7 @@ from typing import NamedTuple
 from authz_rego.values.json_text import to_json
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems, Problem
-from authz_service.policy.data_documents import BadFile, Document, merge, parse_document
+from authz_service.policy.sources.data_documents import BadFile, Document, merge, parse_document
 
 _TESTS = "_test.rego"
 _DATA_NAMES = {"data.json", "data.yaml", "data.yml"}

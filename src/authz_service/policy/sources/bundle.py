@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 import msgspec
 
 from authz_service.errors import BundleRefused
-from authz_service.policy.bundle_roots import outside_of_roots
+from authz_service.policy.sources.bundle_roots import outside_of_roots
 
 MAX_BYTES = 16 << 20  # as it comes
 MAX_UNPACKED_BYTES = 64 << 20

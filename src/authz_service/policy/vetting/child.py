@@ -1,4 +1,4 @@
-"""The process that tries policies out and may die of it. Started by `vetting`, which reads what it says."""
+"""The process that tries policies out and may die of it. Started by `vet`, which reads what it says."""
 
 import resource
 import signal
@@ -9,8 +9,8 @@ import msgspec
 
 from authz_rego.at_hand import bring_everything
 from authz_service.errors import Problem
-from authz_service.policy.policy_checks import problems_of
-from authz_service.policy.vetting import CPU_SECONDS, MEMORY_BYTES, VettingLine, VettingRequest
+from authz_service.policy.vetting.checks import problems_of
+from authz_service.policy.vetting.vet import CPU_SECONDS, MEMORY_BYTES, VettingLine, VettingRequest
 from authz_service.walls.raising import around_worker, leave_root
 
 

@@ -14,10 +14,10 @@ from authz_rego.policy import parsed
 from authz_rego.syntax.tree import Module
 from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
 from authz_service.errors import PolicyProblems, Problem
-from authz_service.policy.contract import contract_problems
-from authz_service.policy.engine import PolicyEngine, data_of
-from authz_service.policy.probing import probe_problems
-from authz_service.policy.samples import Sample
+from authz_service.policy.decide.engine import PolicyEngine, data_of
+from authz_service.policy.vetting.contract import contract_problems
+from authz_service.policy.vetting.probing import probe_problems
+from authz_service.policy.vetting.samples import Sample
 
 # Told what is tried next and how many seconds of CPU time it may take, in case it does not return.
 Announce = Callable[[str, float], None]

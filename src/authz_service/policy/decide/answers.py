@@ -16,8 +16,8 @@ from authz_rego.values.value import UNDEFINED, Value
 from authz_service import headers
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
-from authz_service.policy.bad_answer import BadAnswer
-from authz_service.policy.step_up import read_step_up
+from authz_service.policy.decide.bad_answer import BadAnswer
+from authz_service.policy.decide.step_up import read_step_up
 
 MAX_REASONS = 16
 MAX_REASON_CHARS = 256

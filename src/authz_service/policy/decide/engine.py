@@ -13,7 +13,7 @@ from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import PolicyProblems, Problem
-from authz_service.policy.answers import read_answer
+from authz_service.policy.decide.answers import read_answer
 
 _FAILED = Verdict(Reason.POLICY_ERROR, ("policy error",), None)
 

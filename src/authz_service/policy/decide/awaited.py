@@ -3,7 +3,7 @@
 from authz_rego.values.value import Value
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
-from authz_service.policy.reads import Reads
+from authz_service.policy.decide.reads import Reads
 
 _NOT_YET = Verdict(Reason.POLICY_UNAVAILABLE, ("no policy bundle has arrived yet",), None)
 

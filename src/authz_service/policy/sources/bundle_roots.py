@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from authz_service.policy.data_documents import BadFile, parse_document
+from authz_service.policy.sources.data_documents import BadFile, parse_document
 
 _Path = tuple[str, ...]
 
