@@ -23,7 +23,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo up dist test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
+.PHONY: help demo up dist sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -65,6 +65,12 @@ lint: $(INSTALLED)  ## style, static security check, types, layers
 audit: .venv-audit/.installed  ## known vulnerabilities of what is pinned, by PyPI's own list (needs pypi.org; not part of lint)
 	.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 	  -r requirements/runtime.txt -r requirements/devkit.txt -r requirements/dev.txt
+
+sbom: .venv-audit/.installed  ## what the product is made of, as CycloneDX into dist/ (the pinned packages, with their hashes)
+	@mkdir -p dist
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-audit/bin/python -W ignore -m cyclonedx_py requirements --output-reproducible \
+	  --pyproject pyproject.toml --output-file dist/authz-service.cdx.json requirements/runtime.txt
+	@echo "dist/authz-service.cdx.json"
 
 .venv-audit/.installed: requirements/audit.txt
 	@test -x .venv-audit/bin/python || $(PYTHON) -m venv .venv-audit
