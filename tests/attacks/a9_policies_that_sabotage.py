@@ -16,8 +16,8 @@ from tests.support.lone_sidecar import HOST, LoneSidecar, until
 from tests.torture.row import Outcome, Progress, Row, seed
 from tests.unit.policy.sabotage import DEADLY, PROBED, STATIC, Sabotage
 
-from authz_service.decision_worker.poison_requests import RETRIES_ARE_OVER
 from authz_service.domain.rules import PolicySource
+from authz_service.domain.time_budget import RETRIES_ARE_OVER
 from authz_service.errors import PolicyProblems
 from authz_service.policy.vetting.vet import check_policies
 

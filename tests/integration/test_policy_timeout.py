@@ -13,7 +13,7 @@ from tests.support.live import Json, Live
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import HOST, LoneSidecar, until
 
-from authz_service.decision_worker.poison_requests import RETRIES_ARE_OVER
+from authz_service.domain.time_budget import RETRIES_ARE_OVER
 
 StartSidecar = Callable[..., LoneSidecar]
 # The vetting tries the paths that it finds in the text; this one is not there.

@@ -16,9 +16,9 @@ from tests.support.patience import PATIENCE
 
 from authz_service import headers
 from authz_service.decision_worker.in_flight import KEPT
-from authz_service.decision_worker.poison_requests import RETRIES_ARE_OVER
 from authz_service.decision_worker.watchdog import state_of
 from authz_service.domain.refusals import Reason
+from authz_service.domain.time_budget import RETRIES_ARE_OVER
 
 __all__ = ["folder"]  # a fixture
 # /loop never ends, /slow takes a part of its budget, /bomb more memory than there is.

@@ -245,7 +245,7 @@ def _identity() -> list[Mutation]:
             'frozenset({"crit", "zip", "b64", "jwk"})', 'frozenset({"crit"})', _TOKENS,
         ),
         Mutation(
-            "two ways to write one token", f"{folder}/strict_jwt.py",
+            "two ways to write one token", f"{_SRC}/domain/base64url.py",
             'if urlsafe_b64encode(decoded).rstrip(b"=") != segment:', "if False:", _TOKENS,
         ),
         Mutation("HS256 joins the algorithms", f"{folder}/signatures.py", "ALGORITHMS = frozenset({*_RSA, *_EC, _ED})",
@@ -465,7 +465,7 @@ def _outbound() -> list[Mutation]:
         Mutation("a state directory that others prepared", f"{_SRC}/control_plane/state_dir.py",
                  "if status.st_mode & stat.S_IWOTH and os.listdir(found):", "if False:", _STATE_DIR),
         Mutation("a folder of the state directory is followed through a link", f"{_SRC}/control_plane/state_dir.py",
-                 "os.open(fresh, flags, 0o600, dir_fd=there)", "os.open(self.path / folder / fresh, flags, 0o600)", _STATE_DIR),
+                 "folder=self._folders[folder]", "folder=self.path / folder", _STATE_DIR),
         Mutation("a refused client asks for ever", f"{_SRC}/credentials/token_refresher.py",
                  "if answer is not None and answer.permanent:", "if False:", _TOKEN_KEEPER),
         Mutation("whatever token_type", f"{_SRC}/credentials/oauth2.py",

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from authz_service import private_file
 from authz_service.audit.seal import GENESIS, KEY_SPAN, Mac, closed, covered, first_key, next_key
 from authz_service.errors import AuditUnavailable
 
@@ -65,12 +66,8 @@ def prepare(path: Path, secret: bytes) -> None:
         found = b""
     if len(found) == _SIZE and found.startswith(identity):
         return
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_content(identity, secret))  # whole: a hole would be SIGBUS on a full disk
-    fresh.rename(path)
+    # Whole: a hole would be SIGBUS on a full disk.
+    private_file.write(path.name, _content(identity, secret), folder=path.parent)
 
 
 def _content(identity: bytes, secret: bytes) -> bytes:

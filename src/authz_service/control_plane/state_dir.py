@@ -8,6 +8,7 @@ import os
 import stat
 from pathlib import Path
 
+from authz_service import private_file
 from authz_service.errors import AuthzServiceError
 
 _LONGEST_SOCKET = 107  # sun_path of unix(7), less its terminating zero
@@ -61,13 +62,7 @@ class StateDirectory:
         the new one, never a part.
         """
         folder, _, file = name.rpartition("/")
-        there, fresh = self._folders[folder], f".{file}.new"
-        with contextlib.suppress(FileNotFoundError):  # of a process that was killed, or prepared by a stranger
-            os.unlink(fresh, dir_fd=there)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(fresh, flags, 0o600, dir_fd=there), "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.rename(fresh, file, src_dir_fd=there, dst_dir_fd=there)
+        private_file.write(file, text.encode(), folder=self._folders[folder])
 
 
 def _open_own(folder: Path, dir_fd: int | None = None) -> int:

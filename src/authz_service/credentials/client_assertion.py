@@ -1,6 +1,5 @@
 """A client's proof of itself by a signed JWT (RFC 7523 §3, `private_key_jwt`). Not the verifying of tokens."""
 
-import base64
 import json
 import re
 from pathlib import Path
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from authz_service import pem_files
+from authz_service.domain import base64url
 from authz_service.domain.strong_keys import is_strong_key
 from authz_service.errors import CertificateProblems, Problem
 
@@ -86,8 +86,8 @@ def sign_assertion(key: AssertionKey, client_id: str, audience: str, now: float,
         "iat": issued,
         "exp": issued + LIFETIME,
     }
-    signed = f"{_encoded(_json(header))}.{_encoded(_json(claims))}"
-    return f"{signed}.{_encoded(_signature(key, signed.encode('ascii')))}"
+    signed = f"{base64url.encode(_json(header))}.{base64url.encode(_json(claims))}"
+    return f"{signed}.{base64url.encode(_signature(key, signed.encode('ascii')))}"
 
 
 def _thumbprints(cert_file: Path, private: RSAPrivateKey | EllipticCurvePrivateKey) -> tuple[tuple[str, str], ...]:
@@ -101,7 +101,7 @@ def _thumbprints(cert_file: Path, private: RSAPrivateKey | EllipticCurvePrivateK
         fix = "name the certificate of client_key_file"
         raise CertificateProblems([Problem("client_cert_file", "it is another key's", fix, str(cert_file))])
     sha1 = certificate.fingerprint(SHA1())  # noqa: S303 - a name, no proof
-    return (("x5t", _encoded(sha1)), ("x5t#S256", _encoded(certificate.fingerprint(SHA256()))))
+    return (("x5t", base64url.encode(sha1)), ("x5t#S256", base64url.encode(certificate.fingerprint(SHA256()))))
 
 
 def _algorithm(key: AssertionKey) -> str:
@@ -120,10 +120,6 @@ def _signature(key: AssertionKey, message: bytes) -> bytes:
 
 def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii")
-
-
-def _encoded(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
 
 
 def _unusable(file: Path, found: str) -> CertificateProblems:

@@ -17,6 +17,7 @@ from authz_service.credentials.client_assertion import (
     load_assertion_key,
     sign_assertion,
 )
+from authz_service.domain import base64url
 from authz_service.domain.secret import Secret
 from authz_service.errors import CertificateProblems, FetchError
 from authz_service.http_client import Response, without_query
@@ -233,7 +234,7 @@ def _life_of(value: str, now: float) -> float:
 def _claims_in(token: str) -> object:
     try:
         _, payload, _ = token.split(".")
-        return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return json.loads(base64url.decode(payload.encode()))
     except (ValueError, RecursionError):
         return None
 

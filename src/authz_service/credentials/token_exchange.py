@@ -19,6 +19,7 @@ from authz_service.credentials.oauth2 import (
     read_token,
     refusal,
 )
+from authz_service.domain import time_budget
 from authz_service.domain.questions import Absent, Answer, Exchange, Found
 from authz_service.domain.refusals import EXCHANGE_REFUSALS
 from authz_service.errors import FetchError
@@ -27,7 +28,6 @@ from authz_service.single_flight import SingleFlight
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a kind of token
-TIMEOUT = 2.0  # seconds
 BOUND_LIFETIME = 10.0  # seconds; what is bound to a certificate is worth nothing once that is renewed
 REFUSED_FOR = 3.0  # seconds: the provider is not asked again about a token that it just refused
 LONGEST_MARGIN = 10.0  # seconds before its end in which a token is used no more, of a short life a quarter
@@ -56,7 +56,7 @@ class Exchanger:
     _flight: SingleFlight[Token | Refusal] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._flight = SingleFlight("exchanges", most=MAX_IN_FLIGHT, patience=TIMEOUT, failed=self._failed)
+        self._flight = SingleFlight("exchanges", most=MAX_IN_FLIGHT, patience=time_budget.EXCHANGE, failed=self._failed)
 
     async def exchange(self, question: Exchange) -> Answer | None:
         """One for the target, until shortly before the first of both tokens ends; or why there is none; None when the

@@ -12,12 +12,9 @@ from authz_service.decision_worker.in_flight import InFlight
 from authz_service.decision_worker.pending_questions import PendingQuestions
 from authz_service.decision_worker.revisions import Revisions
 from authz_service.domain.questions import Exchange, NotReady, Question, Verdict
+from authz_service.domain.time_budget import EXCHANGE_PATIENCE, PATIENCE
 from authz_service.ext_authz import wire
 
-# Below Envoy's per-try timeout (0.4 s): a slow identity provider gives 503 for this token, not a second try elsewhere.
-PATIENCE = 0.3  # seconds
-# An exchange is waited for somewhat longer than the control plane waits for the provider (token_exchange.TIMEOUT).
-EXCHANGE_PATIENCE = 2.2  # seconds
 _HANG_UP = 0.001  # seconds in which the end of a connection is heard of
 _LOOK_AT_THE_OTHER = 0.002  # seconds
 

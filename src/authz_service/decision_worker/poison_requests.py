@@ -17,11 +17,9 @@ from authz_service.decision_worker.in_flight import UNKNOWN, Ending, Filed, InFl
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Decision, Deny, Request, Verdict
 from authz_service.domain.questions import NotReady
 from authz_service.domain.refusals import Reason
+from authz_service.domain.time_budget import RETRIES_ARE_OVER
 from authz_service.ingress.gate import Gate
 from authz_service.policy.decide.reads import Reads, seen
-
-# Envoy has given up by then (envoy.filters): nobody will ask this question again by itself.
-RETRIES_ARE_OVER = 4.0  # seconds
 
 _VERDICTS = {
     Ending.LOST: Verdict(Reason.DECISION_UNAVAILABLE, ("its worker was killed, and nobody asked again",), None),

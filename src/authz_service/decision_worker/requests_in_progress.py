@@ -11,9 +11,8 @@ from collections.abc import Callable
 from authz_service.decision_worker.ingress_decision import IngressDecisions
 from authz_service.decision_worker.pending_questions import PendingQuestions
 from authz_service.domain.questions import NotReady, Question, Verdict
+from authz_service.domain.time_budget import PATIENCE
 from authz_service.ext_authz.in_progress import InProgress, read_question, write_answer
-
-PATIENCE = 0.3  # seconds; who cannot be told by then is asked about again by Envoy, half a second later
 
 
 class RequestsInProgress:

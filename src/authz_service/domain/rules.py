@@ -6,7 +6,7 @@ a worker never sees a configuration file, a client secret or a private key.
 
 from msgspec import Struct
 
-EVALUATION_BUDGET = 0.25  # seconds of processor time: a thousand times an ordinary decision
+from authz_service.domain.time_budget import EVALUATION
 
 
 class ClientRule(Struct, frozen=True):
@@ -141,7 +141,7 @@ class GateRules(Struct, frozen=True):
     policy_server: PolicyServer | None = None  # instead of `policy`
     policy_awaited: bool = False  # instead of `policy`: a bundle that has not arrived yet, so nobody is let in
     audit_chain: str = ""  # the file that keeps the ends of the audit chains; "": they end with their worker
-    evaluation_budget: float = EVALUATION_BUDGET  # seconds of processor time for one decision
+    evaluation_budget: float = EVALUATION  # seconds of processor time for one decision
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
     denials: TokenDenials = TokenDenials()
     exchanges: tuple[ExchangeRules, ...] = ()

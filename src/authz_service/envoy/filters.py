@@ -4,17 +4,13 @@ from collections.abc import Collection, Iterable
 
 from authz_service import headers
 from authz_service.config.model import Config
+from authz_service.domain import time_budget
 from authz_service.envoy import limits
 from authz_service.envoy.messages import Json, Message, extension, message, seconds, set_header
 
 DECISION_CLUSTER = "decision"
 EXCHANGE_CLUSTER = "exchange"  # the same workers; who waits for an identity provider there is in nobody's way
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
-# One attempt: what an evaluation may take, and somewhat more; a worker that hangs costs this, then another is asked.
-_SHORTEST_ATTEMPT = 0.4  # seconds; a key that is fetched meanwhile needs it (decision_worker.answer.PATIENCE)
-_BEYOND_THE_BUDGET = 0.15  # seconds
-_ATTEMPTS = 3
-_EXCHANGE_ATTEMPT = 2.5  # seconds; decision_worker.answer.EXCHANGE_PATIENCE and somewhat more
 _HEADER_MUTATION = "extensions.filters.http.header_mutation.v3.HeaderMutation"
 _WEBSOCKET_KEY = "YXV0aHotc2VydmljZSAgIA=="  # 16 bytes
 # What the gate may say to a caller whom it refuses.
@@ -147,7 +143,7 @@ def ask_the_gate(config: Config) -> Message:
             **({"allowed_upstream_headers": _exactly(owned)} if owned else {}),
             **limits.user_metadata(config),
         },
-        attempt=_attempt_timeout(config),
+        attempt=time_budget.attempt(config.policy.evaluation_budget),
     )
 
 
@@ -169,7 +165,7 @@ def ask_for_exchange() -> Message:
         asked={headers.AUTHORIZATION, headers.CORRELATION_ID},
         facts=[_DIRECT, _ROUTE],
         answers={"allowed_upstream_headers": _exactly([headers.EGRESS_AUTHORIZATION])},
-        attempt=_EXCHANGE_ATTEMPT,
+        attempt=time_budget.EXCHANGE_ATTEMPT,
     )
 
 
@@ -190,7 +186,7 @@ def _ask_a_worker(
             "server_uri": {
                 "uri": f"http://{cluster}",
                 "cluster": cluster,
-                "timeout": seconds(_ATTEMPTS * attempt),
+                "timeout": seconds(time_budget.ATTEMPTS * attempt),
             },
             "path_prefix": path_prefix,
             "authorization_request": {"headers_to_add": facts},
@@ -203,10 +199,6 @@ def _ask_a_worker(
 def not_asked() -> Message:
     """For a route whose requests leave as they are: what `typed_per_filter_config` holds."""
     return {EXT_AUTHZ: message("extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", disabled=True)}
-
-
-def _attempt_timeout(config: Config) -> float:
-    return max(_SHORTEST_ATTEMPT, config.policy.evaluation_budget + _BEYOND_THE_BUDGET)
 
 
 def router() -> Message:
@@ -261,7 +253,7 @@ def _decision_retry(attempt: float) -> Message:
     one that ends them before they have read it would go on. `max_interval` is also the time of one attempt.
     """
     return {
-        "num_retries": 2,
+        "num_retries": time_budget.ATTEMPTS - 1,
         "retry_on": "connect-failure,refused-stream,reset",
         "retry_back_off": {"base_interval": "0.005s", "max_interval": seconds(attempt)},
         "retry_priority": extension(

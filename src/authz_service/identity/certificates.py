@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
+from authz_service.domain.bounded import Bounded
 from authz_service.domain.decision import NO_PEER, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import ClientRule, PeerRules
@@ -52,7 +53,7 @@ class Peers:
     def __init__(self, rules: PeerRules, now: Callable[[], float]) -> None:
         self._rules = rules
         self._now = now
-        self._known: dict[bytes, Peer] = {}
+        self._known: Bounded[bytes, Peer] = Bounded(MAX_CACHED)
         self.renewals = Renewals(now)
         self._revoked = frozenset(rules.revoked)
         self._revoked_fingerprints = frozenset(rules.revoked_fingerprints)
@@ -80,8 +81,6 @@ class Peers:
         self._require_trusted(peer, pem)
         if not any(is_match(rule, peer) for rule in self._rules.allowed):
             raise Rejected(Reason.CLIENT_NOT_ALLOWED, f"CN={peer.common_name} URI={' '.join(peer.uris)}"[:200])
-        if len(self._known) >= MAX_CACHED:
-            del self._known[next(iter(self._known))]
         self._known[pem] = peer
         self.renewals.note(peer)
         return peer

@@ -6,10 +6,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, S
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
+from authz_service.domain import base64url
 from authz_service.domain.strong_keys import rsa_weakness, weakness_of
 from authz_service.identity.signatures import Key, PublicKey, algorithms_for
 from authz_service.identity.strict_json import decode_object
-from authz_service.identity.strict_jwt import base64url, is_kid
+from authz_service.identity.strict_jwt import is_kid
 
 _CURVES = {"P-256": SECP256R1(), "P-384": SECP384R1(), "P-521": SECP521R1()}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -108,4 +109,4 @@ def _octets(entry: dict[str, object], member: str) -> bytes:
     value = entry.get(member)
     if not isinstance(value, str):
         raise ValueError(f"{member} is not a string")  # noqa: TRY004 - the key's fault, not the caller's
-    return base64url(value.encode())
+    return base64url.decode(value.encode())

@@ -9,6 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
+from authz_service.domain.bounded import Bounded
+
 _MAX_CACHED = 256
 
 
@@ -26,7 +28,7 @@ class ShownCertificates:
     """Reads each once."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Shown] = {}
+        self._known: Bounded[bytes, Shown] = Bounded(_MAX_CACHED)
 
     def read(self, pem: bytes) -> Shown:
         """Never raises: `pem` is what Envoy says of the connection, URL-encoded."""
@@ -34,8 +36,6 @@ class ShownCertificates:
             return NOTHING
         shown = self._known.get(pem)
         if shown is None:
-            if len(self._known) >= _MAX_CACHED:
-                del self._known[next(iter(self._known))]
             shown = self._known[pem] = _read(pem)
         return shown
 

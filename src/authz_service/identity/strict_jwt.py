@@ -1,10 +1,9 @@
 """The form of a token (RFC 7515, RFC 7519), read strictly before anything in it is believed. No signature, no claim."""
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import NamedTuple, TypeGuard
 
 from authz_rego.values.value import Value
+from authz_service.domain import base64url
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.identity.strict_json import decode_object
 
@@ -32,9 +31,9 @@ def decode(token: str) -> UnverifiedToken:
         raise Rejected(Reason.TOKEN_TOO_LONG, f"longer than {MAX_TOKEN_LENGTH} bytes")
     try:
         encoded_header, encoded_payload, encoded_signature = _require_three_parts(token.encode("ascii"))
-        header = decode_object(base64url(encoded_header).decode())
-        payload = decode_object(base64url(encoded_payload).decode())
-        signature = base64url(encoded_signature)
+        header = decode_object(base64url.decode(encoded_header).decode())
+        payload = decode_object(base64url.decode(encoded_payload).decode())
+        signature = base64url.decode(encoded_signature)
     except UnicodeError:
         raise Rejected(Reason.TOKEN_MALFORMED, "not ASCII outside or not UTF-8 inside") from None
     except ValueError as error:
@@ -48,18 +47,6 @@ def _require_three_parts(token: bytes) -> list[bytes]:
     if len(parts) != 3:
         raise ValueError("not a JWT: it has not three parts with dots between them")
     return parts
-
-
-def base64url(segment: bytes) -> bytes:
-    """Unpadded base64url in its one canonical form (RFC 7515 §2, RFC 4648 §3.5). Raises ValueError."""
-    try:
-        decoded = urlsafe_b64decode(segment + b"==")
-    except binascii.Error:
-        raise ValueError("not base64url") from None
-    # The decoder skips foreign characters and ignores trailing bits: only the canonical form survives the way back.
-    if urlsafe_b64encode(decoded).rstrip(b"=") != segment:
-        raise ValueError("not canonical unpadded base64url")
-    return decoded
 
 
 def plain_media_type(typ: str) -> str:

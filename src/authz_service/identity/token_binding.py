@@ -6,9 +6,10 @@ A short `grace` helps a client over the renewal of its own certificate: docs/dec
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from authz_service.domain import base64url
+from authz_service.domain.bounded import Bounded
 from authz_service.domain.decision import Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.identity.strict_jwt import base64url
 
 MAX_REMEMBERED = 1024
 _CERTIFICATE = "x5t#S256"
@@ -28,7 +29,7 @@ def bound_certificate(payload: Mapping[str, object], *, required: bool) -> str:
     if not isinstance(confirmation, dict) or confirmation.keys() != {_CERTIFICATE}:
         raise Rejected(Reason.TOKEN_TYPE_REFUSED, f"cnf has other members than {_CERTIFICATE}")
     try:
-        digest = base64url(str(confirmation[_CERTIFICATE]).encode("ascii"))
+        digest = base64url.decode(str(confirmation[_CERTIFICATE]).encode("ascii"))
     except ValueError:
         digest = b""
     if len(digest) != 32:
@@ -48,7 +49,7 @@ class Renewals:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._renewals: dict[_Owner, _Renewal] = {}
+        self._renewals: Bounded[_Owner, _Renewal] = Bounded(MAX_REMEMBERED)
 
     def note(self, peer: Peer) -> None:
         """A client was introduced. Only a certificate that was issued later renews one: two that are in use side by
@@ -57,8 +58,6 @@ class Renewals:
         owner = _owner(peer)
         known = self._renewals.get(owner)
         if known is None:
-            if len(self._renewals) >= MAX_REMEMBERED:
-                del self._renewals[next(iter(self._renewals))]
             self._renewals[owner] = _Renewal(peer)
         elif peer.not_before > known.latest.not_before:
             self._renewals[owner] = _Renewal(peer, known.latest, self._now())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from authz_service.domain import questions
+from authz_service.domain.bounded import Bounded
 from authz_service.domain.decision import NO_CLAIMS, Claims
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules, TokenDenials
@@ -43,7 +44,7 @@ class TokenVerifier:
             raise ValueError("an issuer occurs twice")
         self._types = {rules.issuer: frozenset(map(strict_jwt.plain_media_type, rules.types)) for rules in issuers}
         self._keys: dict[str, dict[str, tuple[Key, ...]]] = {}
-        self._verified: dict[str, _Verified] = {}
+        self._verified: Bounded[str, _Verified] = Bounded(MAX_CACHED)
         self._denials = TokenDenials()
         self._denied = DeniedTokens(self._denials)
         self._now = now
@@ -74,8 +75,6 @@ class TokenVerifier:
         if known is not None and known.not_before <= self._now() < known.claims.expires_at:
             return known.claims
         verified = self._require_verified(token)
-        if len(self._verified) >= MAX_CACHED:
-            del self._verified[next(iter(self._verified))]
         self._verified[token] = verified
         return verified.claims
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeGuard
 from authz_rego.values.json_text import to_json
 from authz_rego.values.value import Value
 from authz_service import headers
+from authz_service.domain.bounded import Bounded
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Claims, Peer
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import HeaderRules
@@ -41,7 +42,7 @@ class OwnedHeaders:
         self._user_key = rules.user_key
         self._from_policy = tuple(name.lower() for name in rules.from_policy)
         self._cut = rules.cut
-        self._blocks: dict[tuple[int, bool, _Said], tuple[Claims, Owned]] = {}
+        self._blocks: Bounded[tuple[int, bool, _Said], tuple[Claims, Owned]] = Bounded(_CACHE_SIZE)
 
     def for_app(self, peer: Peer, claims: Claims, said: _Said = ()) -> Owned:
         """For an allowed request; `said`: `Verdict.headers`. Raises Rejected when a claim cannot be a header."""
@@ -50,8 +51,6 @@ class OwnedHeaders:
         if known is not None:
             return known[1]
         block = self._render(peer, claims, said)
-        if len(self._blocks) >= _CACHE_SIZE:
-            del self._blocks[next(iter(self._blocks))]
         self._blocks[key] = claims, block  # kept, or another token's claims could be given their id
         return block
 

@@ -5,7 +5,6 @@ asked and nothing about tokens is said twice. Nobody else believes them: the key
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from authz_service.domain import base64url
 from authz_service.identity.signatures import PrivateKey, sign
 
 LIFETIME = 300  # seconds: Keycloak's default
@@ -40,8 +40,8 @@ class Mint:
         issued = int(self._now()) - (3600 if expired else 0)
         payload = {"iat": issued, "exp": issued + LIFETIME, "jti": "model", **claims}
         header = {"alg": algorithm, "typ": "JWT", "kid": algorithm}
-        signed = f"{_encoded(json.dumps(header).encode())}.{_encoded(json.dumps(payload).encode())}"
-        token = f"{signed}.{_encoded(sign(self._key(algorithm), algorithm, signed.encode()))}"
+        signed = f"{base64url.encode(json.dumps(header).encode())}.{base64url.encode(json.dumps(payload).encode())}"
+        token = f"{signed}.{base64url.encode(sign(self._key(algorithm), algorithm, signed.encode()))}"
         if not expired:
             self._tokens[text, algorithm] = token
         return token
@@ -75,12 +75,8 @@ def _jwk(algorithm: str, key: PrivateKey) -> dict[str, object]:
         point = key.public_key().public_numbers()
         return {**named, "kty": "EC", "crv": curve, "x": _number(point.x, size), "y": _number(point.y, size)}
     raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return {**named, "kty": "OKP", "crv": "Ed25519", "x": _encoded(raw)}
+    return {**named, "kty": "OKP", "crv": "Ed25519", "x": base64url.encode(raw)}
 
 
 def _number(value: int, size: int) -> str:
-    return _encoded(value.to_bytes(size))
-
-
-def _encoded(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+    return base64url.encode(value.to_bytes(size))

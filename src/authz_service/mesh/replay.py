@@ -18,7 +18,8 @@ from authz_rego.explain import Explanation, Tried
 from authz_rego.values.json_text import from_json
 from authz_rego.values.value import Value
 from authz_service.domain.refusals import Reason
-from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
+from authz_service.domain.rules import PolicySource
+from authz_service.domain.time_budget import EVALUATION
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.mesh.model import Mesh
 from authz_service.policy.decide.engine import PolicyEngine
@@ -130,7 +131,7 @@ def policies_of_mesh(mesh: Mesh, *, own_host: bool = False) -> Policies:
 class Replay:
     """`take` every record, then ask for the `verdicts`."""
 
-    def __init__(self, policies: Policies, budget: float = EVALUATION_BUDGET) -> None:
+    def __init__(self, policies: Policies, budget: float = EVALUATION) -> None:
         """`budget`: seconds of processor time for one decision."""
         self._policies, self._budget = policies, budget
         self._judges: dict[tuple[str, str], _Judge | None] = {}

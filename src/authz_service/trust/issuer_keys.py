@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from authz_service.clock import Clock, jittered, retry_delay, sleep_until
+from authz_service.domain.bounded import Bounded
 from authz_service.domain.rules import IssuerKeys
 from authz_service.errors import FetchError
 from authz_service.http_client import Response, without_query
@@ -91,7 +92,7 @@ class KeySource:
         self._last_error = ""
         self._next = clock.steady()
         self._cool_until = clock.steady()
-        self._absent: dict[str, float] = {}  # kid -> until when, oldest first
+        self._absent: Bounded[str, float] = Bounded(MOST_ABSENT)  # kid -> until when, oldest first
         self._fetching = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -211,8 +212,6 @@ class KeySource:
     def _remember_absent(self, kid: str) -> None:
         self._absent.pop(kid, None)
         self._absent[kid] = self._clock.steady() + ABSENT_FOR
-        while len(self._absent) > MOST_ABSENT:
-            del self._absent[next(iter(self._absent))]
 
     def _load_saved(self) -> None:
         settings = self._settings

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from authz_service import private_file
+
 
 class SavedKeys(msgspec.Struct, frozen=True):
     issuer: str
@@ -36,8 +38,4 @@ def load(file: Path, issuer: str, jwks_url: str, now: float, max_age: float) -> 
 
 def save(file: Path, keys: SavedKeys) -> None:
     """Whole or not at all, and readable by us only. Raises OSError."""
-    part = file.with_name(file.name + ".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(msgspec.json.encode(keys))
-    part.replace(file)
+    private_file.write(file.name, msgspec.json.encode(keys), folder=file.parent)

@@ -13,6 +13,7 @@ from tests.support.tokens import a_subject
 from authz_service.credentials import token_exchange as product
 from authz_service.credentials.oauth2 import TokenRequest
 from authz_service.credentials.token_exchange import ACCESS_TOKEN, GRANT, Exchanger
+from authz_service.domain import time_budget
 from authz_service.domain.questions import Absent, Answer, Exchange, Found
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
@@ -206,7 +207,7 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_provider_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product, "TIMEOUT", 0.01)
+    monkeypatch.setattr(time_budget, "EXCHANGE", 0.01)
     provider = Provider(says())
     provider.open.clear()
 

@@ -22,7 +22,8 @@ from authz_service.decision_worker.ingress_decision import IngressDecisions, Wor
 from authz_service.domain.decision import Request, Verdict
 from authz_service.domain.questions import Active, Key, NotReady, Question
 from authz_service.domain.refusals import Reason
-from authz_service.domain.rules import EVALUATION_BUDGET, GateRules, RouteRules, TokenDenials
+from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
+from authz_service.domain.time_budget import EVALUATION
 from authz_service.identity.certificates import read_peer
 from authz_service.request_form import METHODS
 
@@ -252,7 +253,7 @@ class TestAccidents:
         watch = Watch()
         IngressDecisions(gate(worker.given, engine=watch), worker.audit, worker.tally, {}, in_flight).answer(request())
 
-        assert 0 < watch.left < 2 * EVALUATION_BUDGET
+        assert 0 < watch.left < 2 * EVALUATION
         assert watch.standing == (request(),)
         assert list(in_flight.standing()) == []
 

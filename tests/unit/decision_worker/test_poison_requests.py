@@ -13,9 +13,9 @@ from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.decision_worker.in_flight import KEPT, Ending, InFlight
 from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
-from authz_service.decision_worker.poison_requests import RETRIES_ARE_OVER
 from authz_service.domain.decision import Request
 from authz_service.domain.rules import GateRules, RouteRules
+from authz_service.domain.time_budget import RETRIES_ARE_OVER
 from authz_service.ingress.gate import Gate
 
 # It reads the path, the ids and the user's name, and nothing else.

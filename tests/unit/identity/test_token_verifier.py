@@ -10,6 +10,7 @@ from tests.support.tokens import AUDIENCE, ISSUER, LEEWAY, NOW, Signer, good_cla
 
 from authz_rego.values.json_text import to_json
 from authz_rego.values.number import Number
+from authz_service.domain.bounded import Bounded
 from authz_service.domain.questions import Absent, Answers, Key, Known, NotReady
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules
@@ -286,9 +287,9 @@ def test_more_keys_than_a_few_are_not_tried(clock: Clock) -> None:
         assert reason_of(other, nameless) is Reason.TOKEN_KEY_UNKNOWN
 
 
-def test_the_memory_is_bounded(verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_is_bounded(verifier: TokenVerifier) -> None:
     """The oldest goes first, and is simply verified again."""
-    monkeypatch.setattr(product, "MAX_CACHED", 2)
+    verifier._verified = Bounded(2)
     first, second, third = (mint(good_claims(jti=name)) for name in "abc")
     remembered = [verifier.verify(token) for token in (first, second, third)]
 

@@ -8,7 +8,7 @@ from pydantic import Field, Tag
 
 from authz_service.config.sections.section import Section, told_apart
 from authz_service.config.values import Duration, File, HttpUrl, Name, ServiceUrl
-from authz_service.domain.rules import EVALUATION_BUDGET
+from authz_service.domain.time_budget import EVALUATION, LONGEST_EVALUATION
 
 
 class PolicyServer(Section):
@@ -61,9 +61,9 @@ class _Policy(Section):
         description="Folder with `*.rego` and `data.json`/`data.yaml`, at any depth. Reloaded on change.",
     )
     evaluation_budget: Duration = Field(
-        default=EVALUATION_BUDGET,
+        default=EVALUATION,
         ge=0.01,
-        le=1.0,
+        le=LONGEST_EVALUATION,
         description="Processor time for one decision, from 10ms to 1s. A policy that needs more for a request costs "
         "its worker; the request gets 503 `policy_timeout`.",
         examples=["100ms"],

@@ -19,6 +19,7 @@ import msgspec
 from authz_rego.values.json_text import from_json, to_json
 from authz_rego.values.value import Value
 from authz_service.domain import questions
+from authz_service.domain.bounded import Bounded
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import PolicyServer
@@ -60,7 +61,7 @@ class OpaServer:
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         ).encode("ascii")
         self._may_set = frozenset(name.lower() for name in rules.headers)
-        self._fetched: dict[str, Verdict] = {}
+        self._fetched: Bounded[str, Verdict] = Bounded(_MAX_UNUSED)
         self._idle: list[_Connection] = []
         self._free = asyncio.Semaphore(_MAX_CONNECTIONS)
 
@@ -75,8 +76,6 @@ class OpaServer:
     async def fetch(self, input_json: str) -> None:
         """After this `evaluate` has a verdict for the document; whatever goes wrong is a refusal."""
         verdict = await self._ask(input_json)
-        if len(self._fetched) >= _MAX_UNUSED:
-            del self._fetched[next(iter(self._fetched))]
         self._fetched[input_json] = verdict
 
     def close(self) -> None:

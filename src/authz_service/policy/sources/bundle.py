@@ -4,7 +4,6 @@ A bundle is a stranger's archive until its signature is right, so nothing of it 
 it is parsed but the archive itself and `.signatures.json`. Every file has to be signed, and every signed file there.
 """
 
-import base64
 import gzip
 import hashlib
 import io
@@ -17,6 +16,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 
 import msgspec
 
+from authz_service.domain import base64url
 from authz_service.errors import BundleRefused
 from authz_service.policy.sources.bundle_roots import outside_of_roots
 
@@ -158,17 +158,13 @@ def _require_signed(files: Files, is_signed_by: IsSignedBy, scope: str) -> None:
 def _verified(token: str, is_signed_by: IsSignedBy) -> _Payload:
     try:
         head, body, signature = token.split(".")
-        raw = [_from_base64(part) for part in (head, body, signature)]
+        raw = [base64url.decode(part.encode()) for part in (head, body, signature)]
     except ValueError:
         _refuse("its signature is no JWT", "build it by `opa build --signing-key …`")
     header, payload = _decoded(raw[0], _Header, "the signature"), _decoded(raw[1], _Payload, "the signature")
     if not is_signed_by(header.kid or payload.keyid, header.alg, f"{head}.{body}".encode("ascii"), raw[2]):
         _refuse("it is not signed by a key of policy.bundle.keys", "sign it with that key, or name its public key")
     return payload
-
-
-def _from_base64(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def _decoded(content: bytes, kind: type[_T], name: str) -> _T:

@@ -12,7 +12,8 @@ from authz_rego import Policy, RegoProblems
 from authz_rego.errors import RegoProblem
 from authz_rego.policy import parsed
 from authz_rego.syntax.tree import Module
-from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
+from authz_service.domain.rules import PolicySource
+from authz_service.domain.time_budget import EVALUATION
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.policy.decide.engine import PolicyEngine, data_of
 from authz_service.policy.vetting.contract import contract_problems
@@ -26,7 +27,7 @@ _REWRITE = "correct the line; it has to be Rego v1, as OPA 1.22 understands it"
 
 
 def problems_of(
-    source: PolicySource, recorded: Iterable[Sample], announce: Announce, budget: float = EVALUATION_BUDGET
+    source: PolicySource, recorded: Iterable[Sample], announce: Announce, budget: float = EVALUATION
 ) -> Sequence[Problem]:
     """Each step only when nothing was found before it."""
     announce("compiling the policies", COMPILING_SECONDS)

@@ -12,7 +12,7 @@ from authz_rego.check.walk import Node, children
 from authz_rego.syntax.tree import Module, Ref, Scalar, Var
 from authz_rego.values.json_text import from_json
 from authz_rego.values.text import term_text
-from authz_service.domain.rules import EVALUATION_BUDGET
+from authz_service.domain.time_budget import EVALUATION
 from authz_service.errors import Problem
 from authz_service.policy.decide.bad_answer import BadAnswer
 from authz_service.policy.decide.engine import PolicyEngine
@@ -36,7 +36,7 @@ def probe_problems(
     modules: Sequence[Module],
     recorded: Iterable[Sample],
     announce: Callable[[str, float], None],
-    budget: float = EVALUATION_BUDGET,
+    budget: float = EVALUATION,
 ) -> list[Problem]:
     """Each kind of failure once, with the request that shows it. Only for policies without other problems.
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from authz_service.domain.rules import EVALUATION_BUDGET, PolicySource
+from authz_service.domain.rules import PolicySource
+from authz_service.domain.time_budget import EVALUATION
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.policy.vetting.samples import Sample
 
@@ -43,7 +44,7 @@ def check_policies(
     source: PolicySource,
     samples: Sequence[Sample] = (),
     *,
-    budget: float = EVALUATION_BUDGET,
+    budget: float = EVALUATION,
     child_command: Sequence[str] = _CHILD,
     seconds: float = WALL_SECONDS,
 ) -> None:
