@@ -23,7 +23,8 @@ from authz_service import private_file
 from authz_service.audit.seal import GENESIS, KEY_SPAN, Mac, closed, covered, first_key, next_key
 from authz_service.errors import AuditUnavailable
 
-MAX_SLOTS = 64
+MAX_SLOTS = 65  # as many workers as there may be, and the control plane
+CONTROL_SLOT = 64
 _HEADER, _SLOT = 4096, 256
 _SIZE = _HEADER + MAX_SLOTS * _SLOT
 _MAGIC = b"authz audit chain 1\n"

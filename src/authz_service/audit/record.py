@@ -28,6 +28,9 @@ _FIXED = frozenset(
 _TREACHEROUS = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
+CANDIDATE = "candidate"  # event of a record of what another policy would have answered
+
+
 class AuditRecord(msgspec.Struct):
     """The public shape of an audit line; `docs/audit.md` describes each field."""
 
@@ -36,7 +39,7 @@ class AuditRecord(msgspec.Struct):
     service: str
     zone: str
     event: str  # "access": a request that came in; "exchange": one that left, with an exchanged token; "end": one that
-    # was allowed, and was ended while it went on
+    # was allowed, and was ended while it went on; "candidate": one that another policy would have answered otherwise
     decision: str  # allow | deny
     reason: str  # domain.refusals.Reason
     reasons: tuple[str, ...]  # the policy's own words, or the detail of a refusal
@@ -161,8 +164,7 @@ class Recorder:
             None if verdict is None else verdict.audit,
             allowed and decision.reason is not Reason.ALLOWED,
         )
-        line = _line(record)
-        return line if len(line) <= _MAX_RECORD else _shortened(record, line)
+        return bounded_line(record)
 
     def _timestamp(self, now: float) -> str:
         second = int(now)
@@ -170,6 +172,11 @@ class Recorder:
             self._second = second
             self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
         return self._second_text + _MILLISECONDS[int((now - second) * 1000)]
+
+
+def bounded_line(record: AuditRecord) -> bytes:
+    line = _line(record)
+    return line if len(line) <= _MAX_RECORD else _shortened(record, line)
 
 
 def _line(record: AuditRecord) -> bytes:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from authz_service.audit.record import AuditRecord, GapRecord
+from authz_service.audit.record import CANDIDATE, AuditRecord, GapRecord
 from authz_service.audit.seal import Sealed, find_sealed
 from authz_service.audit.searching import Found
 from authz_service.audit.verify import Place
@@ -168,8 +168,11 @@ class _Callers:
         self._by_service: dict[str, list[int]] = {}
         self._by_path: dict[tuple[str, str], list[int]] = {}
         self._by_target: dict[str, list[int]] = {}
+        self._by_decision: dict[str, int] = {}
         for at, hop in enumerate(hops):
             record = hop.record
+            if record.event == "access":
+                self._by_decision[record.decision_id] = at
             if not _let_out(record):
                 continue
             self._by_service.setdefault(record.service, []).append(at)
@@ -180,6 +183,8 @@ class _Callers:
     def of(self, number: int) -> int | None:
         """The last decision before it that let the call out; with clocks that differ, the first one after it."""
         record = self._hops[number].record
+        if record.event == CANDIDATE:
+            return self._by_decision.get(record.decision_id)
         if record.event == "end":
             return _nearest(self._by_path.get((record.service, record.path), ()), number)
         if record.event != "access":

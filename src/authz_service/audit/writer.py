@@ -41,6 +41,16 @@ class AuditWriter:
             self.lose(str(error), passes=passes)
             raise
 
+    def write_if_possible(self, line: bytes) -> bool:
+        """A record that nobody waits for: where there is no room it is left out, and no gap is recorded."""
+        try:
+            if self._chain.broken:
+                self._record_gap()
+            self._append(line)
+        except AuditUnavailable:
+            return False
+        return True
+
     def lose(self, error: str, *, passes: bool) -> None:
         """Count a record that is not written, for the record of the gap. Also one that could not even be made."""
         self._error = error

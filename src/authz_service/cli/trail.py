@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from authz_service.audit.record import AuditRecord
+from authz_service.audit.record import CANDIDATE, AuditRecord
 from authz_service.audit.searching import Searcher
 from authz_service.audit.trail import Collector, Hop, Note, Trail, milliseconds_between, needles
 from authz_service.cli.audit_files import STANDARD_INPUT, opened
@@ -158,7 +158,7 @@ def _tell(terminal: Terminal, hop: Hop, output: Format) -> None:
 # Text
 
 _safe = partial(shown, one_line=True)  # a record may be anybody's
-_KINDS = {"end": "end of ", "exchange": "token exchange for "}
+_KINDS = {"end": "end of ", "exchange": "token exchange for ", CANDIDATE: "the candidate policy on "}
 
 
 def text_lines(correlation_id: str, trail: Trail) -> Iterator[str]:
@@ -178,6 +178,7 @@ def text_lines(correlation_id: str, trail: Trail) -> Iterator[str]:
 
 def _summary(hops: Sequence[Hop]) -> str:
     services = len({hop.record.service for hop in hops})
+    hops = [hop for hop in hops if hop.record.event != CANDIDATE] or hops
     refused = sum(hop.record.decision != "allow" for hop in hops)
     count = f"{len(hops)} decision{'s' if len(hops) > 1 else ''} at {services} service{'s' if services > 1 else ''}"
     first = min(hop.record.time for hop in hops)
@@ -188,6 +189,7 @@ def _hop_lines(record: AuditRecord, start: AuditRecord | None, names: Mapping[st
     """What it was, then what came of it and why, then who it was."""
     allowed = record.decision == "allow"
     mark = "[green]✓[/]" if allowed else "[red]✗[/]"
+    mark = "[dim]?[/]" if record.event == CANDIDATE else mark  # nobody was answered so
     zone = f" ({_safe(record.zone)})" if record.zone else ""
     what = f"{_KINDS.get(record.event, '')}{_safe(record.method)} {_safe(record.path)}"
     when = _safe(record.time[11:23])

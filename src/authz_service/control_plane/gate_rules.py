@@ -22,6 +22,7 @@ from authz_service.identity.certificates import parse_client_rule
 def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> GateRules:
     """Raises ConfigProblems when an allowed client cannot be read."""
     proxy = config.proxy
+    candidate = config.asked_policy.candidate if config.asked_policy is not None else None
     return GateRules(
         revision=revision,
         tag=config.tag,
@@ -39,7 +40,8 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         exchanges=_exchanges(config),
         audit_path=config.audit.path,
         audit_required=config.audit.on_failure == "deny",
-        copies=config.audit.opa_decision_log is not None,
+        copies=config.audit.opa_decision_log is not None or candidate is not None,
+        copied_percent=candidate.percent if candidate is not None and config.audit.opa_decision_log is None else 100,
         audit_chain=str(StatePaths(config.runtime.state_dir).audit_chain),
     )
 

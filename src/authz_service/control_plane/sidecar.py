@@ -120,6 +120,7 @@ class Sidecar:
             self._children,
             audit_heads=partial(heads, self._paths.audit_chain),
             copies_problem=lambda: self._rollout.decision_log.problem,
+            candidate=self._rollout.candidate.state,
             descriptors=descriptors.raise_limit(),
             started=started,
         )

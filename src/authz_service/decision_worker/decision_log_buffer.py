@@ -1,4 +1,4 @@
-"""A worker's copies of its decisions for the control plane, which delivers them in OPA's format.
+"""A worker's copies of its decisions for the control plane: for OPA's format, and for a candidate policy.
 
 Best effort: a copy may get lost, and is counted then; nothing waits for it and nothing fails with it.
 """
@@ -13,6 +13,7 @@ from authz_rego.values.json_text import to_json
 from authz_service.control_protocol import Copies, Copy, pack
 from authz_service.domain.decision import Decision, Request
 from authz_service.domain.refusals import Rejected
+from authz_service.domain.sampling import is_sampled
 from authz_service.ingress.gate import Gate
 from authz_service.request_form import require_segments
 
@@ -35,6 +36,8 @@ class DecisionLogBuffer:
 
     def add(self, gate: Gate, record: bytes, request: Request, decision: Decision, ids: tuple[str, str]) -> None:
         """The record's line as it was made, and `ids` of decision and correlation. Never raises."""
+        if not is_sampled(ids[0], gate.rules.copied_percent):
+            return
         try:
             document = _document(gate, request, decision, ids)
             asked = gate.rules.policy or gate.rules.policy_server

@@ -77,6 +77,18 @@ class Answer(NamedTuple):
     title: str
 
 
+# What a policy can answer; everything else is decided before or after it.
+OF_THE_POLICY = frozenset(
+    {
+        Reason.ALLOWED,
+        Reason.POLICY_DENIED,
+        Reason.POLICY_UNDEFINED,
+        Reason.POLICY_ERROR,
+        Reason.POLICY_TIMEOUT,
+        Reason.INSUFFICIENT_USER_AUTHENTICATION,
+    }
+)
+
 ANSWERS: dict[Reason, Answer] = {
     Reason.ALLOWED: Answer(200, "Allowed"),
     Reason.CLIENT_CERT_MISSING: Answer(403, "A client certificate is required"),

@@ -145,7 +145,8 @@ class GateRules(Struct, frozen=True):
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
     denials: TokenDenials = TokenDenials()
     exchanges: tuple[ExchangeRules, ...] = ()
-    copies: bool = False  # the control plane wants a copy of each record (audit.opa_decision_log)
+    copies: bool = False  # the control plane wants copies of records (audit.opa_decision_log, proxy.authz.candidate)
+    copied_percent: int = 100  # of how many of a hundred decisions
 
 
 class IssuerKeys(Struct, frozen=True):

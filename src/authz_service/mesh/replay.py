@@ -5,10 +5,8 @@ The records are of `audit.opa_decision_log`, so parts of the input may be left o
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,27 +15,17 @@ import msgspec
 from authz_rego.explain import Explanation, Tried
 from authz_rego.values.json_text import from_json
 from authz_rego.values.value import Value
-from authz_service.domain.refusals import Reason
+from authz_service.domain.refusals import OF_THE_POLICY, Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.domain.time_budget import EVALUATION
 from authz_service.errors import PolicyProblems, Problem
 from authz_service.mesh.model import Mesh
 from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.decide.reads import Reads
+from authz_service.policy.decide.time_limit import TimeLimit, TooLong
 from authz_service.policy.sources.folder import read_policy_folder
 
 _EXAMPLES = 3
-# What a policy can answer; everything else was decided before it was asked.
-_OF_THE_POLICY = frozenset(
-    {
-        Reason.ALLOWED,
-        Reason.POLICY_DENIED,
-        Reason.POLICY_UNDEFINED,
-        Reason.POLICY_ERROR,
-        Reason.POLICY_TIMEOUT,
-        Reason.INSUFFICIENT_USER_AUTHENTICATION,
-    }
-)
 
 
 class Recorded(msgspec.Struct):
@@ -133,7 +121,7 @@ class Replay:
 
     def __init__(self, policies: Policies, budget: float = EVALUATION) -> None:
         """`budget`: seconds of processor time for one decision."""
-        self._policies, self._budget = policies, budget
+        self._policies, self._budget, self._limit = policies, budget, TimeLimit()
         self._judges: dict[tuple[str, str], _Judge | None] = {}
         self._flips: dict[tuple[str, ...], Flips] = {}
         self._passed_over: Counter[str] = Counter()
@@ -166,7 +154,7 @@ class Replay:
         was = _recorded_reason(event.result)
         if was is None:
             return "its answer is none that we know"
-        if not event.path or was not in _OF_THE_POLICY:
+        if not event.path or was not in OF_THE_POLICY:
             return "decided before a policy was asked"
         if not event.input or "/input" in event.erased:
             return "its input was too large for the log"
@@ -194,7 +182,7 @@ class Replay:
         key = (service, path)
         if key not in self._judges:
             source = self._policies(service, path)
-            self._judges[key] = None if source is None else _Judge(source)
+            self._judges[key] = None if source is None else _Judge(source, self._limit)
         return self._judges[key]
 
     def _note(
@@ -223,50 +211,30 @@ def _order(one: Flips) -> tuple[object, ...]:
     return (not one.gained, not one.lost, *rule, -one.count, one.principal)
 
 
-class _TooLong(BaseException):
-    """Not an Exception: a policy's failures are caught as a refusal, this is not one of them."""
-
-
 class _Judge:
     """One query over one source."""
 
-    def __init__(self, source: PolicySource) -> None:
-        self._now_ns = 0
+    def __init__(self, source: PolicySource, limit: TimeLimit) -> None:
+        self._now_ns, self._limit = 0, limit
         self.engine = PolicyEngine(source, lambda: self._now_ns)
         self._query = source.query
 
     def decide(self, document: Value, now_ns: int, budget: float) -> Reason:
         self._now_ns = now_ns
         try:
-            with _bounded(budget):
+            with self._limit.of(budget):
                 return self.engine.evaluate(document).reason
-        except (_TooLong, MemoryError):
+        except (TooLong, MemoryError):
             return Reason.POLICY_TIMEOUT
 
     def explain(self, document: Value, now_ns: int, budget: float) -> Tried | None:
         """The rule that made the difference, as far as the new policies show it."""
         try:
-            with _bounded(budget * 4):  # it notes down everything that it tries
+            with self._limit.of(budget * 4):  # it notes down everything that it tries
                 explained = self.engine.query.explain(document, now_ns=now_ns)
-        except (_TooLong, MemoryError):
+        except (TooLong, MemoryError):
             return None
         return telling(explained, self._query)
-
-
-@contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
-    """Processor time; the compiled policy is Python, in which a signal's exception rises."""
-
-    def stop(_: int, __: object) -> None:
-        raise _TooLong
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
 
 
 def telling(explained: Explanation, query: str) -> Tried | None:

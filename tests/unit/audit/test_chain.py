@@ -40,7 +40,7 @@ def test_each_slot_has_a_chain_of_its_own(memory: Path) -> None:
 
     report = verified(lines)
     assert report.problems == []
-    assert [(writer.name[12:], writer.records) for writer in report.writers.values()] == [("-0", 2), ("-63", 3)]
+    assert [(writer.name[12:], writer.records) for writer in report.writers.values()] == [("-0", 2), ("-64", 3)]
     assert [head.seq for head in heads(memory)] == [2, 3]
 
 

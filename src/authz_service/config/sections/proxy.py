@@ -11,6 +11,7 @@ from authz_service.config.sections.section import Section, told_apart
 from authz_service.config.values import (
     Client,
     DurationOrZero,
+    File,
     HeaderName,
     Off,
     On,
@@ -59,6 +60,16 @@ class NoAuthz(Section):
     enabled: Off = Field(default=False, description=_POLICY_IS_ASKED)
 
 
+class Candidate(Section):
+    """A second policy that decides the same requests after their answers have gone out, and changes none."""
+
+    path: File = Field(
+        description="Its folder, as `policy.path`. Asked for the same `policy_query`; followed when it changes.",
+        examples=["/etc/authz/candidate"],
+    )
+    percent: int = Field(default=100, ge=1, le=100, description="Of how many of a hundred requests it is asked.")
+
+
 class Authz(Section):
     """Authorisation by the policy."""
 
@@ -73,6 +84,11 @@ class Authz(Section):
     mode: Literal["enforce", "shadow"] = Field(
         default="enforce",
         description="`shadow` asks the policy and records its answer, but refuses nothing because of it.",
+    )
+    candidate: Candidate | None = Field(
+        default=None,
+        description="A second policy that decides along, after the answer: what would be another verdict is counted, "
+        "and recorded now and then. Off without this section.",
     )
 
 

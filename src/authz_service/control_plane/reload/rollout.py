@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from authz_service.clock import SystemClock
 from authz_service.config.model import Config
+from authz_service.control_plane.candidate.keeper import CandidatePolicy
 from authz_service.control_plane.data_plane.admin import EnvoyAdmin
 from authz_service.control_plane.decision_log.delivery import DecisionLog
 from authz_service.control_plane.snapshot import Snapshot
@@ -23,6 +24,7 @@ from authz_service.control_plane.sources.policy_bundle import BundlePoller
 from authz_service.control_plane.state_dir import StateDirectory
 from authz_service.control_plane.status.metrics import Counters
 from authz_service.control_plane.workers.control_server import ControlServer
+from authz_service.control_protocol import Copies
 from authz_service.domain.rules import IssuerKeys
 from authz_service.envoy import secrets
 from authz_service.envoy.messages import Json
@@ -65,12 +67,13 @@ class Rollout:
         self.bundles = BundlePoller(SystemClock(), counters.reloads, bundle_arrived)
         labels = {"id": str(uuid.uuid4()), "app": "authz-service"}
         self.decision_log = DecisionLog(SystemClock(), counters.copies, labels)
+        self.candidate = CandidatePolicy(counters.candidate, str(self._paths.audit_chain))
         self.control_server = ControlServer(
             self._paths.control_socket,
             counters.add,
             self.outbound.answer,
             look_now,
-            self.decision_log.take,
+            self._take_copies,
             require_walls=snapshot.config.runtime.walls == "required",
         )
 
@@ -151,6 +154,7 @@ class Rollout:
         """Nothing is fetched, sent or heard any more."""
         await self.bundles.stop()
         await self.decision_log.stop()
+        await self.candidate.stop()
         await self.outbound.stop()
         self.control_server.stop()
         await self.envoy.close()
@@ -159,6 +163,11 @@ class Rollout:
         await self.outbound.update(config)
         await self.bundles.update(config)
         await self.decision_log.update(config)
+        await self.candidate.update(config)
+
+    def _take_copies(self, copies: Copies) -> None:
+        self.decision_log.take(copies)
+        self.candidate.take(copies)
 
     async def _connect_anew(self) -> None:
         """To targets that are shown another certificate from now on: on open connections the one before may end before

@@ -27,6 +27,7 @@ _NONE_ENDED = dict.fromkeys((reason.value for reason in Reason if reason is not 
 _NO_INTROSPECTIONS = dict.fromkeys(("active", "inactive", "failed"), 0)
 _NO_HANDSHAKES = dict.fromkeys(HANDSHAKES.values(), 0)
 _NO_COPIES = dict.fromkeys(("delivered", "lost"), 0)
+_NO_CANDIDATE = dict.fromkeys(("alike", "gained", "lost", "other", "skipped"), 0)
 _NO_RELOADS = dict.fromkeys(product(("configuration", "certificates", "denylist", "bundle"), ("ok", "refused")), 0)
 
 
@@ -55,6 +56,7 @@ class Counters:
     handshakes: Counter[str] = field(default_factory=lambda: Counter(_NO_HANDSHAKES))  # that failed, by why
     lookups: Counter[str] = field(default_factory=Counter)  # that failed, by cluster
     copies: Counter[str] = field(default_factory=lambda: Counter(_NO_COPIES))
+    candidate: Counter[str] = field(default_factory=lambda: Counter(_NO_CANDIDATE))
     reloads: Counter[tuple[str, str]] = field(default_factory=lambda: Counter(_NO_RELOADS))  # (what, result)
 
     def add(self, delta: CountersDelta) -> None:
@@ -106,6 +108,7 @@ class Metrics(Collector):
             ("authz_handshake_failures", "TLS handshakes at the ingress that failed.", "reason", counters.handshakes),
             ("authz_lookup_failures", "Times that DNS did not answer a name.", "cluster", counters.lookups),
             ("authz_opa_decision_log_events", "Copies of audit records in OPA's format.", "result", counters.copies),
+            ("authz_candidate_verdicts", "What the candidate policy would change.", "result", counters.candidate),
         ):
             yield _counter_family(name, text, (label,), [((value,), count) for value, count in values.items()])
         yield _counter_family(

@@ -53,6 +53,7 @@ class Status:
     were_ready: bool = False
     audit_heads: Callable[[], list[Head]] = list
     copies_problem: Callable[[], str] = str  # of the log in OPA's format
+    candidate: Callable[[], dict[str, object] | None] = lambda: None  # how the candidate policy is doing
     started: float = field(default_factory=time.monotonic)
     seconds_to_ready: float = 0.0
     version: str = field(default_factory=product_version)
@@ -140,12 +141,19 @@ class Status:
         ]
         if self.outbound.token_store_problem():
             troubles.append(f"tokens are not shared: {self.outbound.token_store_problem()} of the token store")
-        if copies_problem := self.copies_problem():
-            troubles.append(f"the OPA decision log is not delivered: {copies_problem}")
+        troubles += self._troubles_with_copies()
         troubles += [f"a worker could not use the rules: {error}" for error in self.control_server.errors()]
         troubles += failing_updates(self.envoy.failing)
         if snapshot := self.snapshot:
             troubles += filter(None, [shortage(self.descriptors, snapshot.config)])
+        return troubles
+
+    def _troubles_with_copies(self) -> list[str]:
+        troubles = []
+        if copies_problem := self.copies_problem():
+            troubles.append(f"the OPA decision log is not delivered: {copies_problem}")
+        if (candidate := self.candidate()) and candidate["problem"]:
+            troubles.append(f"the candidate policy decides nothing: {candidate['problem']}")
         return troubles
 
     def _missing_for_targets(self) -> list[str]:
@@ -166,6 +174,7 @@ class Status:
             "missing": missing,
             "degraded": self.degraded() if snapshot else [],
             "missing_walls": self.control_server.missing_walls(),
+            "candidate": self.candidate(),
             "seconds_to_ready": round(self.seconds_to_ready, 3),
         }
         return json_page(body, HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK)
