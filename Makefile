@@ -23,7 +23,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo up dist sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
+.PHONY: help demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -159,6 +159,15 @@ dist: $(INSTALLED)  ## both wheels into dist/: the same commit makes the same by
 	  ./build/sources ./build/sources/devkit
 	@rm -rf build && cd dist && sha256sum *.whl | tee SHA256SUMS
 
+site: .venv-site/.installed  ## the documentation as a site, into dist/site/VERSION; a link that leads nowhere is an error (needs pypi.org)
+	@NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --strict --config-file site/mkdocs.yml \
+	  --site-dir $(CURDIR)/dist/site/$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
+
+.venv-site/.installed: requirements/site.txt
+	@test -x .venv-site/bin/python || $(PYTHON) -m venv .venv-site
+	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/site.txt
+	@touch $@
+
 install: $(INSTALLED)
 
 $(INSTALLED): requirements/dev.txt pyproject.toml devkit/pyproject.toml
@@ -178,10 +187,12 @@ requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	  --constraint requirements/dev.txt --output-file requirements/devkit.txt pyproject.toml devkit/packages.in
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
 	  --output-file requirements/audit.txt requirements/audit.in
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
+	  --output-file requirements/site.txt requirements/site.in
 
 filter: $(INSTALLED)  ## make the filter that Envoy runs, of its source, stream_watch.wat
 	@cd src/authz_service/envoy && $(CURDIR)/$(BIN)/python -c 'import pathlib, wasmtime; \
 	  pathlib.Path("stream_watch.wasm").write_bytes(wasmtime.wat2wasm(pathlib.Path("stream_watch.wat").read_text()))'
 
 clean:
-	rm -rf $(VENV) .venv-newest .venv-audit $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-newest .venv-audit .venv-site $(REAL) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -14,6 +14,7 @@ _NO_PAGES = {
     ".git",
     ".venv",
     ".venv-audit",
+    ".venv-site",
     ".venv-newest",
     ".demo",
     ".real",

@@ -7,7 +7,7 @@ import rego.v1
 reading := {
 	"mtls": {"verified": true, "subject": {"CN": "@CALLER@-client", "O": "MyOrg"}},
 	"token": {"sub": "anna", "realm_access": {"roles": ["reader"]}},
-	"request": {"method": "GET", "path": "/", "segments": [""]},
+	"request": {"method": "GET", "path": "/", "segments": []},
 }
 
 with_roles(asked, roles) := object.union(asked, {"token": {"realm_access": {"roles": roles}}})
