@@ -9,6 +9,7 @@ import msgspec
 # Command → where its document is. Named, so that `authz run` loads none of them.
 DOCUMENTS = {
     "explain": ("authz_service.cli.explain", "ExplainDocument"),
+    "matrix": ("authz_service.cli.matrix", "MatrixDocument"),
     "lint": ("authz_service.cli.lint", "LintDocument"),
     "replay": ("authz_service.cli.replay", "ReplayDocument"),
     "trail": ("authz_service.cli.trail", "TrailDocument"),

@@ -15,7 +15,7 @@ import click
 
 from authz_service.cli.documents import DOCUMENTS
 from authz_service.cli.letters import accept_any_encoding
-from authz_service.cli.mesh_commands import explain, lint
+from authz_service.cli.mesh_commands import explain, lint, matrix
 from authz_service.cli.record_commands import replay, trail
 from authz_service.cli.telling import from_file, tell
 from authz_service.errors import AuthzServiceError
@@ -196,6 +196,7 @@ def schema(document: str) -> None:
 
 authz.add_command(explain)
 authz.add_command(lint)
+authz.add_command(matrix)
 authz.add_command(trail)
 authz.add_command(replay)
 

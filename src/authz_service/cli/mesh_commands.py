@@ -1,4 +1,4 @@
-"""The commands over a whole mesh: explain, lint. Reads arguments; the work is done elsewhere."""
+"""The commands over a whole mesh: explain, lint, matrix. Reads arguments; the work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -94,6 +94,49 @@ def lint(mesh: Path | None, rule: str | None, form: str, *, notes: bool) -> None
     assert mesh is not None
     try:
         code = lint_mesh(mesh, form, notes=notes)
+    except (AuthzServiceError, OSError) as error:
+        tell(error)
+        code = 2
+    sys.exit(code)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  authz matrix my-mesh
+  authz matrix my-mesh --format html > matrix.html
+  authz matrix my-mesh --against main-branch --fail-on gained
+"""
+)
+@mesh_argument
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="OLD",
+    help="Say what is gained and what is lost since another mesh.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["nothing", "gained", "lost", "any"]),
+    default="nothing",
+    show_default=True,
+    help="Exit code 1 when there is such a change. Needs --against.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "html", "csv", "md", "json"]), default="text", show_default=True
+)
+def matrix(mesh: Path, against: Path | None, fail_on: str, form: str) -> None:
+    """Say who may do what at every sidecar of a mesh.
+
+    From the files of MESH alone, by asking the real gate and policies about every certificate, token, method and path
+    that the files name. Exit code 0, 1: a change that --fail-on names, 2: something cannot be judged.
+    """
+    from authz_service.cli.matrix import print_matrix
+
+    if fail_on != "nothing" and against is None:
+        raise click.UsageError("--fail-on needs --against OLD")
+    try:
+        code = print_matrix(mesh, form, against, fail_on)
     except (AuthzServiceError, OSError) as error:
         tell(error)
         code = 2

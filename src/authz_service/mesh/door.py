@@ -32,7 +32,7 @@ from authz_service.mesh.model import Sidecar
 from authz_service.mesh.shown import Shown
 from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.sources.folder import read_policy_folder
-from authz_service.policy.vetting.checks import compiled
+from authz_service.policy.vetting.checks import Compiled, compiled
 
 TLS_REFUSED = "tls_refused"  # no answer at all: the handshake ends
 DECISION = "mesh"
@@ -107,11 +107,11 @@ class Door:
         mint: Mint,
         now: Callable[[], float],
         keys: Sequence[dict[str, object]] = (),
-        engine: PolicyEngine | None = None,
+        compiled_policy: Compiled | None = None,
     ) -> None:
         self.sidecar, self._mint, self._now, self._keys = sidecar, mint, now, keys
         config = sidecar.config
-        self._escaped = any(route.encoded_slashes for route in config.proxy.routes)
+        self.escaped_slashes = any(route.encoded_slashes for route in config.proxy.routes)
         try:
             source = policy_source(sidecar)
             self._trust = self._read_trust()
@@ -120,8 +120,10 @@ class Door:
                 rules = with_lists(rules, self._trust.lists)
             denylist = None if config.revocation is None else sidecar.find_file(config.revocation.path)
             rules = rules if denylist is None else with_denied(rules, load_denylist(denylist))
-            if source is not None and engine is None:
-                engine = PolicyEngine(source, lambda: int(now() * 1e9), policy=compiled(source).policy)
+            engine = None
+            if source is not None:
+                policy = (compiled_policy or compiled(source)).policy
+                engine = PolicyEngine(source, lambda: int(now() * 1e9), policy=policy)
         except Problems as found:
             why = [str(problem) for problem in found.problems]
             raise Unjudged(f"{sidecar.name} would not start", why) from found
@@ -132,7 +134,7 @@ class Door:
             self._tokens.deny(rules.denials)
         peers = Peers(rules.peers, now) if rules.peers is not None else None
         self.gate = Gate(rules, peers, self._tokens, engine, _NobodyAsked())
-        self._known_keys = 0
+        self._known_keys = -1
 
     def _read_trust(self) -> Trust | None:
         tls = self.sidecar.config.http.tls
@@ -166,6 +168,10 @@ class Door:
         except CannotTell as cannot:
             raise Unjudged(f"{self.sidecar.name}: {cannot}") from cannot
 
+    def require_peer(self, shown: Shown) -> None:
+        """Raises Rejected for a certificate that the gate does not take."""
+        self.gate.require_peer(self.request(Question("GET", "/", "localhost", shown, None), "/"))
+
     def ask(self, question: Question) -> Answered:
         """The first no, or none. Raises Unjudged."""
         why, notes = self.handshake(question.shown)
@@ -173,7 +179,7 @@ class Door:
             return Answered(TLS_REFUSED, why, question.target, None, None, notes)
         path, _, query = question.target.partition("?")
         try:
-            path = received_path(path, query, escaped_slashes=self._escaped)
+            path = received_path(path, query, escaped_slashes=self.escaped_slashes)
         except Rejected as refused:
             return Answered(refused.reason, refused.detail, path, None, None, notes)
         request = self.request(question, path)
@@ -186,6 +192,14 @@ class Door:
         if rules is not None and rules.introspect:
             notes = (*notes, "the token is taken to be active: its issuer is not asked here")
         return Answered(reason, decision.detail, path, decision, self._document(request, decision), notes)
+
+    def judge(self, question: Question, path: str) -> tuple[str, Decision]:
+        """As `ask`, for many: after the handshake, of a path as Envoy hands it over. Raises Unjudged."""
+        self._give_keys()
+        decision = self.gate.decide(self.request(question, path), DECISION, DECISION)
+        if decision.reason is Reason.KEYS_UNAVAILABLE:
+            raise Unjudged(f"{self.sidecar.name}: {decision.detail}")
+        return "" if isinstance(decision, Allow) else str(decision.reason), decision
 
     def _document(self, request: Request, decision: Decision) -> Value | None:
         """What the policy was asked; None where it did not come to it."""
@@ -204,13 +218,12 @@ class Door:
         return None if self.engine is None else self.engine.query.explain(document, now_ns=int(self._now() * 1e9))
 
     def _give_keys(self) -> None:
-        keys = [*self._keys, *self._mint.jwks()]
-        if self._tokens is None or len(keys) == self._known_keys:
+        if self._tokens is None or len(self._mint.algorithms) == self._known_keys:
             return
-        text = json.dumps({"keys": keys})
+        text = json.dumps({"keys": [*self._keys, *self._mint.jwks()]})
         for issuer in self.rules.issuers:
             self._tokens.set_keys(IssuerKeys(issuer.issuer, text))
-        self._known_keys = len(keys)
+        self._known_keys = len(self._mint.algorithms)
 
     def request(self, question: Question, path: str) -> Request:
         """As Envoy would tell it."""

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from authz_rego.explain import Tried
 from authz_service import headers as header_names
 from authz_service.control_plane.gate_rules import gate_rules
-from authz_service.domain.decision import Allow, Claims
+from authz_service.domain.decision import Allow, Claims, Decision
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.envoy.received_path import received_path
 from authz_service.envoy.routes import path_sent
@@ -152,7 +152,7 @@ class Travel:
             path = path_sent(call.base, call.strip_prefix, answered.path)
             query = leg.target.partition("?")[2]
             target = f"{path}?{query}" if query else path
-            leg = self._leg(call, leg, hop, target, _headers_after(leg.headers, answered))
+            leg = self._leg(call, leg, hop, target, headers_after(leg.headers, answered.decision))
             if call.destination is None:
                 hop.lines.append(Line("next", None, f"leaves the mesh: {call.url}{path}"))
                 return Journey(tuple(hops), "allowed", reached=str(call.url))
@@ -321,10 +321,10 @@ def _routes(sidecar: Sidecar) -> RouteTable:
     return RouteTable(gate_rules(sidecar.config, None, "").routes)
 
 
-def _headers_after(before: tuple[tuple[str, str], ...], answered: Answered) -> tuple[tuple[str, str], ...]:
+def headers_after(before: tuple[tuple[str, str], ...], decision: Decision | None) -> tuple[tuple[str, str], ...]:
     """What goes on: the caller's own, but for those that the gate set or removed."""
     found = dict(before)
-    lines = answered.decision.headers if isinstance(answered.decision, Allow) else b""
+    lines = decision.headers if isinstance(decision, Allow) else b""
     for line in lines.decode("utf-8", "replace").splitlines():
         name, _, value = line.partition(": ")
         if name == header_names.REMOVE:

@@ -48,7 +48,8 @@ def _load(folder: Path, said: MeshFile) -> Mesh:
         if reading.config is None:
             broken[name] = shown_path(folder, file)
         else:
-            sidecars[name] = _sidecar(folder, said, name, file, reading, reading.config)
+            sidecar = _sidecar(folder, said, name, file, reading, reading.config)
+            sidecars[sidecar.name if sidecar.name not in sidecars else name] = sidecar
     if not sidecars and not problems:
         fix = f"name the folder that has them below it, or list them in {NAME}: services"
         raise ConfigProblems([Problem("the mesh", f"there is no {CONFIG} below {folder}", fix)])

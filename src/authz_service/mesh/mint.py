@@ -26,9 +26,10 @@ _CURVES: dict[str, tuple[ec.EllipticCurve, str, int]] = {
 class Mint:
     """One key for each algorithm, made when it is first needed."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], keys: dict[str, PrivateKey] | None = None) -> None:
+        """`keys`: shared with another, which is at another time."""
         self._now = now
-        self._keys: dict[str, PrivateKey] = {}
+        self._keys = {} if keys is None else keys
         self._tokens: dict[tuple[str, str], str] = {}
 
     def token(self, claims: Mapping[str, object], algorithm: str, *, expired: bool = False) -> str:
@@ -45,6 +46,11 @@ class Mint:
         if not expired:
             self._tokens[text, algorithm] = token
         return token
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """Of the keys that are in use."""
+        return frozenset(self._keys)
 
     def jwks(self) -> list[dict[str, object]]:
         """The public halves of the keys that are in use."""

