@@ -11,6 +11,7 @@ DOCUMENTS = {
     "explain": ("authz_service.cli.explain", "ExplainDocument"),
     "matrix": ("authz_service.cli.matrix", "MatrixDocument"),
     "lint": ("authz_service.cli.lint", "LintDocument"),
+    "explain-recorded": ("authz_service.cli.explain_recorded", "ExplainRecordedDocument"),
     "replay": ("authz_service.cli.replay", "ReplayDocument"),
     "trail": ("authz_service.cli.trail", "TrailDocument"),
 }

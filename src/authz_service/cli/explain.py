@@ -92,7 +92,7 @@ def explain(folder: Path, asked: AskedFor, form: str) -> int:
     if form == "json":
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(report_of(journey))).decode() + "\n")
     else:
-        _print(Terminal(), journey)
+        print_journey(Terminal(), journey)
     return _CODES[journey.outcome]
 
 
@@ -118,7 +118,7 @@ def _tried(one: Tried, folder: str) -> TriedReport:
     return TriedReport(one.rule, file, one.place.row, one.held, one.times, one.stopped.row, one.line, values)
 
 
-def _print(console: Terminal, journey: Journey) -> None:
+def print_journey(console: Terminal, journey: Journey) -> None:
     for number, hop in enumerate(journey.hops, 1):
         way = "sends" if hop.direction == "out" else "gets"
         console.print(shown(f"{number}. {hop.sidecar} {way} {hop.method} {hop.path}"))

@@ -18,11 +18,11 @@ mesh_argument = click.argument("mesh", type=click.Path(path_type=Path, exists=Tr
 Examples:
   authz explain my-mesh POST /api/v1/orders --as john
   authz explain my-mesh GET /data/orders/1 --from order-service
+  authz explain my-mesh --correlation-id req-abc /var/log/authz/*.jsonl
 """
 )
 @mesh_argument
-@click.argument("method")
-@click.argument("path")
+@click.argument("words", nargs=-1, required=True, metavar="METHOD PATH | AUDIT...", type=click.Path())
 @click.option("--as", "principal", default="", metavar="NAME", help="Whose token: a user, a service, mesh.yaml's.")
 @click.option("--from", "source", default="", metavar="SERVICE", help="Who sends it, through its egress.")
 @click.option("--at", default="", metavar="SERVICE", help="Where it comes in, where that is not plain.")
@@ -32,12 +32,12 @@ Examples:
 @click.option("--token", help="A real token; @FILE reads it. Needs --jwks.")
 @click.option("--jwks", type=click.Path(path_type=Path, exists=True), help="The issuers' keys, for --token.")
 @click.option("--cert", type=click.Path(path_type=Path, exists=True), help="The client certificate it comes with, PEM.")
+@click.option("--correlation-id", default="", metavar="ID", help="What really happened: of these AUDIT files.")
 @click.option("--header", "header_lines", multiple=True, help="Name: value; repeatable.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def explain(  # noqa: PLR0913 - one per option
     mesh: Path,
-    method: str,
-    path: str,
+    words: tuple[str, ...],
     principal: str,
     source: str,
     at: str,
@@ -45,6 +45,7 @@ def explain(  # noqa: PLR0913 - one per option
     token: str | None,
     jwks: Path | None,
     cert: Path | None,
+    correlation_id: str,
     header_lines: tuple[str, ...],
     form: str,
 ) -> None:
@@ -57,6 +58,13 @@ def explain(  # noqa: PLR0913 - one per option
     from authz_service.cli.mesh_options import asked_for
 
     try:
+        if correlation_id:
+            from authz_service.cli.explain_recorded import explain_recorded
+
+            sys.exit(explain_recorded(mesh, correlation_id, words, form))
+        if len(words) != 2:
+            raise click.UsageError("give METHOD and PATH, or --correlation-id and audit files")
+        method, path = words
         asked = asked_for(method, path, principal, source, at, claims, from_file(token), jwks, cert, header_lines)
         code = explained(mesh, asked, form)
     except (AuthzServiceError, OSError) as error:
