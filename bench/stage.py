@@ -55,13 +55,13 @@ class Stage:
     async def start_identity_provider(self) -> None:
         self.live.prepare()
         await self.live.start_identity_provider()
-        await self._until_ready(f"{self.live.identity_url}/realms/users")
+        await self.until_ready(f"{self.live.identity_url}/realms/users")
 
     async def start_sidecar(self, pod: Pod) -> float:
         """Seconds from the start of `authz run` until /readyz says 200."""
         began = time.perf_counter()
         await self.live.start_sidecar(pod)
-        await self._until_ready(f"http://{self.live.address(pod)}:9901/readyz")
+        await self.until_ready(f"http://{self.live.address(pod)}:9901/readyz")
         return time.perf_counter() - began
 
     async def stop_sidecar(self, pod: Pod) -> None:
@@ -123,8 +123,8 @@ class Stage:
         # The live sidecar's own certificates and tokens, kept fresh by it.
         paths.sds.symlink_to(StatePaths(self.live.folder / "state" / pod.name).sds)
         _write(resources, paths)
-        await self._start_envoy(name, paths.bootstrap, 1, tool)  # one thread, as in the examples
-        await self._until_listening(mesh.address(pod), 8443, name)
+        await self.start_envoy(name, paths.bootstrap, 1, tool)  # one thread, as in the examples
+        await self.until_listening(mesh.address(pod), 8443, name)
 
     async def start_neighbours(self) -> None:
         listeners: list[Message] = []
@@ -141,23 +141,27 @@ class Stage:
             listeners.append(neighbours.listener(mesh.address(ORDER), 9000, order))
             data = [neighbours.answers(neighbours.INVENTORY)]
             listeners.append(neighbours.listener(mesh.address(DATA), 9000, data))
-        file = self.live.folder / "neighbours.json"
-        file.write_text(json.dumps(neighbours.bootstrap(listeners, clusters)))
-        await self._start_envoy("neighbours", file, 2)  # more than the sidecars have: it must not be the narrow place
-        await self._until_listening(self.bare.address(DATA), 9000, "neighbours")
+        await self.start_service(listeners, clusters)
+        await self.until_listening(self.bare.address(DATA), 9000, "neighbours")
 
-    async def _start_envoy(self, name: str, bootstrap: Path, threads: int, tool: tuple[str, ...] = ()) -> None:
+    async def start_service(self, listeners: list[Message], clusters: list[Message] | None = None) -> None:
+        """What stands around: with more threads than the sidecars have, for it must not be the narrow place."""
+        file = self.live.folder / "neighbours.json"
+        file.write_text(json.dumps(neighbours.bootstrap(listeners, clusters or [])))
+        await self.start_envoy("neighbours", file, 2)
+
+    async def start_envoy(self, name: str, bootstrap: Path, threads: int, tool: tuple[str, ...] = ()) -> None:
         command = [*tool, str(find_envoy(os.environ)), "-c", str(bootstrap), "--concurrency", str(threads), *_FLAGS]
         await self.live.spawn(name, command, {})
 
-    async def _until_ready(self, url: str) -> None:
+    async def until_ready(self, url: str) -> None:
         async def answers_ok() -> bool:
             return (await get(client, self.live.hosts, url)).status_code == httpx.codes.OK
 
         async with self.live.client() as client:
             await self._until(answers_ok, url)
 
-    async def _until_listening(self, host: str, port: int, name: str) -> None:
+    async def until_listening(self, host: str, port: int, name: str) -> None:
         async def accepts() -> bool:
             _, writer = await asyncio.open_connection(host, port)
             writer.close()

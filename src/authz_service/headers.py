@@ -39,6 +39,11 @@ EGRESS_AUTHORIZATION = "x-authz-egress-authorization"
 # Envoy asks here about requests in progress (envoy/stream_watch.wat, which has it in its own words).
 IN_PROGRESS_PATH = "/in-progress"
 
+# The door to other people's proxies (decision_point) asks at `/evaluate/<listener>` what AuthZEN asks: subject, action,
+# resource and context as JSON in this header.
+EVALUATION_PATH = "/evaluate/"
+EVALUATION = "x-authz-evaluation"
+
 # A worker's way to say 503: Envoy shows the caller 503 with the worker's body. (A real 5xx of a worker counts as "it is
 # broken", and its body is dropped.)
 UNAVAILABLE_STATUS = 463

@@ -30,12 +30,14 @@ class Fields(TypedDict, total=False):
     exit: int
     file: str
     granted: Texts
+    header: str
     issuer: str
     keys: Texts
     keys_kept: int
     last_good: bool
     lifetime: float
     line: str
+    listener: str
     name: str
     names: Texts
     path: str

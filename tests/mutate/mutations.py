@@ -6,6 +6,7 @@ tries them all; `tests/unit/mutate` keeps each in step with the code.
 
 from __future__ import annotations
 
+from tests.mutate.decision_point_mutations import decision_point
 from tests.mutate.mutation import Mutation
 from tests.mutate.rego_mutations import rego
 
@@ -114,7 +115,7 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "who shows no certificate passes", f"{_SRC}/control_plane/gate_rules.py",
-            'client_auth == "require" or not mtls.allow_anonymous', 'client_auth == "require"',
+            "_is_certificate_asked_for(config) or not mtls.allow_anonymous", "_is_certificate_asked_for(config)",
             ("tests/unit/control_plane/test_gate_rules.py",),
         ),
         Mutation(
@@ -716,4 +717,5 @@ MUTATIONS = (
     *_workers_and_sources(),
     *_walls(),
     *rego(),
+    *decision_point(),
 )

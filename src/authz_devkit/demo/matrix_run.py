@@ -49,7 +49,7 @@ async def try_all(
     cells: Sequence[Cell], caller: Caller, tokens: Tokens, on_tried: Callable[[], None] = lambda: None
 ) -> list[Tried]:
     """In the order of `cells`, a few at once."""
-    bearer = await _Bearers.fetch(tokens)
+    bearer = await Bearers.fetch(tokens)
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def attempt(cell: Cell) -> Tried:
@@ -69,7 +69,7 @@ async def try_all(
     return await asyncio.gather(*(attempt(cell) for cell in cells))
 
 
-class _Bearers:
+class Bearers:
     """The tokens that the matrix names; the spoilt ones are made from the kind that would be right."""
 
     def __init__(self, good: dict[str, str], expired: dict[str, str], tampered: dict[str, str]) -> None:
@@ -77,7 +77,7 @@ class _Bearers:
         self._spoilt = {"expired": expired, "tampered": tampered}
 
     @classmethod
-    async def fetch(cls, tokens: Tokens) -> _Bearers:
+    async def fetch(cls, tokens: Tokens) -> Bearers:
         users = {name: await tokens.user(name) for name in _USERS}
         services = {name: await tokens.service(name, scope) for name, scope in _SCOPES.items()}
         good = users | services

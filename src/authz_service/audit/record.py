@@ -39,7 +39,8 @@ class AuditRecord(msgspec.Struct):
     service: str
     zone: str
     event: str  # "access": a request that came in; "exchange": one that left, with an exchanged token; "end": one that
-    # was allowed, and was ended while it went on; "candidate": one that another policy would have answered otherwise
+    # was allowed, and was ended while it went on; "candidate": one that another policy would have answered otherwise;
+    # "evaluation": what AuthZEN asked
     decision: str  # allow | deny
     reason: str  # domain.refusals.Reason
     reasons: tuple[str, ...]  # the policy's own words, or the detail of a refusal
@@ -142,7 +143,7 @@ class Recorder:
             "info" if allowed else "warn",
             rules.service,
             rules.zone,
-            "exchange" if left_for else "end" if ended else "access",
+            "exchange" if left_for else "end" if ended else "evaluation" if request.evaluation else "access",
             "allow" if allowed else "deny",
             _REASONS[decision.reason],
             reasons,

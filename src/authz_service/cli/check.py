@@ -13,6 +13,7 @@ from authz_service.cli.terminal import Terminal
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config
 from authz_service.config.read.placeholders import placeholders_left
+from authz_service.control_plane.data_plane.door import door_rules
 from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.control_plane.preflight.audit_file import require_writable_audit
 from authz_service.control_plane.sources.certificates import ServedCertificates
@@ -56,7 +57,10 @@ def check_all(
         asked = config.asked_policy
         if asked is not None and config.has_policy_folder:
             report.part("policies", partial(_policies, config, asked.policy_query))
-        report.part("envoy", lambda: _envoy(config, environment, console))
+        if config.is_decision_only:
+            report.part("door", lambda: _door(config))
+        if config.egress.enabled or not config.is_decision_only:
+            report.part("envoy", lambda: _envoy(config, environment, console))
         if online:
             from authz_service.cli.online import try_all
 
@@ -138,8 +142,14 @@ def _certificates(config: Config, console: Terminal) -> None:
 
 
 def _policies(config: Config, query: str) -> None:
-    source = read_policy_folder(config.policy.path, query, config.proxy.headers.from_policy)
+    carried, evaluated = config.proxy.headers.from_policy, bool(config.evaluated_for)
+    source = read_policy_folder(config.policy.path, query, carried, evaluated=evaluated)
     check_policies(source, budget=config.policy.evaluation_budget)
+
+
+def _door(config: Config) -> str:
+    rules = door_rules(config, StatePaths(config.runtime.state_dir))
+    return ", ".join(f"{asker.name} ({asker.protocol})" for asker in rules.askers)
 
 
 def _envoy(config: Config, environment: Mapping[str, str], console: Terminal) -> None:

@@ -115,6 +115,9 @@ class _NoConnection(Exception):  # noqa: N818 - it names what happened
 def _after_handshake(console: Terminal, snapshot: Snapshot, question: Question) -> tuple[GateRules, bytes]:
     """The rules with what is revoked, and what Envoy would say of the client. Raises _NoConnection."""
     tls, rules = snapshot.config.http.tls, snapshot.rules
+    if snapshot.config.is_decision_only:  # the proxy that asks has made the handshake, and says whom it met
+        given = b"" if question.certificate is None else to_pem(load_chain(question.certificate)[:1]).encode("ascii")
+        return rules, quote(given, safe="").encode("ascii")
     if isinstance(tls, HttpTlsOfAgent) and tls.client_auth != "none":
         raise AuthzServiceError(
             "http.tls.sds: only the agent knows whose certificates are accepted; ask a live sidecar"
@@ -142,8 +145,10 @@ def _after_handshake(console: Terminal, snapshot: Snapshot, question: Question) 
 
 
 def _path(console: Terminal, config: Config, question: Question) -> str:
-    """As Envoy hands it to the gate. Raises Rejected."""
+    """As Envoy hands it to the gate; as another proxy says it. Raises Rejected."""
     path, _, query = question.target.partition("?")
+    if config.is_decision_only:
+        return path
     try:
         found = received_path(path, query, escaped_slashes=any(route.encoded_slashes for route in config.proxy.routes))
     except Rejected as refused:

@@ -10,7 +10,9 @@ from hashlib import sha256
 from pydantic import Field
 
 from authz_service.config.addresses import Address, Endpoint, UnixAddress
+from authz_service.config.finding import Place
 from authz_service.config.sections.admin import Admin
+from authz_service.config.sections.asked_by import AskedBy, SaidHeaders
 from authz_service.config.sections.audit import Audit, DecisionLogFile, DecisionLogService, OpaDecisionLog
 from authz_service.config.sections.egress import Egress, EgressRoute, EgressSocket, Retries, Target
 from authz_service.config.sections.http import Http, HttpTimeouts, HttpTls, HttpTlsOfAgent, HttpTlsOfFiles, PlainHttp
@@ -38,13 +40,14 @@ from authz_service.config.values import HostName, IpAddress
 
 # fmt: off
 __all__ = [
-    "Address", "Admin", "AskedPolicy", "Audit", "Authz", "ByAssertion", "ByCertificate", "BySecret", "BySigningKey",
-    "Config", "DecisionLogFile", "DecisionLogService", "Egress", "EgressRoute", "EgressSocket", "EmbeddedPolicy",
+    "Address", "Admin", "AskedBy", "AskedPolicy", "Audit", "Authz", "ByAssertion", "ByCertificate", "BySecret",
+    "BySigningKey", "Config", "DecisionLogFile", "DecisionLogService", "Egress", "EgressRoute", "EgressSocket",
+    "EmbeddedPolicy",
     "Endpoint", "Headers", "Http", "HttpTimeouts", "HttpTls", "HttpTlsOfAgent", "HttpTlsOfFiles", "Introspection",
     "Jwt", "JwtIssuer", "Limits", "NoAuth", "NoAuthz", "NoTls", "OAuth2", "OpaDecisionLog", "PlainHttp",
     "PolicyBundle", "PolicyConfig", "PolicyServer", "Proxy", "ProxyAuth", "ProxyAuthz", "ProxyMtls", "Rate",
-    "Retries", "Revocation", "Route", "Runtime", "Service", "Target", "TargetAuth", "TargetTls", "TargetTlsOfAgent",
-    "TargetTlsOfFiles", "TokenStore", "TokensInMemory", "TokensInRedis", "Tracing", "UnixAddress",
+    "Retries", "Revocation", "Route", "Runtime", "SaidHeaders", "Service", "Target", "TargetAuth", "TargetTls",
+    "TargetTlsOfAgent", "TargetTlsOfFiles", "TokenStore", "TokensInMemory", "TokensInRedis", "Tracing", "UnixAddress",
 ]
 # fmt: on
 
@@ -94,6 +97,25 @@ class Config(Section):
     def has_policy_folder(self) -> bool:
         """Whether the policies are in `policy.path`, and nowhere else."""
         return isinstance(self.policy, EmbeddedPolicy) and self.policy.bundle is None
+
+    @property
+    def is_decision_only(self) -> bool:
+        """Whether other people's proxies receive the requests, and ask us."""
+        return self.proxy.enabled and self.proxy.mode == "decision_only"
+
+    @property
+    def evaluated_for(self) -> tuple[str, ...]:
+        """The listeners at which AuthZEN's questions are asked."""
+        asked = self.proxy.asked_by.items() if self.is_decision_only else ()
+        return tuple(name for name, one in asked if one.protocol == "authzen")
+
+    @property
+    def ingress_addresses(self) -> list[tuple[Place, Address]]:
+        """Where callers arrive, or whoever asks about his; Unix sockets apart."""
+        if self.proxy.mode == "reverse_proxy":
+            return [(("http", "addr"), self.http.addr)]
+        asked = ((("proxy", "asked_by", name, "addr"), one.addr) for name, one in self.proxy.asked_by.items())
+        return [(place, address) for place, address in asked if isinstance(address, Address)]
 
     @property
     def issuers(self) -> tuple[JwtIssuer, ...]:

@@ -38,6 +38,8 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         headers=_headers(config),
         routes=_routes(config),
         exchanges=_exchanges(config),
+        evaluated_for=config.evaluated_for,
+        callers_elsewhere=config.is_decision_only,
         audit_path=config.audit.path,
         audit_required=config.audit.on_failure == "deny",
         copies=config.audit.opa_decision_log is not None or candidate is not None,
@@ -69,11 +71,16 @@ def _peers(config: Config) -> PeerRules:
     if problems:
         raise ConfigProblems(problems)
     return PeerRules(
-        required=config.http.tls.client_auth == "require" or not mtls.allow_anonymous,
+        required=_is_certificate_asked_for(config) or not mtls.allow_anonymous,
         allowed=tuple(rules),
         bind_service_tokens=mtls.bind_service_tokens,
         bindings=tuple((name, client) for name, clients in sorted(mtls.bindings.items()) for client in clients),
     )
+
+
+def _is_certificate_asked_for(config: Config) -> bool:
+    """By our own listener. With other people's proxies, `http.tls` says who may ask, and nothing of callers."""
+    return config.http.tls.client_auth == "require" and not config.is_decision_only
 
 
 def _issuers(config: Config) -> tuple[IssuerRules, ...]:
@@ -121,7 +128,7 @@ def _headers(config: Config) -> HeaderRules:
         auth_scheme=auth.scheme,
         auth_cookie=auth.cookie or "",
         auth_websocket_protocol=auth.websocket_protocol or "",
-        auth_over_tls=config.http.tls.enabled,
+        auth_over_tls=config.is_decision_only or config.http.tls.enabled,
         auth_origins=config.proxy.cors.allow_origins if config.proxy.cors.allow_credentials else (),
         user_key=config.http.limits.per_user is not None,
         from_policy=headers.from_policy,

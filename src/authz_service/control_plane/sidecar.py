@@ -26,6 +26,7 @@ from authz_service import logs
 from authz_service.audit.chain import heads, prepare
 from authz_service.config.model import Config
 from authz_service.control_plane.child_process import Child, clean_environment, reap_strangers
+from authz_service.control_plane.data_plane import door
 from authz_service.control_plane.data_plane.admin import GONE, EnvoyState
 from authz_service.control_plane.data_plane.counts import HANDSHAKE, LOOKUP, TARGET_401, Counts
 from authz_service.control_plane.data_plane.guard import EnvoyGuard
@@ -50,6 +51,7 @@ from authz_service.walls.raising import hide_memory
 
 log = logging.getLogger(__name__)
 
+ENVOY, DOOR = "envoy", "door"  # children, by name
 _LOOK_UNTIL_READY = 0.05  # seconds between looks at Envoy
 _LOOK_WHEN_READY = 2.0
 _PATIENCE = 5.0  # seconds for a child to end
@@ -105,6 +107,7 @@ class Sidecar:
         self._look_now = asyncio.Event()
         self._children: list[Child] = []
         self._sockets: list[socket.socket] = []
+        self._doors: list[socket.socket] = []
         self._failing: set[str] = set()  # whose updates failed at the last look
         self._counted: Counter[tuple[str, str]] = Counter()  # by Envoy, until then
         counters = Counters()
@@ -171,7 +174,11 @@ class Sidecar:
             await self._start_child("decision workers", self._forkserver_command(snapshot.config), self._sockets)
         await asyncio.to_thread(require_usable, snapshot, self._environment)
         await self._rollout.begin()
-        await self._start_child("envoy", self._envoy_command(snapshot.config))
+        if snapshot.door:
+            self._doors = door.listen(snapshot.config)
+            await self._start_child(DOOR, door.command(snapshot.config, self._paths, self._doors), self._doors)
+        if snapshot.needs_envoy:
+            await self._start_child(ENVOY, self._envoy_command(snapshot.config))
         self._status.snapshot = snapshot
         log.info("started", extra=about(revision=snapshot.revision, state_dir=str(self._paths.root)))
 
@@ -186,13 +193,18 @@ class Sidecar:
         log.info("stopping")
         for child in self._children:
             child.expect_end()
-        if any(child.name == "envoy" and child.pid for child in self._children):
+        if self._pid_of(ENVOY):
             await self._rollout.envoy.drain_and_quit(self._rollout.current.config.runtime.drain)
         for child in reversed(self._children):
             await child.end(_PATIENCE)
         decision_sockets.close(self._sockets)
+        for each in self._doors:
+            each.close()
         await self._rollout.stop()
         log.info("stopped")
+
+    def _pid_of(self, name: str) -> int | None:
+        return next((child.pid for child in self._children if child.name == name), None)
 
     def _forkserver_command(self, config: Config) -> list[str]:
         return [
@@ -221,8 +233,9 @@ class Sidecar:
         """Keep an eye on Envoy, closer until all is ready."""
         while True:
             current = self._rollout.current
-            running = bool(self._children[-1].pid)
+            running = self._pid_of(ENVOY) is not None
             state = await self._rollout.envoy.state(current.resources.agent_secrets) if running else GONE
+            self._status.door_missing = door.door_missing(self._paths, current.door, self._pid_of(DOOR))
             foreign = await self._guard.look(state)
             self._status.envoy, self._status.foreign = state, foreign
             self._put_right(state, foreign)
@@ -250,7 +263,9 @@ class Sidecar:
                 self._rollout.write_again()
             except OSError as error:
                 log.error("envoy_files_not_written", extra=about(error=str(error)))  # noqa: TRY400 - expected
-            self._children[-1].restart()
+            for child in self._children:
+                if child.name == ENVOY:
+                    child.restart()
         if foreign or state.live:
             self._put_right_last = foreign
 

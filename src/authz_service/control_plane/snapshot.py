@@ -16,6 +16,7 @@ import msgspec
 
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config, EmbeddedPolicy
+from authz_service.control_plane.data_plane.door import door_text
 from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.control_plane.preflight.file_watches import more_watches, require_watches
 from authz_service.control_plane.sources.policy_bundle import bundle_folder
@@ -37,10 +38,16 @@ class Snapshot:
     rules: GateRules
     resources: Resources
     revision: str
+    door: str = ""  # what the door to other people's proxies goes by; "" without one
 
     @property
     def ingress(self) -> bool:
         return self.config.proxy.enabled
+
+    @property
+    def needs_envoy(self) -> bool:
+        """Not where others forward what comes in, and nothing leaves."""
+        return bool(self.resources.listeners) or not self.door
 
 
 def read_snapshot(config_path: Path, environment: Mapping[str, str]) -> Snapshot:
@@ -57,10 +64,16 @@ def snapshot_of(config: Config) -> Snapshot:
     if asked is not None and isinstance(config.policy, EmbeddedPolicy):
         folder = bundle_folder(config) or config.policy.path
         if config.policy_bundle is None or folder.exists():  # else it has not arrived yet
-            policy = read_policy_folder(folder, asked.policy_query, config.proxy.headers.from_policy)
+            policy = read_policy_folder(
+                folder,
+                asked.policy_query,
+                config.proxy.headers.from_policy,
+                evaluated=bool(config.evaluated_for),
+            )
     revision = _revision(config, policy)
     rules = gate_rules(config, policy, revision)
-    return Snapshot(config, rules, render(config, StatePaths(config.runtime.state_dir)), revision)
+    paths = StatePaths(config.runtime.state_dir)
+    return Snapshot(config, rules, render(config, paths), revision, door_text(config, paths))
 
 
 def require_usable(snapshot: Snapshot, environment: Mapping[str, str], last: Snapshot | None = None) -> None:
@@ -75,7 +88,7 @@ def require_usable(snapshot: Snapshot, environment: Mapping[str, str], last: Sna
     policy = snapshot.rules.policy
     if policy is not None and (last is None or _tried(last.rules) != _tried(snapshot.rules)):
         checks.append(partial(check_policies, policy, budget=snapshot.config.policy.evaluation_budget))
-    if last is None or last.resources != snapshot.resources:
+    if snapshot.needs_envoy and (last is None or last.resources != snapshot.resources):
         # On a read-only root there is no other place to write to.
         scratch = snapshot.config.runtime.state_dir
         checks.append(partial(validate, snapshot.resources, find_envoy(environment), scratch))

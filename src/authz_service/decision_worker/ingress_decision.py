@@ -134,6 +134,8 @@ class IngressDecisions:
         self._gate.deny_tokens(newer.denials)
 
     def read(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> Request:
+        if wire.is_evaluation(target):
+            return wire.read_evaluation(target, found)
         request = wire.read_request(method, target, found, self._extract, self._places.authorization(found))
         if self._places.is_of_another_page(found):
             request = request._replace(of_another_page=True)

@@ -21,6 +21,7 @@ class Request(NamedTuple):
     remote: str  # the address of the TCP peer, or what a trusted proxy says
     listener: bytes = b""  # the tag of the listener that accepted the connection (headers.listener_tag)
     of_another_page: bool = False  # a browser sent the token's cookie along for a page that is not ours
+    evaluation: str = ""  # of AuthZEN, in place of an HTTP request: subject, action, resource and context as JSON
 
 
 class Peer(NamedTuple):

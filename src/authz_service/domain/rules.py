@@ -68,6 +68,7 @@ class PolicySource(Struct, frozen=True):
     modules: tuple[tuple[str, str], ...]  # (path below the policy folder, Rego text), sorted by path
     data: str = "{}"  # data.json|yaml, merged, as JSON
     headers: tuple[str, ...] = ()  # what its answers may set for the service (proxy.headers.from_policy)
+    evaluated: bool = False  # AuthZEN's questions are put to it, too
 
 
 class PolicyServer(Struct, frozen=True):
@@ -145,6 +146,8 @@ class GateRules(Struct, frozen=True):
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
     denials: TokenDenials = TokenDenials()
     exchanges: tuple[ExchangeRules, ...] = ()
+    evaluated_for: tuple[str, ...] = ()  # the listeners at which AuthZEN's questions are asked
+    callers_elsewhere: bool = False  # another proxy has checked their certificates: our lists are not about them
     copies: bool = False  # the control plane wants copies of records (audit.opa_decision_log, proxy.authz.candidate)
     copied_percent: int = 100  # of how many of a hundred decisions
 

@@ -36,7 +36,8 @@ _EXCHANGES = 256  # requests at a time that wait for a token
 
 
 def clusters(config: Config, paths: StatePaths) -> list[Message]:
-    found = [_workers(DECISION_CLUSTER, _breakers(config), config, paths)] if config.proxy.enabled else []
+    asked = config.proxy.enabled and not config.is_decision_only
+    found = [_workers(DECISION_CLUSTER, _breakers(config), config, paths)] if asked else []
     if exchanges(config):
         found.append(_workers(EXCHANGE_CLUSTER, _at_most(_EXCHANGES), config, paths))
     names = stat_names(config)

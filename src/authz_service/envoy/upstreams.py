@@ -49,7 +49,7 @@ def of_ingress(config: Config, endpoint: Endpoint | None) -> Upstream:
 def stat_names(config: Config) -> dict[str, str]:
     """Of clusters named by an address: what its statistics are called: after the first route that leads to it."""
     names: dict[str, str] = {}
-    for route in config.proxy.routes if config.proxy.enabled else ():
+    for route in config.proxy.routes if config.proxy.enabled and not config.is_decision_only else ():
         upstream = of_ingress(config, route.upstream)
         if upstream.target is None and upstream.cluster not in {APP, *names}:
             name = "route_" + (re.sub(r"[^A-Za-z0-9-]+", "_", route.path).strip("_") or "root")
@@ -62,7 +62,7 @@ def stat_names(config: Config) -> dict[str, str]:
 def all_upstreams(config: Config) -> list[Upstream]:
     """Each once, in the order of the configuration."""
     found: list[Upstream] = []
-    if config.proxy.enabled:
+    if config.proxy.enabled and not config.is_decision_only:
         routes = config.proxy.routes
         found += [of_ingress(config, route.upstream) for route in routes] if routes else [of_ingress(config, None)]
     if config.egress.enabled:

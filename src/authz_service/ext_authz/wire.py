@@ -6,6 +6,8 @@ Envoy sends `<METHOD> /check<path>?<query>` with the headers that the rendering 
 
 from __future__ import annotations
 
+import msgspec
+
 from authz_service import headers
 from authz_service.domain.decision import Request, StepUp
 from authz_service.domain.refusals import ANSWERS, Answer, Reason
@@ -15,6 +17,8 @@ _PATH_START = len(CHECK_PREFIX) + headers.TAG_LENGTH
 PROBLEM = b"application/problem+json"
 
 _EXCHANGE_PREFIX = headers.EXCHANGE_PATH.encode()
+_EVALUATION_PREFIX = headers.EVALUATION_PATH.encode()
+_EVALUATION = headers.EVALUATION.encode()
 _ALLOW = b"HTTP/1.1 200 OK\r\n"
 _EMPTY = b"content-length: 0\r\n\r\n"
 _ROUTE = headers.ROUTE.encode()
@@ -22,6 +26,24 @@ _SEPARATOR = headers.ROUTE_SEPARATOR.encode()
 _PEER = headers.PEER_CERT.encode()
 _REMOTE = headers.REMOTE.encode()
 _CORRELATION = headers.CORRELATION_ID.encode()
+
+
+class _Action(msgspec.Struct):
+    name: str = ""
+
+
+class _Resource(msgspec.Struct):
+    type: str = ""
+    id: str = ""
+
+
+class _About(msgspec.Struct):
+    action: _Action
+    resource: _Resource
+
+
+_read_about = msgspec.json.Decoder(_About).decode
+_NOTHING = _About(_Action(), _Resource())
 
 
 def read_request(
@@ -49,6 +71,35 @@ def read_request(
         {name: found[raw_name].decode("latin-1") for raw_name, name in extract if raw_name in found},
         found.get(_REMOTE, b"").decode("latin-1"),
         target[len(CHECK_PREFIX) : _PATH_START],
+    )
+
+
+def is_evaluation(target: bytes) -> bool:
+    """Whether AuthZEN's question is asked, in place of one about an HTTP request."""
+    return target.startswith(_EVALUATION_PREFIX)
+
+
+def read_evaluation(target: bytes, found: dict[bytes, bytes]) -> Request:
+    """Who asks stands for the route; there is no HTTP request, and no caller of one. For the record, the action is its
+    method, and the resource its path.
+    """
+    evaluation = found.get(_EVALUATION, b"{}")
+    try:
+        about = _read_about(evaluation)
+    except msgspec.MsgspecError:
+        about = _NOTHING  # the gate refuses it
+    return Request(
+        about.action.name,
+        f"{about.resource.type}/{about.resource.id}",
+        "",
+        "",
+        target[len(_EVALUATION_PREFIX) :].decode("latin-1"),
+        b"",
+        None,
+        found.get(_CORRELATION, b"").decode("latin-1"),
+        {},
+        "",
+        evaluation=evaluation.decode("latin-1"),
     )
 
 

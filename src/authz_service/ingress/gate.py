@@ -14,7 +14,8 @@ from authz_service.errors import KeysUnavailable
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.client_binding import require_same_client
 from authz_service.identity.token_binding import Renewals, require_holder
-from authz_service.ingress.owned_headers import OwnedHeaders
+from authz_service.ingress.evaluation_input import evaluation_input
+from authz_service.ingress.owned_headers import NOTHING_OWNED, OwnedHeaders
 from authz_service.ingress.policy_input import PolicyInput, extracted_header
 from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.decide.reads import Reads
@@ -78,21 +79,34 @@ class Gate:
 
         Raises NotReady: have its question answered, and ask again with the same ids.
         """
-        peer, claims, verdict = NO_PEER, NO_CLAIMS, None
+        peer, claims, verdict, owned = NO_PEER, NO_CLAIMS, None, NOTHING_OWNED
         try:
-            peer = self.require_peer(request)
-            route, segments = self.require_form(request)
-            claims = self.require_claims(request, peer, route)
-            document = self._input.document(request, peer, claims, segments, decision_id, correlation_id)
+            if request.evaluation:
+                claims, document = self._evaluated(request, decision_id)
+            else:
+                peer = self.require_peer(request)
+                route, segments = self.require_form(request)
+                claims = self.require_claims(request, peer, route)
+                document = self._input.document(request, peer, claims, segments, decision_id, correlation_id)
             verdict = self.evaluate(document)
             if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:
                 return Deny(verdict.reason, "", peer, claims, verdict)
-            owned = self.owned.for_app(peer, claims, verdict.headers)
+            if not request.evaluation:  # which has no service behind it
+                owned = self.owned.for_app(peer, claims, verdict.headers)
         except Rejected as refusal:
             return Deny(refusal.reason, refusal.detail, peer, claims, verdict)
         except KeysUnavailable as broken:
             return Deny(Reason.KEYS_UNAVAILABLE, str(broken), peer, claims, verdict)
         return Allow(owned.lines, verdict.reason, owned.shortened, peer, claims, verdict)
+
+    def _evaluated(self, request: Request, decision_id: str) -> tuple[Claims, Value]:
+        """AuthZEN's question. Whoever may ask has told subject and resource himself: the policy alone is asked. The
+        subject, for the record, and the document.
+        """
+        if request.route not in self.rules.evaluated_for or self.policy is None:
+            raise Rejected(Reason.ROUTE_NOT_FOUND)
+        document, subject = evaluation_input(request, decision_id)
+        return Claims({"sub": subject}, "", float("inf")), document
 
     def with_policy(self, policy: Policy) -> Gate:
         """The same steps before another policy."""
@@ -180,6 +194,8 @@ class Gate:
         self, request: Request, peer: Peer, claims: Claims, segments: list[str], decision_id: str, correlation_id: str
     ) -> Value:
         """The input document of docs/policies.md, for another reader than the policy."""
+        if request.evaluation:
+            return evaluation_input(request, decision_id)[0]
         return self._input.document(request, peer, claims, segments, decision_id, correlation_id)
 
     extracted = staticmethod(extracted_header)

@@ -31,6 +31,9 @@ class Owned(NamedTuple):
     shortened: str  # what was too long, for the audit record; "" = nothing
 
 
+NOTHING_OWNED = Owned(b"", "")
+
+
 class OwnedHeaders:
     """Turns claims, and what the policy says, into header lines for Envoy's ext_authz answer
     (`allowed_upstream_headers`).

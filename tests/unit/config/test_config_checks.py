@@ -263,7 +263,6 @@ RULES: list[tuple[str, Changes, Changes, str]] = [
         {"policy": {"engine": "opa_server", "server": {"url": "http://127.0.0.1:8181", "timeout": "301ms"}}},
         "at most 300ms",
     ),
-    ("proxy.mode", {"proxy.mode": "reverse_proxy"}, {"proxy.mode": "decision_only"}, "reverse_proxy"),
     (
         "http.trusted_proxies[1]",
         {"http.trusted_proxies": ["10.0.0.0/8", "fd00::/8", "192.0.2.7"], "http.proxy_protocol": "true"},
@@ -492,11 +491,11 @@ def test_what_does_not_fit_together_is_a_problem(
 @pytest.mark.parametrize("key", ["proxy", "egress"])
 def test_what_is_off_is_not_judged(tmp_path: Path, key: str) -> None:
     """A section that is off may hold what would be wrong if it were on."""
-    wrong = {"proxy.mode": "decision_only", "egress.addr": ":8080"}
+    wrong = {"proxy.asked_by": {"edge": {"protocol": "authzen", "addr": ":9191"}}, "egress.addr": ":8080"}
     at = {problem.at for problem in problems_of(tmp_path, wrong)}
     at_when_off = {problem.at for problem in problems_of(tmp_path, wrong | {f"{key}.enabled": "false"})}
 
-    assert at == {"proxy.mode", "egress.addr"}
+    assert at == {"proxy.asked_by", "egress.addr"}
     assert at_when_off == {other for other in at if not other.startswith(key)}
 
 

@@ -79,7 +79,11 @@ def _load(text: str, folder: Path) -> None:
         file.write_text(text, encoding="utf-8")
         load_denylist(file)
         return
-    file.write_text(yaml.safe_dump(_laid_over(yaml.safe_load(WHOLE), part), sort_keys=False), encoding="utf-8")
+    whole = yaml.safe_load(WHOLE)
+    if part.get("proxy", {}).get("mode") == "decision_only":  # nothing of what our own Envoy is told
+        whole = {key: whole[key] for key in ("service", "jwt", "policy")}
+        whole |= {"proxy": {"authz": {"policy_query": "data.order.allow"}}}
+    file.write_text(yaml.safe_dump(_laid_over(whole, part), sort_keys=False), encoding="utf-8")
     load_config(file, VARIABLES, anywhere=True)
 
 

@@ -42,7 +42,7 @@ def test_a_question_is_read_as_envoy_asked_it() -> None:
 
     assert question == (
         "GET", "/orders/1%20", "a=b?c", "x.local", "orders", b"-----BEGIN%20", "Bearer t", "c-1",
-        {headers.USER_CONTEXT: "j\xc3\xb6rg"}, "10.0.0.1", b"0123abcd", False,
+        {headers.USER_CONTEXT: "j\xc3\xb6rg"}, "10.0.0.1", b"0123abcd", False, "",
     )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_what_envoy_did_not_send_is_absent() -> None:
     """No certificate is no peer, no header is no token: never a default that means something."""
     question = wire.read_request(b"GET", b"/check-0123abcd/", {}, EXTRACT, None)
 
-    assert question == ("GET", "/", "", "", "", b"", None, "", {}, "", b"0123abcd", False)
+    assert question == ("GET", "/", "", "", "", b"", None, "", {}, "", b"0123abcd", False, "")
 
 
 @pytest.mark.parametrize(

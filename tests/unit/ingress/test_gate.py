@@ -299,6 +299,7 @@ class TestPolicyInput:
             correlation_id=st.just("c1"),
             extracted=st.fixed_dictionaries({}, optional=dict.fromkeys(["x-tenant", headers.USER_CONTEXT], texts)),
             remote=st.just(""),
+            evaluation=st.just(""),
         )
     )
     def test_no_request_can_break_out_of_its_place(self, asked: Request) -> None:

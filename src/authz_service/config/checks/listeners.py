@@ -24,18 +24,18 @@ def listener_findings(config: Config) -> Iterator[Finding]:
         )
         fix = "use a loopback address, such as 127.0.0.1:9901; for kubelet and Prometheus add admin.network_addr: :9902"
         yield Finding(("admin", "addr"), found, fix)
-    listeners = [(("admin", "addr"), config.admin.addr)]
+    listeners: list[tuple[Place, Address]] = [(("admin", "addr"), config.admin.addr)]
     if config.admin.network_addr is not None:
         listeners.append((("admin", "network_addr"), config.admin.network_addr))
     if config.egress.enabled and isinstance(config.egress.addr, Address):
         listeners.insert(0, (("egress", "addr"), config.egress.addr))
     if config.proxy.enabled:
-        listeners.insert(0, (("http", "addr"), config.http.addr))
+        listeners[:0] = config.ingress_addresses
     for index, (place, address) in enumerate(listeners):
         for other_place, other in listeners[:index]:
             same_host = address.host == other.host or bool({address.host, other.host} & {EVERY_ADDRESS, "::"})
             if address.port == other.port and same_host:
-                found = f"{address} collides with {'.'.join(other_place)} ({other})"
+                found = f"{address} collides with {'.'.join(map(str, other_place))} ({other})"
                 yield Finding(place, found, "give each listener its own port")
 
 
@@ -85,7 +85,11 @@ def _mtls(config: Config) -> Iterator[Finding]:
     if mtls.allow_anonymous and tls.client_auth == "require":
         fix = "write client_auth: request where callers without a certificate may pass, or remove allow_anonymous"
         yield Finding((*_MTLS, "allow_anonymous"), "nobody comes without one: client_auth is require", fix)
-    if not mtls.allowed_clients:
+
+
+def caller_findings(config: Config) -> Iterator[Finding]:
+    mtls = config.proxy.mtls
+    if mtls.enabled and not mtls.allowed_clients:
         found = "nobody is listed, so every caller would be refused"
         fix = "list who may call, such as CN=api-gateway-client,O=MyOrg"
         yield Finding((*_MTLS, "allowed_clients"), found, fix)

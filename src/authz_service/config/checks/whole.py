@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from authz_service.config.checks.audit import audit_findings
+from authz_service.config.checks.decision_only import decision_only_findings, reverse_proxy_findings
 from authz_service.config.checks.egress import egress_findings, exchange_findings
 from authz_service.config.checks.headers import header_findings
-from authz_service.config.checks.listeners import ingress_findings, listener_findings
+from authz_service.config.checks.listeners import caller_findings, ingress_findings, listener_findings
 from authz_service.config.checks.policy import policy_findings
 from authz_service.config.checks.routes import route_findings
 from authz_service.config.checks.tokens import introspection_findings, token_findings
@@ -16,15 +17,17 @@ from authz_service.config.model import Authz, Config, OAuth2
 def cross_findings(config: Config) -> Iterator[Finding]:
     """Everything that does not fit together."""
     if config.proxy.enabled:
-        yield from ingress_findings(config)
+        if config.is_decision_only:
+            yield from decision_only_findings(config)
+        else:
+            yield from reverse_proxy_findings(config)
+            yield from ingress_findings(config)
+        yield from caller_findings(config)
         yield from token_findings(config)
         yield from policy_findings(config)
         yield from route_findings(config)
         yield from introspection_findings(config)
         yield from header_findings(config.proxy)
-        if config.proxy.mode == "decision_only":
-            fix = "use reverse_proxy: the sidecar receives the requests itself"
-            yield Finding(("proxy", "mode"), "decision_only is not supported yet", fix)
     if config.egress.enabled:
         yield from egress_findings(config.egress)
         yield from exchange_findings(config)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag, model_validator
 
 from authz_service.config.addresses import Endpoint
+from authz_service.config.sections.asked_by import AskedBy
 from authz_service.config.sections.cors import Cors
 from authz_service.config.sections.section import Section, told_apart
 from authz_service.config.values import (
@@ -19,6 +20,7 @@ from authz_service.config.values import (
     RoutePath,
     ServiceUrl,
     StripPrefix,
+    TargetName,
     Texts,
     Word,
     is_off,
@@ -223,7 +225,13 @@ class Proxy(Section):
     enabled: bool = Field(default=True, description="Whether there is an ingress. Off without this section.")
     mode: Literal["reverse_proxy", "decision_only"] = Field(
         default="reverse_proxy",
-        description="`reverse_proxy` receives and forwards the requests. `decision_only` is not supported yet.",
+        description="`reverse_proxy` receives and forwards the requests. `decision_only` receives none: other people's "
+        "proxies ask it about theirs, at the listeners of `asked_by`.",
+    )
+    asked_by: dict[TargetName, AskedBy] = Field(
+        default={},
+        description="With `decision_only`: who asks, and where. Needs at least one.",
+        examples=[{"edge": {"protocol": "ext_authz_grpc", "addr": "127.0.0.1:9191"}}],
     )
     upstream: ServiceUrl = Field(
         default=Endpoint("http", "127.0.0.1", 9000),

@@ -17,7 +17,7 @@ def listen_addresses(config: Config) -> dict[str, Address]:
     if config.admin.network_addr is not None:
         found["admin.network_addr"] = config.admin.network_addr
     if config.proxy.enabled:
-        found["http.addr"] = config.http.addr
+        found |= {".".join(map(str, place)): address for place, address in config.ingress_addresses}
     if config.egress.enabled and config.egress.routes and isinstance(config.egress.addr, Address):
         found["egress.addr"] = config.egress.addr
     return found

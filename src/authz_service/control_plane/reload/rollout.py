@@ -15,6 +15,7 @@ from authz_service.clock import SystemClock
 from authz_service.config.model import Config
 from authz_service.control_plane.candidate.keeper import CandidatePolicy
 from authz_service.control_plane.data_plane.admin import EnvoyAdmin
+from authz_service.control_plane.data_plane.door import FILE as DOOR
 from authz_service.control_plane.decision_log.delivery import DecisionLog
 from authz_service.control_plane.snapshot import Snapshot
 from authz_service.control_plane.sources.certificates import ServedCertificates
@@ -87,6 +88,8 @@ class Rollout:
         self.denylist.require_usable()
         self._write_empty_tokens(snapshot.config, only_missing=False)
         self._send_rules()
+        if snapshot.door:
+            self._directory.write(DOOR, snapshot.door)
         for name, text in snapshot.resources.files().items():
             self._directory.write(name, text)
         await self._update_sources(snapshot.config)
@@ -198,6 +201,10 @@ class Rollout:
         """One file after the other, each taken over by Envoy before the next, so that no route is ever without its
         cluster.
         """
+        if snapshot.door != before.door:
+            self._directory.write(DOOR, snapshot.door)  # asks with its own tag, by which the workers judge
+        if not snapshot.needs_envoy:
+            return
         self._written = [*self._written[-_ON_THEIR_WAY:], snapshot.resources]
         for name, text in steps(before.resources, snapshot.resources):
             self._directory.write(name, text)

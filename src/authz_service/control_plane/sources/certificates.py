@@ -78,7 +78,7 @@ class ServedCertificates:
         """The rules, with what has been revoked or withdrawn: the gate refuses it on connections that are open
         already.
         """
-        if rules.peers is None:
+        if rules.peers is None or rules.callers_elsewhere:
             return rules
         # A renewed certificate of the same authority, by the same key, withdraws nothing.
         trusted = {_who(authority) for authority in self._trusted()}

@@ -152,7 +152,8 @@ def _take(content: bytes, config: Config, wanted: PolicyBundle, folder: Path, di
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         _write(bundle, fresh)
-        source = read_policy_folder(fresh, asked.policy_query, config.proxy.headers.from_policy)
+        carried, evaluated = config.proxy.headers.from_policy, bool(config.evaluated_for)
+        source = read_policy_folder(fresh, asked.policy_query, carried, evaluated=evaluated)
         check_policies(source, budget=config.policy.evaluation_budget)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -46,6 +46,7 @@ class Status:
     snapshot: Snapshot | None = None
     reload_problem: str = ""
     certificate_problem: str = ""
+    door_missing: list[str] = field(default_factory=list)  # of the door to other people's proxies
     policy_missing: str = ""  # what keeps requests away: no policies at all, or nobody to ask
     policy_problem: str = ""
     socket_problem: str = ""
@@ -66,15 +67,9 @@ class Status:
         if snapshot is None:
             return ["starting"]
         missing = []
-        if not self.envoy.live:
-            missing.append("envoy is not live")
-        absent = sorted({str(listener["name"]) for listener in snapshot.resources.listeners} - self.envoy.listeners)
-        missing += [f"envoy does not listen: {name}" for name in absent]
-        missing += [
-            f"envoy has not taken over {name}"
-            for name, version in snapshot.resources.versions().items()
-            if self.envoy.versions.get(name) != version
-        ]
+        missing += self.door_missing
+        if snapshot.needs_envoy:
+            missing += self._missing_in_envoy(snapshot)
         missing += [f"envoy runs what is not ours: {what}" for what in self.foreign]
         missing += [f"no certificate yet from tls.sds: {name}" for name in self.envoy.agent.missing(for_ingress=True)]
         if snapshot.config.runtime.walls == "required":
@@ -97,6 +92,17 @@ class Status:
                 for s in self.outbound.token_states()
                 if s.state == "missing"
             ]
+        return missing
+
+    def _missing_in_envoy(self, snapshot: Snapshot) -> list[str]:
+        missing = [] if self.envoy.live else ["envoy is not live"]
+        absent = sorted({str(listener["name"]) for listener in snapshot.resources.listeners} - self.envoy.listeners)
+        missing += [f"envoy does not listen: {name}" for name in absent]
+        missing += [
+            f"envoy has not taken over {name}"
+            for name, version in snapshot.resources.versions().items()
+            if self.envoy.versions.get(name) != version
+        ]
         return missing
 
     def _has_workers(self, revision: str) -> bool:

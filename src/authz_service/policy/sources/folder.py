@@ -29,9 +29,10 @@ class _File(NamedTuple):
 
 
 def read_policy_folder(
-    path: Path, query: str, headers: Sequence[str] = (), *, with_tests: bool = False
+    path: Path, query: str, headers: Sequence[str] = (), *, with_tests: bool = False, evaluated: bool = False
 ) -> PolicySource:
-    """`headers`: what its answers may set; `with_tests`: `*_test.rego`, too. The same files give the same source.
+    """`headers`: what its answers may set; `with_tests`: `*_test.rego`, too; `evaluated`: for AuthZEN as well. The same
+    files give the same source.
 
     Raises PolicyProblems, all at once.
     """
@@ -51,7 +52,7 @@ def read_policy_folder(
         problems.append(Problem("policy.path", f"no Rego file below {path}", fix))
     if problems:
         raise PolicyProblems(problems)
-    return PolicySource(query, tuple(modules), to_json(data), tuple(headers))
+    return PolicySource(query, tuple(modules), to_json(data), tuple(headers), evaluated)
 
 
 def _files(folder: Path, problems: list[Problem], *, with_tests: bool) -> list[_File]:

@@ -54,7 +54,7 @@ def compiled(source: PolicySource) -> Compiled:
         policy = Policy.of(modules, data, dict(source.modules))
     except RegoProblems as refused:
         raise PolicyProblems([problem_of(each) for each in refused.problems]) from refused
-    if problems := contract_problems(source.query, modules, data):
+    if problems := contract_problems(source.query, modules, data, evaluated=source.evaluated):
         raise PolicyProblems(problems)
     return Compiled(policy, modules)
 

@@ -6,7 +6,7 @@ will be given. We do. Not whether the policies are right Rego (`authz_rego`), no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from authz_rego.check.names import package_path, resolve_modules
@@ -27,6 +27,14 @@ INPUT_FIELDS: dict[str, frozenset[str] | None] = {
     "route": None,
     "decision_id": None,
 }
+# Beside or in place of these, in the answer to an AuthZEN question (docs/decision-only.md).
+EVALUATION_FIELDS: dict[str, frozenset[str] | None] = {
+    "subject": None,
+    "action": None,
+    "resource": None,
+    "context": None,
+    "asked_by": None,
+}
 # What opa-envoy-plugin calls what we have, or have not.
 PLUGIN = {
     "attributes": "the request is in input.request, the caller's certificate in input.mtls",
@@ -40,10 +48,12 @@ PLUGIN = {
 _MAX_LISTED = 8
 
 
-def contract_problems(query: str, modules: Iterable[Module], data: Value) -> list[Problem]:
+def contract_problems(query: str, modules: Iterable[Module], data: Value, *, evaluated: bool = False) -> list[Problem]:
     """Every problem once, in the order of files and lines. For modules that `authz_rego` compiles."""
     resolved, _ = resolve_modules(modules)
     names = _Names(resolved, data)
+    if evaluated:
+        names.input_fields = INPUT_FIELDS | EVALUATION_FIELDS
     problems = set(_query_problems(query, names))
     for module in resolved:
         for each in module.imports:
@@ -59,6 +69,7 @@ class _Names:
 
     def __init__(self, modules: Iterable[Module], data: Value) -> None:
         self.data = data
+        self.input_fields = INPUT_FIELDS
         self.rules: dict[Path, Rule] = {}  # the first of each name
         self.packages: set[Path] = {("data",)}
         for module in modules:
@@ -121,13 +132,13 @@ def _unknown(ref: Ref, names: _Names) -> Iterator[Problem]:
     root = ref.head.name if isinstance(ref.head, Var) else ""
     path = (root, *_static(ref))
     if root == "input":
-        yield from _unknown_input(path, ref.place)
+        yield from _unknown_input(path, ref.place, names.input_fields)
     elif root == "data":
         yield from _unknown_data(path, ref.place, names)
 
 
-def _unknown_input(path: Path, place: Place) -> Iterator[Problem]:
-    fields: Iterable[str] = INPUT_FIELDS
+def _unknown_input(path: Path, place: Place, known: Mapping[str, frozenset[str] | None]) -> Iterator[Problem]:
+    fields: Iterable[str] = known
     for depth, part in enumerate(path[1:3], 1):
         name = ".".join(path[: depth + 1])
         if part not in fields:
@@ -135,7 +146,7 @@ def _unknown_input(path: Path, place: Place) -> Iterator[Problem]:
             fix = instead or meant(part, fields, ".".join(path[:depth]) + ".")
             yield _at(place, name, f"the input has no field `{name}`", fix)
             return
-        below = INPUT_FIELDS[part] if depth == 1 else None
+        below = known[part] if depth == 1 else None
         if below is None:
             return
         fields = below
