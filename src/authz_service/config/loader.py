@@ -60,7 +60,7 @@ def read_config(path: Path, env: Mapping[str, str]) -> Reading:
     text = _read(path)
     if isinstance(text, Problem):
         return Reading(None, (text,), Document({}, {}, {}, []))
-    document = read_document(text, env)
+    document = read_document(text, env, by_libyaml=True)
     config, findings = _understand(document, anywhere=True)
     return Reading(config, tuple(_problems(findings, document, path)), document)
 

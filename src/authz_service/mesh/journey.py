@@ -23,12 +23,12 @@ from authz_service.mesh.cause import find_cause
 from authz_service.mesh.door import TLS_REFUSED, Answered, Door, Question, Unjudged
 from authz_service.mesh.mint import Mint
 from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot
-from authz_service.mesh.principals import find_user
 from authz_service.mesh.remedies import remedy
 from authz_service.mesh.shown import NOTHING, Shown, shown_from, shown_on
 from authz_service.mesh.target_certificate import why_not_trusted
 from authz_service.mesh.target_token import TokenInHand, target_token
 
+_MOST_NAMES = 20
 _LONGEST = 16  # hops: a mesh whose routes lead in a circle
 
 Direction = Literal["in", "out"]
@@ -284,12 +284,7 @@ class Travel:
     def _principal(self, name: str, sidecar: Sidecar) -> Principal:
         """A user by any of his realms and clients, the one first whose token is for this sidecar; else a service."""
         wanted, _, client = name.partition("@client=")
-        found = [one for one in self._mesh.principals if one.name == wanted]
-        issuers = {one.issuer for one in self._mesh.principals} | {one.issuer for one in sidecar.config.issuers}
-        for issuer in sorted(issuers):
-            file = self._mesh.realm_of(issuer)
-            if file is not None:
-                found += [one for one in find_user(file, issuer, wanted) if one.client == (client or one.client)]
+        found = self._mesh.principals_of(wanted)
         if client:
             found = [one for one in found if one.client == client]
         accepted = {name for issuer in sidecar.config.issuers for name in issuer.audience}
@@ -299,7 +294,8 @@ class Travel:
                 return one
         if found:
             return found[0]
-        names = ", ".join(dict.fromkeys(each for one in self._mesh.principals for each in (one.alike or (one.name,))))
+        known = list(dict.fromkeys(each for one in self._mesh.principals for each in (one.alike or (one.name,))))
+        names = ", ".join(known[:_MOST_NAMES]) + (", …" if len(known) > _MOST_NAMES else "")
         raise Unjudged(
             f"nobody is called {wanted}; there are: {names or 'none (no realm file, no mesh.yaml: principals)'}"
         )

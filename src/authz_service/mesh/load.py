@@ -19,8 +19,8 @@ from authz_service.config.model import Config, HttpTlsOfFiles
 from authz_service.errors import CertificateProblems, ConfigProblems, Problem
 from authz_service.mesh.files import Files
 from authz_service.mesh.mesh_file import NAME, MeshFile, read_mesh_file
-from authz_service.mesh.model import LooseRoles, Mesh, Principal, RealmFile, Sidecar, Spot, shown_path
-from authz_service.mesh.principals import declared, of_realms
+from authz_service.mesh.model import LooseRoles, Mesh, RealmFile, Sidecar, Spot, shown_path
+from authz_service.mesh.principals import declared
 
 CONFIG = "config.yaml"
 MAX_REALM_BYTES = 64 << 20
@@ -54,12 +54,7 @@ def _load(folder: Path, said: MeshFile) -> Mesh:
         fix = f"name the folder that has them below it, or list them in {NAME}: services"
         raise ConfigProblems([Problem("the mesh", f"there is no {CONFIG} below {folder}", fix)])
     realms = _realms(folder, said, problems)
-    spot = Spot(NAME)
-    configs = [one.config for one in sidecars.values()]
-    principals: tuple[Principal, ...] = (
-        *declared(said.principals, spot),
-        *of_realms(realms.values(), configs),
-    )
+    principals = tuple(declared(said.principals, Spot(NAME)))
     compose = _compose(folder, said)
     loose = tuple(_loose_roles(folder))
     return Mesh(folder, sidecars, realms, principals, said.serves, compose, tuple(problems), loose, broken)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -162,12 +163,26 @@ class Mesh:
     folder: Path
     sidecars: Mapping[str, Sidecar]
     realms: Mapping[str, RealmFile]  # by name
-    principals: tuple[Principal, ...]  # of mesh.yaml, and of realms
+    declared: tuple[Principal, ...]  # of mesh.yaml
     serves: Mapping[str, tuple[str, ...]]  # of mesh.yaml: the paths that a service has
     compose: Path | None
     problems: tuple[Problem, ...]
     loose_roles: tuple[LooseRoles, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)  # the file by the name of a sidecar that cannot be read
+
+    @cached_property
+    def principals(self) -> tuple[Principal, ...]:
+        """Whose tokens there are: of mesh.yaml, and of the realms."""
+        return (*self.declared, *self._of_realms())
+
+    def principals_of(self, name: str) -> list[Principal]:
+        """Those of one name, a user's by each client, without making the others'."""
+        return [*(one for one in self.declared if one.name == name), *self._of_realms(name)]
+
+    def _of_realms(self, name: str = "") -> Iterator[Principal]:
+        from authz_service.mesh.principals import of_realms  # it makes values of this module
+
+        yield from of_realms(self.realms.values(), [one.config for one in self.sidecars.values()], name)
 
     def find_destination(self, url: Endpoint) -> Sidecar | None:
         """Whose listener a URL leads to: by the name in it; by the port too, where a name is shared."""

@@ -26,7 +26,8 @@ def declared(principals: Mapping[str, DeclaredPrincipal], spot: Spot) -> Iterato
         yield Principal(name, "service" if one.client else "user", one.issuer, claims, spot, client)
 
 
-def of_realms(realms: Iterable[RealmFile], configs: Sequence[Config]) -> Iterator[Principal]:
+def of_realms(realms: Iterable[RealmFile], configs: Sequence[Config], name: str = "") -> Iterator[Principal]:
+    """All of them; or those of one name, at once."""
     issuers = {issuer.issuer: None for config in configs for issuer in config.issuers}
     by_realm = {realm_name(issuer): issuer for issuer in issuers}
     auths = [target.auth for config in configs for target in config.egress.targets.values()]
@@ -36,8 +37,8 @@ def of_realms(realms: Iterable[RealmFile], configs: Sequence[Config]) -> Iterato
     for file in realms:
         issuer = by_realm.get(file.realm.realm)
         if issuer is not None and file.realm.enabled:
-            yield from _users(file, issuer)
-            yield from _service_accounts(file, issuer, configs)
+            yield from find_user(file, issuer, name) if name else _users(file, issuer)
+            yield from _service_accounts(file, issuer, configs, name)
 
 
 def _users(file: RealmFile, issuer: str) -> Iterator[Principal]:
@@ -70,8 +71,8 @@ def signs_users_in(client: Client) -> bool:
     return client.enabled and not client.bearer_only and flows
 
 
-def _service_accounts(file: RealmFile, issuer: str, configs: Sequence[Config]) -> Iterator[Principal]:
-    for client in file.realm.clients:
+def _service_accounts(file: RealmFile, issuer: str, configs: Sequence[Config], name: str) -> Iterator[Principal]:
+    for client in file.realm.clients if not name else filter(None, [file.realm.find_client(name)]):
         if client.enabled and client.service_accounts_enabled and not client.public_client:
             for scopes in _asked_scopes(client.client_id, configs):
                 principal = service_account(file, issuer, client.client_id, scopes)
