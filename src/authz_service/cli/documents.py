@@ -13,6 +13,7 @@ DOCUMENTS = {
     "lint": ("authz_service.cli.lint", "LintDocument"),
     "explain-recorded": ("authz_service.cli.explain_recorded", "ExplainRecordedDocument"),
     "replay": ("authz_service.cli.replay", "ReplayDocument"),
+    "suggest": ("authz_service.cli.suggest", "SuggestDocument"),
     "trail": ("authz_service.cli.trail", "TrailDocument"),
 }
 

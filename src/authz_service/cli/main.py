@@ -16,7 +16,7 @@ import click
 from authz_service.cli.documents import DOCUMENTS
 from authz_service.cli.letters import accept_any_encoding
 from authz_service.cli.mesh_commands import explain, lint, matrix
-from authz_service.cli.record_commands import replay, trail
+from authz_service.cli.record_commands import replay, suggest, trail
 from authz_service.cli.telling import from_file, tell
 from authz_service.errors import AuthzServiceError
 
@@ -199,6 +199,7 @@ authz.add_command(lint)
 authz.add_command(matrix)
 authz.add_command(trail)
 authz.add_command(replay)
+authz.add_command(suggest)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands that read what sidecars recorded: trail, replay. Arguments only; the work is done elsewhere."""
+"""The commands that read what sidecars recorded: trail, replay, suggest. Arguments only; the work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import cast
 
 import click
+
+from authz_service.cli.telling import tell
+from authz_service.errors import AuthzServiceError
 
 audit_files = click.argument(
     "audit", nargs=-1, required=True, metavar="AUDIT...", type=click.Path(dir_okay=False, exists=True, allow_dash=True)
@@ -83,3 +86,30 @@ def replay(policies: Path, decisions: tuple[str, ...], query: str, fail_on: str,
     from authz_service.cli.replay import replay as replayed
 
     sys.exit(replayed(policies, decisions, query=query, fail_on=cast("FailOn", fail_on), output=output))
+
+
+@click.command(
+    epilog="""\b
+Example:
+  authz suggest my-mesh /var/log/authz/*.jsonl*
+"""
+)
+@click.argument("mesh", type=click.Path(path_type=Path, exists=True))
+@audit_files
+@output_format
+def suggest(mesh: Path, audit: tuple[str, ...], output: str) -> None:
+    """Find what is granted and was never used.
+
+    From the files of MESH and the records of some time: clients, routes, methods, roles and scopes that no allowed
+    request needed, as a list and as a patch to read. It applies nothing.
+
+    Exit code 0: everything was used. 1: something was not. 2: there is no record, or a file cannot be read.
+    """
+    from authz_service.cli.suggest import suggest as suggested
+
+    try:
+        code = suggested(mesh, audit, output)
+    except (AuthzServiceError, OSError, EOFError) as error:  # gzip's own, too
+        tell(error if isinstance(error, AuthzServiceError | OSError) else OSError(str(error)))
+        code = 2
+    sys.exit(code)
