@@ -52,7 +52,7 @@ ifeq ($(NEWEST),)
 	@echo "not tried: there is no Python newer than 3.11 here"
 else
 	$(MAKE) install VENV=.venv-newest PYTHON=$(NEWEST)
-	.venv-newest/bin/python -m pytest tests/unit -n 2
+	.venv-newest/bin/python -m pytest tests/unit tests/rego tests/processes -n 2
 	$(MAKE) demo VENV=.venv-newest
 endif
 

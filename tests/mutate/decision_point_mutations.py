@@ -6,11 +6,11 @@ from tests.mutate.mutation import Mutation
 
 _SRC = "src/authz_service"
 _HERE = f"{_SRC}/decision_point"
-_QUESTIONS = ("tests/unit/decision_point/test_questions.py",)
-_PROTOCOLS = ("tests/unit/decision_point/test_protocols.py",)
+_QUESTIONS = ("tests/unit/decision_point/test_asked.py",)
+_PROTOCOLS = ("tests/unit/decision_point/test_answered_by_protocol.py",)
 _CHECKS = ("tests/unit/config/test_decision_only_checks.py",)
-_EVALUATIONS = ("tests/unit/ingress/test_evaluations.py",)
-_CONNECTIONS = ("tests/unit/decision_point/test_connections.py",)
+_EVALUATIONS = ("tests/unit/ingress/test_gate_evaluations.py",)
+_CONNECTIONS = ("tests/unit/decision_point/test_http1_connections.py",)
 
 
 def decision_point() -> list[Mutation]:

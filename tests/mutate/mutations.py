@@ -11,14 +11,14 @@ from tests.mutate.mutation import Mutation
 from tests.mutate.rego_mutations import rego
 
 _SRC = "src/authz_service"
-_TOKENS = ("tests/unit/identity/test_token_verifier.py", "tests/attacks/test_jwt_attacks.py")
+_TOKENS = ("tests/unit/identity/test_tokens.py", "tests/attacks/test_jwt_attacks.py")
 _PEERS = (
-    "tests/unit/identity/test_peers.py",
-    "tests/unit/identity/test_peers_since_the_handshake.py",
+    "tests/unit/identity/test_certificates.py",
+    "tests/unit/identity/test_certificates_since_the_handshake.py",
     "tests/attacks/test_peer_attacks.py",
 )
 _KEYS = ("tests/unit/identity/test_key_set.py", *_TOKENS)
-_STRONG_KEYS = ("tests/unit/test_strong_keys.py",)
+_STRONG_KEYS = ("tests/unit/domain/test_strong_keys.py",)
 _KEY_SOURCE = ("tests/unit/trust/test_issuer_keys.py",)
 _BINDING = ("tests/unit/identity/test_client_binding.py",)
 _SERVICE_TOKENS = ("tests/unit/identity/test_service_tokens.py", *_BINDING)
@@ -29,10 +29,10 @@ _HEADERS = ("tests/unit/ingress/test_owned_headers.py",)
 _SERVICE = ("tests/unit/decision_worker/test_ingress_decision.py",)
 _POISON_REQUESTS = ("tests/unit/decision_worker/test_poison_requests.py",)
 _AUDIT = ("tests/unit/audit",)
-_POLICY = ("tests/unit/policy/test_policy_engine.py", "tests/unit/policy/test_vetting.py")
-_BOUND = ("tests/unit/ingress/test_certificate_bound_tokens.py",)
+_POLICY = ("tests/unit/policy/decide/test_engine.py", "tests/processes/policy/test_vetting.py")
+_BOUND = ("tests/unit/ingress/test_gate_bound_tokens.py",)
 _DENIALS = ("tests/unit/identity/test_token_denials.py",)
-_INTROSPECTIONS = ("tests/unit/ingress/test_introspected_routes.py",)
+_INTROSPECTIONS = ("tests/unit/ingress/test_gate_introspection.py",)
 _QUESTIONS = ("tests/unit/domain/test_questions.py",)
 _PENDING = ("tests/unit/decision_worker/test_pending_questions.py",)
 _HYGIENE = ("tests/integration/envoy/test_header_hygiene.py",)
@@ -44,10 +44,10 @@ _TOKEN_KEEPER = ("tests/unit/egress",)
 _EXCHANGED = ("tests/unit/egress/test_gate.py",)
 _OAUTH2 = ("tests/unit/credentials/test_oauth2_answers.py",)
 _RENEWED = ("tests/integration/test_reload_certificates.py",)
-_LISTS = ("tests/unit/trust/test_revocation_lists.py", "tests/unit/identity/test_peers_since_the_handshake.py")
+_LISTS = ("tests/unit/trust/test_revocation_lists.py", "tests/unit/identity/test_certificates_since_the_handshake.py")
 _BYTES = ("tests/integration/envoy/test_same_bytes.py",)
-_OWN_CERTIFICATES = ("tests/unit/credentials/test_own_certificates.py",)
-_FILTERS = ("tests/unit/walls/test_filters.py",)
+_OWN_CERTIFICATES = ("tests/unit/credentials/test_certificates.py",)
+_FILTERS = ("tests/processes/walls/test_filters.py",)
 _TAKEN_OVER = ("tests/integration/test_taken_over_worker.py",)
 _RUNNING = ("tests/unit/envoy/test_running.py",)
 _FOREIGN = ("tests/integration/test_foreign_configuration.py",)
@@ -55,7 +55,7 @@ _HANDOVER = ("tests/unit/control_plane/workers/test_handover.py",)
 
 _STATE_DIR = ("tests/unit/control_plane/test_state_dir.py",)
 _IN_PROGRESS = ("tests/unit/decision_worker/test_requests_in_progress.py",)
-_BUNDLE = ("tests/unit/policy/test_bundle.py",)
+_BUNDLE = ("tests/unit/policy/sources/test_bundle.py",)
 
 
 def _identity() -> list[Mutation]:
@@ -459,7 +459,7 @@ def _outbound() -> list[Mutation]:
         Mutation("PUT is repeated unasked", f"{_SRC}/envoy/routes.py",
                  'if retries.methods == "idempotent":', "if True:", ("tests/integration/test_target_connections.py",)),
         Mutation("Envoy's no is reaped, and read as a yes", f"{_SRC}/control_plane/child_process.py",
-                 " or os.getsid(ended.si_pid) == os.getsid(0)", "", ("tests/unit/control_plane/test_child_process.py",)),
+                 " or os.getsid(ended.si_pid) == os.getsid(0)", "", ("tests/processes/control_plane/test_child_process.py",)),
         Mutation("the admin pages answer whatever name", f"{_SRC}/control_plane/status/admin_server.py",
                  "if name and self._names is not None and name not in self._names:", "if False:",
                  ("tests/unit/control_plane/status/test_admin_server.py",)),
@@ -692,7 +692,7 @@ def _walls() -> list[Mutation]:
         Mutation("nobody looks at what Envoy runs", f"{_SRC}/control_plane/data_plane/guard.py",
                  "        if found:\n", "        if True:\n            found = []\n        if found:\n", _FOREIGN),
         Mutation("the vetting has no walls", f"{_SRC}/policy/vetting/child.py", "    around_worker()\n", "",
-                 ("tests/unit/policy/test_vetting.py",)),
+                 ("tests/processes/policy/test_vetting.py",)),
         Mutation("required walls are a wish", f"{_SRC}/control_plane/workers/control_server.py",
                  "            if not (self.require_walls and worker.missing_walls):", "            if True:",
                  ("tests/integration/test_required_walls.py",)),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tests.mutate.mutation import Mutation
 
 _REGO = "src/authz_rego"
-_MEANING = ("tests/unit/rego/test_semantics.py",)
-_FACE = ("tests/unit/rego/test_policy.py",)
-_EXPLAINED = ("tests/unit/rego/test_explain.py", "tests/unit/rego/test_testing.py")
-_HOSTILE = ("tests/unit/rego/test_hostile_policies.py",)
+_MEANING = ("tests/rego/test_semantics.py",)
+_FACE = ("tests/rego/test_policy.py",)
+_EXPLAINED = ("tests/rego/test_explain.py", "tests/rego/test_testing.py")
+_HOSTILE = ("tests/rego/test_hostile_policies.py",)
 
 
 def rego() -> list[Mutation]:
@@ -125,5 +125,5 @@ def rego() -> list[Mutation]:
         Mutation("halves of a character stay halves", f"{values}/byte_texts.py",
                  "return text_of_bytes(raw_of(text)) if is_torn(text) else text", "return text", _MEANING),
         Mutation("bytes that are no UTF-8 leave as they are", f"{_REGO}/policy.py",
-                 "return readable_value(value) if tearing.seen else value", "return value", ("tests/unit/rego/values/test_byte_texts.py",)),
+                 "return readable_value(value) if tearing.seen else value", "return value", ("tests/rego/values/test_byte_texts.py",)),
     ]  # fmt: skip

@@ -53,7 +53,7 @@ class Workplace:
         Golden files are left out: they would see every change of the rendering, and prove nothing about behaviour.
         """
         command = [str(self._python), "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider",
-                   "--deselect", "tests/unit/envoy/test_envoy_golden.py", *selection]  # fmt: skip
+                   "--deselect", "tests/unit/envoy/test_resources_golden.py", *selection]  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         return subprocess.Popen(
             command, cwd=self._root, env={**environment, "PYTHONDONTWRITEBYTECODE": "1"}, text=True, errors="replace",

@@ -1,6 +1,6 @@
 """Seven kinds of policies that refuse in OPA and pass when Rego is nearly read as OPA does, beside who is let in.
 
-Texts for a package of any name; the rules are called `allow`. tests/unit/rego asks the compiler, tests/integration a
+Texts for a package of any name; the rules are called `allow`. tests/rego asks the compiler, tests/integration a
 whole sidecar.
 """
 

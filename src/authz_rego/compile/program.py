@@ -51,7 +51,7 @@ def program(compiled: Compiled, data: Value, *, traced: bool = False) -> Program
     source = generator.source.text()
     documents = Documents(DataPlace(), data)
     namespace = _namespace(generator, documents)
-    exec(compile(source, "<rego>", "exec"), namespace)  # noqa: S102 - made from a tree, see tests/unit/rego/test_hostile_policies.py
+    exec(compile(source, "<rego>", "exec"), namespace)  # noqa: S102 - made from a tree, see tests/rego/test_hostile_policies.py
     for table, (rows, others, rest) in generator.tables.items():
         namespace[table] = {key: tuple(namespace[name] for name in names) for key, names in rows.items()}
         namespace[others] = tuple(namespace[name] for name in rest)

@@ -1,4 +1,4 @@
-"""What the cases of `tests/unit/rego/problem_cases.py` say of OPA is what the real OPA says."""
+"""What the cases of `tests/rego/problem_cases.py` say of OPA is what the real OPA says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 from tests.differential.judge import Judge, policy_task
-from tests.unit.rego.problem_cases import CASES, Case, files_of
+from tests.rego.problem_cases import CASES, Case, files_of
 
 from authz_rego.values.json_text import from_json
 

@@ -20,6 +20,6 @@ def opa_refuses(text: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_opa_refuses_what_the_table_says(pair: Pair, tmp_path: Path) -> None:
-    """And accepts its twin; tests/unit/policy/test_opa_refuses_too.py asks our gate the same."""
+    """And accepts its twin; tests/unit/policy/vetting/test_vet_refuses_what_opa_refuses.py asks our gate the same."""
     assert opa_refuses(pair.bad, tmp_path / "bad")
     assert not opa_refuses(pair.good, tmp_path / "good")

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.rego.semantics import CASES, NOTHING, Case
 from tests.support import opa
-from tests.unit.rego.semantics import CASES, NOTHING, Case
 
 
 def opas(case: Case, input_: object, folder: Path) -> object:

@@ -5,8 +5,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.processes.audit.test_sink import disk_with_room_for
 from tests.support.audit_files import Desk, explained, found, record, verified
-from tests.unit.audit.test_sink import disk_with_room_for
 
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
