@@ -53,6 +53,13 @@ def jittered(clock: Clock, seconds: float) -> float:
     return seconds * (0.9 + 0.2 * clock.random())
 
 
+def scattered(clock: Clock, seconds: float) -> float:
+    """Some part of `seconds`, a fifth at least: once, after what all sidecars had at the same moment, so that from then
+    on they are all over the interval. Jitter alone takes a hundred rounds for that.
+    """
+    return seconds * (0.2 + 0.8 * clock.random())
+
+
 def retry_delay(
     clock: Clock, failures: int, *, first: float, longest: float, retry_after: float | None, spent: float = 0.0
 ) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Unpack
 
-from authz_service.clock import Clock, jittered, retry_delay, sleep_until
+from authz_service.clock import Clock, jittered, retry_delay, scattered, sleep_until
 from authz_service.credentials.oauth2 import Token, TokenRequest
 from authz_service.errors import AuthzServiceError, FetchError
 from authz_service.logs import Extra, Fields, about
@@ -55,6 +55,7 @@ class TokenRefresher:
         self._subscribers: dict[str, Publish] = {}
         self._delivered: dict[str, str | None] = {}
         self._token: Token | None = None
+        self._has_had_one = False
         self._obtained = 0.0  # these three are of clock.steady()
         self._expires = 0.0
         self._next = clock.steady()
@@ -151,7 +152,11 @@ class TokenRefresher:
     def _accept(self, token: Token, asked_at: float) -> None:
         self._token, self._obtained, self._expires = token, asked_at, asked_at + token.lifetime
         before = jittered(self._clock, min(self._request.refresh_before_expiry, token.lifetime / 2))
-        self._next = max(self._expires - before, self._clock.steady() + SHORTEST_PAUSE)
+        now = self._clock.steady()
+        is_everybodys = self._failures > 0 or not self._has_had_one
+        due = self._expires - before - now
+        self._next = now + max(scattered(self._clock, due) if is_everybodys else due, SHORTEST_PAUSE)
+        self._has_had_one = True
         self._failures, self._asked_in_vain, self._last_error = 0, 0, ""
         if self._expiring:
             self._expiring.cancel()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from authz_service.clock import Clock, jittered, retry_delay, sleep_until
+from authz_service.clock import Clock, jittered, retry_delay, scattered, sleep_until
 from authz_service.domain.bounded import Bounded
 from authz_service.domain.rules import IssuerKeys
 from authz_service.errors import FetchError
@@ -155,10 +155,12 @@ class KeySource:
             _log.error("keys_refresh_broken", exc_info=error, extra=about(issuer=self._settings.issuer))
             self._failed(f"internal error: {type(error).__name__}", asked_at)
         else:
+            is_everybodys = failing or not before
             self._failures, self._last_error, self._stale = 0, "", False
             of_file = self._settings.jwks_file is not None
-            interval = FILE_LOOK if of_file else self._settings.refresh_interval
-            self._next = self._clock.steady() + jittered(self._clock, interval)
+            interval = jittered(self._clock, FILE_LOOK if of_file else self._settings.refresh_interval)
+            is_scattered = is_everybodys and not of_file
+            self._next = self._clock.steady() + (scattered(self._clock, interval) if is_scattered else interval)
             self._save()
             if failing or before != self._jwks or not of_file:  # a file is looked at often
                 _log.info("keys_refreshed", extra=about(issuer=self._settings.issuer, count=len(self._kids)))

@@ -110,7 +110,7 @@ async def test_keys_are_published_when_they_arrive_and_renewed_on_time() -> None
     state = setup.source.state()
     assert (state.ready, state.stale, state.count, state.age, state.last_error) == (True, False, 1, 0.0, "")
 
-    await setup.clock.advance(3599)
+    await setup.clock.advance(0.6 * 3600 - 1)  # the first time somewhere before the interval ends
     assert len(setup.provider.asked) == 1
     setup.provider.pages[JWKS_URL] = key_set("k1", "k2")
     await setup.clock.advance(2)
@@ -123,12 +123,17 @@ async def test_keys_are_published_when_they_arrive_and_renewed_on_time() -> None
 @pytest.mark.parametrize(("chance", "interval"), [(0.0, 3240.0), (0.999999, 3960.0)])
 @async_test
 async def test_the_interval_has_jitter_of_a_tenth(chance: float, interval: float) -> None:
+    """The first is scattered: from a fifth of it on."""
     setup = Setup(chance=chance)
     await setup.start()
-    await setup.clock.advance(interval - 1)
+    await setup.clock.advance(interval * (0.2 + 0.8 * chance) - 1)
     assert len(setup.provider.asked) == 1
     await setup.clock.advance(2)
     assert len(setup.provider.asked) == 2
+    await setup.clock.advance(interval - 2)
+    assert len(setup.provider.asked) == 2
+    await setup.clock.advance(2)
+    assert len(setup.provider.asked) == 3
     await setup.source.stop()
 
 
