@@ -47,7 +47,8 @@ class Askers:
 def server_context(certificate: Path, client_ca: Path, oldest: str, protocol: str) -> ssl.SSLContext:
     """From the secrets that the control plane has checked and written. Raises OSError or ValueError.
 
-    Without a certificate of the named authorities nobody gets in, and no session is resumed: each connection is proved.
+    Without a certificate of the named authorities nobody gets in. A session of TLS 1.2 may be resumed, as proxies do,
+    but by this very context: any change of certificates, lists or rules makes another, which knows none of them.
     """
     pair = _secret(certificate)["tls_certificate"]
     trust = _secret(client_ca)["validation_context"]

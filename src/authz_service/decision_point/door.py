@@ -29,7 +29,7 @@ from authz_service.decision_point.http2 import GrpcConnection
 from authz_service.decision_point.rules import DoorRules
 from authz_service.decision_point.workers import Workers
 from authz_service.logs import about
-from authz_service.walls.raising import hide_memory
+from authz_service.walls.raising import around_door
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--listening", type=int, nargs="+", required=True, help="one for each asker")
     options = parser.parse_args()
     logs.configure(options.service)
-    hide_memory()
+    around_door()
     uvloop.run(Door(options.rules, options.listening).run())
 
 

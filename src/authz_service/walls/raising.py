@@ -33,6 +33,13 @@ def around_forkserver() -> None:
     _unless_missing(lambda: seccomp.install(seccomp.parent_filter(architecture())))
 
 
+def around_door() -> None:
+    """It reads what strangers send, follows its files and connects to workers; it starts and traces nobody."""
+    prctl(SET_NO_NEW_PRIVS, 1)
+    hide_memory()
+    _unless_missing(lambda: seccomp.install(seccomp.parent_filter(architecture())))
+
+
 def around_worker() -> list[str]:
     """Nothing but the descriptors that it has: no file, socket, process or signal. What this kernel lacks, in words."""
     prctl(SET_NO_NEW_PRIVS, 1)
