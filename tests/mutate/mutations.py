@@ -700,6 +700,14 @@ def _walls() -> list[Mutation]:
                  "if server not in self._servers:", "if False:", _HANDOVER),
         Mutation("a worker has any file mended", f"{_SRC}/control_plane/workers/handover.py",
                  "path == self._rules.audit_path and", "", _HANDOVER),
+        Mutation("AuthZEN's questions are copied", f"{_SRC}/decision_worker/decision_log_buffer.py",
+                 "    if request.evaluation:\n        return bytes(_NO_INPUT)\n", "",
+                 ("tests/unit/control_plane/decision_log/test_delivery.py",)),
+        Mutation("a candidate judges what no policy decided", f"{_SRC}/control_plane/candidate/child.py",
+                 "known = record.reason in OF_THE_POLICY and", "known =",
+                 ("tests/unit/control_plane/test_candidate_child.py",)),
+        Mutation("a broken candidate passes the check", f"{_SRC}/cli/check.py",
+                 "    if candidate is not None:\n", "    if False and candidate:\n", ("tests/unit/cli/test_check_candidate.py",)),
     ]  # fmt: skip
 
 

@@ -145,6 +145,10 @@ def _policies(config: Config, query: str) -> None:
     carried, evaluated = config.proxy.headers.from_policy, bool(config.evaluated_for)
     source = read_policy_folder(config.policy.path, query, carried, evaluated=evaluated)
     check_policies(source, budget=config.policy.evaluation_budget)
+    candidate = None if config.asked_policy is None else config.asked_policy.candidate
+    if candidate is not None:
+        another = read_policy_folder(candidate.path, query, carried, evaluated=evaluated)
+        check_policies(another, budget=config.policy.evaluation_budget)
 
 
 def _door(config: Config) -> str:

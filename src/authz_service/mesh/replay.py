@@ -109,7 +109,8 @@ def policies_of_mesh(mesh: Mesh, *, own_host: bool = False) -> Policies:
         if not config.has_policy_folder or folder is None:
             continue  # what it decides by is elsewhere
         query = config.asked_policy.policy_query
-        sources[config.service.name] = read_policy_folder(folder, query, config.proxy.headers.from_policy)
+        carried, evaluated = config.proxy.headers.from_policy, bool(config.evaluated_for)
+        sources[config.service.name] = read_policy_folder(folder, query, carried, evaluated=evaluated)
     if not sources:
         fix = "name a mesh, a configuration or a folder of policies"
         raise PolicyProblems([Problem("replay", f"no policies are found below {mesh.folder}", fix)])
@@ -157,7 +158,7 @@ class Replay:
         if not event.path or was not in OF_THE_POLICY:
             return "decided before a policy was asked"
         if not event.input or "/input" in event.erased:
-            return "its input was too large for the log"
+            return "its input is not in the log"
         service = event.labels.get("service", "")
         judge = self._judge(service, event.path)
         if judge is None:

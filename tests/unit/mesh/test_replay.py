@@ -99,7 +99,7 @@ def test_flips_are_grouped_by_rule_and_principal() -> None:
     [
         (event("token_expired"), "decided before a policy was asked"),
         (event(path=""), "decided before a policy was asked"),
-        (event(erased=["/input"]), "its input was too large for the log"),
+        (event(erased=["/input"]), "its input is not in the log"),
         (event(labels={"service": "stock"}), "no policies for stock here"),
         (event(labels={}), "no policies for a service without a name here"),
         (event(timestamp="yesterday"), "its time is none"),

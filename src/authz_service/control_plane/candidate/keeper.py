@@ -53,6 +53,7 @@ class _Wanted(NamedTuple):
     audit_path: str
     service: str
     zone: str
+    evaluated: bool  # for AuthZEN as well
 
 
 class _Unusable(AuthzServiceError):  # noqa: N818 - it names the state
@@ -207,11 +208,12 @@ def _wanted(config: Config) -> _Wanted | None:
         config.audit.path,
         config.service.name,
         config.service.zone,
+        bool(config.evaluated_for),
     )
 
 
 def _read(wanted: _Wanted) -> PolicySource:
-    return read_policy_folder(Path(wanted.path), wanted.query, wanted.headers)
+    return read_policy_folder(Path(wanted.path), wanted.query, wanted.headers, evaluated=wanted.evaluated)
 
 
 def _checked(wanted: _Wanted) -> PolicySource:

@@ -64,6 +64,17 @@ def asked(tmp_path: Path) -> Asked:
     return Asked(tmp_path)
 
 
+def test_a_question_of_authzens_is_copied_without_its_input(asked: Asked) -> None:
+    """What it is about is the asker's own: nothing here could mask it. A request's input is there."""
+    asked.decide(evaluation='{"subject": {"type": "user", "id": "1", "properties": {"email": "a@b.example"}}}')
+    asked.decide()
+    asked.copies.flush()
+
+    evaluation, access = asked.sent[-1].copies
+    assert bytes(evaluation.input) == b"null"
+    assert b"segments" in bytes(access.input)
+
+
 @pytest.fixture
 def collector() -> Iterator[FaultyServer]:
     with FaultyServer() as server:
