@@ -689,7 +689,7 @@ def _walls() -> list[Mutation]:
         Mutation("a list that is shorter is the same", f"{_SRC}/envoy/running.py",
                  "if len(ours) != len(theirs):\n            return at\n        pairs = enumerate(zip(ours, theirs, strict=True))",
                  "if len(ours) < len(theirs):\n            return at\n        pairs = enumerate(zip(ours, theirs, strict=False))", _RUNNING),
-        Mutation("nobody looks at what Envoy runs", f"{_SRC}/control_plane/data_plane/guard.py",
+        Mutation("nobody looks at what Envoy runs", f"{_SRC}/control_plane/watch/envoy.py",
                  "        if found:\n", "        if True:\n            found = []\n        if found:\n", _FOREIGN),
         Mutation("the vetting has no walls", f"{_SRC}/policy/vetting/child.py", "    around_worker()\n", "",
                  ("tests/processes/policy/test_vetting.py",)),

@@ -19,7 +19,6 @@ from authz_service.config.addresses import Endpoint, split_url
 from authz_service.config.model import Config, DecisionLogService, JwtIssuer, OAuth2, PolicyBundle, TokensInRedis
 from authz_service.control_plane.event_loop import ControlLoop
 from authz_service.control_plane.gate_rules import gate_rules
-from authz_service.control_plane.sources.outbound import store_settings
 from authz_service.control_plane.sources.policy_bundle import is_signed_by_a_key_of
 from authz_service.control_plane.sources.provider_requests import (
     endpoints,
@@ -27,6 +26,7 @@ from authz_service.control_plane.sources.provider_requests import (
     key_settings,
     token_request,
 )
+from authz_service.control_plane.sources.target_tokens import store_settings
 from authz_service.credentials.oauth2 import TokenRequest, cache_key, fetch_token
 from authz_service.domain.questions import Found
 from authz_service.domain.rules import PolicyServer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import re
 import tomllib
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from tests.support.decisions import rules
 from tests.unit.docs.pages import ROOT, code_words, first_cells, prose, read, section
 
 from authz_service import headers
@@ -18,14 +18,17 @@ from authz_service.audit import seal
 from authz_service.audit.chain import Head
 from authz_service.audit.opa_event import KEPT_CLAIMS, OpaEvent
 from authz_service.audit.record import AuditRecord, GapRecord
-from authz_service.control_plane.sources.certificates import ServedCertificates
-from authz_service.control_plane.sources.denylist import ServedDenylist
-from authz_service.control_plane.sources.outbound import ExchangeState
-from authz_service.control_plane.status.metrics import Counters, Metrics
-from authz_service.control_plane.status.readiness import Status
-from authz_service.control_plane.workers.control_server import ControlServer
+from authz_service.config.loader import load_config
+from authz_service.control_plane.counters import Counters
+from authz_service.control_plane.events import Events
+from authz_service.control_plane.reload.rollout import Rollout
+from authz_service.control_plane.snapshot import Snapshot
+from authz_service.control_plane.state_dir import StateDirectory
+from authz_service.control_plane.status.readiness import Lifecycle, Status
 from authz_service.credentials.token_refresher import TokenState
 from authz_service.domain.refusals import ANSWERS, Reason
+from authz_service.envoy.paths import StatePaths
+from authz_service.envoy.resources import render
 from authz_service.logs import Fields, Texts
 from authz_service.trust.issuer_keys import KeyState
 
@@ -77,53 +80,31 @@ def test_every_field_of_the_record_of_a_gap_is_described_in_its_order() -> None:
     assert described == [name for name in GapRecord.__struct_fields__ if name not in common]
 
 
-class _Outbound:
-    """Keys and tokens in hand, as the control plane sees them."""
-
-    @staticmethod
-    def key_states() -> list[KeyState]:
-        return [
-            KeyState(
-                "https://idp", ready=True, stale=False, count=1, age=1.0, next_refresh_at=0, last_error="", failures=0
-            )
-        ]
-
-    @staticmethod
-    def introspection_errors() -> dict[str, str]:
-        return {}
-
-    @staticmethod
-    def token_states() -> list[TokenState]:
-        return [TokenState(("data",), "fresh", "https://idp", "order", (), 1.0, 2.0, 1.5, "", 0)]
-
-    @staticmethod
-    def exchange_states() -> list[ExchangeState]:
-        return []
-
-    @staticmethod
-    def token_store_problem() -> str:
-        return ""
+KEYS = KeyState("https://idp", ready=True, stale=False, count=1, age=1.0, next_refresh_at=0, last_error="", failures=0)
+TOKEN = TokenState(("data",), "fresh", "https://idp", "order", (), 1.0, 2.0, 1.5, "", 0)
 
 
 def _metrics() -> dict[str, tuple[str, set[str]]]:
     """Name as scraped -> (type, labels), of a sidecar in which everything has happened once."""
-    certificates = ServedCertificates(publish=lambda *_: None, now=lambda: 1.0)
-    certificates.expires["server"] = certificates.near_ends["server"] = 2.0
-    figure = Counters()
-    figure.decisions["allow", "allowed"] = 1
-    figure.reloads["configuration", "ok"] = 1
-    figure.introspections["active"] = 1
-    figure.exchanges["data-service", "exchanged"] = 1
-    figure.copies["delivered"] = 1
-    figure.lookups["target_data"] = 1
-    figure.ended["token_expired"] = 1
-    control_server = ControlServer(Path("unused"), figure.add, lambda *_: asyncio.sleep(0))
-    status = Status(
-        figure, certificates, ServedDenylist(figure.reloads), _Outbound(), control_server, [],  # type: ignore[arg-type]
-        audit_heads=lambda: [Head("0123456789ab-0", 1, "0" * 32)], descriptors=1024,
-    )  # fmt: skip
+    config = load_config(ROOT / "examples/three_zones/order-service/config.yaml", {}, anywhere=True)
+    snapshot = Snapshot(config, rules(), render(config, StatePaths(Path("unused"))), "r1")
+    counters = Counters()
+    rollout = Rollout(snapshot, StateDirectory(Path("unused")), counters, Events())
+    rollout.certificates.expires["server"] = rollout.certificates.near_ends["server"] = 2.0
+    rollout.issuers._states = lambda: [KEYS]  # type: ignore[method-assign]
+    rollout.target_tokens.states = lambda: [TOKEN]  # type: ignore[method-assign]
+    counters.decisions["allow", "allowed"] = 1
+    counters.reloads["configuration", "ok"] = 1
+    counters.introspections["active"] = 1
+    counters.exchanges["data-service", "exchanged"] = 1
+    counters.copies["delivered"] = 1
+    counters.lookups["target_data"] = 1
+    counters.ended["token_expired"] = 1
+    parts = (rollout, rollout.certificates, rollout.denylist, rollout.issuers, rollout.target_tokens)
+    heads = [Head("0123456789ab-0", 1, "0" * 32)]
+    status = Status(Lifecycle(), rollout, parts, counters, lambda: heads, lambda: 0)
     found = {}
-    for family in Metrics(figure, status._gauges, status._counters).collect():
+    for family in status.metrics().collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         found[name] = (family.type, {label for sample in family.samples for label in sample.labels} - {"le"})
     return found

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.unit.docs.pages import ROOT, anchors, first_cells, links, pages, prose, read, section
+from tests.unit.docs.pages import ROOT, anchors, code_words, first_cells, links, pages, prose, read, section
 
 from authz_devkit.cli import COMMANDS
 from authz_service.cli.main import authz
@@ -74,6 +74,29 @@ def test_every_page_that_the_code_cites_exists() -> None:
 
     assert cited
     assert {page for page in cited if not (ROOT / page).exists()} == set()
+
+
+_MODULE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py|[a-z_]+(?:/[a-z_]+)+)`")
+_ROOMS = ["control_plane", "decision_worker"]
+
+
+def test_the_file_behind_each_step_exists() -> None:
+    """A reader of how it works is one jump away from the code."""
+    named = set(_MODULE.findall(read("docs/how-it-works.md"))) - {"src/authz_service"}
+
+    assert len(named) > 30
+    assert {name for name in named if not (ROOT / "src/authz_service" / name).exists()} == set()
+
+
+@pytest.mark.parametrize("room", _ROOMS)
+def test_a_rooms_page_names_all_that_is_in_it(room: str) -> None:
+    """And nothing that is not."""
+    folder = ROOT / "src/authz_service" / room
+    there = {f"{each.name}/" if each.is_dir() else each.name for each in folder.iterdir()}
+    there -= {"README.md", "__init__.py", "__pycache__/"}
+    told = {word for cell in first_cells((folder / "README.md").read_text("utf-8")) for word in code_words(cell)}
+
+    assert {word.partition("/")[0] + "/" if "/" in word else word for word in told} == there
 
 
 def test_every_trap_that_the_code_cites_is_explained() -> None:

@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.config.model import Config
 from authz_service.control_plane.candidate.child import ALIKE, SKIPPED, Batch, Outcome, Outcomes, Setup
+from authz_service.control_plane.part import Part
 from authz_service.control_protocol import Copies, Copy
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import AuditUnavailable, AuthzServiceError, Problems
@@ -61,7 +63,7 @@ class _Unusable(AuthzServiceError):  # noqa: N818 - it names the state
 
 
 @dataclass(slots=True)
-class CandidatePolicy:
+class CandidatePolicy(Part):
     """Follows the configuration; runs on the control plane's event loop."""
 
     counts: Counter[str]  # by result, as Counters.candidate
@@ -80,6 +82,10 @@ class CandidatePolicy:
         if wanted is None:
             return None
         return {"path": wanted.path, "percent": wanted.percent, "problem": self.problem, "verdicts": dict(self.counts)}
+
+    def degraded(self) -> Iterator[str]:
+        if self.problem:
+            yield f"the candidate policy decides nothing: {self.problem}"
 
     def take(self, copies: Copies) -> None:
         """From a worker."""

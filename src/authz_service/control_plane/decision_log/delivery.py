@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,6 +19,7 @@ from authz_service.audit.opa_event import opa_event
 from authz_service.clock import Clock, retry_delay
 from authz_service.config.model import Config, OpaDecisionLog
 from authz_service.control_plane.decision_log.destinations import Chunk, Destination, EventsRefused, destination_of
+from authz_service.control_plane.part import Part
 from authz_service.control_protocol import Copies, Copy
 from authz_service.errors import AuthzServiceError
 from authz_service.logs import about
@@ -33,7 +34,7 @@ _LAST_TRY = 2.0  # seconds, when the sidecar stops
 
 
 @dataclass(slots=True)
-class DecisionLog:
+class DecisionLog(Part):
     """Follows the configuration; runs on the control plane's event loop."""
 
     clock: Clock
@@ -81,6 +82,10 @@ class DecisionLog:
         self._destination = None if wanted[0] is None else destination_of(wanted[0], wanted[1])
         if self._destination is not None:
             self._task = asyncio.create_task(self._run(self._destination))
+
+    def degraded(self) -> Iterator[str]:
+        if self.problem:
+            yield f"the OPA decision log is not delivered: {self.problem}"
 
     async def stop(self) -> None:
         """One last try; what is left then is lost."""

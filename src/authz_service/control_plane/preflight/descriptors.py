@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Iterator
 
 from authz_service.config.model import Config
+from authz_service.control_plane.part import Part
 
 _OTHERS = 200  # files, sockets between our processes, the admin interface
 # Each connection to us may need one to whoever is behind us, and both doors have `http.max_connections`.
@@ -16,6 +18,21 @@ def raise_limit() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most
+
+
+class Descriptors(Part):
+    """Looked at while we run: the configuration may want more connections."""
+
+    def __init__(self) -> None:
+        self._limit = raise_limit()
+        self._problem = ""
+
+    def look(self, config: Config) -> None:
+        self._problem = shortage(self._limit, config)
+
+    def degraded(self) -> Iterator[str]:
+        if self._problem:
+            yield self._problem
 
 
 def shortage(limit: int, config: Config) -> str:

@@ -11,10 +11,11 @@ import os
 import pwd
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from authz_service.config.model import Config, UnixAddress
+from authz_service.control_plane.part import Part
 from authz_service.errors import ConfigProblems, Problem
 
 _KEEP = -1  # chown(2)
@@ -48,6 +49,20 @@ def handed_over(config: Config) -> str:
     except (OSError, KeyError) as error:
         return f"egress.socket: {error}"
     return ""
+
+
+class EgressSocket(Part):
+    """Looked after while we run: Envoy makes it anew."""
+
+    def __init__(self) -> None:
+        self._problem = ""
+
+    def look(self, config: Config) -> None:
+        self._problem = handed_over(config)
+
+    def degraded(self) -> Iterator[str]:
+        if self._problem:
+            yield f"the egress could not be handed over: {self._problem}"
 
 
 def _folder_problems(folder: Path) -> list[Problem]:

@@ -7,25 +7,32 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from authz_service.clock import SystemClock
 from authz_service.config.model import Config
 from authz_service.control_plane.candidate.keeper import CandidatePolicy
+from authz_service.control_plane.counters import Counters
 from authz_service.control_plane.data_plane.admin import EnvoyAdmin
 from authz_service.control_plane.data_plane.door import FILE as DOOR
 from authz_service.control_plane.decision_log.delivery import DecisionLog
+from authz_service.control_plane.events import Events
+from authz_service.control_plane.part import Gauge, Part
 from authz_service.control_plane.snapshot import Snapshot
 from authz_service.control_plane.sources.certificates import ServedCertificates
 from authz_service.control_plane.sources.denylist import ServedDenylist
-from authz_service.control_plane.sources.outbound import Outbound
+from authz_service.control_plane.sources.http_clients import HttpClients
+from authz_service.control_plane.sources.issuers import Issuers
 from authz_service.control_plane.sources.policy_bundle import BundlePoller
+from authz_service.control_plane.sources.target_tokens import TargetTokens
+from authz_service.control_plane.sources.token_exchanges import TokenExchanges
 from authz_service.control_plane.state_dir import StateDirectory
-from authz_service.control_plane.status.metrics import Counters
 from authz_service.control_plane.workers.control_server import ControlServer
 from authz_service.control_protocol import Copies
+from authz_service.domain.questions import Active, Answer, Asked, Exchange, Key
 from authz_service.domain.rules import IssuerKeys
 from authz_service.envoy import secrets
 from authz_service.envoy.messages import Json
@@ -41,42 +48,54 @@ _TAKE_OVER = 1.0  # seconds for Envoy to accept a file
 _SETTLE = 20.0  # seconds for the workers to take over the rules: the largest policies are compiled for as long
 
 
-class Rollout:
+class Rollout(Part):
     """Certificates, keys, tokens, rules and resources of one sidecar, as Envoy and the workers have them."""
 
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        directory: StateDirectory,
-        counters: Counters,
-        look_now: Callable[[], None],
-        bundle_arrived: Callable[[], None],
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, directory: StateDirectory, counters: Counters, events: Events) -> None:
         self.current = snapshot
+        self.taken_over = snapshot  # the last one that took over wholly; `current` may be on its way
         self._directory = directory
         self._paths = StatePaths(directory.path)
-        self._look_now = look_now
+        self._look = events.look
         self._written = [snapshot.resources]  # that Envoy may run: what serves, and what is on its way
         self._secrets: dict[str, list[Json]] = {}  # by name; the last ones, for Envoy may refuse one
+        self._clients, clock = HttpClients(), SystemClock()
         self.envoy = EnvoyAdmin(self._paths.admin_socket)
         self.certificates = ServedCertificates(self._publish_secret, time.time, counters.reloads)
-        self.outbound = Outbound(
-            self._paths.keys, self._publish_keys, self._publish_token, SystemClock(), counters.introspections,
-            counters.exchanges,
-        )  # fmt: skip
         self.denylist = ServedDenylist(counters.reloads)
-        self.bundles = BundlePoller(SystemClock(), counters.reloads, bundle_arrived)
-        labels = {"id": str(uuid.uuid4()), "app": "authz-service"}
-        self.decision_log = DecisionLog(SystemClock(), counters.copies, labels)
+        self.issuers = Issuers(self._clients, self._paths.keys, self._publish_keys, clock, counters.introspections)
+        self.target_tokens = TargetTokens(self._clients, self._publish_token, clock)
+        self.token_exchanges = TokenExchanges(self._clients, counters.exchanges)
+        self.bundles = BundlePoller(clock, counters.reloads, partial(events.reload, "a bundle arrived"))
+        self.decision_log = DecisionLog(clock, counters.copies, {"id": str(uuid.uuid4()), "app": "authz-service"})
         self.candidate = CandidatePolicy(counters.candidate, str(self._paths.audit_chain))
         self.control_server = ControlServer(
             self._paths.control_socket,
             counters.add,
-            self.outbound.answer,
-            look_now,
+            self._answer,
+            events.look,
             self._take_copies,
             require_walls=snapshot.config.runtime.walls == "required",
         )
+
+    def missing(self, *, starting: bool) -> Iterator[str]:
+        serving = self.taken_over
+        if serving.config.runtime.walls == "required":
+            for wall in self.control_server.missing_walls():
+                yield f"walls are required (runtime.walls), and workers have {wall}"
+        if serving.ingress:
+            active = self.control_server.active(serving.revision)
+            # At first all of them, for whoever is asked first may still compile the rules.
+            if not active or (starting and active < len(self.control_server.pids())):
+                yield "no decision worker has the present rules"
+
+    def degraded(self) -> Iterator[str]:
+        for error in self.control_server.errors():
+            yield f"a worker could not use the rules: {error}"
+
+    def gauges(self) -> Iterator[Gauge]:
+        active = float(self.control_server.active(self.taken_over.revision))
+        yield Gauge("authz_workers", "Decision workers with the present rules.", "", {"": active})
 
     async def begin(self) -> None:
         """Put down all that Envoy reads when it starts. Raises CertificateProblems or DenylistProblems."""
@@ -128,13 +147,13 @@ class Rollout:
             await asyncio.to_thread(self.denylist.refresh, snapshot.config)
             if snapshot.config.revocation != before.config.revocation:
                 self.denylist.require_usable()
-            self.outbound.exchange_for(snapshot.config)
+            self.token_exchanges.add(snapshot.config)
             self._send_rules()
             await self.control_server.require_settled(snapshot.revision, _SETTLE)
             await self._write_steps(before, snapshot)
         except BaseException:
             self.current = before
-            self.outbound.exchange_for(before.config)
+            self.token_exchanges.add(before.config)
             self._send_rules()
             raise
         await self._update_sources(snapshot.config)
@@ -148,9 +167,10 @@ class Rollout:
         changed = self.certificates.refresh(self.current.config)
         self._send_rules()
         await self._connect_anew()
+        self.taken_over = self.current
         # A token may be bound to the certificate before, or refused for the key that signs for it.
         if changed or any(target.auth.proof_files for target in self.current.config.egress.targets.values()):
-            await self.outbound.update(self.current.config)
+            await self._update_providers(self.current.config)
         return changed
 
     async def stop(self) -> None:
@@ -158,15 +178,28 @@ class Rollout:
         await self.bundles.stop()
         await self.decision_log.stop()
         await self.candidate.stop()
-        await self.outbound.stop()
+        await self.target_tokens.stop()
+        self.token_exchanges.stop()
+        await self.issuers.stop()
+        await self._clients.aclose()
         self.control_server.stop()
         await self.envoy.close()
 
     async def _update_sources(self, config: Config) -> None:
-        await self.outbound.update(config)
+        await self._update_providers(config)
         await self.bundles.update(config)
         await self.decision_log.update(config)
         await self.candidate.update(config)
+        self.taken_over = self.current
+
+    async def _update_providers(self, config: Config) -> None:
+        if config.hosts != self._clients.hosts:
+            await self.issuers.stop()
+            self.token_exchanges.stop()
+            await self._clients.use(config.hosts)
+        await self.issuers.update(config)
+        self.token_exchanges.update(config)
+        await self.target_tokens.update(config)
 
     def _take_copies(self, copies: Copies) -> None:
         self.decision_log.take(copies)
@@ -217,6 +250,16 @@ class Rollout:
             if target.auth.has_own_token and not (only_missing and present):
                 self._publish_token(name, None)
 
+    async def _answer(self, question: Asked) -> Answer | None:
+        """What a worker wants to know, by whoever knows it."""
+        match question:
+            case Key():
+                return await self.issuers.find_key(question)
+            case Active():
+                return await self.issuers.introspect(question)
+            case Exchange():
+                return await self.token_exchanges.exchange(question)
+
     def _send_rules(self) -> None:
         """To every worker; nothing happens when they have these already."""
         self.control_server.set_rules(self.denylist.with_denied(self.certificates.with_trust(self.current.rules)))
@@ -228,8 +271,8 @@ class Rollout:
     def _publish_token(self, target: str, token: str | None) -> None:
         name = secrets.target_token(target)
         self._publish_secret(name, secrets.token_secret(name, token or ""))
-        self._look_now()
+        self._look()
 
     def _publish_keys(self, keys: IssuerKeys) -> None:
         self.control_server.set_keys(keys)
-        self._look_now()
+        self._look()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from authz_service import pem_files
 from authz_service.config.model import Config, HttpTlsOfFiles, Target, TargetTlsOfFiles
+from authz_service.control_plane.part import Gauge, Part
 from authz_service.credentials.certificates import (
     CaBundle,
     KeyPair,
@@ -35,11 +36,17 @@ log = logging.getLogger(__name__)
 
 _Crl = tuple[Path, ExpiredPolicy, bool]  # the file, what an expired list means, whether the gate looks at certificates
 
+EXPIRES = "authz_certificate_expiry_timestamp_seconds", "When a served certificate or CA ends.", "name"
+NEAR_END = (
+    "authz_certificate_renewal_timestamp_seconds",
+    "From when on a served certificate or CA should have been renewed.",
+    "name",
+)
 REVOCATION_LIST = "client_ca_crl"  # its name in the metrics and in /readyz
 
 
 @dataclass(slots=True)
-class ServedCertificates:
+class ServedCertificates(Part):
     """By secret name: the text that Envoy reads, when it expires, and what is wrong with the files of now."""
 
     publish: Callable[[str, str], None]  # (secret name, file text)
@@ -73,6 +80,20 @@ class ServedCertificates:
             for name, target in config.egress.targets.items():
                 self._target(name, target, changed)
         return changed
+
+    def degraded(self) -> Iterator[str]:
+        for name, text in self.problems.items():
+            yield f"certificate {name}: {text}"
+        for warnings in self.warnings.values():
+            yield from warnings
+        now = self.now()
+        for name, end in self.expires.items():
+            if end <= now:
+                yield f"certificate {name} has expired"
+
+    def gauges(self) -> Iterator[Gauge]:
+        yield Gauge(*EXPIRES, self.expires)
+        yield Gauge(*NEAR_END, self.near_ends)
 
     def with_trust(self, rules: GateRules) -> GateRules:
         """The rules, with what has been revoked or withdrawn: the gate refuses it on connections that are open

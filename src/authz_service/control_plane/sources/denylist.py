@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from authz_service.config.model import Config
+from authz_service.control_plane.part import Gauge, Part
 from authz_service.domain.rules import GateRules, TokenDenials
 from authz_service.errors import DenylistProblems, Problem
 from authz_service.logs import about
@@ -27,7 +29,7 @@ _NOTHING = Denylist()
 
 
 @dataclass(slots=True)
-class ServedDenylist:
+class ServedDenylist(Part):
     """The last good list of the configured file."""
 
     reloads: Counter[tuple[str, str]]  # (what, "ok" | "refused"), as Counters.reloads
@@ -61,9 +63,13 @@ class ServedDenylist:
         """The rules, with what the list refuses."""
         return with_denied(rules, self._list)
 
-    @property
-    def entries(self) -> int:
-        return self._list.entries
+    def degraded(self) -> Iterator[str]:
+        if self.problem:
+            yield f"the changed denylist was refused, the last good one acts: {self.problem}"
+
+    def gauges(self) -> Iterator[Gauge]:
+        entries = float(self._list.entries)
+        yield Gauge("authz_denylist_entries", "Entries of the denylist in force.", "", {"": entries})
 
     def _accept(self, path: Path | None, content: bytes, found: Denylist) -> None:
         if found is not self._list:

@@ -53,9 +53,7 @@ class ControlServer:
 
     socket: Path
     on_counters: Callable[[CountersDelta], None]
-    answer: Callable[
-        [Asked], Awaitable[Answer | None]
-    ]  # None: nobody could be asked. Keys are given to `set_keys` first
+    answer: Callable[[Asked], Awaitable[Answer | None]]  # None: nobody could be asked. A key comes by `set_keys` before
     on_change: Callable[[], None] = lambda: None
     on_copies: Callable[[Copies], None] = lambda _: None
     require_walls: bool = False  # who lacks one is told nothing, and so decides nothing

@@ -3,7 +3,7 @@
 import pytest
 
 from authz_service.control_plane.data_plane.updates import EnvoyUpdates
-from authz_service.control_plane.status.readiness import failing_updates
+from authz_service.control_plane.watch.envoy import failing_updates
 
 Look = tuple[int, int]  # successes, failures
 

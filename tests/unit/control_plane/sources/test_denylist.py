@@ -69,7 +69,7 @@ def test_the_rules_carry_what_the_list_says_beside_the_revocation_lists(served: 
     assert with_it.peers.revoked_fingerprints == (FINGERPRINT,)
     assert with_it.denials == TokenDenials((("", "jti", "a"),), (("https://idp", 5.0),))
     assert served.list.with_denied(rules(peers=None)).peers is None
-    assert served.list.entries == 4
+    assert served.list._list.entries == 4
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -123,4 +123,4 @@ def test_a_long_list_is_read_from_json(served: Served) -> None:
     served.refresh()
 
     assert served.list.problem == ""
-    assert served.list.entries == 50_000
+    assert served.list._list.entries == 50_000

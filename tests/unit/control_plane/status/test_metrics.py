@@ -2,8 +2,10 @@
 
 import re
 
+from authz_service.control_plane.counters import Counters
 from authz_service.control_plane.data_plane.counts import HANDSHAKES
-from authz_service.control_plane.status.metrics import Counters, Gauge, Metrics
+from authz_service.control_plane.part import Gauge
+from authz_service.control_plane.status.metrics import Metrics
 from authz_service.domain.refusals import Reason
 
 
