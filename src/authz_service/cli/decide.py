@@ -1,7 +1,8 @@
 """`authz decide`: one request judged without a sidecar, every step printed. Nobody sees the request itself.
 
-The steps are the gate's own, after what Envoy does before it asks. Keys are fetched, and the issuer is asked about the
-token where the route asks for it: what cannot be had is not judged.
+The case of `authz explain` with one sidecar and a real token: the same steps (`mesh.steps`), after what Envoy does
+before it asks. Keys are fetched, and the issuer is asked about the token where the route asks for it: what cannot be
+had is not judged.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
 from authz_rego.values.json_text import to_json
@@ -26,12 +26,12 @@ from authz_service.control_plane.snapshot import Snapshot, read_snapshot
 from authz_service.control_plane.sources.certificates import with_lists
 from authz_service.control_plane.sources.denylist import load_denylist, with_denied
 from authz_service.control_plane.sources.provider_requests import endpoints, key_settings
-from authz_service.domain.decision import Allow, Claims, Decision, Peer, Request, Verdict
+from authz_service.domain.decision import Allow, Decision, Request, Verdict
 from authz_service.domain.questions import Absent, Active, Answer, Asked
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicyServer
 from authz_service.envoy.received_path import received_path
-from authz_service.errors import AuthzServiceError, FetchError, KeysUnavailable
+from authz_service.errors import AuthzServiceError, FetchError
 from authz_service.http_client import HttpClient
 from authz_service.identity.certificates import Peers
 from authz_service.identity.token_places import NO_SCHEME
@@ -39,6 +39,7 @@ from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
 from authz_service.mesh.client_handshake import CannotTell, load_chain, load_trust, refusal
+from authz_service.mesh.steps import walk
 from authz_service.pem_files import to_pem
 from authz_service.policy.decide.awaited import AwaitedPolicy
 from authz_service.policy.decide.engine import PolicyEngine
@@ -47,7 +48,6 @@ from authz_service.policy.decide.reads import Reads
 from authz_service.trust.introspection import Introspector
 from authz_service.trust.issuer_keys import fetch_key_set
 
-_T = TypeVar("_T")
 _DECISION = "offline"
 
 
@@ -205,61 +205,16 @@ class _Issuers:
 
 
 def _walk(console: Terminal, gate: Gate, request: Request) -> None:
-    """The gate's steps, one by one, until one refuses."""
-
-    def step(name: str, take: Callable[[], _T], show: Callable[[_T], str]) -> _T:
-        try:
-            value = take()
-        except Rejected as refusal:
-            detail = f" ({refusal.detail})" if refusal.detail else ""
-            console.print(f"[red]✗[/] {name}: {refusal.reason}{shown(detail)}")
-            raise
-        except KeysUnavailable as missing:
-            console.print(f"[red]✗[/] {name}: {shown(str(missing))}")
-            raise
-        console.print(f"[green]✓[/] {name}: {shown(show(value))}")
-        return value
-
-    try:
-        peer = step("peer", lambda: gate.require_peer(request), _peer_text)
-        route, segments = step(
-            "form",
-            lambda: gate.require_form(request),
-            lambda found: f"route {found[0].name or '(the only one)'}, segments {found[1]}",
-        )
-        claims = step("token", lambda: gate.require_claims(request, peer, route), _claims_text)
-        document = gate.policy_input(request, peer, claims, segments, _DECISION, request.correlation_id)
-        console.print(f"  input: {shown(json.dumps(json.loads(to_json(document)), indent=2))}")
-        verdict = gate.evaluate(document)
-    except (Rejected, KeysUnavailable):
-        return
-    console.print(
-        f"{'[green]✓[/]' if verdict.reason is Reason.ALLOWED else '[red]✗[/]'} policy: {shown(_verdict_text(verdict))}"
-    )
-    if verdict.reason is not Reason.ALLOWED and isinstance(gate.policy, PolicyEngine):
-        for line in tried_lines(gate.policy.query.explain(document, now_ns=time.time_ns())):
+    """The gate's steps, and what the policy was asked and tried."""
+    walked = walk(gate, request, _DECISION)
+    for step in walked.steps:
+        if step.name == "policy" and walked.document is not None:
+            console.print(f"  input: {shown(json.dumps(json.loads(to_json(walked.document)), indent=2))}")
+        console.print(f"{'[green]✓[/]' if step.holds else '[red]✗[/]'} {step.name}: {shown(step.said)}")
+    refused = walked.verdict is not None and walked.verdict.reason is not Reason.ALLOWED
+    if refused and walked.document is not None and isinstance(gate.policy, PolicyEngine):
+        for line in tried_lines(gate.policy.query.explain(walked.document, now_ns=time.time_ns())):
             console.print(f"    {shown(line)}")
-
-
-def _peer_text(peer: Peer) -> str:
-    name = peer.name
-    return f"{name}, fingerprint {peer.fingerprint[:16]}…" if name else "no client certificate is asked for"
-
-
-def _claims_text(claims: Claims) -> str:
-    if not claims.values:
-        return "none is needed, none was sent"
-    kind = "a service" if claims.is_service else "a user"
-    return f"sub {claims.values.get('sub')}, {kind}, client {claims.client or '-'}, issued by {claims.issuer}"
-
-
-def _verdict_text(verdict: Verdict) -> str:
-    reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
-    if verdict.step_up is None:
-        return f"{verdict.reason}{reasons}"
-    acr_values, max_age = verdict.step_up
-    age = "any age" if max_age is None else f"at most {max_age} s ago"
-    return f"{verdict.reason}{reasons} (wants a sign-in with acr {acr_values or 'of any value'}, {age})"
 
 
 def _request(snapshot: Snapshot, question: Question, path: str, peer: bytes) -> Request:

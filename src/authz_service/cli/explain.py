@@ -14,8 +14,9 @@ from authz_rego.explain import Tried
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import body_lines, short_value
-from authz_service.mesh.journey import AskedFor, Hop, Journey, Line, Travel
+from authz_service.mesh.journey import AskedFor, Hop, Journey, Travel
 from authz_service.mesh.load import load_mesh
+from authz_service.mesh.steps import Step
 
 _MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]·[/]"}
 _CODES = {"allowed": 0, "refused": 1, "unknown": 2}
@@ -103,7 +104,7 @@ def report_of(journey: Journey) -> ExplainDocument:
 
 
 def _hop(hop: Hop) -> HopReport:
-    steps = [StepReport(line.step, line.holds, line.said) for line in hop.lines]
+    steps = [StepReport(line.name, line.holds, line.said) for line in hop.lines]
     refusal = None
     if hop.reason:
         place = None if hop.spot is None else PlaceReport(hop.spot.file, hop.spot.line)
@@ -130,8 +131,8 @@ def print_journey(console: Terminal, journey: Journey) -> None:
         console.print(text)
 
 
-def _line(line: Line) -> str:
-    return f"   {_MARKS[line.holds]} {shown(f'{line.step}: {line.said}')}"
+def _line(line: Step) -> str:
+    return f"   {_MARKS[line.holds]} {shown(f'{line.name}: {line.said}')}"
 
 
 def _why(hop: Hop) -> Iterator[str]:

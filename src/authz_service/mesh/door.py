@@ -15,12 +15,12 @@ from authz_service.config.model import HttpTlsOfFiles
 from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.control_plane.sources.certificates import with_lists
 from authz_service.control_plane.sources.denylist import load_denylist, with_denied
-from authz_service.domain.decision import Allow, Claims, Decision, Request
+from authz_service.domain.decision import Allow, Decision, Request
 from authz_service.domain.questions import Absent, Active, Answer, Asked, Found
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, PolicySource
 from authz_service.envoy.received_path import received_path
-from authz_service.errors import AuthzServiceError, KeysUnavailable, Problems
+from authz_service.errors import AuthzServiceError, Problems
 from authz_service.identity.certificates import Peers
 from authz_service.identity.token_places import NO_SCHEME
 from authz_service.identity.tokens import TokenVerifier
@@ -30,6 +30,7 @@ from authz_service.mesh.client_handshake import CannotTell, Trust, load_trust, r
 from authz_service.mesh.mint import Mint
 from authz_service.mesh.model import Sidecar
 from authz_service.mesh.shown import Shown
+from authz_service.mesh.steps import Step, walk
 from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.sources.folder import read_policy_folder
 from authz_service.policy.vetting.checks import Compiled, compiled
@@ -68,14 +69,7 @@ class Answered:
     decision: Decision | None  # None: it did not come to the gate
     document: Value | None  # what the policy was asked
     notes: tuple[str, ...]  # what was assumed
-
-    @property
-    def allowed(self) -> bool:
-        return self.reason == ""
-
-    @property
-    def claims(self) -> Claims | None:
-        return None if self.decision is None else self.decision.claims
+    steps: tuple[Step, ...] = ()  # the gate's, as far as it came
 
 
 class _NobodyAsked:
@@ -147,12 +141,24 @@ class Door:
         return load_trust(here, found, self._now(), gate=self.sidecar.config.proxy.mtls.enabled)
 
     @property
+    def _sees_certificates(self) -> bool:
+        return self.sidecar.config.is_decision_only or self.sidecar.config.http.tls.client_auth != "none"
+
+    def received(self, path: str, query: str) -> str:
+        """As the gate is told it; another proxy says it as it is. Raises Rejected for what Envoy itself refuses."""
+        if self.sidecar.config.is_decision_only:
+            return path
+        return received_path(path, query, escaped_slashes=self.escaped_slashes)
+
+    @property
     def wants_certificate(self) -> bool:
         tls = self.sidecar.config.http.tls
         return tls.enabled and tls.client_auth == "require"
 
     def handshake(self, shown: Shown) -> tuple[str, tuple[str, ...]]:
         """Why the client's certificate is not taken, or ""; and what was assumed. Raises Unjudged."""
+        if self.sidecar.config.is_decision_only:
+            return "", ("the proxy in front makes the handshake: the certificate is taken as it is shown",)
         tls = self.sidecar.config.http.tls
         if not tls.enabled or tls.client_auth == "none":
             return "", ()
@@ -179,7 +185,7 @@ class Door:
             return Answered(TLS_REFUSED, why, question.target, None, None, notes)
         path, _, query = question.target.partition("?")
         try:
-            path = received_path(path, query, escaped_slashes=self.escaped_slashes)
+            path = self.received(path, query)
         except Rejected as refused:
             return Answered(refused.reason, refused.detail, path, None, None, notes)
         request = self.request(question, path)
@@ -191,7 +197,8 @@ class Door:
         rules = self.routes.find_rules(request.route, request.method)
         if rules is not None and rules.introspect:
             notes = (*notes, "the token is taken to be active: its issuer is not asked here")
-        return Answered(reason, decision.detail, path, decision, self._document(request, decision), notes)
+        walked = walk(self.gate, request, DECISION)
+        return Answered(reason, decision.detail, path, decision, walked.document, notes, walked.steps)
 
     def judge(self, question: Question, path: str) -> tuple[str, Decision]:
         """As `ask`, for many: after the handshake, of a path as Envoy hands it over. Raises Unjudged."""
@@ -200,18 +207,6 @@ class Door:
         if decision.reason is Reason.KEYS_UNAVAILABLE:
             raise Unjudged(f"{self.sidecar.name}: {decision.detail}")
         return "" if isinstance(decision, Allow) else str(decision.reason), decision
-
-    def _document(self, request: Request, decision: Decision) -> Value | None:
-        """What the policy was asked; None where it did not come to it."""
-        if decision.verdict is None:
-            return None
-        try:
-            peer = self.gate.require_peer(request)
-            route, segments = self.gate.require_form(request)
-            claims = self.gate.require_claims(request, peer, route)
-        except (Rejected, KeysUnavailable):
-            return None
-        return self.gate.policy_input(request, peer, claims, segments, DECISION, request.correlation_id)
 
     def explain_policy(self, document: Value) -> Explanation | None:
         """Which rule bodies were tried, and where each stopped."""
@@ -236,7 +231,7 @@ class Door:
             query=question.target.partition("?")[2],
             host=question.host,
             route=self.routes.find([] if path == "/" else path.split("/")[1:]),
-            peer=question.shown.pem if self.sidecar.config.http.tls.client_auth != "none" else b"",
+            peer=question.shown.pem if self._sees_certificates else b"",
             authorization=None if question.token is None else f"{prefix}{question.token}",
             correlation_id=headers.get("x-correlation-id", DECISION),
             extracted={n: headers[n] for n in (name.lower() for name in self.rules.headers.extract) if n in headers},

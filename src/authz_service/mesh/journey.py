@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from authz_rego.explain import Tried
 from authz_service import headers as header_names
 from authz_service.control_plane.gate_rules import gate_rules
-from authz_service.domain.decision import Allow, Claims, Decision
+from authz_service.domain.decision import Allow, Decision
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.envoy.received_path import received_path
 from authz_service.envoy.routes import path_sent
@@ -25,6 +25,7 @@ from authz_service.mesh.mint import Mint
 from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot
 from authz_service.mesh.remedies import remedy
 from authz_service.mesh.shown import NOTHING, Shown, shown_from, shown_on
+from authz_service.mesh.steps import Step
 from authz_service.mesh.target_certificate import why_not_trusted
 from authz_service.mesh.target_token import TokenInHand, target_token
 
@@ -51,15 +52,6 @@ class AskedFor(NamedTuple):
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that was looked at."""
-
-    step: str  # handshake | path | certificate | form | token | policy | headers | route | target
-    holds: bool | None  # None: it is taken to hold
-    said: str
-
-
 @dataclass(slots=True)
 class Hop:
     """What one sidecar did with it."""
@@ -70,7 +62,7 @@ class Hop:
     path: str
     certificate: str
     token: str
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Step] = field(default_factory=list)
     reason: str = ""  # of the refusal
     detail: str = ""
     status: int = 0  # 0: no answer at all
@@ -154,7 +146,7 @@ class Travel:
             target = f"{path}?{query}" if query else path
             leg = self._leg(call, leg, hop, target, headers_after(leg.headers, answered.decision))
             if call.destination is None:
-                hop.lines.append(Line("next", None, f"leaves the mesh: {call.url}{path}"))
+                hop.lines.append(Step("next", None, f"leaves the mesh: {call.url}{path}"))
                 return Journey(tuple(hops), "allowed", reached=str(call.url))
             sidecar = call.destination
         raise Unjudged("the routes lead in a circle")
@@ -168,7 +160,7 @@ class Travel:
             if why:
                 self._stop(hop, TLS_REFUSED, why, leg, sidecar)
         answered = door.ask(Question(leg.method, leg.target, leg.host, leg.shown, leg.token.text, leg.headers))
-        _tell(hop, sidecar, door, answered, leg)
+        _tell(hop, sidecar, answered, leg)
         if answered.reason:
             if answered.document is not None and answered.reason.startswith("policy"):
                 explained = door.explain_policy(answered.document)
@@ -188,7 +180,7 @@ class Travel:
         hop.status = 0 if reason == TLS_REFUSED else ANSWERS[Reason(reason)].status
         hop.spot, hop.fix = remedy(self._mesh, sidecar, hop, leg.token.principal, leg.call, answered)
         if hop.direction == "out" or answered is None:
-            hop.lines.append(Line("handshake" if reason == TLS_REFUSED else "target", False, detail or reason))
+            hop.lines.append(Step("handshake" if reason == TLS_REFUSED else "target", False, detail or reason))
         raise _Stopped
 
     def _out(self, sidecar: Sidecar, asked: AskedFor, hops: list[Hop]) -> tuple[_Leg, Sidecar]:
@@ -211,7 +203,7 @@ class Travel:
         call = max(found, key=lambda one: len(one.base))
         sent = path_sent(call.base, call.strip_prefix, path)
         said = f"{call.base} ({sidecar.spot(*call.place)}) → {call.url}{sent}"
-        hop.lines.append(Line("route", True, said))
+        hop.lines.append(Step("route", True, said))
         leg = self._leg(call, start, hop, f"{sent}?{query}" if query else sent, asked.headers)
         if call.destination is None:
             raise Unjudged(f"{call.url} is not of this mesh")
@@ -225,7 +217,7 @@ class Travel:
             self._stop(hop, refused.reason, refused.detail, before, call.source)
         shown = shown_on(call)
         said = f"{call.url} with certificate {shown.name}{' (not here)' if shown.assumed else ''}, token: {token.said}"
-        hop.lines.append(Line("next", True, said))
+        hop.lines.append(Step("next", True, said))
         return _Leg(before.method, target, call.url.authority, shown, token, headers, call)
 
     def _next_call(self, sidecar: Sidecar, answered: Answered, method: str) -> Call | None:
@@ -331,48 +323,18 @@ def headers_after(before: tuple[tuple[str, str], ...], decision: Decision | None
     return tuple(found.items())
 
 
-def _tell(hop: Hop, sidecar: Sidecar, door: Door, answered: Answered, leg: _Leg) -> None:
+def _tell(hop: Hop, sidecar: Sidecar, answered: Answered, leg: _Leg) -> None:
     """The gate's steps as far as it came, in its order."""
-    hop.lines += [Line("handshake", None, note) for note in answered.notes]
+    hop.lines += [Step("handshake", None, note) for note in answered.notes]
     if answered.reason == TLS_REFUSED:
-        hop.lines.append(Line("handshake", False, answered.detail))
+        hop.lines.append(Step("handshake", False, answered.detail))
         return
     if not answered.notes and sidecar.config.http.tls.enabled:
-        hop.lines.append(Line("handshake", True, f"certificate {leg.shown.name}"))
-    hop.lines += gate_lines(
-        door, Question(leg.method, leg.target, leg.host, leg.shown, leg.token.text, leg.headers), answered
-    )
+        said = f"certificate {leg.shown.name}" if leg.shown.chain else "without a client certificate"
+        hop.lines.append(Step("handshake", True, said))
+    if answered.decision is None:
+        hop.lines.append(Step("path", False, f"{answered.reason} ({answered.detail})"))
+        return
+    hop.lines += answered.steps
     if isinstance(answered.decision, Allow):
         hop.headers = answered.decision.headers.decode("utf-8", "replace")
-
-
-def gate_lines(door: Door, question: Question, answered: Answered) -> list[Line]:
-    """By asking the gate's own steps one after the other."""
-    request = door.request(question, answered.path)
-    lines: list[Line] = []
-    if answered.decision is None:
-        return [Line("path", False, f"{answered.reason} ({answered.detail})")]
-    try:
-        peer = door.gate.require_peer(request)
-        lines.append(Line("certificate", True, f"{peer.name} may call" if peer.name else "none is asked for"))
-        route, segments = door.gate.require_form(request)
-        lines.append(Line("route", True, f"{route.name or '(the only one)'}, segments {segments}"))
-        claims = door.gate.require_claims(request, peer, route)
-        lines.append(Line("token", True, token_text(claims)))
-    except Rejected as refused:
-        step = ("certificate", "route", "token")[len(lines)]
-        lines.append(Line(step, False, f"{refused.reason}{f': {refused.detail}' if refused.detail else ''}"))
-        return lines
-    verdict = answered.decision.verdict
-    if verdict is not None:
-        reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
-        lines.append(Line("policy", not answered.reason, f"{verdict.reason}{reasons}"))
-    return lines
-
-
-def token_text(claims: Claims) -> str:
-    if not claims.values:
-        return "none is needed, none was sent"
-    kind = "a service" if claims.is_service else "a user"
-    name = claims.values.get("preferred_username") or claims.values.get("sub")
-    return f"{name}, {kind}, client {claims.client or '-'}, issued by {claims.issuer}"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from authz_service.domain.refusals import Rejected
-from authz_service.envoy.received_path import received_path
 from authz_service.envoy.routes import path_sent
 from authz_service.identity.signatures import PrivateKey
 from authz_service.mesh.door import TLS_REFUSED, Door, Question, Unjudged
@@ -85,7 +84,7 @@ class Asker:
         door = self.door(sidecar)
         path, _, query = target.partition("?")
         try:
-            path = received_path(path, query, escaped_slashes=door.escaped_slashes)
+            path = door.received(path, query)
         except Rejected as refused:
             return Said(refused.reason, sidecar.name)
         question = Question(method, target, sidecar.config.service.name or "localhost", shown, token.text, headers)

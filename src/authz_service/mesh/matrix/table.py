@@ -182,7 +182,8 @@ class MatrixMaker:
         )
 
     def _rows(self, sidecar: Sidecar, columns: list[Asked], read: Reads) -> Iterator[Row]:
-        asks = sidecar.config.http.tls.enabled and sidecar.config.http.tls.client_auth != "none"
+        tls = sidecar.config.http.tls
+        asks = sidecar.config.is_decision_only or (tls.enabled and tls.client_auth != "none")
         for way in self._ways if asks else self._ways[:1]:
             refused = self._certificate_refusal(sidecar, way)
             if refused:
