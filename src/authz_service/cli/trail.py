@@ -194,7 +194,7 @@ def _hop_lines(record: AuditRecord, start: AuditRecord | None, names: Mapping[st
     what = f"{_KINDS.get(record.event, '')}{_safe(record.method)} {_safe(record.path)}"
     when = _safe(record.time[11:23])
     if start is not None and start is not record:
-        when = f"+{milliseconds_between(start, record)} ms"
+        when = f"+{milliseconds_between(start, record)}\N{NO-BREAK SPACE}ms"
     title = f"{mark} [bold]{_safe(record.service)}[/]{zone} {what}  [dim]{when}[/]"
     reasons = "; ".join(_safe(reason) for reason in record.reasons)
     answer = f"[{'green' if allowed else 'red'}]{_safe(record.reason)}[/]" + (f": {reasons}" if reasons else "")

@@ -46,7 +46,7 @@ def test_a_refusal_behind_the_gateway_is_explained_from_the_users_request(files:
     ended = explain(files, tmp_path, GATEWAY, AT_ORDER)
 
     assert ended.exit_code == 1
-    assert "└─ ✗ order-service (zone2) POST /orders  +4 ms" in ended.output
+    assert "└─ ✗ order-service (zone2) POST /orders  +4\N{NO-BREAK SPACE}ms" in ended.output
     assert "Why, by the files here: POST /api/v1/orders as victor" in ended.output
     assert "refused by order-service: 403 policy_denied" in ended.output
     assert "order-service/policies/order.rego:33" in ended.output
