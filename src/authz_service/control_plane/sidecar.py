@@ -204,8 +204,7 @@ class Sidecar:
         for child in self._children:
             await child.end(_PATIENCE)
         decision_sockets.close(self._sockets)
-        for each in self._doors:
-            each.close()
+        door.close(self._doors)
         await self._rollout.stop()
         log.info("stopped")
 

@@ -16,6 +16,8 @@ from authz_service.decision_point.rules import DoorRules
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110 §9.1, a token
 _TARGET = re.compile(rb'[!"$-~]+')  # visible, and no fragment (RFC 3986 §3.5)
+# Where a worker writes down its question there is room for so much (decision_worker.in_flight).
+MOST_BYTES = 131_072
 # Whatever would end a line of the question, and begin another that we did not write (RFC 9110 §5.5).
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CORRELATION = headers.CORRELATION_ID.encode()
@@ -69,7 +71,12 @@ class Questions:
         lines = [asked.host, asked.certificate, asked.remote]
         passed = [(name, asked.found[name]) for name in self._passed if name in asked.found]
         sound = _METHOD.fullmatch(asked.method) is not None and _TARGET.fullmatch(asked.target) is not None
-        if not sound or any(_CONTROL.search(value) for value in (*lines, *(value for _, value in passed))):
+        size = sum(map(len, (asked.target, *lines, *(value for _, value in passed))))
+        if (
+            not sound
+            or size > MOST_BYTES
+            or any(_CONTROL.search(value) for value in (*lines, *(value for _, value in passed)))
+        ):
             asked, passed = UNREADABLE, []
         facts = [
             (b"host", asked.host),

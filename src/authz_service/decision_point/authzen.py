@@ -20,6 +20,7 @@ EVALUATION = b"/access/v1/evaluation"
 EVALUATIONS = b"/access/v1/evaluations"
 METADATA = b"/.well-known/authzen-configuration"
 MOST_EVALUATIONS = 100
+MOST_BYTES = 65_536  # of one evaluation
 _JSON = (b"content-type", b"application/json")
 _ENTITIES = (("subject", ("type", "id")), ("action", ("name",)), ("resource", ("type", "id")))
 _DEFAULTS = ("subject", "action", "resource", "context")
@@ -147,7 +148,10 @@ def _document(one: Mapping[str, Value], body: Mapping[str, Value]) -> bytes:
     if not isinstance(context, dict):
         raise BadRequestError("context is no object")
     parts["context"] = context
-    return _in_ascii(to_json(parts))
+    document = _in_ascii(to_json(parts))
+    if len(document) > MOST_BYTES:
+        raise BadRequestError(f"an evaluation of more than {MOST_BYTES >> 10} KiB")
+    return document
 
 
 def _entity(name: str, entity: dict[str, Value], required: tuple[str, ...], default: Mapping[str, Value]) -> Value:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from authz_service import headers
 from authz_service.decision_point.answered import read_answer
-from authz_service.decision_point.asked import Asked, Questions
+from authz_service.decision_point.asked import MOST_BYTES, Asked, Questions
 from authz_service.decision_point.routes import Routes
 from authz_service.decision_point.rules import DoorRules
 from authz_service.domain.refusals import Reason
@@ -164,3 +164,13 @@ def test_a_callers_own_header_is_never_one_of_ours(name: str) -> None:
     said = Asked(b"GET", b"/orders", b"", {name.encode(): b"evil"})
 
     assert b"evil" not in Questions(RULES).about(said).text
+
+
+def test_a_question_has_room_in_a_workers_notes() -> None:
+    """One that has not is refused, and has lost what filled it."""
+    long = GOOD._replace(found={b"x-tenant": b"\xff" * MOST_BYTES})
+
+    assert b"\xff" not in Questions(RULES).about(long).text
+    assert len(Questions(RULES).about(long).text) < 200
+    fits = GOOD._replace(found={b"x-tenant": b"\xff" * (MOST_BYTES // 2)})
+    assert b"\xff" in Questions(RULES).about(fits).text

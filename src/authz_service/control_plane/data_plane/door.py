@@ -15,6 +15,7 @@ import msgspec
 
 from authz_service import headers
 from authz_service.config.model import AskedBy, Config, HttpTlsOfFiles, UnixAddress
+from authz_service.control_plane.preflight.socket_path import folder_problems, in_use
 from authz_service.decision_point.rules import Asker, DoorRules, Said
 from authz_service.domain import time_budget
 from authz_service.envoy import secrets
@@ -63,15 +64,32 @@ def listen(config: Config) -> list[socket.socket]:
     found: list[socket.socket] = []
     problems: list[Problem] = []
     for name, asker in config.proxy.asked_by.items():
+        at = f"proxy.asked_by.{name}.addr"
+        if isinstance(asker.addr, UnixAddress):
+            path = asker.addr.path
+            wrong = folder_problems(at, Path(path).parent)
+            if not wrong and (why := in_use(path)):
+                wrong = [Problem(at, f"cannot listen on {asker.addr}: {why}", "choose another path")]
+            if wrong:
+                problems += wrong
+                continue
         try:
             found.append(_listening(asker))
         except OSError as error:
-            fix = "choose another address, or make its folder, writable by the sidecar"
             reason = error.strerror or str(error)
-            problems.append(Problem(f"proxy.asked_by.{name}.addr", f"cannot listen on {asker.addr}: {reason}", fix))
+            problems.append(Problem(at, f"cannot listen on {asker.addr}: {reason}", "choose another address"))
     if problems:
+        close(found)
         raise ConfigProblems(problems)
     return found
+
+
+def close(sockets: list[socket.socket]) -> None:
+    """Nobody shall wait at a door that is not opened again."""
+    for each in sockets:
+        if each.family == socket.AF_UNIX:
+            Path(each.getsockname()).unlink(missing_ok=True)
+        each.close()
 
 
 def command(config: Config, paths: StatePaths, sockets: list[socket.socket]) -> list[str]:
@@ -114,9 +132,13 @@ def _listening(asker: AskedBy) -> socket.socket:
         return _listening_at(Path(asker.addr.path), asker.socket_mode)
     family = socket.AF_INET6 if ":" in asker.addr.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((asker.addr.host, asker.addr.port))
-    listening.listen(_WAITING)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((asker.addr.host, asker.addr.port))
+        listening.listen(_WAITING)
+    except OSError:
+        listening.close()
+        raise
     return listening
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from authz_service.config.model import Config, UnixAddress
 from authz_service.control_plane.part import Part
+from authz_service.control_plane.preflight.socket_path import folder_problems, in_use
 from authz_service.errors import ConfigProblems, Problem
 
 _KEEP = -1  # chown(2)
@@ -26,8 +26,8 @@ def require_own_socket(config: Config, last: Config | None) -> None:
     address, wanted = config.egress.addr, config.egress.socket
     if not config.egress.enabled or not isinstance(address, UnixAddress):
         return
-    problems = _folder_problems(Path(address.path).parent)
-    if not problems and (last is None or last.egress.addr != address) and (why := _in_use(address.path)):
+    problems = folder_problems("egress.addr", Path(address.path).parent)
+    if not problems and (last is None or last.egress.addr != address) and (why := in_use(address.path)):
         problems.append(Problem("egress.addr", f"cannot listen on {address}: {why}", "choose another path"))
     for key, name, find in (("owner", wanted.owner, _user), ("group", wanted.group, _group)):
         try:
@@ -63,34 +63,6 @@ class EgressSocket(Part):
     def degraded(self) -> Iterator[str]:
         if self._problem:
             yield f"the egress could not be handed over: {self._problem}"
-
-
-def _folder_problems(folder: Path) -> list[Problem]:
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        fix = "make the folder, writable by the sidecar and by nobody else"
-        return [Problem("egress.addr", f"{folder} is not a folder that we can write to", fix)]
-    if folder.stat().st_mode & stat.S_IWOTH:
-        fix = "use a folder that only the sidecar may write to: others could put their own socket in its place"
-        return [Problem("egress.addr", f"everybody may write to {folder}", fix)]
-    return []
-
-
-def _in_use(path: str) -> str:
-    """Why the path cannot be taken; "" when it is free, or a dead predecessor's socket. (Envoy removes anything.)"""
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return ""
-    if not stat.S_ISSOCK(found.st_mode):
-        return "there is something else at this path"
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return ""
-        except OSError as error:
-            return error.strerror or str(error)
-    return "another process listens there"
 
 
 def _hand_over(config: Config) -> None:
