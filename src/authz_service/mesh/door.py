@@ -105,6 +105,7 @@ class Door:
     ) -> None:
         self.sidecar, self._mint, self._now, self._keys = sidecar, mint, now, keys
         config = sidecar.config
+        self._notes: tuple[str, ...] = ()
         self.escaped_slashes = any(route.encoded_slashes for route in config.proxy.routes)
         try:
             source = policy_source(sidecar)
@@ -114,6 +115,8 @@ class Door:
                 rules = with_lists(rules, self._trust.lists)
             denylist = None if config.revocation is None else sidecar.find_file(config.revocation.path)
             rules = rules if denylist is None else with_denied(rules, load_denylist(denylist))
+            if config.revocation is not None and denylist is None:
+                self._notes = (f"{config.revocation.path} is not here: nobody is taken to be revoked",)
             engine = None
             if source is not None:
                 policy = (compiled_policy or compiled(source)).policy
@@ -181,6 +184,7 @@ class Door:
     def ask(self, question: Question) -> Answered:
         """The first no, or none. Raises Unjudged."""
         why, notes = self.handshake(question.shown)
+        notes = (*notes, *self._notes)
         if why:
             return Answered(TLS_REFUSED, why, question.target, None, None, notes)
         path, _, query = question.target.partition("?")

@@ -146,6 +146,7 @@ class Travel:
             target = f"{path}?{query}" if query else path
             leg = self._leg(call, leg, hop, target, headers_after(leg.headers, answered.decision))
             if call.destination is None:
+                self._require_outside(call)
                 hop.lines.append(Step("next", None, f"leaves the mesh: {call.url}{path}"))
                 return Journey(tuple(hops), "allowed", reached=str(call.url))
             sidecar = call.destination
@@ -206,6 +207,7 @@ class Travel:
         hop.lines.append(Step("route", True, said))
         leg = self._leg(call, start, hop, f"{sent}?{query}" if query else sent, asked.headers)
         if call.destination is None:
+            self._require_outside(call)
             raise Unjudged(f"{call.url} is not of this mesh")
         return leg, call.destination
 
@@ -219,6 +221,12 @@ class Travel:
         said = f"{call.url} with certificate {shown.name}{' (not here)' if shown.assumed else ''}, token: {token.said}"
         hop.lines.append(Step("next", True, said))
         return _Leg(before.method, target, call.url.authority, shown, token, headers, call)
+
+    def _require_outside(self, call: Call) -> None:
+        """Raises Unjudged where it is a sidecar of the mesh that cannot be read."""
+        broken = self._mesh.find_broken(call.url)
+        if broken:
+            raise Unjudged(f"{broken}, where {call.url} leads to, cannot be used: its sidecar would not start")
 
     def _next_call(self, sidecar: Sidecar, answered: Answered, method: str) -> Call | None:
         door = self._doors[sidecar.name]
@@ -256,7 +264,11 @@ class Travel:
         if len(entries) != 1:
             names = ", ".join(one.name for one in entries or self._mesh.sidecars.values())
             raise Unjudged(f"which sidecar does it come to? Say --at with one of: {names}")
-        return entries[0]
+        entry = entries[0]
+        if self._mesh.broken and entry.config.http.tls.client_auth == "require":
+            unread = ", ".join(self._mesh.broken.values())
+            raise Unjudged(f"which sidecar does it come to? {unread} cannot be read; say --at")
+        return entry
 
     def _token(self, asked: AskedFor, sidecar: Sidecar) -> TokenInHand:
         if asked.token is not None:

@@ -194,6 +194,10 @@ class Mesh:
         same_port = [one for one in found if one.config.http.addr.port == url.port]
         return next(iter(same_port or found), None)
 
+    def find_broken(self, url: Endpoint) -> str:
+        """The file of a sidecar that a URL seems to lead to, and that cannot be read; "" where there is none."""
+        return self.broken.get(url.host) or self.broken.get(url.host.partition(".")[0]) or ""
+
     def calls(self) -> Iterator[Call]:
         for sidecar in self.sidecars.values():
             yield from self.calls_of(sidecar)

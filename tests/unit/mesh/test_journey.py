@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,63 @@ def test_claims_of_one_s_own_are_judged(whole_example: Path) -> None:
 
     assert follow(whole_example, method="POST", target="/api/v1/orders", claims=good).outcome == "allowed"
     assert follow(whole_example, method="POST", target="/api/v1/orders", claims=claims).outcome == "refused"
+
+
+@pytest.mark.parametrize("text", ["proxy: [\n", "proxy: {hedaers: {}}\n"])
+@pytest.mark.parametrize("file", [CONFIG, "gateway/config.yaml"])
+def test_a_sidecar_that_would_not_start_lets_nobody_through(example_copy: Path, file: str, text: str) -> None:
+    """Neither is it taken for somebody outside of the mesh, nor is another one taken for the door."""
+    (example_copy / file).write_text(text, encoding="utf-8")
+
+    try:
+        outcome = follow(example_copy, **ORDER).outcome
+    except Unjudged:
+        outcome = "unknown"
+
+    assert outcome == "unknown"
+
+
+def test_a_missing_denylist_is_said(example_copy: Path) -> None:
+    """Nobody is revoked by a file that is not here."""
+    config = example_copy / CONFIG
+    config.write_text(config.read_text() + "revocation: {path: /etc/authz/denylist.yaml}\n")
+
+    journey = follow(example_copy, **ORDER)
+
+    assert any("denylist.yaml is not here" in line.said for line in journey.hops[1].lines)
+
+
+def exchanging(folder: Path, *, allowed: bool) -> None:
+    """order-service sends the user's token on, exchanged for one to data-service."""
+    change(
+        folder / CONFIG,
+        "type: oauth2_client_credentials",
+        "type: oauth2_token_exchange\n        audience: data-service",
+    )
+    change(folder / CONFIG, "/realms/services/protocol", "/realms/users/protocol")
+    change(folder / CONFIG, '        scopes: ["data-service:read", "data-service:write"]', "        scopes: []")
+    change(folder / "data-service/config.yaml", "/realms/services", "/realms/users")
+    change(folder / "data-service/config.yaml", "service_tokens: all", "service_tokens: auto")
+    mapper = {"included.custom.audience": "data-service", "access.token.claim": "true"}
+    client = {
+        "clientId": "order-service",
+        "secret": "s",
+        "serviceAccountsEnabled": True,
+        "attributes": {"standard.token.exchange.enabled": str(allowed).lower()},
+        "protocolMappers": [{"name": "data", "protocolMapper": "oidc-audience-mapper", "config": mapper}],
+    }
+    realm = json.loads((folder / "realms/users-realm.json").read_text())
+    realm["clients"].append(client)
+    (folder / "realms/users-realm.json").write_text(json.dumps(realm))
+
+
+@pytest.mark.parametrize(("allowed", "reason"), [(True, ""), (False, "egress_token_unavailable")])
+def test_a_user_s_token_is_exchanged_on_the_way_out(example_copy: Path, reason: str, *, allowed: bool) -> None:
+    """For one of the same user to the target, issued to the service; where the realm lets it."""
+    exchanging(example_copy, allowed=allowed)
+
+    journey = follow(example_copy, **(READ | {"principal": "john"}))
+
+    assert (journey.refused.reason if journey.refused else "") == reason
+    if allowed:
+        assert journey.hops[1].token == "user john, aud data-service"

@@ -92,6 +92,8 @@ class Asker:
         if reason:
             return Said(reason, sidecar.name)
         call = self._next(sidecar, door, path, method)
+        if call is not None and self.mesh.find_broken(call.url) and call.destination is None:
+            raise Unjudged(f"{self.mesh.find_broken(call.url)}, where {call.url} leads to, cannot be used")
         if call is None or call.destination is None:
             return Said("", call.target_name if call is not None else sidecar.name)
         if hops >= _LONGEST:

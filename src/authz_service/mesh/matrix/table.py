@@ -131,7 +131,10 @@ class MatrixMaker:
             self._problems[sidecar.name] = "; ".join(str(problem) for problem in policy.problems)
 
     def make(self) -> Matrix:
-        return Matrix(tuple(self._table(sidecar) for sidecar in self._ground.served))
+        """Those whose configuration cannot be read have a table that says so."""
+        unread = "its configuration cannot be used: the sidecar would not start"
+        broken = [SidecarTable(name, file, "", (), (), unread) for name, file in self._mesh.broken.items()]
+        return Matrix((*(self._table(sidecar) for sidecar in self._ground.served), *broken))
 
     def _certificates(self) -> Iterator[_Way]:
         """Each once, whichever call shows it; the first is none at all."""
