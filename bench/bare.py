@@ -15,6 +15,7 @@ from authz_service.envoy.resources import Resources
 
 ASKS = "envoy.filters.http.ext_authz"
 WATCHES = ("envoy.filters.network.set_filter_state", "envoy.filters.http.set_filter_state", "envoy.filters.http.wasm")
+WATCHES_STRANGERS = WATCHES[1:]  # where nobody shows a certificate
 INJECTS = "envoy.filters.http.credential_injector"
 
 

@@ -25,7 +25,7 @@ from authz_service.envoy.messages import Message
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import Resources, render
 from bench import neighbours
-from bench.bare import ASKS, INJECTS, WATCHES, without
+from bench.bare import ASKS, INJECTS, WATCHES, WATCHES_STRANGERS, without
 from bench.load import BenchError
 from bench.many_tokens import Jwk
 from bench.processes import Sidecar, find_sidecar
@@ -78,8 +78,8 @@ class Stage:
             await self.start_sidecar(pod)
             self.sidecars[pod.name] = find_sidecar(self.pid(f"{pod.name}/sidecar"))
         self.workers = len(self.sidecars[ORDER.name].workers)
-        for pod in (GATEWAY, DATA):
-            await self.start_bare(pod, self.bare, {}, ASKS, *WATCHES)
+        await self.start_bare(GATEWAY, self.bare, {}, ASKS, *WATCHES_STRANGERS)
+        await self.start_bare(DATA, self.bare, {}, ASKS, *WATCHES)
         await self.start_bare(ORDER, self.bare, {}, ASKS, *WATCHES, INJECTS)
         # The egress alone: our own token, but a data service that asks nobody.
         await self.start_bare(ORDER, self.egress, {"DATA_SERVICE_IP": self.bare.address(DATA)}, ASKS, *WATCHES)
