@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from authz_rego.check.clock import Clock, clock_of
 from authz_rego.check.data_conflicts import data_problems
 from authz_rego.check.reads import Reads, reads_of
 from authz_rego.check.stages import Compiled, compile_modules
@@ -129,6 +130,11 @@ class Policy:
     def reads(self) -> Reads:
         """Which parts of the input its rules can read: None is all of it."""
         return reads_of(self._compiled.modules)
+
+    @property
+    def clock(self) -> Clock:
+        """How its rules read the clock: with the same input the answer is the same until the next of its turns."""
+        return clock_of(self._compiled.modules)
 
     def traced(self) -> Program:
         """The same rules, compiled so that they tell what they try. Made when it is first asked for."""
