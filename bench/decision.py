@@ -26,10 +26,11 @@ from authz_service.audit.chain import Chain, prepare
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions, Known, WorkerCounters
 from authz_service.domain.decision import Request
 from authz_service.domain.rules import GateRules, HeaderRules, PolicySource
 from authz_service.ext_authz.http_protocol import DecisionProtocol
+from authz_service.ext_authz.remembered import RememberedQuestions
 
 ORDER_POLICY = Path(__file__).parents[1] / "examples/three_zones/order-service/policies/order.rego"
 GOAL = 28.0
@@ -70,7 +71,7 @@ def order_rules() -> GateRules:
     carried = HeaderRules(
         pass_token=False, inject=tuple(("sub", name) for name in OWNED), extract=("X-Correlation-ID",)
     )
-    return rules(policy=source, headers=carried)
+    return rules(policy=source, headers=carried, remember=600.0)
 
 
 def question(path: str, token: str, peer: bytes) -> bytes:
@@ -111,7 +112,7 @@ class Bench:
     def read(self, path: str, token: str) -> Request:
         seen: list[Request] = []
 
-        def keep(method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes:
+        def keep(method: bytes, target: bytes, found: dict[bytes, bytes], _: bytes) -> bytes:
             seen.append(self.service.read(method, target, found))
             return b"-"
 
@@ -129,11 +130,30 @@ class Bench:
     def served(self, path: str, status: int) -> Callable[[], object]:
         """The same as bytes from Envoy to bytes for Envoy."""
         drain = Drain()
-        protocol = DecisionProtocol(lambda *asked: self.service.answer(self.service.read(*asked)))
+        protocol = DecisionProtocol(lambda *asked: self.service.answer(self.service.read(*asked[:3])))
         protocol.connection_made(drain)
         asked = question(path, self._token, self._peer)
         protocol.data_received(asked)
         assert drain.last.startswith(b"HTTP/1.1 %d" % status)
+        return lambda: protocol.data_received(asked)
+
+    def repeated(self, path: str) -> Callable[[], object]:
+        """The same where the worker remembers what it allowed (proxy.authz.remember)."""
+        remembered: RememberedQuestions[Known] = RememberedQuestions(time.time)
+        self.service.remember_in(remembered)
+
+        def recall(asked: bytes) -> bytes | None:
+            found = remembered.find(asked)
+            return None if found is None else self.service.repeat(*found)
+
+        def answer(method: bytes, target: bytes, found: dict[bytes, bytes], asked: bytes) -> bytes:
+            return self.service.answer(self.service.read(method, target, found), came_in=asked)
+
+        protocol, asked = DecisionProtocol(answer, recall=recall), question(path, self._token, self._peer)
+        protocol.connection_made(Drain())
+        for _ in range(2):
+            protocol.data_received(asked)
+        assert recall(asked) is not None
         return lambda: protocol.data_received(asked)
 
     def answered_anew(self) -> Callable[[], object]:
@@ -158,6 +178,7 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bench = Bench(Path(folder))
         yield Figure("decision, token cached: bytes in to bytes out", typical(bench.served("/orders", 200)), goal=GOAL)
+        yield Figure("decision, remembered: bytes in to bytes out", typical(bench.repeated("/orders")))
         yield Figure("decision, token cached: the service alone", typical(bench.answered("/orders", 200)))
         yield Figure("decision, refused by the policy: bytes in to bytes out", typical(bench.served("/admin", 403)))
         anew = bench.answered_anew()

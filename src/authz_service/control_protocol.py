@@ -71,6 +71,7 @@ class CountersDelta(msgspec.Struct, frozen=True, tag="figures"):
     duration_us: int  # their sum
     audit_failures: int
     ended: dict[str, int] = {}  # requests in progress, by the reason for which they were ended
+    memory: dict[str, int] = {}  # decisions, by MEMORY
 
 
 class Copy(msgspec.Struct, frozen=True, array_like=True):
@@ -88,6 +89,18 @@ class Copies(msgspec.Struct, frozen=True, tag="copies"):
     lost: int  # so many more could not be handed over
 
 
+# Whether a decision repeated an earlier one, and else why it did not: the first that holds.
+MEMORY = (
+    "repeated",
+    "off",  # proxy.authz.remember is 0
+    "another_opa",  # an OPA on this host is asked
+    "clock",  # the policy reads it in a way that cannot be bounded
+    "ids",  # the policy reads what each request has of its own
+    "refused",
+    "new",  # none like it was asked lately
+    "request",  # its route introspects, its token or certificate is about to end, …
+    "second",  # one like it was asked: from now on it is remembered
+)
 DURATION_BUCKETS_US = (25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000)
 
 ToWorker = SetRules | SetKeys | Answered

@@ -7,6 +7,7 @@ tries them all; `tests/unit/mutate` keeps each in step with the code.
 from __future__ import annotations
 
 from tests.mutate.decision_point_mutations import decision_point
+from tests.mutate.memory_mutations import memory
 from tests.mutate.mesh_mutations import mesh
 from tests.mutate.mutation import Mutation
 from tests.mutate.rego_mutations import rego
@@ -725,6 +726,7 @@ MUTATIONS = (
     *_envoy(),
     *_workers_and_sources(),
     *_walls(),
+    *memory(),
     *rego(),
     *decision_point(),
     *mesh(),

@@ -58,6 +58,8 @@ def opa_event(rule: str, record: bytes, document: bytes, instance: dict[str, str
         custom["shadow"] = True
     if of.truncated:
         custom["truncated"] = True
+    if of.repeats:
+        custom["repeats"] = of.repeats
     event = OpaEvent(
         labels={**instance, "service": of.service, "zone": of.zone},
         decision_id=of.decision_id,

@@ -22,7 +22,7 @@ _MAX_RECORD = MAX_LINE - ROOM
 # for a character takes six bytes at most (tests/unit/audit tries it).
 _ROOMS = (1024, 256, 64, 16)
 _FIXED = frozenset(
-    {"time", "level", "event", "decision", "reason", "decision_id", "correlation_id", "mtls_fingerprint"}
+    {"time", "level", "event", "decision", "reason", "decision_id", "correlation_id", "mtls_fingerprint", "repeats"}
 )
 # What JSON need not escape, but ends a line, steers a terminal or turns the direction of text for who reads the file.
 _TREACHEROUS = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -62,6 +62,7 @@ class AuditRecord(msgspec.Struct):
     policy_audit: object = None
     shadow: bool = False
     truncated: bool = False
+    repeats: str = ""  # the decision that this one repeats: nothing was judged anew
 
 
 class GapRecord(msgspec.Struct):
@@ -125,9 +126,10 @@ class Recorder:
         duration_us: int,
         left_for: str = "",
         ended: bool = False,
+        repeats: str = "",
     ) -> bytes:
         """The record as JSON with a final newline, with room for its seal below MAX_LINE. `left_for` is the target of a
-        request of the egress. `ended`: the request was allowed once, and is ended now.
+        request of the egress. `ended`: the request was allowed once, and is ended now. `repeats`: a decision's id.
         """
         allowed = isinstance(decision, Allow)
         rules, peer, values, verdict = self._rules, decision.peer, decision.claims.values, decision.verdict
@@ -164,6 +166,7 @@ class Recorder:
             duration_us,
             None if verdict is None else verdict.audit,
             allowed and decision.reason is not Reason.ALLOWED,
+            repeats=repeats,
         )
         return bounded_line(record)
 

@@ -20,12 +20,15 @@ from authz_service.control_plane.sources.certificates import ServedCertificates
 from authz_service.control_plane.sources.denylist import load_denylist
 from authz_service.control_plane.sources.policy_bundle import require_bundle_keys
 from authz_service.control_plane.sources.provider_requests import require_usable_authorities
+from authz_service.durations import format_duration
 from authz_service.envoy.binary import envoy_version, find_envoy, version_warning
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import render
 from authz_service.errors import AuthzServiceError, Problems
 from authz_service.identity.client_binding import sharing, unbound
+from authz_service.ingress.repeatable import Repeatable
+from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.sources.folder import read_policy_folder
 from authz_service.policy.vetting.vet import check_policies
 
@@ -141,7 +144,8 @@ def _certificates(config: Config, console: Terminal) -> None:
     served.require_complete()
 
 
-def _policies(config: Config, query: str) -> None:
+def _policies(config: Config, query: str) -> str:
+    """How long an allow holds; why it holds for no other request."""
     carried, evaluated = config.proxy.headers.from_policy, bool(config.evaluated_for)
     source = read_policy_folder(config.policy.path, query, carried, evaluated=evaluated)
     check_policies(source, budget=config.policy.evaluation_budget)
@@ -149,6 +153,11 @@ def _policies(config: Config, query: str) -> None:
     if candidate is not None:
         another = read_policy_folder(candidate.path, query, carried, evaluated=evaluated)
         check_policies(another, budget=config.policy.evaluation_budget)
+    rules = gate_rules(config, source, "")
+    why_not = Repeatable(rules, PolicyEngine(source)).why_not
+    if why_not is None:
+        return f"an allow holds for {format_duration(rules.remember)} for requests that are alike"
+    return f"each request is judged anew: {why_not.words}"
 
 
 def _door(config: Config) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from authz_service.control_plane.data_plane.counts import HANDSHAKES
-from authz_service.control_protocol import DURATION_BUCKETS_US, CountersDelta
+from authz_service.control_protocol import DURATION_BUCKETS_US, MEMORY, CountersDelta
 from authz_service.domain.refusals import Reason
 
 BOUNDS = [str(bound / 1_000_000) for bound in DURATION_BUCKETS_US] + ["+Inf"]
@@ -16,6 +16,7 @@ BOUNDS = [str(bound / 1_000_000) for bound in DURATION_BUCKETS_US] + ["+Inf"]
 # Every label value from the beginning: `increase()` does not see a counter that begins at 1.
 _NO_DECISIONS = {("allow" if reason is Reason.ALLOWED else "deny", reason.value): 0 for reason in Reason}
 _NONE_ENDED = dict.fromkeys((reason.value for reason in Reason if reason is not Reason.ALLOWED), 0)
+_NONE_REPEATED = dict.fromkeys(MEMORY, 0)
 _NO_INTROSPECTIONS = dict.fromkeys(("active", "inactive", "failed"), 0)
 _NO_HANDSHAKES = dict.fromkeys(HANDSHAKES.values(), 0)
 _NO_COPIES = dict.fromkeys(("delivered", "lost"), 0)
@@ -33,6 +34,7 @@ class Counters:
     audit_failures: int = 0
     foreign: int = 0  # times that Envoy ran what we did not write
     ended: Counter[str] = field(default_factory=lambda: Counter(_NONE_ENDED))  # by reason
+    memory: Counter[str] = field(default_factory=lambda: Counter(_NONE_REPEATED))  # decisions, by MEMORY
     introspections: Counter[str] = field(default_factory=lambda: Counter(_NO_INTROSPECTIONS))  # by result
     exchanges: Counter[tuple[str, str]] = field(default_factory=Counter)  # (target, result)
     handshakes: Counter[str] = field(default_factory=lambda: Counter(_NO_HANDSHAKES))  # that failed, by why
@@ -50,3 +52,4 @@ class Counters:
         self.duration_us += delta.duration_us
         self.audit_failures += delta.audit_failures
         self.ended.update(delta.ended)
+        self.memory.update(delta.memory)

@@ -34,6 +34,7 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         policy=policy,
         policy_server=_policy_server(config),
         policy_awaited=config.asked_policy is not None and config.policy_bundle is not None and policy is None,
+        remember=0.0 if config.asked_policy is None else config.asked_policy.remember,
         shadow=config.asked_policy is not None and config.asked_policy.mode == "shadow",
         headers=_headers(config),
         routes=_routes(config),

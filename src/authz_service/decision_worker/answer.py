@@ -27,21 +27,35 @@ class Answering:
         self._stands_by = in_flight.stands_by
         self._rules = rules
         self._service_for = rules.service_for
+        self._remembered = rules.remembered
         self._questions = questions
 
-    def answer(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
+    def recall(self, question: bytes) -> bytes | None:
+        """The answer where one like it was allowed a moment ago; None: it has to be decided."""
+        found = None if self._stands_by or self._in_flight.alarmed else self._remembered.find(question)
+        if found is None:
+            return None
+        known, correlation_id = found
+        return known.service.repeat(known, correlation_id)
+
+    def answer(
+        self, method: bytes, target: bytes, found: dict[bytes, bytes], came_in: bytes = b""
+    ) -> bytes | Awaitable[bytes]:
+        """`came_in`: the bytes of the whole question, to be remembered by."""
         if self._rules.exchange and wire.is_about_egress(target):
             return self._answer_egress((method, target, found))
         if self._stands_by or self._in_flight.alarmed:
             return self._answer_with_care(method, target, found)
-        return self._answer_now(method, target, found)
+        return self._answer_now(method, target, found, came_in)
 
-    def _answer_now(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
+    def _answer_now(
+        self, method: bytes, target: bytes, found: dict[bytes, bytes], came_in: bytes = b""
+    ) -> bytes | Awaitable[bytes]:
         service = self._service_for(wire.configuration_tag(found))
         request = service.read(method, target, found)
         decision_id = os.urandom(16).hex()
         try:
-            return service.answer(request, decision_id)
+            return service.answer(request, decision_id, came_in=came_in)
         except NotReady as missing:
             question = missing.question
         started, tag = time.perf_counter_ns(), wire.configuration_tag(found)

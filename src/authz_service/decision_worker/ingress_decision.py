@@ -9,6 +9,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -26,6 +27,7 @@ from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable, KeysUnavailable
 from authz_service.ext_authz import wire
 from authz_service.ext_authz.in_progress import InProgress
+from authz_service.ext_authz.remembered import RememberedQuestions
 from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.token_places import TokenPlaces
@@ -52,12 +54,17 @@ class WorkerCounters:
         self._duration_us = 0
         self._audit_failures = 0
         self._ended: Counter[Reason] = Counter()
+        self._memory: Counter[str] = Counter()
         self.audit_error = ""  # the last one, for the log
 
     def add(self, reason: Reason, duration_us: int, *, allowed: bool) -> None:
         self._decisions[allowed, reason] += 1
         self._buckets[bisect_left(DURATION_BUCKETS_US, duration_us)] += 1
         self._duration_us += duration_us
+
+    def add_memory(self, how: str) -> None:
+        """One of `control_protocol.MEMORY`."""
+        self._memory[how] += 1
 
     def add_end(self, reason: Reason) -> None:
         self._ended[reason] += 1
@@ -74,9 +81,20 @@ class WorkerCounters:
             f"{'allow' if allowed else 'deny'}|{reason}": n for (allowed, reason), n in self._decisions.items()
         }
         ended = {reason.value: n for reason, n in self._ended.items()}
-        delta = CountersDelta(decisions, self._buckets, self._duration_us, self._audit_failures, ended)
+        delta = CountersDelta(
+            decisions, self._buckets, self._duration_us, self._audit_failures, ended, dict(self._memory)
+        )
         self._reset()
         return delta
+
+
+class Known(NamedTuple):
+    """A request that was allowed, for its like."""
+
+    service: IngressDecisions
+    request: Request
+    decision: Decision
+    decision_id: str
 
 
 class IngressDecisions:
@@ -102,6 +120,7 @@ class IngressDecisions:
         self.policy_server = policy_server
         self._audit = audit
         self._copies: DecisionLogBuffer | None = None
+        self._remembered: RememberedQuestions[Known] | None = None
         self._counters = counters
         self._recorder = Recorder(rules)
         self._in_flight = in_flight
@@ -118,6 +137,10 @@ class IngressDecisions:
     def copy_to(self, copies: DecisionLogBuffer | None) -> None:
         """What is recorded from now on."""
         self._copies = copies
+
+    def remember_in(self, remembered: RememberedQuestions[Known]) -> None:
+        """What is allowed from now on, and may be repeated."""
+        self._remembered = remembered
 
     def retire(self, newer: GateRules) -> None:
         """A newer revision is there: refuse what it knows to be revoked."""
@@ -143,9 +166,15 @@ class IngressDecisions:
         return request if not tag or tag == self.tag else request._replace(route=_OTHER_REVISION)
 
     def answer(
-        self, request: Request, decision_id: str = "", started: int = 0, unanswered: Question | None = None
+        self,
+        request: Request,
+        decision_id: str = "",
+        started: int = 0,
+        unanswered: Question | None = None,
+        *,
+        came_in: bytes = b"",
     ) -> bytes:
-        """The bytes for Envoy; the audit record is written before they exist.
+        """The bytes for Envoy; the audit record is written before they exist. `came_in`: what it was read from.
 
         Raises NotReady: have its question answered, then call again with the same id; what got no answer in time is
         `unanswered`. Nothing else is raised, and every way out but an earned allow is a refusal.
@@ -154,9 +183,49 @@ class IngressDecisions:
         decision_id = decision_id or os.urandom(16).hex()
         correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
         decision = self._decide(request, decision_id, correlation_id, unanswered)
+        return self._answered(request, decision, decision_id, correlation_id, started, came_in=came_in)
+
+    def repeat(self, known: Known, correlation_id: str) -> bytes:
+        """The bytes for Envoy where a request is like one that was allowed; on record first, like any other."""
+        started, decision_id = time.perf_counter_ns(), os.urandom(16).hex()
+        _, request, decision, repeats = known
+        request = request._replace(correlation_id=correlation_id)
+        return self._answered(request, decision, decision_id, correlation_id, started, repeats=repeats)
+
+    def _remember(self, came_in: bytes, request: Request, decision: Decision, decision_id: str) -> str:
+        """For requests that are like this one. Which of `control_protocol.MEMORY` it is."""
+        why_not = self._gate.repeatable.why_not
+        if why_not is not None:
+            return why_not.label
+        if isinstance(decision, Deny) or self._remembered is None:
+            return "refused"
+        if not self._remembered.is_asked_again(came_in):
+            return "new"
+        now = self._remembered.now()
+        until = self._gate.holds_until(request, decision, now)
+        if until <= now:
+            return "request"
+        self._remembered.remember(came_in, request.correlation_id, Known(self, request, decision, decision_id), until)
+        return "second"
+
+    def _answered(  # noqa: PLR0913 - one argument per fact
+        self,
+        request: Request,
+        decision: Decision,
+        decision_id: str,
+        correlation_id: str,
+        started: int,
+        *,
+        came_in: bytes = b"",
+        repeats: str = "",
+    ) -> bytes:
+        """The decision on record, and as bytes. Not on record where it has to be: refused."""
         duration_us = (time.perf_counter_ns() - started) // 1000
-        recorded = self.record(request, decision, decision_id, correlation_id, duration_us)
+        recorded = self.record(request, decision, decision_id, correlation_id, duration_us, repeats=repeats)
         unrecordable = not recorded and self._audit_required
+        if recorded:
+            repeated = "repeated" if repeats else self._remember(came_in, request, decision, decision_id)
+            self._counters.add_memory(repeated)
         if isinstance(decision, Allow) and not unrecordable:
             self._counters.add(decision.reason, duration_us, allowed=True)
             return wire.allow(self._headers(request, decision))
@@ -250,6 +319,7 @@ class IngressDecisions:
         *,
         left_for: str = "",
         ended: bool = False,
+        repeats: str = "",
     ) -> bool:
         """Whether the record was written. One that cannot be made cannot be written either."""
         passes = isinstance(decision, Allow) and not self._audit_required
@@ -264,6 +334,7 @@ class IngressDecisions:
                 duration_us=duration_us,
                 left_for=left_for,
                 ended=ended,
+                repeats=repeats,
             )
             self._audit.write(line, passes=passes)
         except AuditUnavailable as error:

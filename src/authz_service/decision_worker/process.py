@@ -163,7 +163,7 @@ class _Worker:
             task.result()  # raises what ended it
 
     def _protocol(self) -> DecisionProtocol:
-        return DecisionProtocol(self._answering.answer, self._in_progress.answer)
+        return DecisionProtocol(self._answering.answer, self._in_progress.answer, self._answering.recall)
 
     def _send(self, message: bytes) -> None:
         self._writer.write(message)

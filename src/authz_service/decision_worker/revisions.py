@@ -12,10 +12,11 @@ from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
 from authz_service.decision_worker.egress_decision import EgressDecisions
 from authz_service.decision_worker.handed_over import HandedOver
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions, Known, WorkerCounters
 from authz_service.domain.questions import Answers
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicySource
 from authz_service.egress.gate import EgressGate
+from authz_service.ext_authz.remembered import RememberedQuestions
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
@@ -39,6 +40,8 @@ class Revisions:
         copies: DecisionLogBuffer,
         handed_over: HandedOver,
     ) -> None:
+        # What an answer depends on beside question and clock changes here and nowhere else: in `use` and `set_keys`.
+        self.remembered: RememberedQuestions[Known] = RememberedQuestions(time.time)
         self.exchange = False  # whether any of the rules so far have users' tokens exchanged
         self._in_flight = in_flight
         self._counters = counters
@@ -69,6 +72,7 @@ class Revisions:
 
         `engine`: what `engine_for` made of them.
         """
+        self.remembered.forget_all()
         last = self._rules
         peers, tokens = self._peers, self._tokens
         # The caches of verified certificates and tokens live as long as the rules they were verified by.
@@ -88,6 +92,7 @@ class Revisions:
         owned = rules.headers.owned
         self._listeners[listener_tag(owned).encode()] = owned
         service = IngressDecisions(gate, audit, self._counters, self._listeners, self._in_flight, server)
+        service.remember_in(self.remembered)
         service.egress = EgressDecisions(rules, EgressGate(rules.exchanges, self._answers, time.time), service.record)
         self.exchange = self.exchange or bool(rules.exchanges)
         service.copy_to(self._copies if rules.copies else None)
@@ -97,6 +102,7 @@ class Revisions:
         self._succeed(service, rules)
 
     def set_keys(self, keys: IssuerKeys) -> None:
+        self.remembered.forget_all()
         self._keys[keys.issuer] = keys
         _give(self._tokens, keys)
 

@@ -146,6 +146,7 @@ class GateRules(Struct, frozen=True):
     tag: str = ""  # of the configuration; Envoy's routes carry it (Config.tag)
     denials: TokenDenials = TokenDenials()
     exchanges: tuple[ExchangeRules, ...] = ()
+    remember: float = 0.0  # seconds for which an allow holds for requests that are alike; 0: each is judged
     evaluated_for: tuple[str, ...] = ()  # the listeners at which AuthZEN's questions are asked
     callers_elsewhere: bool = False  # another proxy has checked their certificates: our lists are not about them
     copies: bool = False  # the control plane wants copies of records (audit.opa_decision_log, proxy.authz.candidate)

@@ -24,12 +24,16 @@ _PARSED_METHODS = tuple(f"{method} ".encode() for method in METHODS)
 _OTHER_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ")  # RFC 9110 §9.1, a token
 
 Answer: TypeAlias = bytes | Awaitable[bytes]
-Answerer: TypeAlias = Callable[[bytes, bytes, dict[bytes, bytes]], Answer]
+Answerer: TypeAlias = Callable[[bytes, bytes, dict[bytes, bytes], bytes], Answer]
+Recaller: TypeAlias = Callable[[bytes], bytes | None]
 InProgressAnswerer: TypeAlias = Callable[[bytes], Answer]
 
 
 class DecisionProtocol(asyncio.Protocol):
-    """Parses one question at a time and writes what `answer(method, target, headers)` gives, at once or awaited.
+    """Parses one question at a time and writes what `answer(method, target, headers, bytes)` gives, at once or awaited.
+
+    The bytes are what came with its beginning, perhaps more than itself; none where its end came later. What comes
+    while no question is begun is shown to `recall` first: what that gives is the answer, and nothing is parsed.
 
     One about requests in progress has a body: `answer_in_progress(body)`. No other has one, nor may be taken for one of
     these: its 200 would be an allow.
@@ -42,24 +46,32 @@ class DecisionProtocol(asyncio.Protocol):
         "_answer_in_progress",
         "_begun",
         "_body",
+        "_bytes",
         "_found",
         "_other_method",
         "_parser",
         "_pending",
+        "_recall",
         "_size",
         "_target",
         "_transport",
     )
 
-    def __init__(self, answer: Answerer, answer_in_progress: InProgressAnswerer | None = None) -> None:
+    def __init__(
+        self,
+        answer: Answerer,
+        answer_in_progress: InProgressAnswerer | None = None,
+        recall: Recaller | None = None,
+    ) -> None:
         self._answer = answer
+        self._recall = recall
         self._answer_in_progress = answer_in_progress
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._pending: asyncio.Future[bytes] | None = None
         self._target = b""
         self._found: dict[bytes, bytes] = {}
-        self._body = b""
+        self._body = self._bytes = b""
         self._other_method = b""  # in place of the one that the parser was shown
         self._size = 0
         self._begun = False  # a question, of which not all has come
@@ -79,6 +91,12 @@ class DecisionProtocol(asyncio.Protocol):
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
+        if not self._begun and self._recall is not None and self._pending is None and self._transport is not None:
+            known = self._recall(data)
+            if known is not None:
+                self._transport.write(known)
+                return
+        self._bytes = b"" if self._begun else data
         if not self._begun and not data.startswith(_PARSED_METHODS):
             data = self._with_known_method(data)
         self._size += len(data)
@@ -126,7 +144,7 @@ class DecisionProtocol(asyncio.Protocol):
             self._end()
             return
         else:
-            answer = self._answer(method, self._target, self._found)
+            answer = self._answer(method, self._target, self._found, self._bytes)
         if isinstance(answer, bytes):
             self._write(answer)
         else:

@@ -76,6 +76,11 @@ class Peers:
             raise Rejected(Reason.CLIENT_CERT_REVOKED, "the revocation lists have expired")
         return peer
 
+    @property
+    def listed_until(self) -> float:
+        """Until then what is known of revoked certificates holds, seconds since the epoch."""
+        return self._listed_until
+
     def _introduce(self, pem: bytes) -> Peer:
         peer = read_peer(pem)
         self._require_trusted(peer, pem)

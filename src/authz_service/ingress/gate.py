@@ -17,6 +17,7 @@ from authz_service.identity.token_binding import Renewals, require_holder
 from authz_service.ingress.evaluation_input import evaluation_input
 from authz_service.ingress.owned_headers import NOTHING_OWNED, OwnedHeaders
 from authz_service.ingress.policy_input import PolicyInput, extracted_header
+from authz_service.ingress.repeatable import NEVER, Repeatable
 from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.decide.reads import Reads
 
@@ -27,6 +28,9 @@ _FORMER_ROUTE = RouteRules("", auth_required=False, methods=(), downstream="")  
 class Peers(Protocol):
     @property
     def renewals(self) -> Renewals: ...
+
+    @property
+    def listed_until(self) -> float: ...
 
     def require_allowed(self, pem: bytes) -> Peer: ...
 
@@ -73,6 +77,7 @@ class Gate:
         self.owned = OwnedHeaders(rules.headers)
         self.routes = RouteTable(rules.routes)
         self._input = PolicyInput(rules.headers.extract)
+        self.repeatable = Repeatable(rules, policy)
 
     def decide(self, request: Request, decision_id: str, correlation_id: str) -> Allow | Deny:
         """Allowed or refused, with the reason and what was found on the way; never an allow that a step did not earn.
@@ -172,6 +177,14 @@ class Gate:
             if isinstance(answer, Absent):
                 raise Rejected(Reason.TOKEN_INACTIVE)
         return claims
+
+    def holds_until(self, request: Request, decision: Allow | Deny, now: float) -> float:
+        """Until when the decision holds for requests that are alike (`repeatable`); 0: for no other."""
+        if request.evaluation:
+            return NEVER  # its input is another
+        listed_until = float("inf") if self._peers is None else self._peers.listed_until
+        route = self.routes.find_rules(request.route, request.method)
+        return self.repeatable.until(decision, route, now, listed_until)
 
     def signed_claims(self, request: Request) -> Claims:
         """What the token of a request says that was allowed once, for its record only. Nothing where none is looked at,

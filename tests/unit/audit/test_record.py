@@ -55,6 +55,7 @@ def test_an_allow_is_recorded_with_who_what_when_where_and_why() -> None:
         "user_id": "u1", "user_name": "john", "calling_service": "web-app", "user_context": "u1", "downstream": "order",
         "remote": "10.0.1.10", "revision": "r1", "duration_us": 42, "policy_audit": None, "shadow": False,
         "truncated": False,
+        "repeats": "",
     }  # fmt: skip
 
 

@@ -21,11 +21,13 @@ class Connection:
 
     def __init__(self, answer: Answerer | None = None) -> None:
         self.asked: list[Asked] = []
+        self.came_in: list[bytes] = []
         self.transport = FakeTransport()
         self.protocol = DecisionProtocol(answer or self._no)
         self.protocol.connection_made(self.transport)
 
-    def _no(self, method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes:
+    def _no(self, method: bytes, target: bytes, found: dict[bytes, bytes], came_in: bytes) -> bytes:
+        self.came_in.append(came_in)
         self.asked.append((method, target, found))
         return NO
 
@@ -325,7 +327,7 @@ def test_whatever_bytes_arrive_nothing_is_raised_and_no_yes_is_made_up(pieces: l
     """What is written are the answerer's own answers, one for each question that it was asked, and nothing else."""
     asked = 0
 
-    def answer(method: bytes, target: bytes, found: dict[bytes, bytes]) -> bytes | Awaitable[bytes]:
+    def answer(method: bytes, target: bytes, found: dict[bytes, bytes], _: bytes) -> bytes | Awaitable[bytes]:
         nonlocal asked
         assert all(name == name.lower() for name in found)
         asked += 1

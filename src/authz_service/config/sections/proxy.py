@@ -92,6 +92,15 @@ class Authz(Section):
         description="A second policy that decides along, after the answer: what would be another verdict is counted, "
         "and recorded now and then. Off without this section.",
     )
+    remember: DurationOrZero = Field(
+        default=10.0,
+        description="How long an allow holds for requests that are alike: the same in everything that the sidecar asks "
+        "about, but for their correlation id. Each is on record all the same. Ends earlier with token, certificate, or "
+        "any change of rules, keys and revocations; refusals are never remembered. From 0s, which judges each request "
+        "anew, to 60s.",
+        examples=["0s", "60s"],
+        le=60,
+    )
 
 
 NoAuthz.ignores = (Authz,)

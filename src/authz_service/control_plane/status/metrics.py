@@ -49,6 +49,7 @@ class Metrics(Collector):
         yield _one_counter("authz_audit_failures", "Audit records that could not be written.", counters.audit_failures)
         for name, text, label, values in (
             ("authz_requests_ended", "Requests in progress that were ended, by why.", "reason", counters.ended),
+            ("authz_decisions_memory", "Decisions that repeated one, or why not.", "outcome", counters.memory),
             ("authz_introspections", "Questions whether a token is active.", "result", counters.introspections),
             ("authz_handshake_failures", "TLS handshakes at the ingress that failed.", "reason", counters.handshakes),
             ("authz_lookup_failures", "Times that DNS did not answer a name.", "cluster", counters.lookups),

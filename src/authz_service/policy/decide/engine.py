@@ -43,6 +43,7 @@ class PolicyEngine:
                 [Problem(source.query, "the policies cannot be loaded", "run `authz check`: it names the place")]
             ) from error
         self.reads = policy.reads
+        self.clock = policy.clock
         self._evaluate = self.query.evaluate
         self._may_set = frozenset(name.lower() for name in source.headers)
         self._now_ns = now_ns

@@ -1,0 +1,93 @@
+"""Questions that were allowed, remembered by their very bytes, so that their like need not be decided. Not the answers.
+
+Two questions are alike when every byte of them is the same, but for the correlation id: same route and revision, same
+certificate, token, path, headers. So a question that is alike has been parsed, too: what stands in the id's place
+cannot be anything else than another id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from authz_service.domain.bounded import Bounded
+from authz_service.headers import CORRELATION_ID, is_correlation_id
+
+MAX_BYTES = 16_384  # of one question; an ordinary one has 2 to 4 KiB
+MAX_REMEMBERED = 1024  # questions: 16 MiB at most
+_MAX_ASKED = 8192
+_ID = f"\r\n{CORRELATION_ID}: ".encode()
+_LINE_END, _END = b"\r\n", b"\r\n\r\n"
+_T = TypeVar("_T")
+
+
+class Alike(NamedTuple):
+    """A question, taken apart."""
+
+    rest: bytes  # all but the correlation id
+    correlation_id: str
+
+
+class _Remembered(NamedTuple, Generic[_T]):
+    what: _T
+    since: float
+    until: float
+
+
+class RememberedQuestions(Generic[_T]):
+    """One per worker. Emptied whenever anything changes that an answer depends on; else each ends at its own time."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self._known: Bounded[bytes, _Remembered[_T]] = Bounded(MAX_REMEMBERED)
+        self._asked: Bounded[int, None] = Bounded(
+            _MAX_ASKED
+        )  # digests of what was asked once: most is never asked again
+
+    def find(self, question: bytes) -> tuple[_T, str] | None:
+        """What is remembered of a question like this one, and this one's correlation id."""
+        alike = taken_apart(question) if self._known else None
+        known = None if alike is None else self._known.get(alike.rest)
+        if alike is None or known is None:
+            return None
+        if not known.since <= self.now() < known.until:  # also where the clock was set back
+            del self._known[alike.rest]
+            return None
+        return known.what, alike.correlation_id
+
+    def is_asked_again(self, question: bytes) -> bool:
+        """Whether one like it was asked before: only then it is worth its memory. Also false for what has no like."""
+        alike = taken_apart(question) if _is_one(question) else None
+        if alike is None:
+            return False
+        digest = hash(alike.rest)
+        if digest in self._asked:
+            return True
+        self._asked[digest] = None
+        return False
+
+    def remember(self, question: bytes, correlation_id: str, what: _T, until: float) -> None:
+        """`correlation_id`: what the parser found. Nothing happens where it is not the one that stands in the bytes."""
+        alike = taken_apart(question) if _is_one(question) else None
+        if alike is None or alike.correlation_id != correlation_id:
+            return
+        self._known[alike.rest] = _Remembered(what, self.now(), until)
+
+    def forget_all(self) -> None:
+        self._known.clear()
+        self._asked.clear()
+
+
+def taken_apart(question: bytes) -> Alike | None:
+    """None for what has no correlation id that is one."""
+    start = question.find(_ID) + len(_ID)
+    end = question.find(_LINE_END, start)
+    if start < len(_ID) or end < 0 or len(question) > MAX_BYTES:
+        return None
+    correlation_id = question[start:end].decode("latin-1")
+    return Alike(question[:start] + question[end:], correlation_id) if is_correlation_id(correlation_id) else None
+
+
+def _is_one(question: bytes) -> bool:
+    """A head and nothing else: no body, no second question."""
+    return question.find(_END) == len(question) - len(_END) >= 0

@@ -1,0 +1,233 @@
+"""The same for what a worker remembers of those that it let in: each wrong line lets somebody in who must be judged."""
+
+from __future__ import annotations
+
+from tests.mutate.mutation import Mutation
+
+_SRC = "src/authz_service"
+_REMEMBERED = f"{_SRC}/ext_authz/remembered.py"
+_REPEATABLE = f"{_SRC}/ingress/repeatable.py"
+_DECISION = f"{_SRC}/decision_worker/ingress_decision.py"
+_REVISIONS = f"{_SRC}/decision_worker/revisions.py"
+_CLOCK = "src/authz_rego/check/clock.py"
+_QUESTIONS = ("tests/unit/ext_authz/test_remembered.py",)
+_HOLDS = ("tests/unit/ingress/test_repeatable.py",)
+_WORKER = ("tests/unit/decision_worker/test_ingress_decision_repeated.py",)
+_READS = ("tests/rego/check/test_clock.py",)
+
+
+def memory() -> list[Mutation]:
+    return [
+        *_alike(),
+        *_until(),
+        Mutation(
+            "new rules forget nothing",
+            _REVISIONS,
+            "        self.remembered.forget_all()\n        last",
+            "        last",
+            _WORKER,
+        ),
+        Mutation(
+            "new keys forget nothing",
+            _REVISIONS,
+            "        self.remembered.forget_all()\n        self._keys",
+            "        self._keys",
+            _WORKER,
+        ),
+        Mutation(
+            "a repeated allow goes on without its record",
+            _DECISION,
+            "unrecordable = not recorded and self._audit_required",
+            "unrecordable = not recorded and not repeats",
+            _WORKER,
+        ),
+        Mutation(
+            "an evaluation is repeated",
+            f"{_SRC}/ingress/gate.py",
+            "        if request.evaluation:\n            return NEVER",
+            "        if False:\n            return NEVER",
+            _HOLDS,
+        ),
+        Mutation(
+            "what is not on record is remembered", _DECISION, "        if recorded:\n", "        if True:\n", _WORKER
+        ),
+        Mutation(
+            "the first one is remembered",
+            _DECISION,
+            "if not self._remembered.is_asked_again(came_in):",
+            "if False:",
+            _WORKER,
+        ),
+        Mutation(
+            "repeated while questions end workers",
+            f"{_SRC}/decision_worker/answer.py",
+            "found = None if self._stands_by or self._in_flight.alarmed else",
+            "found = None if self._stands_by else",
+            _WORKER,
+        ),
+        Mutation(
+            "the end of a question is taken for one",
+            f"{_SRC}/ext_authz/http_protocol.py",
+            'self._bytes = b"" if self._begun else data',
+            "self._bytes = data",
+            _WORKER,
+        ),
+        *_clock(),
+    ]
+
+
+def _alike() -> list[Mutation]:
+    return [
+        Mutation(
+            "the rest of a question is not compared",
+            _REMEMBERED,
+            "Alike(question[:start] + question[end:],",
+            "Alike(question[:start],",
+            _QUESTIONS,
+        ),
+        Mutation(
+            "the start of a question is not compared",
+            _REMEMBERED,
+            "Alike(question[:start] + question[end:],",
+            "Alike(question[end:],",
+            _QUESTIONS,
+        ),
+        Mutation(
+            "anything is a correlation id",
+            _REMEMBERED,
+            "if is_correlation_id(correlation_id) else None",
+            "if correlation_id else None",
+            _QUESTIONS,
+        ),
+        Mutation(
+            "two questions are one",
+            _REMEMBERED,
+            "return question.find(_END) ==",
+            "return question.rfind(_END) ==",
+            _QUESTIONS,
+        ),
+        Mutation(
+            "remembered for ever",
+            _REMEMBERED,
+            "if not known.since <= self.now() < known.until:",
+            "if not known.since <= self.now():",
+            _QUESTIONS,
+        ),
+        Mutation(
+            "the clock may be set back",
+            _REMEMBERED,
+            "if not known.since <= self.now() < known.until:",
+            "if not self.now() < known.until:",
+            _QUESTIONS,
+        ),
+        Mutation(
+            "another id than the parser's",
+            _REMEMBERED,
+            "if alike is None or alike.correlation_id != correlation_id:",
+            "if alike is None:",
+            _QUESTIONS,
+        ),
+        Mutation("remembered without bound", _REMEMBERED, "Bounded(MAX_REMEMBERED)", "Bounded(1 << 30)", _QUESTIONS),
+    ]
+
+
+def _until() -> list[Mutation]:
+    return [
+        Mutation(
+            "an allow outlives its token", _REPEATABLE, "peer.not_after, claims.expires_at]", "peer.not_after]", _HOLDS
+        ),
+        Mutation(
+            "an allow outlives its certificate",
+            _REPEATABLE,
+            "listed_until, peer.not_after, claims",
+            "listed_until, claims",
+            _HOLDS,
+        ),
+        Mutation(
+            "an allow outlives the revocation lists",
+            _REPEATABLE,
+            "remember, listed_until, peer",
+            "remember, peer",
+            _HOLDS,
+        ),
+        Mutation(
+            "an allow holds as long as its token",
+            _REPEATABLE,
+            "ends = [now + self._rules.remember, ",
+            "ends = [",
+            _HOLDS,
+        ),
+        Mutation(
+            "shadow's allows are repeated", _REPEATABLE, " or decision.reason is not Reason.ALLOWED:", ":", _HOLDS
+        ),
+        Mutation(
+            "introspection is asked once",
+            _REPEATABLE,
+            "if route is None or route.introspect or not",
+            "if route is None or not",
+            _HOLDS,
+        ),
+        Mutation("the grace of a renewal lives on", _REPEATABLE, " or not _is_held_by(peer, claims):", ":", _HOLDS),
+        Mutation(
+            "comparisons with the clock do not turn",
+            _REPEATABLE,
+            "            if moment > now:\n",
+            "            if False:\n",
+            _HOLDS,
+        ),
+        Mutation(
+            "a moment that cannot be told is none",
+            _REPEATABLE,
+            "if moment is None or abs",
+            "if moment is None:\n                continue\n            if abs",
+            _HOLDS,
+        ),
+        Mutation("the decision's id is nobody's own", _REPEATABLE, 'if "decision_id" in reads:', "if False:", _HOLDS),
+        Mutation(
+            "the correlation id is nobody's own",
+            _REPEATABLE,
+            "if headers.CORRELATION_ID in map(str.lower, of_headers):",
+            "if False:",
+            _HOLDS,
+        ),
+        Mutation(
+            "all headers are nobody's own",
+            _REPEATABLE,
+            "    if of_headers is None:\n",
+            "    if of_headers is None:\n        return None\n    if False:\n",
+            _HOLDS,
+        ),
+    ]
+
+
+def _clock() -> list[Mutation]:
+    return [
+        Mutation(
+            "`with` changes no comparison", _CLOCK, "if any(isinstance(node, With) for", "if any(False for", _READS
+        ),
+        Mutation(
+            "uses of the clock are not counted",
+            _CLOCK,
+            " and all(self._uses[name] == self._known[name] for name in self._clocks)",
+            "",
+            _READS,
+        ),
+        Mutation(
+            "readings of the clock are not counted",
+            _CLOCK,
+            "whole = read == len(self._places) and ",
+            "whole = ",
+            _READS,
+        ),
+        Mutation(
+            "any number is a claim times a positive one", _CLOCK, 'case "mul" if number > 0:', 'case "mul":', _READS
+        ),
+        Mutation("a claim may be two", _CLOCK, "if self._uses[variable.name] == _GIVEN_AND_USED else None", "", _READS),
+        Mutation(
+            "the offset is forgotten",
+            _CLOCK,
+            "return value._replace(offset=value.offset + number)",
+            "return value",
+            _READS,
+        ),
+    ]

@@ -1,0 +1,211 @@
+"""A worker that remembers what it allowed answers and records what one does that judges each request anew."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.support.client_certificates import certificate, in_envoys_form
+from tests.support.decisions import PEERS, keys, policy, rules
+from tests.support.fake_transport import FakeTransport
+from tests.support.remembering import LISTENER, Asked, Play, twins_in
+from tests.support.tokens import ISSUER, an_ec_signer, good_claims, jwk, jwks, mint
+
+from authz_service.audit.destinations import OwnDestinations
+from authz_service.decision_worker.answer import Answering
+from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
+from authz_service.decision_worker.in_flight import Ending, InFlight
+from authz_service.decision_worker.ingress_decision import Known, WorkerCounters
+from authz_service.decision_worker.pending_questions import PendingQuestions
+from authz_service.decision_worker.revisions import Revisions
+from authz_service.domain.questions import Answers
+from authz_service.domain.rules import IssuerKeys, TokenDenials
+from authz_service.errors import AuditUnavailable
+from authz_service.ext_authz.http_protocol import DecisionProtocol
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_twins_with_and_without_a_memory_say_the_same(tmp_path: Path, seed: int) -> None:
+    """Whatever is asked, whatever changes between: the same answer, the same record but for its own marks."""
+    twins = twins_in(tmp_path)
+
+    differences = [each for each in Play(twins, seed).steps(600) if each]
+    assert differences == []
+    assert twins.repeated > 40  # or it would say nothing
+    assert min(twins.allowed, twins.refused) > 100
+
+
+class Live:
+    """A worker's own parts: revisions of rules, and what answers by them."""
+
+    def __init__(self, folder: Path, slot: int = 0, workers: int = 2) -> None:
+        self.file = folder / "audit"
+        self.in_flight = InFlight(workers)
+        self.in_flight.sit(slot)
+        self.in_flight.filed()  # nobody has died
+        self.counters = WorkerCounters()
+        answers = Answers(time.monotonic)
+        copies = DecisionLogBuffer(lambda _: None, lambda: 0)
+        self.revisions = Revisions(self.in_flight, self.counters, answers, copies, _Own())  # type: ignore[arg-type]
+        self.answering = Answering(self.in_flight, self.revisions, PendingQuestions(lambda _: None, answers))
+        now = int(time.time())
+        token, peer = mint(good_claims(now)), in_envoys_form(certificate(now=now))
+        self.asked = Asked(token=token.encode(), peer=peer)
+        self.given = rules(remember=10.0, audit_path=str(self.file))
+        self.use()
+        self.revisions.set_keys(keys())
+
+    def use(self, **changes: object) -> None:
+        self.given = msgspec.structs.replace(self.given, **changes)
+        self.revisions.use(self.given, self.revisions.engine_for(self.given))
+
+    def ask(self, correlation_id: bytes = b"c-1") -> bytes:
+        transport = FakeTransport()
+        protocol = DecisionProtocol(self.answering.answer, recall=self.answering.recall)
+        protocol.connection_made(transport)
+        protocol.data_received(self.question(correlation_id))
+        return transport.written
+
+    def question(self, correlation_id: bytes = b"c-1") -> bytes:
+        return self.asked._replace(correlation_id=correlation_id).written(LISTENER)
+
+    @property
+    def is_remembered(self) -> bool:
+        return self.answering.recall(self.question()) is not None
+
+    def records(self) -> list[dict[str, str]]:
+        return [json.loads(line) for line in self.file.read_text().splitlines()]
+
+
+class _Own(OwnDestinations):
+    open_chain = dial = None
+
+
+def test_the_third_of_requests_that_are_alike_is_not_judged_and_is_on_record(tmp_path: Path) -> None:
+    """Each record has its own id and correlation id; the repeated one names the decision that it repeats."""
+    live = Live(tmp_path)
+
+    answers = [live.ask(b"c-%d" % number) for number in range(4)]
+    assert len(set(answers)) == 1
+    assert answers[0].startswith(b"HTTP/1.1 200 ")
+    first, second, third, fourth = live.records()
+    assert [record["correlation_id"] for record in (first, second, third, fourth)] == ["c-0", "c-1", "c-2", "c-3"]
+    assert len({record["decision_id"] for record in live.records()}) == 4
+    assert (first["repeats"], second["repeats"]) == ("", "")
+    assert third["repeats"] == fourth["repeats"] == second["decision_id"]
+    delta = live.counters.take()
+    assert delta is not None
+    assert delta.memory == {"new": 1, "second": 1, "repeated": 2}
+    assert delta.decisions == {"allow|allowed": 4}
+
+
+def test_a_refusal_is_judged_each_time(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    live.asked = live.asked._replace(path=b"/admin")
+
+    assert all(live.ask().startswith(b"HTTP/1.1 403 ") for _ in range(4))
+    assert {record["repeats"] for record in live.records()} == {""}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"denials": TokenDenials(claims=(("", "jti", "5a1c"),))},
+        {"policy": msgspec.structs.replace(policy(), data='{"a": 1}')},
+        {"peers": msgspec.structs.replace(PEERS, revoked_fingerprints=("ab" * 32,))},
+        {},
+    ],
+)
+def test_whatever_changes_nothing_is_remembered_from_before(tmp_path: Path, change: dict[str, object]) -> None:
+    live = Live(tmp_path)
+    for _ in range(2):
+        live.ask()
+    assert live.is_remembered
+
+    live.use(**change)
+    assert not live.is_remembered
+
+
+def test_rules_that_cannot_be_used_have_already_said_who_is_denied(tmp_path: Path) -> None:
+    """The denylist is in force when the audit's new destination turns out not to be there."""
+    live = Live(tmp_path)
+    for _ in range(2):
+        live.ask()
+
+    with pytest.raises(AuditUnavailable):
+        live.use(denials=TokenDenials(claims=(("", "jti", "5a1c"),)), audit_path=str(tmp_path / "no" / "audit"))
+    assert not live.is_remembered
+    assert live.ask().startswith(b"HTTP/1.1 401 ")
+
+
+def test_with_other_keys_a_token_is_verified_anew(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    for _ in range(2):
+        live.ask()
+    assert live.is_remembered
+
+    live.revisions.set_keys(IssuerKeys(ISSUER, jwks(jwk(an_ec_signer()))))
+    assert not live.is_remembered
+
+
+def test_after_a_death_in_the_middle_of_a_question_each_is_judged_with_care(tmp_path: Path) -> None:
+    """And the worker that stands by never repeats: it hears only what another one did not answer."""
+    live = Live(tmp_path)
+    for _ in range(2):
+        live.ask()
+    assert live.is_remembered
+
+    live.in_flight.begin(live.revisions.service_for(b"").read(b"GET", b"/", {}), 1)
+    live.in_flight.file(0, Ending.CRASHED)
+    assert not live.is_remembered
+    beside = Live(tmp_path, slot=1)
+    assert beside.in_flight.stands_by
+    beside.revisions.remembered.remember(beside.question(), "c-1", Known(*[None] * 4), float("inf"))
+    assert not beside.is_remembered
+
+
+def test_without_its_record_a_repeated_allow_is_none(tmp_path: Path) -> None:
+    """As any other: 503, and it goes on when there is room again."""
+    live = Live(tmp_path)
+    for _ in range(2):
+        live.ask()
+    sink = live.revisions.service_for(b"")._audit._sink
+    there, sink._descriptor = sink._descriptor, os.open("/dev/full", os.O_WRONLY)
+
+    assert live.ask().startswith(b"HTTP/1.1 463 ")
+    os.close(sink._descriptor)
+    sink._descriptor = there
+    assert live.ask().startswith(b"HTTP/1.1 200 ")
+    assert [record["event"] for record in live.records()] == ["access", "access", "audit_gap", "access"]
+
+
+def test_what_was_not_on_record_is_not_remembered(tmp_path: Path) -> None:
+    """With audit.on_failure: continue, too: a record names the decision that it repeats."""
+    live = Live(tmp_path)
+    live.use(audit_required=False)
+    sink = live.revisions.service_for(b"")._audit._sink
+    there, sink._descriptor = sink._descriptor, os.open("/dev/full", os.O_WRONLY)
+
+    assert all(live.ask().startswith(b"HTTP/1.1 200 ") for _ in range(3))
+    assert not live.is_remembered
+    os.close(sink._descriptor)
+    sink._descriptor = there
+
+
+def test_pieces_of_a_question_are_no_question(tmp_path: Path) -> None:
+    """Of one that came in two, nothing is remembered: neither its end nor its whole."""
+    live = Live(tmp_path)
+    question = live.question()
+    cut = question.index(b"x-correlation-id") - 2
+
+    for _ in range(3):
+        transport = FakeTransport()
+        protocol = DecisionProtocol(live.answering.answer, recall=live.answering.recall)
+        protocol.connection_made(transport)
+        protocol.data_received(question[:cut])
+        protocol.data_received(question[cut:])
+        assert transport.written.startswith(b"HTTP/1.1 200 ")
+    assert not live.is_remembered
+    assert live.answering.recall(question[cut:]) is None
