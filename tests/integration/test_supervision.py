@@ -135,9 +135,12 @@ UNUSABLE: Mapping[str, tuple[Mapping[str, object], list[str]]] = {
             "http.tls.client_auth": "maybe",
             "proxy.mtl": {"enabled": False},
             "jwt.leeway": "soon",
-            "admin.addr": "${NOT_SET_ANYWHERE}",
         },
-        ["http.tls.client_auth", "proxy.mtl", "jwt.leeway", "admin.addr", "NOT_SET_ANYWHERE", "4 problems."],
+        ["http.tls.client_auth", "proxy.mtl", "jwt.leeway", "3 problems."],
+    ),
+    "variables": (
+        {"admin.addr": "${NOT_SET_ANYWHERE}", "service.name": "${NOR_THIS}"},
+        ["admin.addr", "NOT_SET_ANYWHERE", "service.name", "NOR_THIS", "2 problems."],
     ),
     "certificates": (
         {"http.tls.cert_file": "/nowhere/a.crt", "http.tls.client_ca_file": "/nowhere/b.crt"},
