@@ -16,6 +16,8 @@ ONLY ?=
 SECONDS_ ?= 600
 SEED ?=
 TESTS ?= tests
+# What `make coverage` runs: tests of our own process. The attacks on tokens and certificates have their "no".
+COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py
 IDP ?= development
 # The newest interpreter that runs; pyenv's need not be the one that is switched on.
 NEWEST ?= $(shell for minor in 13 12; do \
@@ -46,6 +48,10 @@ test: lint unlinted-test  ## lint, types, layers, then every test
 
 unlinted-test: $(INSTALLED)  # most of them wait: for tokens that end, for processes that come back
 	$(BIN)/python -m pytest -n 2 $(TESTS)
+
+coverage: $(INSTALLED)  ## the unit layer, and whether each folder's branches are reached as promised (tests/coverage/floors.py)
+	$(BIN)/python -m pytest -n 2 $(COVERED) --cov --cov-report=json:.coverage.json
+	@$(BIN)/python -m tests.coverage .coverage.json
 
 test-newest:  ## the unit tests and the demo on the newest Python that is here (NEWEST=python3.x names another)
 ifeq ($(NEWEST),)

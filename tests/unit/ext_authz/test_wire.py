@@ -151,3 +151,8 @@ def test_a_better_sign_in_is_asked_for_as_rfc_9470_says(step_up: StepUp, wanted:
     )
     assert head.startswith("HTTP/1.1 401 ")
     assert json.loads(body)["reason"] == reason
+
+
+def test_what_leaves_by_the_egress_is_told_by_its_path() -> None:
+    assert wire.is_about_egress(f"{headers.EXCHANGE_PATH}/orders".encode())
+    assert not wire.is_about_egress(b"/orders")

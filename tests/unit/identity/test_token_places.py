@@ -131,3 +131,15 @@ def test_whatever_arrives_is_a_token_none_or_a_refusal(found: Found) -> None:
     places.is_of_another_page(found)
     unless_refused(Reason.TOKEN_MALFORMED, lambda: token_in(found, EVERYWHERE))
     assert (TokenPlaces(HEADER).authorization(found) is None) == (b"authorization" not in found)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place"), [("auth_cookie", "at", 1), ("auth_websocket_protocol", "bearer.", 4)]
+)
+def test_one_more_place_is_one_more(key: str, value: str, place: int) -> None:
+    """Not both of them."""
+    rules = msgspec.structs.replace(HEADER, **{key: value})
+
+    assert token_in(PLACES[place], rules) == TOKEN
+    assert token_in(PLACES[5 - place], rules) is None
+    assert token_in(PLACES[0], rules) == TOKEN

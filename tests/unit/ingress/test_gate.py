@@ -25,7 +25,7 @@ from authz_service import headers
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Allow, Decision, Deny, Request
 from authz_service.domain.questions import Key, NotReady
 from authz_service.domain.refusals import Reason
-from authz_service.domain.rules import GateRules, IssuerKeys, PeerRules, RouteRules
+from authz_service.domain.rules import GateRules, IssuerKeys, PeerRules, RouteRules, TokenDenials
 from authz_service.identity.certificates import Peers
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
@@ -141,6 +141,19 @@ class TestWhereAPartIsOff:
         assert isinstance(decide(request(authorization=None), given), Allow)
         assert decide(request(authorization="Bearer x"), given).claims is NO_CLAIMS
         assert decide(request(authorization=None, peer=b""), given).reason is Reason.CLIENT_CERT_MISSING
+
+    def test_without_authentication_there_is_nothing_to_deny_and_nothing_to_tell(self) -> None:
+        """A denylist for a gate that looks at no token changes nothing; nor has its record anybody's claims."""
+        off = gate(rules(issuers=(), policy=EVERYTHING))
+        off.deny_tokens(TokenDenials())
+
+        assert isinstance(off.decide(request(authorization=None), "d1", "c1"), Allow)
+        assert off.signed_claims(request()) is NO_CLAIMS
+
+    @pytest.mark.parametrize("header", [None, "Bearer a b", "Bearer"])
+    def test_a_record_has_no_claims_of_what_is_no_token(self, header: str | None) -> None:
+        assert gate(rules()).signed_claims(request(authorization=header)) is NO_CLAIMS
+        assert gate(rules()).signed_claims(request()).values["sub"]
 
     def test_without_authorisation_who_is_known_may_pass(self) -> None:
         given = rules(policy=None)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.decisions import gate, policy, rules
 
 from authz_service import headers
-from authz_service.domain.decision import Allow, Decision, Deny
+from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Allow, Decision, Deny
 from authz_service.domain.refusals import Reason
 from authz_service.ext_authz import wire
 from authz_service.ingress.gate import Gate
@@ -108,3 +108,15 @@ def test_its_record_names_action_and_resource() -> None:
     assert (request.method, request.path, request.route) == ("read", "page/1", "wiki")
     assert wire.read_evaluation(b"/evaluate/wiki", {})[:2] == ("", "/")
     assert evaluating().decide(wire.read_evaluation(b"/evaluate/wiki", {}), "d", "c").reason is Reason.REQUEST_INVALID
+
+
+def test_the_document_for_another_reader_is_the_policys_own() -> None:
+    """What a candidate policy is asked is what the policy was asked."""
+    found = {headers.EVALUATION.encode(): json.dumps(GOOD).encode()}
+    request = wire.read_evaluation(f"{headers.EVALUATION_PATH}wiki".encode(), found)
+
+    document = evaluating().policy_input(request, NO_PEER, NO_CLAIMS, [], "d1", "c1")
+
+    assert isinstance(document, dict)
+    assert document["subject"] == GOOD["subject"]
+    assert document["asked_by"] == "wiki"
