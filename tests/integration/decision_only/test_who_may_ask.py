@@ -13,12 +13,15 @@ from pathlib import Path
 import grpc
 import psutil
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.live import Live
 from tests.support.lone_config import GATEWAY, HOST
-from tests.support.lone_sidecar import LoneSidecar, until
+from tests.support.lone_sidecar import LoneSidecar, replace, until
 from tests.support.stock_proxies import decision_point
 
 from authz_devkit.certs.authority import client_request
+from authz_devkit.certs.tree import load_authority
 from authz_service.decision_point import ext_authz_grpc, protobuf
 
 LISTED = ["CN=api-gateway-client,O=MyOrg", "CN=edge-client,O=MyOrg"]
@@ -139,6 +142,30 @@ def is_taken_over(asked: LoneSidecar) -> bool:
     rules = (asked.folder / "state" / "door.json").read_text()
     ready = asked.readyz()
     return rules.count("edge-client") == 1 and bool(ready["ready"])
+
+
+def test_a_revoked_certificate_asks_nothing_more(asked: LoneSidecar) -> None:
+    """By the list that the door is given, on a connection that was open before it, too."""
+    edge, zone2 = issued(asked, "revoked"), load_authority(asked.certs, "zone2")
+    serial = x509.load_pem_x509_certificate(edge[0].read_bytes()).serial_number
+    lists = asked.folder / "etc" / "askers.crl"
+
+    def revoke(serials: list[int], number: int) -> None:
+        made = zone2.revocation_list(serials, number=number, now=datetime.now(UTC))
+        replace(lists, made.public_bytes(Encoding.PEM).decode())
+
+    revoke([], 1)
+    asked.write_config({"http.tls.crl_file": str(lists)})
+    until(lambda: '"crl"' in (asked.folder / "state" / "sds" / "client_ca.json").read_text())
+    with connected(asked, edge) as connection:
+        until(lambda: over_http(asked, edge) == 403)
+
+        revoke([serial], 2)
+
+        until(lambda: over_http(asked, edge) == 0)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            status(connection)
+    assert over_http(asked, GATEWAY) == 403
 
 
 def test_a_certificate_asks_until_its_end(asked: LoneSidecar) -> None:
