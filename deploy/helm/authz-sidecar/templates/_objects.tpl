@@ -25,7 +25,9 @@ The configuration: yours, with what a pod has in its own place. Not from the env
 {{- $_ := set $config "http" (merge (dict "addr" ":8443") (omit ($config.http | default dict) "addr")) -}}
 {{- $_ := set $config "admin" (dict "addr" "127.0.0.1:9901" "network_addr" ":9902") -}}
 {{- $_ := set $config "runtime" (merge (dict "state_dir" "/run/authz/state") (omit ($config.runtime | default dict) "state_dir")) -}}
+{{- if .policies -}}
 {{- $_ := set $config "policy" (merge (dict "path" "/etc/authz/policies") (omit ($config.policy | default dict) "path")) -}}
+{{- end -}}
 {{- $tls := merge (dict "cert_file" "/etc/certs/server.crt" "key_file" "/etc/certs/server.key") (omit ($config.http.tls | default dict) "cert_file" "key_file") -}}
 {{- if $tls.client_ca_file }}{{ $_ := set $tls "client_ca_file" "/etc/certs/ca.crt" }}{{ end -}}
 {{- $_ := set $config.http "tls" $tls -}}
@@ -55,6 +57,7 @@ metadata:
 data:
   config.yaml: |
     {{- include "authz-sidecar.config" . | nindent 4 }}
+{{- if .policies }}
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -67,6 +70,7 @@ data:
   {{ $file }}: |
     {{- $text | nindent 4 }}
   {{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "authz-sidecar.service" -}}

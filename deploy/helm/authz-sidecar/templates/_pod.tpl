@@ -33,7 +33,9 @@ authz-sidecar.container: the container. A native sidecar (an init container that
   securityContext: {{- include "authz-sidecar.containerSecurityContext" . | nindent 4 }}
   volumeMounts:
     - {name: authz-config, mountPath: /etc/authz/config, readOnly: true}
+    {{- if .policies }}
     - {name: authz-policies, mountPath: /etc/authz/policies, readOnly: true}
+    {{- end }}
     - {name: authz-certificates, mountPath: /etc/certs, readOnly: true}
     {{- if .secrets }}
     - {name: authz-secrets, mountPath: /etc/secrets, readOnly: true}
@@ -73,8 +75,10 @@ seccompProfile: {type: RuntimeDefault}
 {{- define "authz-sidecar.volumes" -}}
 - name: authz-config
   configMap: {name: {{ .name }}-authz}
+{{- if .policies }}
 - name: authz-policies
   configMap: {name: {{ .name }}-authz-policies}
+{{- end }}
 - name: authz-certificates
   projected:
     defaultMode: 0400
