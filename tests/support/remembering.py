@@ -22,8 +22,9 @@ from authz_service import headers
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, Known, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions, Known
 from authz_service.domain.rules import GateRules, PeerRules, PolicySource, RouteRules, TokenDenials
 from authz_service.ext_authz.http_protocol import DecisionProtocol
 from authz_service.ext_authz.remembered import RememberedQuestions

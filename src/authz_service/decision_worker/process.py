@@ -36,10 +36,10 @@ from authz_service.control_protocol import (
     to_worker_decoder,
 )
 from authz_service.decision_worker.answer import Answering
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
 from authz_service.decision_worker.handed_over import HandedOver
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import WorkerCounters
 from authz_service.decision_worker.pending_questions import PendingQuestions
 from authz_service.decision_worker.requests_in_progress import RequestsInProgress
 from authz_service.decision_worker.revisions import Revisions

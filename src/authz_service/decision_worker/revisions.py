@@ -8,11 +8,12 @@ import time
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
 from authz_service.decision_worker.egress_decision import EgressDecisions
 from authz_service.decision_worker.handed_over import HandedOver
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, Known, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions, Known
 from authz_service.domain.questions import Answers
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicySource
 from authz_service.egress.gate import EgressGate

@@ -25,9 +25,10 @@ from authz_service.clock import SystemClock
 from authz_service.config.model import Config
 from authz_service.control_plane.decision_log.delivery import DecisionLog
 from authz_service.control_protocol import Copies, to_control_decoder
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions
 
 Event = dict[str, Any]
 TOKEN = "t0ken"

@@ -16,9 +16,10 @@ from authz_service import headers
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
-from authz_service.control_protocol import DURATION_BUCKETS_US, CountersDelta
+from authz_service.control_protocol import CountersDelta
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions
 from authz_service.domain.decision import Request, Verdict
 from authz_service.domain.questions import Active, Key, NotReady, Question
 from authz_service.domain.refusals import Reason
@@ -287,27 +288,6 @@ class TestMethods:
         assert b"\r\nallow: GET, PUT\r\n" in served.answer(request(method="DELETE", route="some"))
         assert f"\r\nallow: {', '.join(METHODS)}\r\n".encode() in served.answer(request(method="TRACE", route="all"))
         assert served.answer(request(method="TRACE", route="-")).startswith(b"HTTP/1.1 404 ")
-
-
-class TestTally:
-    def test_it_counts_by_decision_and_reason_and_starts_afresh(self) -> None:
-        tally = WorkerCounters()
-        assert tally.take() is None
-        for duration in (0, 25, 26, 10**9):
-            tally.add(Reason.ALLOWED, duration, allowed=True)
-        tally.add(Reason.POLICY_DENIED, 30, allowed=False)
-        tally.add_audit_failure("no room")
-
-        figures = tally.take()
-
-        assert figures is not None
-        assert figures.decisions == {"allow|allowed": 4, "deny|policy_denied": 1}
-        assert (figures.buckets[0], figures.buckets[1], figures.buckets[-1]) == (2, 2, 1)
-        assert len(figures.buckets) == len(DURATION_BUCKETS_US) + 1
-        assert figures.duration_us == 51 + 10**9 + 30
-        assert figures.audit_failures == 1
-        assert tally.take() is None
-        assert tally.audit_error == ""
 
 
 def test_no_token_reaches_the_record(worker: Worker) -> None:

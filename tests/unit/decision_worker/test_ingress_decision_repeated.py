@@ -15,9 +15,10 @@ from tests.support.tokens import ISSUER, an_ec_signer, good_claims, jwk, jwks, m
 
 from authz_service.audit.destinations import OwnDestinations
 from authz_service.decision_worker.answer import Answering
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
 from authz_service.decision_worker.in_flight import Ending, InFlight
-from authz_service.decision_worker.ingress_decision import Known, WorkerCounters
+from authz_service.decision_worker.ingress_decision import Known
 from authz_service.decision_worker.pending_questions import PendingQuestions
 from authz_service.decision_worker.revisions import Revisions
 from authz_service.domain.questions import Answers

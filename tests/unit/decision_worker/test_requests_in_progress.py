@@ -14,8 +14,9 @@ from tests.support.tokens import ISSUER, LEEWAY, NOW, good_claims, mint
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions
 from authz_service.decision_worker.requests_in_progress import RequestsInProgress
 from authz_service.domain.questions import Absent, Active, Answer, Answers, Asked, Found, Key
 from authz_service.domain.refusals import Reason

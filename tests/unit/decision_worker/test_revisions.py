@@ -11,8 +11,9 @@ from authz_service import headers
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions
 from authz_service.domain.refusals import Reason
 from authz_service.domain.rules import GateRules, RouteRules
 from authz_service.headers import listener_tag

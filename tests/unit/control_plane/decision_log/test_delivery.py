@@ -27,9 +27,10 @@ from authz_service.control_plane.decision_log import delivery as decision_log
 from authz_service.control_plane.decision_log import destinations as decision_log_destinations
 from authz_service.control_plane.decision_log.delivery import DecisionLog
 from authz_service.control_protocol import Copies, Copy, to_control_decoder
+from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, WorkerCounters
+from authz_service.decision_worker.ingress_decision import IngressDecisions
 
 GONE = Copy("", msgspec.Raw(b"{}"), msgspec.Raw(b"null"))  # no record
 
