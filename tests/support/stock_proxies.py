@@ -105,6 +105,10 @@ class StockProxy:
         }
         for there, ours in here.items():
             text = text.replace(there, ours)
+        if self.kind == "nginx":  # its own folders are root's
+            kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            own = "".join(f"  {kind}_temp_path {self.folder}/{kind};\n" for kind in kinds)
+            text = text.replace("http {\n", f"http {{\n{own}")
         if self.kind == "caddy":
             text = text.replace("https://:8443 {", f"https://:8443 {{\n\tbind {self.address}", 1)
         return text
