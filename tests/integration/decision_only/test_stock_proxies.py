@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.support.live import Json, Live
-from tests.support.lone_config import GATEWAY
+from tests.support.lone_config import GATEWAY, REMOVED
 from tests.support.lone_sidecar import LoneSidecar
 from tests.support.neighbours import Answer, Headers
 from tests.support.path_attacks import good_paths, hostile_paths
@@ -196,3 +196,21 @@ def test_a_decision_that_cannot_be_made_is_no_allow(live: Live) -> None:
 
         statuses = [proxy.call("GET", GOOD, token=token).status for proxy in proxies]
         assert (len(asked.echo.seen), min(statuses) >= 500) == (reached, True), statuses
+
+
+def test_what_the_service_shall_not_get_is_removed_by_envoy(live: Live) -> None:
+    """The token, and a header of ours for which there is no value: over gRPC and over HTTP."""
+    injected = {"inject_user_id": "X-User-ID", "inject_claims": {"absent": "X-Original-User"}}
+    changes: dict[str, object] = {
+        **{f"proxy.asked_by.{name}": REMOVED for name in ("nginx", "caddy", "traefik", "applications")},
+        "proxy.headers": {"pass_token": False, **injected},
+    }
+    with decision_point(live, changes) as asked, ExitStack() as stack:
+        for kind in ("envoy-grpc", "envoy-http"):
+            proxy = stack.enter_context(StockProxy(kind, live, asked))
+            found = outcome(proxy, "GET", GOOD, token=live.user("john"), headers=[("X-Original-User", "root")])
+
+            assert (found.answer.status, found.reached) == (200, True)
+            seen = asked.echo.seen[-1]
+            assert (seen.values("authorization"), seen.values("x-original-user")) == ([], [])
+            assert seen.values("x-user-id") == [found.records[0]["user_id"]]
