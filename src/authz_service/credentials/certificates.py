@@ -1,4 +1,4 @@
-"""Judges our own certificates, keys and CA bundles before Envoy sees them. Not a caller's certificate (see `identity`).
+"""Judges our own certificates and keys before Envoy sees them. Not a caller's certificate (see `identity`).
 
 Reading a file is the thin outside (`load_…`); the judgement (`parse_…`) is pure over bytes and tells all at once.
 """
@@ -46,25 +46,6 @@ class KeyPair:
         return self.not_after - now
 
 
-@dataclass(frozen=True, slots=True)
-class CaBundle:
-    """Authorities whose certificates are accepted."""
-
-    pem: str
-    authorities: tuple[x509.Certificate, ...]
-    not_after: float  # the soonest of those that are still valid
-    near_end: float  # from when on one of them should have been renewed
-    warnings: tuple[str, ...]
-
-    def seconds_to_expiry(self, now: float) -> float:
-        return self.not_after - now
-
-    def covers(self, pair: KeyPair) -> bool:
-        """Does the pair's chain end at one of these authorities?"""
-        last = pair.chain[-1]
-        return any(last == one or pem_files.is_issued_by(last, one) for one in self.authorities)
-
-
 def load_key_pair(cert_file: Path, key_file: Path, purpose: Purpose, now: float) -> KeyPair:
     """Raises CertificateProblems for a pair that Envoy or its peers would refuse."""
     chain = pem_files.read_file(cert_file, "certificate")
@@ -81,21 +62,6 @@ def _is_open(key_file: Path) -> bool:
     status = key_file.stat()
     ours = {os.getegid(), *os.getgroups()}
     return bool(status.st_mode & (0o037 if status.st_gid in ours else 0o077))
-
-
-def load_ca_bundle(file: Path, now: float) -> CaBundle:
-    """Raises CertificateProblems for a bundle that would refuse everybody, or trust what is no authority."""
-    return parse_ca_bundle(pem_files.read_file(file, "CA bundle"), now, file=str(file))
-
-
-def require_own_authority_kept(before: CaBundle, after: CaBundle, own: KeyPair) -> None:
-    """Raises CertificateProblems for a bundle that drops the CA of our own live leaf: our peers get the same bundle."""
-    if before.covers(own) and not after.covers(own):
-        found = (
-            f"the new bundle drops the authority of our own live certificate ({own.subject}, issued by {own.issuer})"
-        )
-        fix = "first replace that certificate by one of the new authority everywhere, then drop the old authority"
-        raise CertificateProblems([Problem("CA bundle", found, fix)])
 
 
 def parse_key_pair(
@@ -127,31 +93,6 @@ def parse_key_pair(
     if problems or key is None:
         raise CertificateProblems(problems)
     return _key_pair(chain, key, _chain_warnings(chain, purpose, now, cert_file))
-
-
-def parse_ca_bundle(pem: bytes, now: float, *, file: str = "") -> CaBundle:
-    authorities = tuple(dict.fromkeys(pem_files.read_certificates(pem, "CA bundle", file)))
-    fix = "put only authorities here, never a service's own certificate"
-    problems = [
-        Problem("CA bundle", f"{pem_files.name(one)} is not an authority", fix, file)
-        for one in authorities
-        if not pem_files.is_authority(one)
-    ]
-    problems += weak_links(authorities, "CA bundle", file)
-    live = [one for one in authorities if pem_files.is_valid_at(one, now)]
-    if not live:
-        fix = "renew them: no peer could be accepted"
-        problems.append(Problem("CA bundle", "no authority in it is valid at this time", fix, file))
-    if problems:
-        raise CertificateProblems(problems)
-    unused = [f"{file}: {pem_files.name(one)} is not valid at this time" for one in authorities if one not in live]
-    return CaBundle(
-        pem=pem_files.to_pem(authorities),
-        authorities=authorities,
-        not_after=min(one.not_valid_after_utc.timestamp() for one in live),
-        near_end=pem_files.near_end_of(live),
-        warnings=(*unused, *_namesake_warnings(live, file), *_expiry_warnings(live, now, file)),
-    )
 
 
 def _key_pair(chain: Sequence[x509.Certificate], key: PrivateKeyTypes, warnings: Sequence[str]) -> KeyPair:
@@ -238,30 +179,19 @@ def _is_well_signed(certificate: x509.Certificate) -> bool:
 
 
 def _chain_warnings(chain: Sequence[x509.Certificate], purpose: Purpose, now: float, file: str) -> list[str]:
-    warnings = _expiry_warnings(chain, now, file)
+    warnings = expiry_warnings(chain, now, file)
     if purpose == "server" and not _names(chain[0]):
         warnings.append(f"{file}: without a subject alternative name no modern client accepts it (RFC 9525 §2)")
     return warnings
 
 
-def _expiry_warnings(certificates: Sequence[x509.Certificate], now: float, file: str) -> list[str]:
+def expiry_warnings(certificates: Sequence[x509.Certificate], now: float, file: str) -> list[str]:
     warnings = []
     for one in certificates:
         if pem_files.near_end_of([one]) < now:
             left = pem_files.in_words(one.not_valid_after_utc.timestamp() - now)
             warnings.append(f"{file}: {pem_files.name(one)} expires in {left}")
     return warnings
-
-
-def _namesake_warnings(authorities: Sequence[x509.Certificate], file: str) -> list[str]:
-    """Measured: of two authorities of one name BoringSSL tries the first that it cannot tell from the other."""
-    return [
-        f"{file}: two authorities are named {pem_files.name(one)}, and this does not say which is which (subject key "
-        "identifier): certificates of the second in the file are refused; issue the authorities with it"
-        for number, one in enumerate(authorities)
-        if pem_files.extension(one, x509.SubjectKeyIdentifier) is None
-        and any(pem_files.are_namesakes(one, other) for other in authorities[number + 1 :])
-    ]
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from authz_service import pem_files
 from authz_service.config.model import HttpTlsOfFiles
-from authz_service.credentials.certificates import CaBundle, load_ca_bundle, weak_links
+from authz_service.credentials.certificates import weak_links
+from authz_service.trust.ca_bundles import CaBundle, load_ca_bundle
 from authz_service.trust.crl import Crl, read_lists
 from authz_service.trust.revocation_lists import RevocationList, RevocationLists
 

@@ -6,8 +6,8 @@ from cryptography import x509
 
 from authz_service import pem_files
 from authz_service.config.model import HttpTlsOfFiles, NoTls, TargetTlsOfFiles
-from authz_service.credentials.certificates import CaBundle, load_ca_bundle
 from authz_service.mesh.model import Call, Sidecar
+from authz_service.trust.ca_bundles import CaBundle, load_ca_bundle
 
 
 def why_not_trusted(call: Call, sidecar: Sidecar, now: float) -> str:

@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from authz_service import pem_files
-from authz_service.credentials.certificates import CaBundle
 from authz_service.errors import CertificateProblems, Problem
+from authz_service.trust.ca_bundles import CaBundle
 from authz_service.trust.crl import AT, Crl, read_lists
 
 LARGEST_FILE = 8 << 20  # 200,000 entries

@@ -16,9 +16,10 @@ from tests.support.envoy_pair import EDGE, ORDERS, EnvoyPair
 from tests.support.neighbours import ask
 from tests.support.real_envoy import RealEnvoy
 
-from authz_service.credentials.certificates import parse_ca_bundle, parse_key_pair
+from authz_service.credentials.certificates import parse_key_pair
 from authz_service.envoy import secrets
 from authz_service.errors import CertificateProblems
+from authz_service.trust.ca_bundles import parse_ca_bundle
 
 KEYS: dict[str, Key] = {
     "P-256": ec.generate_private_key(ec.SECP256R1()),

@@ -14,8 +14,8 @@ from tests.support.envoy_pair import ORDERS, EnvoyPair
 from tests.support.neighbours import ask
 from tests.support.revocation_shapes import NOW, SHAPES, Shape
 
-from authz_service.credentials.certificates import parse_ca_bundle
 from authz_service.envoy import secrets
+from authz_service.trust.ca_bundles import parse_ca_bundle
 
 LIVING = [shape for shape in SHAPES if shape.by == "gate" and shape.expired == "deny"]
 

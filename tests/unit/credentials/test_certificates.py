@@ -1,4 +1,4 @@
-"""Which pairs and bundles are handed to Envoy, and what a person is told about the others."""
+"""Which pairs are handed to Envoy, and what a person is told about the others."""
 
 import base64
 import contextlib
@@ -14,17 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.certificates import CLIENT, SERVER, Authority, Leaf, Life, private_pem
 
-from authz_service.credentials.certificates import (
-    CaBundle,
-    KeyPair,
-    Purpose,
-    load_ca_bundle,
-    load_key_pair,
-    parse_ca_bundle,
-    parse_key_pair,
-    require_own_authority_kept,
-)
+from authz_service.credentials.certificates import KeyPair, Purpose, load_key_pair, parse_key_pair
 from authz_service.errors import CertificateProblems
+from authz_service.trust.ca_bundles import load_ca_bundle
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -46,10 +38,6 @@ GOOD = ROOT.issue("order-service", dns=("order-service.zone2.local",), usages=(S
 
 def pair_of(leaf: Leaf, purpose: Purpose = "server", now: float = NOW) -> KeyPair:
     return parse_key_pair(leaf.certificate, leaf.key, purpose, now, files=("server.crt", "server.key"))
-
-
-def bundle_of(*authorities: Authority, now: float = NOW) -> CaBundle:
-    return parse_ca_bundle(b"".join(one.pem for one in authorities), now, file="ca.crt")
 
 
 def test_a_good_pair_is_taken_with_its_facts() -> None:
@@ -193,90 +181,6 @@ def test_a_file_that_cannot_be_read_is_a_problem_with_its_name(tmp_path: Path, s
         load_ca_bundle(ca_file, NOW)
 
 
-def test_a_bundle_of_authorities_is_taken_once_each() -> None:
-    bundle = bundle_of(ROOT, OTHER, ROOT)
-
-    assert bundle.authorities == (ROOT.certificate, OTHER.certificate)
-    assert bundle.pem.encode() == ROOT.pem + OTHER.pem
-    assert bundle.seconds_to_expiry(NOW) == 365 * DAY
-    assert bundle.warnings == ()
-
-
-@pytest.mark.parametrize(
-    ("pem", "found"),
-    [
-        (b"", "no certificate"),
-        (b"garbage", "no certificate"),
-        (ROOT.pem[:-40], "0 whole blocks"),
-        (GOOD.certificate, "is not an authority"),
-        (ROOT.pem + GOOD.certificate, "is not an authority"),
-        (ROOT.pem + Authority("weak", ROOT.life, key=rsa.generate_private_key(65537, 1024)).pem, "weak or unusual key"),
-        (Authority("weak", ROOT.life, key=rsa.generate_private_key(3, 2048)).pem, "weak or unusual key"),
-        (ROOT.pem + Authority("old", ROOT.life, ROOT, digest=hashes.SHA224()).pem, "weak or unusual digest"),
-        (Authority("old", Life(NOW - DAY, NOW - 1)).pem, "no authority in it is valid"),
-        (Authority("new", Life(NOW + 1, NOW + DAY)).pem, "no authority in it is valid"),
-    ],
-)
-def test_a_bundle_that_would_refuse_everybody_or_trust_too_many_is_refused(pem: bytes, found: str) -> None:
-    with pytest.raises(CertificateProblems, match=found):
-        parse_ca_bundle(pem, NOW)
-
-
-def test_nothing_but_certificates_gets_out_of_a_bundle() -> None:
-    """A private key that somebody left in the file does not reach Envoy."""
-    assert "PRIVATE" not in parse_ca_bundle(ROOT.pem + GOOD.key, NOW).pem
-
-
-def test_a_dead_authority_beside_a_live_one_is_a_warning() -> None:
-    """The end of a rollover: the old one ran out in the overlap."""
-    bundle = bundle_of(ROOT, Authority("old", Life(NOW - DAY, NOW - 1)))
-
-    assert len(bundle.warnings) == 1
-    assert bundle.seconds_to_expiry(NOW) == 365 * DAY
-
-
-def test_a_roots_signature_of_itself_does_not_matter() -> None:
-    """Nobody relies on it (RFC 5280 §6.1.1 d); its key does."""
-    assert bundle_of(Authority("old-root", ROOT.life, digest=hashes.SHA224())).warnings == ()
-
-
-def test_a_bundle_that_drops_the_authority_of_our_own_live_leaf_is_refused() -> None:
-    """T20: our peers get the same bundle, so they would refuse us."""
-    own = pair_of(GOOD)
-    with pytest.raises(CertificateProblems, match="drops the authority of our own live certificate"):
-        require_own_authority_kept(bundle_of(ROOT), bundle_of(OTHER), own)
-
-
-def test_a_rollover_in_the_right_order_passes() -> None:
-    """Add the new one, replace the leaf, drop the old one."""
-    old_leaf, new_leaf = pair_of(GOOD), pair_of(OTHER.issue("order-service", dns=("x",)))
-
-    require_own_authority_kept(bundle_of(ROOT), bundle_of(ROOT, OTHER), old_leaf)
-    require_own_authority_kept(bundle_of(ROOT, OTHER), bundle_of(OTHER), new_leaf)
-
-
-def test_an_authority_of_the_same_name_with_another_key_is_another_one() -> None:
-    """The signature counts, not the name."""
-    with pytest.raises(CertificateProblems):
-        require_own_authority_kept(bundle_of(ROOT), bundle_of(Authority.living("zone2-ca", NOW)), pair_of(GOOD))
-
-
-def test_a_leaf_that_the_bundle_never_covered_is_not_its_business() -> None:
-    """A server certificate of a public authority beside a private bundle for clients."""
-    require_own_authority_kept(bundle_of(OTHER), bundle_of(MIDDLE), pair_of(GOOD))
-
-
-def test_a_chain_is_followed_to_its_end() -> None:
-    """The leaf's intermediate is in the pair, its root in the bundle."""
-    leaf = MIDDLE.issue("x", dns=("x",))
-    chained = pair_of(leaf._replace(certificate=leaf.certificate + MIDDLE.pem))
-
-    assert bundle_of(ROOT).covers(chained)
-    assert not bundle_of(ROOT).covers(pair_of(leaf))
-    assert bundle_of(MIDDLE).covers(pair_of(leaf))
-    assert not bundle_of(OTHER).covers(chained)
-
-
 @pytest.mark.parametrize(
     ("place", "byte"),
     [
@@ -307,8 +211,6 @@ def test_garbage_is_a_problem_and_never_a_crash(noise: bytes, place: int, pem: b
         parse_key_pair(spoilt, GOOD.key, "server", NOW)
     with contextlib.suppress(CertificateProblems):
         parse_key_pair(GOOD.certificate, spoilt, "server", NOW)
-    with contextlib.suppress(CertificateProblems):
-        parse_ca_bundle(spoilt, NOW)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o440, 0o640])

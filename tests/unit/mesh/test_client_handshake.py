@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from tests.support.certificates import Authority, Leaf
 
-from authz_service.credentials.certificates import parse_ca_bundle
 from authz_service.mesh.client_handshake import CannotTell, Trust, refusal
+from authz_service.trust.ca_bundles import parse_ca_bundle
 
 NOW = time.time()
 ROOT = Authority.living("root", NOW)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.support.certificates import Authority, Life
 from tests.support.revocations import OTHER_URL, URL, Scope, revocations
 
-from authz_service.credentials.certificates import CaBundle, parse_ca_bundle
 from authz_service.errors import CertificateProblems
+from authz_service.trust.ca_bundles import CaBundle, parse_ca_bundle
 from authz_service.trust.revocation_lists import ExpiredPolicy, RevocationList, RevocationLists, parse_crl
 
 NOW = 1_800_000_000.0

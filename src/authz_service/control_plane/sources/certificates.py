@@ -19,17 +19,12 @@ from msgspec.structs import replace
 from authz_service import pem_files
 from authz_service.config.model import Config, HttpTlsOfFiles, Target, TargetTlsOfFiles
 from authz_service.control_plane.part import Gauge, Part
-from authz_service.credentials.certificates import (
-    CaBundle,
-    KeyPair,
-    load_ca_bundle,
-    load_key_pair,
-    require_own_authority_kept,
-)
+from authz_service.credentials.certificates import KeyPair, load_key_pair
 from authz_service.domain.rules import GateRules
 from authz_service.envoy import secrets
 from authz_service.errors import CertificateProblems
 from authz_service.logs import about
+from authz_service.trust.ca_bundles import CaBundle, load_ca_bundle, require_own_authority_kept
 from authz_service.trust.revocation_lists import ExpiredPolicy, RevocationList, RevocationLists
 
 log = logging.getLogger(__name__)
