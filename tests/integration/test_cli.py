@@ -24,7 +24,7 @@ from authz_devkit.certs.tree import leaf_cert, leaf_key, load_authority
 from authz_devkit.demo.caller import POD
 from authz_devkit.demo.mesh import EXAMPLE, PODS, SECRETS, Pod
 
-STEPS = ["handshake", "path", "peer", "form", "token", "policy"]
+STEPS = ["handshake", "path", "certificate", "form", "token", "policy"]
 ORDER = EXAMPLE / "order-service" / "config.yaml"
 Ended = subprocess.CompletedProcess[str]
 

@@ -62,7 +62,7 @@ def lint_mesh(folder: Path, form: str, *, notes: bool) -> int:
 
 def explain_rule(name: str) -> int:
     """0, or 2 for a rule that there is not."""
-    rule = BY_ID.get(name.upper())
+    rule = {**BY_ID, WITHOUT_REASON.id: WITHOUT_REASON}.get(name.upper())
     if rule is None:
         Terminal(stderr=True).print(shown(f"authz: there is no rule {name}; there are {', '.join(BY_ID)}"))
         return 2
