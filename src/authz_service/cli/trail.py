@@ -149,7 +149,7 @@ def _tell(terminal: Terminal, hop: Hop, output: Format) -> None:
     if output == "json":
         print(msgspec.json.encode(_hop(hop)).decode(), flush=True)
         return
-    first = "  " * hop.depth
+    first = "  " * min(hop.depth, _DEEPEST)
     for line in wrapped(_hop_lines(hop.record, None, {}), first, f"{first}  "):
         terminal.print(line)
     sys.stdout.flush()
@@ -158,6 +158,10 @@ def _tell(terminal: Terminal, hop: Hop, output: Format) -> None:
 # Text
 
 _safe = partial(shown, one_line=True)  # a record may be anybody's
+# Anybody can send one id again and again.
+_MOST = 500  # hops, and remarks
+_DEEPEST = 12  # steps to the right
+
 _KINDS = {"end": "end of ", "exchange": "token exchange for ", CANDIDATE: "the candidate policy on "}
 
 
@@ -169,9 +173,14 @@ def text_lines(correlation_id: str, trail: Trail) -> Iterator[str]:
         yield f"[bold]{_safe(correlation_id)}[/]: {_summary(trail.hops)}"
         start = trail.hops[0].record
         names = {hop.record.user_id: hop.record.user_name for hop in trail.hops if hop.record.user_name}
-        for at, (first, rest) in enumerate(branches([hop.depth for hop in trail.hops])):
+        depths = [min(hop.depth, _DEEPEST) for hop in trail.hops[:_MOST]]
+        for at, (first, rest) in enumerate(branches(depths)):
             yield from wrapped(_hop_lines(trail.hops[at].record, start, names), first, rest)
-    for note in trail.notes:
+        if len(trail.hops) > _MOST:
+            yield f"… and {len(trail.hops) - _MOST:,} more; --format json has them all"
+    if len(trail.notes) > _MOST:
+        yield f"… of {len(trail.notes):,} remarks the first {_MOST}:"
+    for note in trail.notes[:_MOST]:
         place = f" ({_safe(str(note.place))})" if note.place else ""
         yield from wrapped([f"{_safe(note.text)}{place}"], "[yellow]![/] " if note.open else "[dim]·[/] ", "  ")
 

@@ -120,3 +120,14 @@ def test_files_are_followed_as_they_grow_and_are_rotated(tmp_path: Path) -> None
             assert [next(hops)["depth"], next(hops)["depth"]] == [2, 2]
         finally:
             following.kill()
+
+
+def test_an_id_that_somebody_sends_again_and_again_is_told_in_part(tmp_path: Path) -> None:
+    """However long and deep the tree is; as JSON it is whole."""
+    again = [record("shop", at, mtls_client="shop-client") for at in range(1500)]
+    files = written(tmp_path, {"a": again})
+    told = trail(ID, *files).output
+
+    assert "… and 1,000 more; --format json has them all" in told
+    assert max(map(len, told.splitlines())) <= 80
+    assert len(msgspec.json.decode(trail(ID, *files, "--format", "json").output, type=TrailDocument).hops) == 1500
