@@ -11,7 +11,7 @@ _PROTOCOLS = ("tests/unit/decision_point/test_answered_by_protocol.py",)
 _CHECKS = ("tests/unit/config/test_decision_only_checks.py",)
 _EVALUATIONS = ("tests/unit/ingress/test_gate_evaluations.py",)
 _CONNECTIONS = ("tests/unit/decision_point/test_http1_connections.py",)
-_LIVE = ("tests/integration/decision_only/test_who_may_ask.py",)
+_ASKERS = ("tests/unit/decision_point/test_askers.py",)
 
 
 def decision_point() -> list[Mutation]:
@@ -79,7 +79,7 @@ def decision_point() -> list[Mutation]:
         ),
         Mutation(
             "whoever the authority knows may ask", f"{_HERE}/askers.py",
-            "        except Rejected:\n            return False", "        except Rejected:\n            return True", _LIVE,
+            "        except Rejected:\n            return False", "        except Rejected:\n            return True", _ASKERS,
         ),
         Mutation(
             "a listener for everybody", f"{_SRC}/config/checks/decision_only.py",

@@ -7,7 +7,7 @@ import json
 import os
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -25,9 +25,9 @@ _OLDEST = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 class Askers:
     """Of one listener. Each certificate is read once; its time is looked at with every question (SECURITY T2)."""
 
-    def __init__(self, asker: Asker) -> None:
+    def __init__(self, asker: Asker, now: Callable[[], float] = time.time) -> None:
         self._everybody = not asker.allowed
-        self._peers = Peers(PeerRules(required=True, allowed=asker.allowed), time.time)
+        self._peers = Peers(PeerRules(required=True, allowed=asker.allowed), now)
 
     def is_welcome(self, transport: asyncio.BaseTransport) -> bool:
         if self._everybody:

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -87,10 +87,8 @@ def over_http(asked: LoneSidecar, certificate: Certificate | str | None) -> int:
         return 0
 
 
-def issued(
-    asked: LoneSidecar, name: str, *, lifetime: timedelta = timedelta(days=1), service: str = "edge"
-) -> Certificate:
-    return asked.issued(name, client_request(service, "zone2", now=datetime.now(UTC), lifetime=lifetime))
+def issued(asked: LoneSidecar, name: str, *, service: str = "edge") -> Certificate:
+    return asked.issued(name, client_request(service, "zone2", now=datetime.now(UTC)))
 
 
 def test_who_is_listed_may_ask(asked: LoneSidecar) -> None:
@@ -166,17 +164,6 @@ def test_a_revoked_certificate_asks_nothing_more(asked: LoneSidecar) -> None:
         with pytest.raises((OSError, http.client.HTTPException)):
             status(connection)
     assert over_http(asked, GATEWAY) == 403
-
-
-def test_a_certificate_asks_until_its_end(asked: LoneSidecar) -> None:
-    """Which is looked at with each question, not at the handshake alone."""
-    short = issued(asked, "short", lifetime=timedelta(seconds=4))
-    with connected(asked, short) as connection:
-        assert status(connection) == 403
-        before = len(asked.audit)
-        until(lambda: datetime.now(UTC).timestamp() > short[0].stat().st_mtime + 5)
-
-        assert (status(connection), len(asked.audit)) == (403, before)
 
 
 def test_a_session_ends_with_the_rules_that_began_it(asked: LoneSidecar) -> None:
