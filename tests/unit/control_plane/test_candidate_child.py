@@ -11,7 +11,8 @@ from tests.support.audit_trails import record
 from tests.support.decision_events import event
 
 from authz_service.audit.record import AuditRecord
-from authz_service.control_plane.candidate.child import Judge, Outcome, Setup
+from authz_service.control_plane.candidate.child import Judge
+from authz_service.control_plane.candidate.messages import Outcome, Setup
 from authz_service.control_protocol import Copy
 from authz_service.domain.rules import PolicySource
 from authz_service.domain.sampling import is_sampled

@@ -14,10 +14,20 @@ import msgspec
 from authz_rego.at_hand import bring_everything
 from authz_rego.values.json_text import from_json
 from authz_service.audit.record import CANDIDATE, AuditRecord, bounded_line
+from authz_service.control_plane.candidate.messages import (
+    ALIKE,
+    GAINED,
+    LOST,
+    OTHER,
+    SKIPPED,
+    Batch,
+    Outcome,
+    Outcomes,
+    Setup,
+)
 from authz_service.control_protocol import Copy
 from authz_service.domain.decision import Verdict
 from authz_service.domain.refusals import OF_THE_POLICY, Reason
-from authz_service.domain.rules import PolicySource
 from authz_service.domain.sampling import is_sampled
 from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.decide.time_limit import TimeLimit, TooLong
@@ -25,34 +35,6 @@ from authz_service.walls.raising import around_worker, leave_root
 
 MEMORY_BYTES = 512 << 20
 _NICENESS = 10  # the workers come first
-
-ALIKE, GAINED, LOST, OTHER, SKIPPED = "alike", "gained", "lost", "other", "skipped"
-
-
-class Setup(msgspec.Struct):
-    """The first line."""
-
-    source: PolicySource
-    budget: float  # seconds of processor time for one decision
-    percent: int
-
-
-class Batch(msgspec.Struct):
-    copies: list[Copy]
-
-
-class Outcome(msgspec.Struct):
-    """Of one decision. `line` is the record of a verdict that would be another one."""
-
-    result: str
-    line: str = ""
-
-
-class Outcomes(msgspec.Struct):
-    """An answer; the first one, empty, says that the policy is ready."""
-
-    outcomes: list[Outcome] = []
-
 
 _TIMEOUT = Verdict(Reason.POLICY_TIMEOUT, (), None)
 _read_setup = msgspec.json.Decoder(Setup).decode

@@ -23,7 +23,7 @@ from authz_service.audit.chain import CONTROL_SLOT, Chain
 from authz_service.audit.sink import AuditSink
 from authz_service.audit.writer import AuditWriter
 from authz_service.config.model import Config
-from authz_service.control_plane.candidate.child import ALIKE, SKIPPED, Batch, Outcome, Outcomes, Setup
+from authz_service.control_plane.candidate.messages import ALIKE, SKIPPED, Batch, Outcome, Outcomes, Setup
 from authz_service.control_plane.part import Part
 from authz_service.control_protocol import Copies, Copy
 from authz_service.domain.rules import PolicySource
