@@ -19,6 +19,7 @@ from authz_service.trust.ca_bundles import CaBundle, load_ca_bundle
 from authz_service.trust.crl import Crl, read_lists
 from authz_service.trust.revocation_lists import RevocationList, RevocationLists
 
+UNKNOWN_AUTHORITY = "no authority of client_ca_file has signed it"
 _LONGEST = 10  # certificates in a chain
 _AT = "client certificate"
 _CLIENT = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
@@ -62,7 +63,7 @@ def refusal(chain: Sequence[x509.Certificate], trust: Trust, now: float) -> str:
         return "it is not for client authentication (extended key usage)"
     paths = _paths([leaf], chain[1:], trust.bundle.authorities, now)
     if not paths:
-        return f"no authority of client_ca_file has signed it; its issuer is {leaf.issuer.rfc4514_string()}"
+        return f"{UNKNOWN_AUTHORITY}; its issuer is {leaf.issuer.rfc4514_string()}"
     constrained = [path for path in paths if any(pem_files.extension(one, x509.NameConstraints) for one in path)]
     found = [_revoked_in(path, trust) for path in paths if path not in constrained]
     if "" in found:

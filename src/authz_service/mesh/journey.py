@@ -72,6 +72,7 @@ class Hop:
     cause: Tried | None = None  # which of them it is
     headers: str = ""  # what the service, or the next hop, gets of them
     policies: str = ""  # the folder of the policy's files, for their places
+    sends: Call | None = None  # what it sends on, or was about to
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +154,13 @@ class Travel:
         raise Unjudged("the routes lead in a circle")
 
     def _in(self, leg: _Leg, sidecar: Sidecar, asked: AskedFor, hops: list[Hop]) -> tuple[Hop, Answered]:
+        if leg.call is not None:
+            why = why_not_trusted(leg.call, sidecar, self._now())
+            if why:  # it is the caller that ends this handshake
+                self._stop(hops[-1], TLS_REFUSED, why, leg, leg.call.source)
         hop = Hop(sidecar.name, "in", leg.method, leg.target, leg.shown.name, leg.token.said)
         hops.append(hop)
         door = self.door(sidecar, asked.keys)
-        if leg.call is not None:
-            why = why_not_trusted(leg.call, sidecar, self._now())
-            if why:
-                self._stop(hop, TLS_REFUSED, why, leg, sidecar)
         answered = door.ask(Question(leg.method, leg.target, leg.host, leg.shown, leg.token.text, leg.headers))
         _tell(hop, sidecar, answered, leg)
         if answered.reason:
@@ -213,6 +214,7 @@ class Travel:
 
     def _leg(self, call: Call, before: _Leg, hop: Hop, target: str, headers: tuple[tuple[str, str], ...]) -> _Leg:
         """The request that a sidecar sends: with which certificate and token. Raises _Stopped."""
+        hop.sends = call
         try:
             token = target_token(self._mesh, call, before.token, self._mint)
         except Rejected as refused:

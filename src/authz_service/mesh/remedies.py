@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from authz_service.domain.refusals import ANSWERS, Reason
+from authz_service.mesh.client_handshake import UNKNOWN_AUTHORITY
 from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot, file_of
+from authz_service.mesh.shown import shown_on
+from authz_service.mesh.target_certificate import NOT_IN_CA_CERT
+from authz_service.mesh.target_token import may_ask, scopes_lacking
 
 if TYPE_CHECKING:
     from authz_service.mesh.door import Answered
@@ -52,20 +57,50 @@ def remedy(
 
 
 def _handshake(case: _Case) -> _Advice:
+    if case.hop.sends is not None:
+        return _trust_in_target(case.hop.sends, case.hop.detail)
     call, sidecar = case.call, case.sidecar
-    if call is not None and case.answered is None:
-        spot = call.source.spot(*call.target_place, "tls", "ca_cert")
-        return spot, (
-            "let ca_cert hold the authority of that certificate, and the certificate the host of url "
-            f"({call.source.spot(*call.target_place, 'url')}) as a subject alternative name"
-        )
     spot = sidecar.spot("http", "tls", "client_ca_file")
     ours = file_of(sidecar.config.http.tls, "client_ca_file")
     if call is None:
         return spot, f"show a certificate by an authority of {ours} (--cert FILE, or --from the service that calls)"
     shown = call.source.spot(*call.target_place, "tls", "client_cert")
     own = file_of(call.target.tls, "client_cert")
-    return spot, f"have {own} ({shown}) signed by an authority of {ours}, or correct {ours}"
+    if own is None:
+        return spot, f"show a certificate by an authority of {ours}: write client_cert at the target ({shown})"
+    if UNKNOWN_AUTHORITY not in case.hop.detail:
+        return shown, f"issue {own} anew, for client authentication: {case.hop.detail}"
+    return spot, _the_stranger(_signer(call), own, f"have {own} ({shown}) signed by an authority of {ours}", case)
+
+
+def _the_stranger(signer: str, own: Path, to_sign: str, case: _Case) -> str:
+    """By the names of the zone: of a certificate and the authorities that it is held against, the one of another zone
+    is to be corrected. The other way would let that zone in.
+    """
+    zone, ours = case.sidecar.config.service.zone, file_of(case.sidecar.config.http.tls, "client_ca_file")
+    to_name = f"name the authority that signed {own.name} ({signer or 'its issuer'}) in client_ca_file"
+    if ours is not None and zone:
+        name = re.compile(rf"(?<![a-z0-9]){re.escape(zone)}(?![a-z0-9])", re.IGNORECASE)
+        signed, believed = (bool(name.search(text)) for text in (signer, ours.name))
+        if signed and not believed:
+            return f"{to_name}: {case.sidecar.name} is of {zone}, and {ours.name} is not {zone}'s"
+        if believed and not signed:
+            return f"{to_sign}: it is {zone}'s, and who calls {case.sidecar.name} shows one of {zone}"
+    return f"{to_name}, if {case.sidecar.name} is to believe whomever it signs, or {to_sign}"
+
+
+def _trust_in_target(call: Call, detail: str) -> _Advice:
+    url = call.source.spot(*call.target_place, "url")
+    if NOT_IN_CA_CERT not in detail:
+        return url, "write a name that the certificate has in url or tls.server_name, or issue one with the host of url"
+    fix = "name the authority that signed that certificate in ca_cert, or correct url, if it leads elsewhere"
+    return call.source.spot(*call.target_place, "tls", "ca_cert"), f"{fix} ({url})"
+
+
+def _signer(call: Call) -> str:
+    """Of the certificate that is shown, the last of its chain: whom the other side would have to know."""
+    shown = shown_on(call)
+    return "" if shown.assumed or not shown.chain else shown.chain[-1].issuer.rfc4514_string()
 
 
 def _client(case: _Case) -> _Advice:
@@ -135,9 +170,32 @@ def _method(case: _Case) -> _Advice:
 
 
 def _egress_token(case: _Case) -> _Advice:
-    call = next((one for one in case.mesh.calls_of(case.sidecar) if one.client_id), None)
-    spot = None if call is None else call.source.spot(*call.target_place, "auth")
-    return spot, "make client, service account and scopes the same in the realm and in the target's auth"
+    """At the target that is called, not at the first with a client."""
+    call = case.hop.sends
+    auth = None if call is None else call.oauth2
+    if call is None or auth is None:
+        return _by_name(case)
+    place = (*call.target_place, "auth")
+    realm = case.mesh.realm_of(auth.token_url)
+    if realm is None:
+        return call.source.spot(*place), "make client and scopes the same at the provider and in the target's auth"
+    file, client = realm.spot.file, realm.realm.find_client(auth.client_id)
+    if client is None:
+        return call.source.spot(*place, "client_id"), f"name a client of {file}, or add {auth.client_id} there"
+    lacking = ", ".join(scopes_lacking(client, auth))
+    if lacking and may_ask(client, auth):
+        what = f"take {lacking} out of scopes, or give it to {auth.client_id} in {file} (optionalClientScopes)"
+        return call.source.spot(*place, "scopes"), what
+    kind = "token exchange" if auth.exchanges else "the service account"
+    return call.source.spot(*place, "client_id"), f"enable {kind} of {auth.client_id} in {file}, or name another client"
+
+
+def _exchange(case: _Case) -> _Advice:
+    """Of a scope the files say more than the page of reasons."""
+    call = case.hop.sends
+    if call is None or "invalid_scope" in case.hop.detail:
+        return _egress_token(case)
+    return call.source.spot(*call.target_place, "auth"), _by_name(case)[1]
 
 
 def _by_name(case: _Case) -> _Advice:
@@ -174,4 +232,5 @@ _ADVICE: dict[str, Callable[[_Case], _Advice]] = {
     Reason.ROUTE_NOT_FOUND: _route,
     Reason.METHOD_NOT_ALLOWED: _method,
     Reason.EGRESS_TOKEN_UNAVAILABLE: _egress_token,
+    Reason.TOKEN_EXCHANGE_DENIED: _exchange,
 }

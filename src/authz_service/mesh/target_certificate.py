@@ -9,6 +9,8 @@ from authz_service.config.model import HttpTlsOfFiles, NoTls, TargetTlsOfFiles
 from authz_service.mesh.model import Call, Sidecar
 from authz_service.trust.ca_bundles import CaBundle, load_ca_bundle
 
+NOT_IN_CA_CERT = "which ca_cert of"
+
 
 def why_not_trusted(call: Call, sidecar: Sidecar, now: float) -> str:
     """Empty where it does, or where one of the files is not here. Raises CertificateProblems."""
@@ -18,7 +20,7 @@ def why_not_trusted(call: Call, sidecar: Sidecar, now: float) -> str:
         return ""
     if bundle is not None and not is_signed_by(chain, bundle):
         issuer = chain[-1].issuer.rfc4514_string()
-        return f"the certificate of {sidecar.name} is signed by {issuer}, which ca_cert of {call.source.name} has not"
+        return f"the certificate of {sidecar.name} is signed by {issuer}, {NOT_IN_CA_CERT} {call.source.name} has not"
     wanted = wanted_name(call)
     if wanted and not has_name(chain[0], wanted):
         names = ", ".join(names_of(chain[0])) or "no name (no subject alternative name)"

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from authz_realm.claims import Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
+from authz_realm.claims import OPENID, Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
+from authz_realm.realm import Client
 from authz_service.config.model import OAuth2
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.mesh.door import Unjudged
@@ -49,14 +50,26 @@ def target_token(mesh: Mesh, call: Call, before: TokenInHand, mint: Mint) -> Tok
     at = f"{realm.spot}"
     if client is None:
         raise _none(f"{at}: the realm {realm.realm.realm} has no client {auth.client_id}")
-    if not client.service_accounts_enabled or not client.enabled:
+    if not may_ask(client, auth):
         raise _none(f"{at}: the client {auth.client_id} has no service account (serviceAccountsEnabled)")
     principal = service_account(realm, issuer, auth.client_id, auth.scopes)
     if principal is None:
-        known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ())}
-        lacking = ", ".join(scope for scope in auth.scopes if scope not in known)
+        lacking = ", ".join(scopes_lacking(client, auth))
         raise _none(f"{at}: the client {auth.client_id} may not ask for {lacking} (invalid_scope)")
     return TokenInHand.of(principal, mint.token(principal.claims, realm.realm.default_signature_algorithm))
+
+
+def may_ask(client: Client, auth: OAuth2) -> bool:
+    """Whether the realm lets it have a token in this way, whatever is in it."""
+    if auth.exchanges:
+        return client.attributes.get("standard.token.exchange.enabled") == "true"
+    return client.enabled and client.service_accounts_enabled
+
+
+def scopes_lacking(client: Client, auth: OAuth2) -> list[str]:
+    """What it asks for, and may not."""
+    known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ()), OPENID}
+    return [scope for scope in auth.scopes if scope not in known]
 
 
 def _declared(mesh: Mesh, call: Call, auth: OAuth2, mint: Mint) -> TokenInHand:
@@ -78,7 +91,7 @@ def _exchanged(call: Call, auth: OAuth2, before: TokenInHand, realm: RealmFile |
         raise Unjudged(f"{call.source.name}: what {auth.token_url} makes of the user's token is not in these files")
     client = realm.realm.find_client(auth.client_id)
     user = realm.realm.find_user_by_id(str(before.claims.get("sub")))
-    if client is None or client.attributes.get("standard.token.exchange.enabled") != "true":
+    if client is None or not may_ask(client, auth):
         raise _none(f"{realm.spot}: the client {auth.client_id} may not exchange tokens")
     audience = before.claims.get("aud", [])
     holders = [audience] if isinstance(audience, str) else audience

@@ -95,7 +95,16 @@ FAULTS = {
     "a target whose certificate has another name": (
         ORDER,
         ("gateway/config.yaml", "https://order-service.zone2.local:8443", "https://order-service.zone9.local:8443"),
-        ("order-service", "tls_refused", "gateway/config.yaml"),
+        ("api-gateway", "tls_refused", "gateway/config.yaml"),
+    ),
+    "a target whose authority the caller does not know": (
+        READ,
+        (
+            CONFIG,
+            'ca_cert: "${CERTS_DIR:-/etc/certs}/ca/zone3-ca.crt"',
+            'ca_cert: "${CERTS_DIR:-/etc/certs}/ca/zone1-ca.crt"',
+        ),
+        ("order-service", "tls_refused", "order-service/config.yaml"),
     ),
     "an unused permission": (
         READ | {"method": "POST", "target": "/data/payments"},
@@ -118,6 +127,98 @@ def test_the_first_no_is_named_with_its_place(example_copy: Path, fault: str) ->
     assert (refused.sidecar, refused.reason, refused.spot.file) == expected
     assert refused.spot.line > 0
     assert refused.fix
+
+
+def line_of(file: Path, text: str) -> int:
+    """Of the last that has it."""
+    return max(at for at, line in enumerate(file.read_text().splitlines(), 1) if text in line)
+
+
+SECOND = """
+    reports:
+      url: "https://data-service.zone3.local:8443"
+      auth:
+        type: oauth2_client_credentials
+        token_url: "${IDP_URL:-https://keycloak.example.com}/realms/services/protocol/openid-connect/token"
+        client_id: "order-service"
+        client_secret: "${ORDER_SERVICE_CLIENT_SECRET}"
+        scopes: ["data-service:delete"]
+      tls: {enabled: false}
+
+  routes:
+    - {path_prefix: "/reports", target: reports}
+"""
+
+
+def test_of_two_targets_the_one_that_lacks_a_scope_is_named(example_copy: Path) -> None:
+    """And the scope; the first target, with the same client, is as it should be."""
+    change(example_copy / CONFIG, "\n  routes:\n", SECOND)
+
+    refused = follow(example_copy, **(READ | {"target": "/reports/1"})).refused
+
+    assert refused is not None
+    assert refused.spot == (CONFIG, line_of(example_copy / CONFIG, "data-service:delete"))
+    assert refused.fix == (
+        "take data-service:delete out of scopes, or give it to order-service in realms/services-realm.json "
+        "(optionalClientScopes)"
+    )
+    assert follow(example_copy, **READ).outcome == "allowed"
+
+
+def test_a_caller_that_does_not_believe_its_target_is_the_one_that_refuses(example_copy: Path) -> None:
+    """Nothing comes to the target; the step is the caller's."""
+    change(example_copy / CONFIG, "/ca/zone3-ca.crt", "/ca/zone1-ca.crt")
+
+    (hop,) = follow(example_copy, **READ).hops
+
+    assert [(line.name, line.holds) for line in hop.lines[-2:]] == [("next", True), ("handshake", False)]
+    assert hop.spot == (CONFIG, line_of(example_copy / CONFIG, "ca_cert"))
+    assert hop.fix.startswith("name the authority that signed that certificate in ca_cert")
+
+
+def test_a_target_of_another_name_is_looked_for_where_its_name_is_written(example_copy: Path) -> None:
+    """Its authority is the right one."""
+    change(example_copy / CONFIG, "https://data-service.zone3", "https://data-service.zone9")
+
+    refused = follow(example_copy, **READ).refused
+
+    assert refused is not None
+    assert refused.spot == (CONFIG, line_of(example_copy / CONFIG, "https://data-service.zone9"))
+    assert "ca_cert" not in refused.fix
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fix"),
+    [
+        pytest.param(
+            CONFIG,
+            "/ca/zone2-ca.crt",
+            "/ca/zone3-ca.crt",
+            "name the authority that signed client-zone2.crt (O=MyOrg,CN=zone2-CA) in client_ca_file: ",
+            id="the authority is another zone's",
+        ),
+        pytest.param(
+            "gateway/config.yaml",
+            "/client-zone2.crt",
+            "/../order-service/client-zone3.crt",
+            "/client-zone3.crt (gateway/config.yaml:",
+            id="the certificate is another zone's",
+        ),
+    ],
+)
+def test_of_a_certificate_and_its_authority_the_one_of_another_zone_is_to_be_corrected(
+    example_copy: Path, file: str, old: str, new: str, fix: str
+) -> None:
+    """Not the other way: that would let another zone's callers in, or give one out its own."""
+    change(example_copy / file, old, new)
+
+    refused = follow(example_copy, **ORDER).refused
+
+    assert refused is not None
+    assert refused.reason == "tls_refused"
+    assert fix in refused.fix
+    assert ("name the authority" in refused.fix) == (file == CONFIG)
+    assert ("have /" in refused.fix) == (file != CONFIG)
 
 
 def test_a_refused_role_is_named_with_the_user_and_the_file(whole_example: Path) -> None:
