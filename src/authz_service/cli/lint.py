@@ -43,11 +43,15 @@ class LintFinding(Struct, frozen=True):
 
 
 class LintDocument(Struct, frozen=True):
-    """What `authz lint --format json` prints. Notes are no findings; ignored ones have a comment with a reason."""
+    """What `authz lint --format json` prints. Notes are no findings; ignored ones have a comment with a reason.
+
+    `certificates_not_here`: files of the configurations, without which their handshakes are not judged.
+    """
 
     findings: list[LintFinding]
     notes: list[LintFinding]
     ignored: list[LintFinding]
+    certificates_not_here: list[str]
 
 
 def lint_mesh(folder: Path, form: str, *, notes: bool) -> int:
@@ -79,12 +83,21 @@ def _print(console: Terminal, linted: Linted, *, notes: bool) -> None:
         for line in _lines(finding):
             console.print(line)
     errors = sum(one.rule.severity == "error" for one in linted.findings)
-    counted = [f"{errors} errors", f"{len(linted.findings) - errors} warnings"]
+    counted = [_count(errors, "error"), _count(len(linted.findings) - errors, "warning")]
     if linted.notes:
-        counted.append(f"{len(linted.notes)} notes{'' if notes else ' (--notes)'}")
+        counted.append(f"{_count(len(linted.notes), 'note')}{'' if notes else ' (--notes)'}")
     if linted.ignored:
         counted.append(f"{len(linted.ignored)} ignored")
-    console.print(f"{len(linted.findings)} findings: {', '.join(counted)}")
+    console.print(f"{_count(len(linted.findings), 'finding')}: {', '.join(counted)}")
+    lacking = linted.certificates_not_here
+    if lacking:
+        first = f"{lacking[0]}{f' and {len(lacking) - 1} more' if len(lacking) > 1 else ''}"
+        said = "handshakes were not judged; files in mesh.yaml says where they are"
+        console.print(shown(f"certificates are not here ({first}): {said}"))
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _lines(finding: Finding) -> Iterator[str]:
@@ -100,7 +113,10 @@ def _lines(finding: Finding) -> Iterator[str]:
 
 
 def document_of(linted: Linted) -> LintDocument:
-    return LintDocument(*([_finding(one) for one in some] for some in (linted.findings, linted.notes, linted.ignored)))
+    found, notes, ignored = (
+        [_finding(one) for one in some] for some in (linted.findings, linted.notes, linted.ignored)
+    )
+    return LintDocument(found, notes, ignored, [*linted.certificates_not_here])
 
 
 def _finding(finding: Finding) -> LintFinding:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from tests.support.meshes import SPEC
+from tests.support.meshes import SPEC, example_mesh
 from tests.unit.docs.pages import ROOT, first_cells, read, section
+from tests.unit.mesh.conftest import change
 
 from authz_service.cli.lint import LintDocument
 from authz_service.cli.main import authz
@@ -38,8 +40,24 @@ def test_a_finding_shows_both_places_and_the_remedy() -> None:
     assert lines[at + 1 : at + 4] == [
         "  here  order-service wants aud order-service",
         "  there gateway/config.yaml:12 gateway passes on tokens (of john) with aud api-gateway",
-        "  do    give its client an audience mapper for order-service in the realm users",
+        "  do    give its client an audience mapper for order-service in the realm users, or correct jwt.audience",
     ]
+
+
+@pytest.mark.parametrize("certificates", [True, False])
+def test_the_last_line_says_what_was_not_judged(tmp_path: Path, *, certificates: bool) -> None:
+    """Nothing of the kind where the certificates are here; one finding is no plural."""
+    mesh = example_mesh(tmp_path / "mesh")
+    change(mesh / "gateway/config.yaml", 'audience: "api-gateway"', 'audience: "gateway-api"')
+    if not certificates:
+        shutil.rmtree(mesh / "certs")
+
+    lines = run(str(mesh)).output.splitlines()
+
+    assert any(line.startswith("1 finding: 1 error, 0 warnings") for line in lines)
+    judged = [line for line in lines if line.startswith("certificates are not here (/etc/certs/")]
+    assert judged == ([] if certificates else [lines[-1]])
+    assert certificates or "and 8 more): handshakes were not judged" in lines[-1]
 
 
 def test_notes_are_shown_when_they_are_asked_for() -> None:

@@ -15,10 +15,23 @@ from authz_service.identity.certificates import is_match, parse_client_rule
 from authz_service.mesh.client_handshake import CannotTell, refusal
 from authz_service.mesh.lint.ground import Ground
 from authz_service.mesh.lint.rule import Found
-from authz_service.mesh.model import Sidecar, Spot, file_of
+from authz_service.mesh.model import Mesh, Sidecar, Spot, file_of
 from authz_service.mesh.target_certificate import has_name, is_signed_by, names_of, target_bundle, wanted_name
 from authz_service.pem_files import name
 from authz_service.trust.ca_bundles import load_ca_bundle
+
+
+def not_here(mesh: Mesh) -> list[str]:
+    """The certificate and CA files that handshakes hang on, as the configurations name them, as far as they lack."""
+    named: list[tuple[Sidecar, Path | None]] = []
+    for sidecar in mesh.sidecars.values():
+        tls, egress = sidecar.config.http.tls, sidecar.config.egress
+        if sidecar.config.proxy.enabled:
+            named += [(sidecar, file_of(tls, key)) for key in ("cert_file", "client_ca_file")]
+        for target in egress.targets.values() if egress.enabled else ():
+            named += [(sidecar, file_of(target.tls, key)) for key in ("client_cert", "ca_cert")]
+    lacking = [file for sidecar, file in named if file is not None and sidecar.find_file(file) is None]
+    return sorted({str(file) for file in lacking})
 
 
 def client_authority(ground: Ground) -> Iterator[Found]:
@@ -35,7 +48,7 @@ def client_authority(ground: Ground) -> Iterator[Found]:
             ours = file_of(sidecar.config.http.tls, "client_ca_file")
             yield Found(
                 sidecar.spot("http", "tls", "client_ca_file"),
-                f"{sidecar.name} believes {bundle} ({ours})",
+                f"{sidecar.name} trusts {bundle} ({ours})",
                 f"name the authority that signs its clients, or issue the certificate by one of {ours}",
                 call.source.spot(*call.target_place, "tls", "client_cert"),
                 f"{call.source.name} shows {shown.name}: {why}",
@@ -112,7 +125,7 @@ def server_authority(ground: Ground) -> Iterator[Found]:
         if chain and bundle is not None and not is_signed_by(chain, bundle):
             yield Found(
                 call.source.spot(*call.target_place, "tls", "ca_cert"),
-                f"{call.source.name} believes {', '.join(name(one) for one in bundle.authorities)}",
+                f"{call.source.name} trusts {', '.join(name(one) for one in bundle.authorities)}",
                 f"name the authority of {sidecar.name}'s certificate in ca_cert",
                 sidecar.spot("http", "tls", "cert_file"),
                 f"the certificate of {sidecar.name} is signed by {chain[-1].issuer.rfc4514_string()}",

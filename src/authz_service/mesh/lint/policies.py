@@ -9,7 +9,7 @@ from authz_rego.check.names import package_path, resolve_modules
 from authz_rego.check.walk import walk
 from authz_rego.syntax.tree import ArrayTerm, Call, Module, ObjectTerm, Ref, Rule, Scalar, SetTerm, Term, Var
 from authz_service.mesh.lint.ground import Ground, PolicyRead
-from authz_service.mesh.lint.rule import Found
+from authz_service.mesh.lint.rule import Found, named
 from authz_service.mesh.model import Principal, Sidecar, Spot
 
 _ALWAYS = {"exp", "iat", "nbf", "jti", "iss", "sid", "typ", "acr", "auth_time", "cnf", "scope", "aud", "sub", "azp"}
@@ -71,9 +71,9 @@ def role_that_nobody_has(ground: Ground) -> Iterator[Found]:
                 yield Found(
                     policy.spot(one.file, one.line),
                     f"{sidecar.name} asks for {one.value} in {'.'.join(one.path[1:])}",
-                    f"give {one.value} to whom it is for, or correct its name",
+                    f"correct its name, or give {one.value} to whom it is for",
                     principals[0].spot,
-                    f"nobody whose token it accepts has it ({', '.join(each.name for each in principals[:4])})",
+                    f"nobody whose token it accepts has it ({named(principals)})",
                 )
 
 
@@ -199,7 +199,7 @@ def permission_that_the_realm_lacks(ground: Ground) -> Iterator[Found]:
                         yield Found(
                             policy.spot(rule.place.file, line),
                             f"{sidecar.name} lets {client} do {', '.join(names)}",
-                            f"give {client} the role {', '.join(lacking)}, or take it out of the policy",
+                            f"take {', '.join(lacking)} out of the policy, or give {client} the role",
                             spot,
                             f"{client} is given {', '.join(sorted(roles))}",
                         )

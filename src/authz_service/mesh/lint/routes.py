@@ -27,7 +27,7 @@ def arrives_nowhere(ground: Ground) -> Iterator[Found]:
             yield Found(
                 call.source.spot(*call.place),
                 f"{call.base} of {call.source.name} arrives as {call.arrives_as}",
-                "correct strip_prefix, so that it arrives as a path that is there",
+                "add or correct strip_prefix, so that it arrives as a path that is there",
                 spot,
                 f"{sidecar.name} has {', '.join(served)}",
             )

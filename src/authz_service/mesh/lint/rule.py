@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from authz_service.mesh.model import Spot
+from authz_service.mesh.model import Principal, Spot
 
 if TYPE_CHECKING:
     from authz_service.mesh.lint.ground import Ground
 
+_MOST_NAMES = 12
 # error: a call that cannot work; warning: one that works, and should be looked at; note: what the files only imply.
 Severity = Literal["error", "warning", "note"]
 
@@ -42,3 +43,10 @@ class Finding(NamedTuple):
     @property
     def order(self) -> tuple[str, int, str, str]:
         return self.what.spot.file, self.what.spot.line, self.rule.id, self.what.found
+
+
+def named(principals: Iterable[Principal]) -> str:
+    """All of them, with those who are alike."""
+    names = list(dict.fromkeys(name for one in principals for name in (one.alike or (one.name,))))
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

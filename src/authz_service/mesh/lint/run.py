@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from authz_service.mesh.lint.catalogue import RULES
+from authz_service.mesh.lint.certificates import not_here
 from authz_service.mesh.lint.ground import Ground
 from authz_service.mesh.lint.rule import Finding, Found, Rule
 from authz_service.mesh.model import Mesh, Spot
@@ -31,6 +32,7 @@ class Linted:
     findings: tuple[Finding, ...]  # errors and warnings
     notes: tuple[Finding, ...]
     ignored: tuple[Finding, ...]
+    certificates_not_here: tuple[str, ...] = ()  # files, without which nobody can judge a handshake
 
 
 def lint(mesh: Mesh, now: float, rules: Sequence[Rule] = RULES) -> Linted:
@@ -46,6 +48,7 @@ def lint(mesh: Mesh, now: float, rules: Sequence[Rule] = RULES) -> Linted:
         tuple(one for one in left if one.rule.severity != "note"),
         tuple(one for one in left if one.rule.severity == "note"),
         tuple(ignored),
+        tuple(not_here(mesh)),
     )
 
 

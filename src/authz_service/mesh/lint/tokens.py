@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from authz_realm.realm import Client
 from authz_service.config.model import JwtIssuer
@@ -11,9 +12,9 @@ from authz_service.domain.refusals import Rejected
 from authz_service.domain.rules import PeerRules
 from authz_service.identity.client_binding import require_same_client
 from authz_service.mesh.lint.ground import Ground
-from authz_service.mesh.lint.rule import Found
+from authz_service.mesh.lint.rule import Found, named
 from authz_service.mesh.model import Call, Principal, RealmFile, Sidecar, Spot, realm_name
-from authz_service.mesh.principals import service_account
+from authz_service.mesh.principals import service_account, token_claims
 
 
 def passed_audience(ground: Ground) -> Iterator[Found]:
@@ -25,12 +26,13 @@ def passed_audience(ground: Ground) -> Iterator[Found]:
             lacking = [one for one in _accepted_at(ground, call.source, theirs) if not _names(one, ours)]
             if lacking:
                 client = lacking[0].client or "its client"
-                who = ", ".join(dict.fromkeys(one.name for one in lacking))
+                who = named(lacking)
+                mapper = f"an audience mapper for {ours.audience[0]} in the realm {realm_name(ours.issuer)}"
                 yield Found(
-                    sidecar.spot("jwt", "issuers", 0, "audience"),
+                    _audience_spot(sidecar, ours),
                     f"{sidecar.name} wants aud {' or '.join(ours.audience)}",
-                    f"give {client} an audience mapper for {ours.audience[0]} in the realm {realm_name(ours.issuer)}",
-                    call.source.spot("jwt", "issuers", 0, "audience"),
+                    f"give {client} {mapper}, or correct jwt.audience",
+                    _audience_spot(call.source, theirs),
                     f"{call.source.name} passes on tokens (of {who}) with aud {_audience(lacking[0])}",
                 )
 
@@ -124,12 +126,14 @@ def scope_is_missing(ground: Ground) -> Iterator[Found]:
         known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ()), "openid"}
         lacking = [scope for scope in call.scopes if scope not in known]
         if lacking:
-            defined = [scope for scope in lacking if realm.realm.find_scope(scope) is not None]
-            what = "gives them to another client" if defined == lacking else "does not define them"
+            defined = all(realm.realm.find_scope(scope) is not None for scope in lacking)
+            what = "gives them to another client" if defined else "does not define them"
+            first = "" if defined else "define them in clientScopes and "
             yield Found(
                 call.source.spot(*call.target_place, "auth", "scopes"),
                 f"{call.source.name} asks for {', '.join(lacking)}",
-                f"define them in clientScopes and give them to {client.client_id} (optionalClientScopes)",
+                f"take {', '.join(lacking)} out of scopes, or {first}give them to {client.client_id} "
+                "(optionalClientScopes)",
                 realm.line(client.client_id),
                 f"the realm {realm.realm.realm} {what}: the token is refused (invalid_scope)",
             )
@@ -150,9 +154,10 @@ def own_audience(ground: Ground) -> Iterator[Found]:
 
 def _lacks_audience(call: Call, sidecar: Sidecar, issuer: JwtIssuer, realm: RealmFile, has: str) -> Found:
     return Found(
-        sidecar.spot("jwt", "issuers", 0, "audience"),
+        _audience_spot(sidecar, issuer),
         f"{sidecar.name} wants aud {' or '.join(issuer.audience)}",
-        f"add the client {issuer.audience[0]}, and a mapper that puts it into tokens of {call.client_id}",
+        f"correct jwt.audience, or add the client {issuer.audience[0]} and a mapper that puts it into tokens of "
+        f"{call.client_id}",
         realm.spot,
         f"the token of {call.client_id} has {has}",
     )
@@ -160,6 +165,47 @@ def _lacks_audience(call: Call, sidecar: Sidecar, issuer: JwtIssuer, realm: Real
 
 def _is_anybodys_audience(realm: RealmFile, issuer: JwtIssuer) -> bool:
     return any(f'"{name}"' in realm.text for name in issuer.audience)
+
+
+def audience_of_nobody(ground: Ground) -> Iterator[Found]:
+    """At any sidecar, called by another or from outside; what is said of an arrow already is not said again."""
+    told = {found.spot for rule in (passed_audience, own_audience) for found in rule(ground)}
+    for sidecar in ground.served if ground.mesh.principals else ():
+        for issuer in sidecar.config.issuers if sidecar.config.proxy.auth.enabled else ():
+            spot = _audience_spot(sidecar, issuer)
+            known = [one for one in ground.principals(sidecar) if one.issuer == issuer.issuer]
+            if not known or spot in told or _gets_exchanged_tokens(ground, sidecar, issuer):
+                continue
+            if not any(_names(one, issuer) or _could_name(ground, one, issuer) for one in known):
+                audiences = ", ".join(dict.fromkeys(_audience(one) for one in known))
+                yield Found(
+                    spot,
+                    f"{sidecar.name} wants aud {' or '.join(issuer.audience)}",
+                    f"correct jwt.audience, or add an audience mapper for {issuer.audience[0]}",
+                    known[0].spot,
+                    f"the tokens of {named(known)} have aud {audiences}",
+                )
+
+
+def _gets_exchanged_tokens(ground: Ground, sidecar: Sidecar, issuer: JwtIssuer) -> bool:
+    """Whose audience is asked for by the exchange."""
+    calls = [call for call, destination in ground.arrows if destination is sidecar and call.target.auth.exchanges]
+    return any(realm_name(call.token_url) == realm_name(issuer.issuer) for call in calls)
+
+
+def _could_name(ground: Ground, principal: Principal, issuer: JwtIssuer) -> bool:
+    """With the optional scopes of its client, which a user may ask for."""
+    realm = ground.mesh.realm_of(principal.issuer)
+    client = None if realm is None else realm.realm.find_client(principal.client)
+    if realm is None or client is None:
+        return False
+    is_user = principal.kind == "user"
+    account = realm.realm.find_user(principal.name) if is_user else realm.realm.find_service_account(client)
+    optional = client.optional_client_scopes or ()
+    if account is None or not optional:
+        return False
+    claims = token_claims(realm.realm, client, account, optional, principal.issuer)
+    return _names(replace(principal, claims=claims), issuer)
 
 
 def realm_lacks(ground: Ground) -> Iterator[Found]:
@@ -234,6 +280,10 @@ def _names(principal: Principal, issuer: JwtIssuer) -> bool:
     claim = principal.claims.get(issuer.audience_claim)
     found = [claim] if isinstance(claim, str) else claim
     return isinstance(found, list | tuple) and any(name in issuer.audience for name in found)
+
+
+def _audience_spot(sidecar: Sidecar, issuer: JwtIssuer) -> Spot:
+    return sidecar.spot("jwt", "issuers", sidecar.config.issuers.index(issuer), "audience")
 
 
 def _audience(principal: Principal) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -45,6 +46,24 @@ def _serves(folder: Path) -> None:
     (folder / "mesh.yaml").write_text("serves: {order-service: [/purchases/**]}\n")
 
 
+def _optional_audience(folder: Path) -> None:
+    """Of a scope that john may ask for."""
+    PLANTS["AZ214"][0](folder)
+    config = {"included.custom.audience": "gateway-api", "access.token.claim": "true"}
+    mapper = {"name": "aud", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper", "config": config}
+    realm = json.loads((folder / USERS).read_text())
+    scope = {"name": "gateway", "protocol": "openid-connect", "protocolMappers": [mapper]}
+    realm.setdefault("clientScopes", []).append(scope)
+    client = next(one for one in realm["clients"] if one["clientId"] == "web-app")
+    client["optionalClientScopes"] = ["gateway"]
+    (folder / USERS).write_text(json.dumps(realm))
+
+
+def _no_token_wanted(folder: Path) -> None:
+    PLANTS["AZ214"][0](folder)
+    change(folder / GATEWAY, '  auth:\n    enabled: true\n    header: "Authorization"', "  auth:\n    enabled: false")
+
+
 def _no_client_certificate(folder: Path) -> None:
     config = folder / GATEWAY
     lines = config.read_text().splitlines(keepends=True)
@@ -77,6 +96,7 @@ PLANTS: dict[str, tuple[Plant, str]] = {
     "AZ208": (replaced(ORDER, 'client_id: "order-service"', 'client_id: "payment-service"'), ORDER),
     "AZ212": (replaced(GATEWAY, "pass_token: true", "pass_token: false"), GATEWAY),
     "AZ213": (replaced(ORDER, "/realms/services/protocol", "/realms/users/protocol"), DATA),
+    "AZ214": (replaced(GATEWAY, 'audience: "api-gateway"', 'audience: "gateway-api"'), GATEWAY),
     "AZ301": (replaced(ORDER_REGO, "default allow := false", "default allow := nothing"), ORDER_REGO),
     "AZ303": (
         replaced(ORDER_REGO, 'input.request.segments == ["orders"]', 'startswith(input.request.path, "/orders")'),
@@ -143,7 +163,7 @@ def test_the_missing_scopes_roles_and_clients_are_named_by_name(specification: L
     """Row 8 is several things, and each has its words."""
     said = "\n".join(f"{one.what.found} {one.what.fix} {one.what.other_says}" for one in specification.findings)
 
-    for words in ("realm users", "data-service:read", "no realm has a client data-service", "the role read-orders"):
+    for words in ("realm users", "data-service:read", "no realm has a client data-service", "take read-orders out"):
         assert words in said
 
 
@@ -157,6 +177,54 @@ def test_a_rule_fires_where_its_fault_is(example_copy: Path, rule: str) -> None:
     places = {one.what.spot.file for one in (*found.findings, *found.notes) if one.rule.id == rule}
 
     assert file in places, ids(found)
+
+
+@pytest.mark.parametrize(
+    ("plant", "rule"),
+    [
+        (_optional_audience, "AZ214"),
+        (_no_token_wanted, "AZ214"),
+        (PLANTS["AZ201"][0], "AZ214"),  # said of the arrow already
+        (PLANTS["AZ206"][0], "AZ214"),
+    ],
+)
+def test_what_is_no_fault_of_a_rule_is_not_said(example_copy: Path, plant: Plant, rule: str) -> None:
+    """Each is a fault of the rule's kind, but for one thing."""
+    plant(example_copy)
+
+    assert rule not in ids(linted(example_copy))
+
+
+def said(folder: Path, rule: str) -> list[str]:
+    found = [one.what for one in linted(folder).findings if one.rule.id == rule]
+    return [f"{one.found}; {one.other_says}; {one.fix}" for one in found]
+
+
+def test_a_scope_that_is_defined_need_not_be_defined(example_copy: Path) -> None:
+    """First what takes away; what gives comes after it."""
+    change(example_copy / ORDER, '"data-service:write"]', '"data-service:write-payments"]')
+    (defined,) = said(example_copy, "AZ205")
+    change(example_copy / ORDER, '"data-service:write-payments"]', '"data-service:delete"]')
+    (undefined,) = said(example_copy, "AZ205")
+
+    given = "give them to order-service (optionalClientScopes)"
+    assert defined.endswith(f"; take data-service:write-payments out of scopes, or {given}")
+    assert undefined.endswith(f"; take data-service:delete out of scopes, or define them in clientScopes and {given}")
+
+
+def test_all_who_are_alike_are_named(example_copy: Path) -> None:
+    PLANTS["AZ304"][0](example_copy)
+
+    (one,) = said(example_copy, "AZ304")
+
+    assert "nobody whose token it accepts has it (john, mary, victor)" in one
+
+
+def test_certificates_that_are_not_here_are_named(example_copy: Path) -> None:
+    """All are here; then all but one."""
+    assert linted(example_copy).certificates_not_here == ()
+    (example_copy / "certs/ca/zone2-ca.crt").unlink()
+    assert linted(example_copy).certificates_not_here == ("/etc/certs/ca/zone2-ca.crt",)
 
 
 def test_every_rule_is_tried() -> None:
