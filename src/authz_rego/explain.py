@@ -23,6 +23,7 @@ class Tried:
     stopped: Place = NOWHERE  # the statement that did not hold, the last that was come to
     line: str = ""  # the text of that line
     values: tuple[Value, ...] = ()  # what was compared there, as far as it had values
+    default: bool = False  # it holds because nothing else does
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def explanation(program: Program, trace: Trace, texts: Mapping[str, str], value:
 def _tried(program: Program, number: int, attempt: Attempt, texts: Mapping[str, str]) -> Tried:
     name, rule = program.generator.rules[number]
     if attempt.held or attempt.furthest < 0:
-        return Tried(name, rule.place, bool(attempt.held), attempt.times)
+        return Tried(name, rule.place, bool(attempt.held), attempt.times, default=rule.default)
     values = tuple(map(readable_value, attempt.values)) if program.generator.tearing.seen else attempt.values
     stopped = program.generator.statements[attempt.furthest].place
     return Tried(name, rule.place, False, attempt.times, stopped, _line(texts, stopped), values)

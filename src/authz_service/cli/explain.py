@@ -44,6 +44,7 @@ class TriedReport(Struct, frozen=True):
     file: str
     line: int
     held: bool
+    default: bool  # it held because no other body of the rule did
     times: int
     stopped_line: int
     text: str
@@ -116,7 +117,9 @@ def _hop(hop: Hop) -> HopReport:
 def _tried(one: Tried, folder: str) -> TriedReport:
     file = f"{folder}/{one.place.file}"
     values = [short_value(value) for value in one.values]
-    return TriedReport(one.rule, file, one.place.row, one.held, one.times, one.stopped.row, one.line, values)
+    return TriedReport(
+        one.rule, file, one.place.row, one.held, one.default, one.times, one.stopped.row, one.line, values
+    )
 
 
 def print_journey(console: Terminal, journey: Journey) -> None:

@@ -25,6 +25,9 @@ def body_lines(tried: Iterable[Tried]) -> Iterator[str]:
 
 def _lines(tried: Tried) -> Iterator[str]:
     times = f", tried {tried.times} times" if tried.times > 1 else ""
+    if tried.held and tried.default:
+        yield f"· {tried.rule}: its default ({tried.place}{times})"
+        return
     if tried.held:
         yield f"✓ {tried.rule} ({tried.place}{times})"
         return

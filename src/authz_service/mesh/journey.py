@@ -169,7 +169,7 @@ class Travel:
                 source = door.rules.policy
                 if explained is not None and source is not None:
                     hop.tried = explained.tried
-                    hop.cause = find_cause(hop.tried, source.query, dict(source.modules))
+                    hop.cause = find_cause(hop.tried, source.query, answered.path.split("/")[1:])
                 folder = sidecar.find_file(sidecar.config.policy.path)
                 hop.policies = "" if folder is None else str(self._mesh.spot_of(folder))
             self._stop(hop, answered.reason, answered.detail, leg, sidecar, answered)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from authz_service.domain.refusals import ANSWERS, Reason
+from authz_service.mesh.cause import unstripped
 from authz_service.mesh.client_handshake import UNKNOWN_AUTHORITY
 from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot, file_of
 from authz_service.mesh.shown import shown_on
@@ -15,6 +16,7 @@ from authz_service.mesh.target_certificate import NOT_IN_CA_CERT
 from authz_service.mesh.target_token import may_ask, scopes_lacking
 
 if TYPE_CHECKING:
+    from authz_rego.explain import Tried
     from authz_service.mesh.door import Answered
     from authz_service.mesh.journey import Hop
 
@@ -151,7 +153,22 @@ def _policy(case: _Case) -> _Advice:
     if role is not None and case.principal is not None:
         what = "role" if "role" in role[2] else role[2]
         return spot, f"give {case.principal.name} the {what} {role[1]} in {case.realm_file}, or change {cause.rule}"
-    return spot, f"{cause.rule} wants `{cause.line}`, which does not hold: send what it asks for, or change the rule"
+    wants = f"{cause.rule} wants `{cause.line}`, which does not hold: "
+    return spot, wants + (_strip(case, cause) or "send what it asks for, or change the rule")
+
+
+def _strip(case: _Case, cause: Tried) -> str:
+    """Where the path would be what the rule wants, without its beginning."""
+    call = case.call
+    path = "" if case.answered is None else case.answered.path
+    prefix = unstripped(cause, path.split("/")[1:])
+    if call is None or not prefix:
+        return ""
+    whole = f"{call.strip_prefix or ''}{prefix}"
+    if call.base != whole and not call.base.startswith(f"{whole}/"):
+        return ""
+    way = call.source.spot(*call.place)
+    return f"the path arrives as {path}: write strip_prefix: {whole} at the route that leads here ({way})"
 
 
 def _route(case: _Case) -> _Advice:

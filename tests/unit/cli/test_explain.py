@@ -49,6 +49,15 @@ def test_the_refusal_says_where_and_what_to_do() -> None:
     ]
 
 
+def test_a_default_is_not_shown_as_a_rule_that_holds() -> None:
+    """It holds because nothing else does; a rule that does is beside it."""
+    lines = [line.strip() for line in explained(*ORDER, "victor").output.splitlines()]
+
+    assert "· data.order.allow: its default (order.rego:6:1)" in lines
+    assert not any(line.startswith("✓ data.order.allow ") for line in lines)
+    assert any(line.startswith("✓ data.order.valid_user_token ") for line in lines)
+
+
 @pytest.mark.parametrize("name", ["john", "victor"])
 def test_the_json_is_as_its_schema_says(name: str) -> None:
     """Every member, and none beside them."""

@@ -232,6 +232,61 @@ def test_a_refused_role_is_named_with_the_user_and_the_file(whole_example: Path)
     assert refused.cause.values == ("orders:create", ["customer"])
 
 
+@pytest.mark.parametrize(
+    ("asked", "file", "written", "wanted", "prefix"),
+    [
+        (
+            READ | {"method": "POST", "target": "/data/payments"},
+            CONFIG,
+            '      strip_prefix: "/data"\n',
+            'input.request.segments == ["payments"]',
+            "/data",
+        ),
+        (READ, CONFIG, '      strip_prefix: "/data"\n', 'input.request.segments[0] == "inventory"', "/data"),
+        (
+            ORDER,
+            "gateway/config.yaml",
+            '      strip_prefix: "/api/v1"\n',
+            'input.request.segments == ["orders"]',
+            "/api/v1",
+        ),
+        (
+            ORDER | {"method": "GET", "target": "/api/v1/orders/1"},
+            "gateway/config.yaml",
+            '      strip_prefix: "/api/v1"\n',
+            'input.request.segments[0] in ["orders", "inventory"]',
+            "/api/v1",
+        ),
+    ],
+)
+def test_a_path_that_arrives_with_its_prefix_is_told_where_to_lose_it(
+    example_copy: Path, asked: dict[str, Any], file: str, written: str, wanted: str, prefix: str
+) -> None:
+    """And the rule that is shown is the one which would take the rest of it."""
+    change(example_copy / file, written, "")
+
+    refused = follow(example_copy, **asked).refused
+
+    assert refused is not None
+    assert refused.cause is not None
+    assert refused.cause.line == wanted
+    route = (
+        load_mesh(example_copy)
+        .sidecars["order-service" if file == CONFIG else "api-gateway"]
+        .spot(*(("egress", "routes", 0) if file == CONFIG else ("proxy", "routes", 0)))
+    )
+    assert refused.fix.endswith(
+        f"the path arrives as {asked['target']}: write strip_prefix: {prefix} at the route that leads here ({route})"
+    )
+
+
+def test_a_path_that_no_rule_has_is_not_told_to_lose_anything(whole_example: Path) -> None:
+    refused = follow(whole_example, **(READ | {"target": "/data/prices/1"})).refused
+
+    assert refused is not None
+    assert "strip_prefix" not in refused.fix
+
+
 def test_a_policy_that_cannot_be_loaded_is_said_and_nothing_is_decided(example_copy: Path) -> None:
     change(example_copy / "order-service/policies/order.rego", "default allow := false", "default allow := nothing")
 
