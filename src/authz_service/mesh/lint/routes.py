@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from authz_service.errors import AuthzServiceError
 from authz_service.mesh.lint.ground import Ground
 from authz_service.mesh.lint.rule import Found
+from authz_service.mesh.matrix.asker import Asker
+from authz_service.mesh.matrix.resources import ID, paths_of_policy
 from authz_service.mesh.model import Call, Sidecar
+from authz_service.mesh.target_token import TokenInHand
+from authz_service.policy.vetting.checks import Compiled
+from authz_service.request_form import METHODS
 
+_ANY = "5f0c9e6a"  # a segment that nobody names
 _VERSION = re.compile(r"v[0-9]+")
 
 
@@ -50,6 +57,55 @@ def version_is_passed_on(ground: Ground) -> Iterator[Found]:
             sidecar.spot("proxy"),
             f"neither a route nor the policy of {sidecar.name} knows {prefix}",
         )
+
+
+def policy_without_the_path(ground: Ground) -> Iterator[Found]:
+    """Where no route and no mesh.yaml says which paths the target has: its policy names others, and refuses all that
+    could arrive, whoever asks.
+    """
+    told = {found.spot for found in version_is_passed_on(ground)}
+    asker = Asker(ground.mesh, lambda: ground.now, _policies(ground), {})
+    for call in ground.calls:
+        sidecar, spot = call.destination, call.source.spot(*call.place)
+        if sidecar is None or sidecar.config.proxy.routes or ground.mesh.serves.get(sidecar.name) or spot in told:
+            continue
+        paths = sorted(paths_of_policy(sidecar, asker.policies.get(sidecar.name)))
+        if not paths or any(_could_be(call, path) for path in paths) or _lets_in(asker, call, paths):
+            continue
+        yield Found(
+            spot,
+            f"{call.base} of {call.source.name} arrives as {call.arrives_as}, and nobody is let in there",
+            "add or correct strip_prefix, so that it arrives as a path that the policy names",
+            sidecar.spot("policy", "path"),
+            f"the policy of {sidecar.name} names {', '.join(path for path in paths if ID not in path)}",
+        )
+
+
+def _policies(ground: Ground) -> dict[str, Compiled | None]:
+    read = {sidecar.name: ground.policy(sidecar) for sidecar in ground.served}
+    return {name: None if policy is None else policy.compiled for name, policy in read.items()}
+
+
+def _could_be(call: Call, path: str) -> bool:
+    """As far as both say it, segment by segment."""
+    arriving, named = (text.strip("/").split("/") if text != "/" else [] for text in (call.arrives_as, path))
+    return all(theirs in {ours, ID} for ours, theirs in zip(arriving, named, strict=False))
+
+
+def _lets_in(asker: Asker, call: Call, paths: Sequence[str]) -> bool:
+    """Whether anybody may do anything at what arrives; also where that cannot be judged."""
+    base = call.arrives_as.rstrip("/")
+    below = () if call.exact else (f"{base}/{_ANY}", *(base + path.replace(ID, _ANY) for path in paths))
+    tokens = [TokenInHand(None, None, "none"), *map(asker.token, asker.mesh.principals)]
+    try:
+        return any(
+            asker.send(call, token, method, path, (), 0).allowed
+            for path in (base or "/", *below)
+            for method in call.methods or METHODS
+            for token in tokens
+        )
+    except AuthzServiceError:
+        return True
 
 
 def _is_known(ground: Ground, sidecar: Sidecar, steps: list[str]) -> bool:

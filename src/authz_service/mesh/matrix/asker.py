@@ -42,7 +42,7 @@ class Asker:
         keys: dict[str, PrivateKey],
     ) -> None:
         """`keys`: what tokens are signed with, for all times alike."""
-        self.mesh, self._now, self._policies = mesh, now, policies
+        self.mesh, self._now, self.policies = mesh, now, policies
         self.mint = Mint(now, keys)
         self._doors: dict[str, Door] = {}
         self._handshakes: dict[tuple[str, int], str] = {}
@@ -54,7 +54,7 @@ class Asker:
         """Raises Unjudged."""
         door = self._doors.get(sidecar.name)
         if door is None:
-            policy = self._policies.get(sidecar.name)
+            policy = self.policies.get(sidecar.name)
             door = self._doors[sidecar.name] = Door(sidecar, self.mint, self._now, compiled_policy=policy)
         return door
 

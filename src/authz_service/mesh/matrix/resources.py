@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from authz_rego.check.walk import walk
 from authz_rego.syntax.tree import ArrayTerm, Call, Module, Ref, Scalar, SetTerm, Term, Var
+from authz_rego.values.json_text import from_json
 from authz_rego.values.value import Value
+from authz_service.mesh.door import Unjudged, policy_source
 from authz_service.mesh.model import Mesh, Sidecar
 from authz_service.policy.vetting.checks import Compiled
 from authz_service.request_form import METHODS
@@ -34,15 +36,28 @@ class Reads(NamedTuple):
     time: bool
 
 
-def resources(mesh: Mesh, sidecar: Sidecar, policy: Compiled | None, data: Value) -> list[Asked]:
+def resources(mesh: Mesh, sidecar: Sidecar, policy: Compiled | None) -> list[Asked]:
     """In the order of the paths."""
-    paths = {*_of_routes(sidecar), *_of_policy(policy), *_of_serves(mesh, sidecar), *_of_data(policy, data)}
+    paths = {*_of_routes(sidecar), *_of_serves(mesh, sidecar), *paths_of_policy(sidecar, policy)}
     paths = {path for path in paths if is_served(sidecar, path)}
     paths.add(f"/{OTHER}")
     found: list[Asked] = []
     for path in sorted(paths):
         found += [Asked(method, path) for method in _methods(sidecar, policy, path)]
     return found
+
+
+def paths_of_policy(sidecar: Sidecar, policy: Compiled | None) -> set[str]:
+    """What it compares the path with, and its data documents as far as they may name paths."""
+    return {*_of_policy(policy), *_of_data(policy, _data(sidecar))}
+
+
+def _data(sidecar: Sidecar) -> Value:
+    try:
+        source = policy_source(sidecar)
+    except Unjudged:
+        return {}
+    return {} if source is None else from_json(source.data)
 
 
 def reads(sidecar: Sidecar, policy: Compiled | None) -> Reads:

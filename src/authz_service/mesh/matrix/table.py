@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
 
-from authz_rego.values.json_text import from_json
-from authz_rego.values.value import Value
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.errors import AuthzServiceError
 from authz_service.identity.signatures import PrivateKey
-from authz_service.mesh.door import TLS_REFUSED, Unjudged, policy_source
+from authz_service.mesh.door import TLS_REFUSED
 from authz_service.mesh.lint.ground import Ground
 from authz_service.mesh.matrix.asker import Asker, Said
 from authz_service.mesh.matrix.resources import ID, OTHER, Asked, Reads, is_served, reads, resources
@@ -159,7 +157,7 @@ class MatrixMaker:
             return SidecarTable(sidecar.name, sidecar.shown, zone, (), (), self._problems[sidecar.name])
         policy = self._policies.get(sidecar.name)
         try:
-            columns = resources(self._mesh, sidecar, policy, _data(sidecar))
+            columns = resources(self._mesh, sidecar, policy)
             columns = list(dict.fromkeys((*columns, *self._more.get(sidecar.name, ()))))
             rows = tuple(self._rows(sidecar, columns, self._reads_on_the_way(sidecar)))
         except AuthzServiceError as unknown:
@@ -287,14 +285,6 @@ def _at(time: float) -> float:
 
 def _filled(path: str, identity: str) -> str:
     return path.replace(ID, identity).replace(OTHER, _OTHER)
-
-
-def _data(sidecar: Sidecar) -> Value:
-    try:
-        source = policy_source(sidecar)
-    except Unjudged:
-        return {}
-    return {} if source is None else from_json(source.data)
 
 
 def _caller(way: _Way, principal: Principal | None, several: Sequence[Principal]) -> Caller:

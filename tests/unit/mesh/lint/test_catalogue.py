@@ -46,6 +46,31 @@ def _serves(folder: Path) -> None:
     (folder / "mesh.yaml").write_text("serves: {order-service: [/purchases/**]}\n")
 
 
+def _no_prefix_taken(folder: Path) -> None:
+    change(folder / PAYMENT, '      strip_prefix: "/data"\n', "")
+
+
+def _policy_for_any_path(folder: Path) -> None:
+    """What arrives below /data is let in by a rule that looks at no path."""
+    _no_prefix_taken(folder)
+    text = (folder / DATA_REGO).read_text()
+    (folder / DATA_REGO).write_text(f'{text}\nallow if input.request.method == "PUT"\n')
+
+
+def _no_prefix_in_the_policy(folder: Path) -> None:
+    _no_prefix_taken(folder)
+    change(
+        folder / DATA_REGO, 'input.request.segments == ["payments"]', 'input.request.segments == ["data", "payments"]'
+    )
+
+
+def _no_prefix_at_the_service(folder: Path) -> None:
+    _no_prefix_taken(folder)
+    (folder / "mesh.yaml").write_text(
+        (folder / "mesh.yaml").read_text() + "serves: {data-service: [/data/**, /orders/**]}\n"
+    )
+
+
 def _optional_audience(folder: Path) -> None:
     """Of a scope that john may ask for."""
     PLANTS["AZ214"][0](folder)
@@ -71,6 +96,7 @@ def _no_client_certificate(folder: Path) -> None:
 
 
 GATEWAY, ORDER, DATA = "gateway/config.yaml", "order-service/config.yaml", "data-service/config.yaml"
+PAYMENT, DATA_REGO = "payment-service/config.yaml", "data-service/policies/dataservice.rego"
 ORDER_REGO, USERS = "order-service/policies/order.rego", "realms/users-realm.json"
 _PAYMENTS_ROUTE = """    - path: "/api/v1/payments/**"
       upstream: "https://payment-service.zone2.local:8443"
@@ -109,6 +135,7 @@ PLANTS: dict[str, tuple[Plant, str]] = {
     "AZ401": (_serves, GATEWAY),
     "AZ403": (_routes_of_order, ORDER),
     "AZ404": (replaced(GATEWAY, _PAYMENTS_ROUTE, ""), GATEWAY),
+    "AZ405": (_no_prefix_taken, PAYMENT),
     "AZ501": (
         replaced(
             ORDER, '- "CN=api-gateway-client,O=MyOrg"', '- "CN=api-gateway-client,O=MyOrg"\n      - "CN=x,O=MyOrg"'
@@ -186,6 +213,10 @@ def test_a_rule_fires_where_its_fault_is(example_copy: Path, rule: str) -> None:
         (_no_token_wanted, "AZ214"),
         (PLANTS["AZ201"][0], "AZ214"),  # said of the arrow already
         (PLANTS["AZ206"][0], "AZ214"),
+        (_policy_for_any_path, "AZ405"),
+        (_no_prefix_in_the_policy, "AZ405"),
+        (_no_prefix_at_the_service, "AZ405"),
+        (replaced(GATEWAY, '      strip_prefix: "/api/v1"\n', ""), "AZ405"),  # AZ402 says it
     ],
 )
 def test_what_is_no_fault_of_a_rule_is_not_said(example_copy: Path, plant: Plant, rule: str) -> None:
