@@ -12,9 +12,11 @@ _GZIP = b"\x1f\x8b"
 
 
 def opened(file: str) -> BinaryIO:
-    """Raises OSError."""
+    """Raises OSError, which says it for a person."""
     if file == STANDARD_INPUT:
         return sys.stdin.buffer
+    if Path(file).is_dir():
+        raise IsADirectoryError(f"{file} is a folder: name its files, such as {file.rstrip('/')}/*.jsonl")
     with Path(file).open("rb") as stream:
         packed = stream.read(2) == _GZIP
     return cast("BinaryIO", gzip.open(file)) if packed else Path(file).open("rb")

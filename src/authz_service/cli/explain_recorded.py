@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -79,3 +80,18 @@ def _print(mesh: Mesh, correlation_id: str, trail: Trail, recorded: Recorded | N
         console.print(
             f"[yellow]![/] recorded was: {shown(told)}. The files, the token or the certificate were other ones then"
         )
+        for line in _difference(recorded, journey):
+            console.print(f"  {shown(line, one_line=True)}")
+
+
+def _difference(recorded: Recorded, journey: Journey) -> Iterator[str]:
+    """What came, beside what the files would send; and where the recorded reason is explained."""
+    record = recorded.hop.record
+    if not recorded.refused:
+        return
+    given = journey.hops[-1].certificate if journey.hops else ""
+    came = record.mtls_client
+    if came and given and came not in re.split(r"[,=]", given):
+        who = record.calling_service or "nobody"
+        yield f"recorded: token of {who} with certificate {came}; the files give {given}"
+    yield f"the page of reasons says what {record.reason} means, and what to do"

@@ -138,7 +138,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, exists=True, allow_dash=True))
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
 @click.option(
     "--key-file",
     "key_files",

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
+from authz_service.cli.mesh_options import mesh_argument
 from authz_service.cli.telling import from_file, tell
 from authz_service.errors import AuthzServiceError
-
-mesh_argument = click.argument("mesh", type=click.Path(path_type=Path, exists=True))
 
 
 @click.command(
@@ -22,7 +21,9 @@ Examples:
 """
 )
 @mesh_argument
-@click.argument("words", nargs=-1, required=True, metavar="METHOD PATH | AUDIT...", type=click.Path())
+@click.argument(
+    "words", nargs=-1, required=True, metavar="(METHOD PATH | --correlation-id ID AUDIT...)", type=click.Path()
+)
 @click.option("--as", "principal", default="", metavar="NAME", help="Whose token: a user, a service, mesh.yaml's.")
 @click.option("--from", "source", default="", metavar="SERVICE", help="Who sends it, through its egress.")
 @click.option("--at", default="", metavar="SERVICE", help="Where it comes in, where that is not plain.")

@@ -1,13 +1,25 @@
-"""What the command line says about a request to a mesh, read. Not what becomes of it."""
+"""What the command line says about a mesh, and about a request to it, read. Not what becomes of it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from authz_service.mesh.journey import AskedFor
+if TYPE_CHECKING:
+    from authz_service.mesh.journey import AskedFor
+
+
+def _require_mesh(_: click.Context, __: click.Parameter, mesh: Path) -> Path:
+    """An audit file in its place would be read as a configuration."""
+    if mesh.is_file() and mesh.suffix not in {".yaml", ".yml"}:
+        raise click.BadParameter(f"{mesh} is no mesh. MESH comes first: the folder of the configurations")
+    return mesh
+
+
+mesh_argument = click.argument("mesh", type=click.Path(path_type=Path, exists=True), callback=_require_mesh)
 
 
 def asked_for(  # noqa: PLR0913 - one per option
@@ -32,6 +44,8 @@ def asked_for(  # noqa: PLR0913 - one per option
     headers = tuple(
         (name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in header_lines)
     )
+    from authz_service.mesh.journey import AskedFor  # `run` loads none of it
+
     return AskedFor(
         method=method.upper(),
         target=target if target.startswith("/") else f"/{target}",

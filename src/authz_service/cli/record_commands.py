@@ -8,11 +8,12 @@ from typing import cast
 
 import click
 
+from authz_service.cli.mesh_options import mesh_argument
 from authz_service.cli.telling import tell
 from authz_service.errors import AuthzServiceError
 
 audit_files = click.argument(
-    "audit", nargs=-1, required=True, metavar="AUDIT...", type=click.Path(dir_okay=False, exists=True, allow_dash=True)
+    "audit", nargs=-1, required=True, metavar="AUDIT...", type=click.Path(exists=True, allow_dash=True)
 )
 output_format = click.option(
     "--format",
@@ -60,7 +61,7 @@ Example:
     nargs=-1,
     required=True,
     metavar="DECISIONS...",
-    type=click.Path(dir_okay=False, exists=True, allow_dash=True),
+    type=click.Path(exists=True, allow_dash=True),
 )
 @click.option(
     "--query", default="", metavar="data.PACKAGE.RULE", help="For a folder of policies: in place of the recorded rule."
@@ -94,7 +95,7 @@ Example:
   authz suggest my-mesh /var/log/authz/*.jsonl*
 """
 )
-@click.argument("mesh", type=click.Path(path_type=Path, exists=True))
+@mesh_argument
 @audit_files
 @output_format
 def suggest(mesh: Path, audit: tuple[str, ...], output: str) -> None:

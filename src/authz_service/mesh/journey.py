@@ -18,6 +18,7 @@ from authz_service.domain.decision import Allow, Decision
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.envoy.received_path import received_path
 from authz_service.envoy.routes import path_sent
+from authz_service.errors import RenderError
 from authz_service.ingress.route_table import RouteTable
 from authz_service.mesh.cause import find_cause
 from authz_service.mesh.door import TLS_REFUSED, Answered, Door, Question, Unjudged
@@ -142,7 +143,7 @@ class Travel:
                     if not one.of_ingress
                 )
                 return Journey(tuple(hops), "allowed", reached=sidecar.config.service.name, onward=onward)
-            path = path_sent(call.base, call.strip_prefix, answered.path)
+            path = _sent(call, answered.path)
             query = leg.target.partition("?")[2]
             target = f"{path}?{query}" if query else path
             leg = self._leg(call, leg, hop, target, headers_after(leg.headers, answered.decision))
@@ -203,7 +204,7 @@ class Travel:
                 hop, Reason.ROUTE_NOT_FOUND, f"no route of the egress has {path}; there are: {ways}", start, sidecar
             )
         call = max(found, key=lambda one: len(one.base))
-        sent = path_sent(call.base, call.strip_prefix, path)
+        sent = _sent(call, path)
         said = f"{call.base} ({sidecar.spot(*call.place)}) → {call.url}{sent}"
         hop.lines.append(Step("route", True, said))
         leg = self._leg(call, start, hop, f"{sent}?{query}" if query else sent, asked.headers)
@@ -317,6 +318,15 @@ def _names_somebody(asked: AskedFor) -> bool:
 
 def _is_below(path: str, base: str) -> bool:
     return base in {"/", path} or path.startswith(f"{base}/")
+
+
+def _sent(call: Call, path: str) -> str:
+    """Raises Unjudged where the route cannot be."""
+    try:
+        return path_sent(call.base, call.strip_prefix, path)
+    except RenderError as error:
+        place = call.source.spot(*call.place, "strip_prefix")
+        raise Unjudged(f"{call.source.name} would not start: {error} ({place})") from error
 
 
 def _routes(sidecar: Sidecar) -> RouteTable:

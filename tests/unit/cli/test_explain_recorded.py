@@ -92,6 +92,23 @@ def test_what_the_files_do_not_say_any_more_is_told(files: Path, tmp_path: Path)
     assert "recorded was: token_expired at api-gateway." in expired.output
 
 
+def test_another_certificate_than_the_files_give_is_told(files: Path, tmp_path: Path) -> None:
+    """A token that came with another service's certificate; the own one is not told of."""
+    token = {"calling_service": "order-service", "user_name": "service-account-order-service"}
+    mismatch: Mapping[str, Any] = {"decision": "deny", "reason": "token_client_mismatch", **token}
+    began = record("order-service", 107, method="POST", path="/orders")
+    stolen = record("data-service", 114, path="/inventory/P-1", mtls_client="payment-service-client", **mismatch)
+    own = msgspec.structs.replace(stolen, mtls_client="order-service-client")
+
+    told = explain(files, tmp_path, began, stolen).output
+    assert (
+        "recorded: token of order-service with certificate payment-service-client; "
+        "the files give O=MyOrg,CN=order-service-client"
+    ) in " ".join(told.split())
+    assert "the page of reasons says what token_client_mismatch means" in told
+    assert "; the files give" not in explain(files, tmp_path, began, own).output
+
+
 def test_where_nothing_was_refused_nothing_is_explained(files: Path, tmp_path: Path) -> None:
     ended = explain(files, tmp_path, *(one for made in order_flow().values() for one in made))
 
@@ -110,6 +127,36 @@ def test_json_is_as_its_schema_says(files: Path, tmp_path: Path) -> None:
     assert document.explained.outcome == "refused"
     stranger = explain(files, tmp_path, record("stranger", decision="deny", reason="policy_denied"))
     assert (stranger.exit_code, "there is no service stranger" in stranger.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "MESH", "--correlation-id", ID),
+        ("trail", ID),
+        ("suggest", "MESH"),
+        ("replay", "MESH"),
+        ("audit", "verify"),
+    ],
+)
+def test_a_folder_in_place_of_audit_files_is_told_how_to_be_named(
+    files: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """By every command that reads them."""
+    given = [str(files) if word == "MESH" else word for word in words]
+    ended = CliRunner().invoke(authz, [*given, f"{tmp_path}/"])
+
+    assert ended.exit_code == 2
+    assert f"is a folder: name its files, such as {tmp_path}/*.jsonl" in "".join(ended.output.splitlines())
+
+
+@pytest.mark.parametrize("words", [("explain", "--correlation-id", ID), ("suggest",)])
+def test_an_audit_file_is_no_mesh(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Whoever forgets the mesh is told so."""
+    (file,) = written(tmp_path, {"audit.jsonl": [GATEWAY]})
+    ended = CliRunner().invoke(authz, [*words, file, file])
+
+    assert (ended.exit_code, "MESH comes first: the folder of the configurations" in ended.output) == (2, True)
 
 
 def test_the_request_is_given_in_one_way(files: Path) -> None:

@@ -297,6 +297,26 @@ def test_a_policy_that_cannot_be_loaded_is_said_and_nothing_is_decided(example_c
 
 
 @pytest.mark.parametrize(
+    ("asked", "file", "old", "new"),
+    [
+        (READ, CONFIG, 'strip_prefix: "/data"', 'strip_prefix: "/dat"'),
+        (ORDER, "gateway/config.yaml", 'strip_prefix: "/api/v1"', 'strip_prefix: "/api/v"'),
+    ],
+)
+def test_a_prefix_that_cannot_be_stripped_is_not_judged(
+    example_copy: Path, asked: dict[str, Any], file: str, old: str, new: str
+) -> None:
+    """Such a sidecar would not start; said once, with its place, on the way in and on the way out."""
+    change(example_copy / file, old, new)
+
+    journey = follow(example_copy, **asked)
+
+    assert journey.outcome == "unknown"
+    assert "would not start: strip_prefix" in journey.why_unknown
+    assert journey.why_unknown.count(f"{file}:") == 1
+
+
+@pytest.mark.parametrize(
     ("asked", "said"),
     [
         ({"principal": "nobody"}, "there are: .*john, mary, victor"),
