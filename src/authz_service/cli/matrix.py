@@ -132,7 +132,11 @@ def _table_lines(table: SidecarTable) -> Iterator[str]:
 def _row_lines(row: Row) -> Iterator[str]:
     yield f"    [bold]{shown(caller_text(row))}[/]"
     may = [f"{cell.method} {cell.path}" for cell in row.cells if cell.answer == "allow"]
-    yield f"      [green]may[/] {shown(', '.join(may) or 'nothing')}"
+    if may:
+        yield f"      [green]may[/] {shown(', '.join(may))}"
+    elif all(cell.answer == "deny" for cell in row.cells):
+        reasons = dict.fromkeys(cell.reason for cell in row.cells)
+        yield f"      nothing is allowed ({shown(', '.join(reasons))})"
     for cell in row.cells:
         if cell.answer == "if":
             yield f"      [yellow]if[/]  {shown(f'{cell.method} {cell.path}: ' + ' and '.join(cell.conditions))}"

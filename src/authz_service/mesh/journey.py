@@ -301,6 +301,9 @@ class Travel:
                 return one
         if found:
             return found[0]
+        refused = next((one for one in self._mesh.no_tokens if one.client == wanted), None)
+        if refused is not None:
+            raise Unjudged(f"{wanted} gets no token: {refused.why} ({refused.spot})")
         known = list(dict.fromkeys(each for one in self._mesh.principals for each in (one.alike or (one.name,))))
         names = ", ".join(known[:_MOST_NAMES]) + (", …" if len(known) > _MOST_NAMES else "")
         raise Unjudged(

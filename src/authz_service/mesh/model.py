@@ -73,6 +73,16 @@ class RealmFile:
         return Spot(self.spot.file, at + 1)
 
 
+class NoToken(NamedTuple):
+    """A token of its own that a service asks for, and that its realm would not issue."""
+
+    client: str
+    scopes: tuple[str, ...]
+    error: str  # as the token endpoint answers (RFC 6749 §5.2)
+    why: str
+    spot: Spot
+
+
 class LooseRoles(NamedTuple):
     """Service account roles that stand outside of any realm, as the specification writes them."""
 
@@ -174,6 +184,13 @@ class Mesh:
     def principals(self) -> tuple[Principal, ...]:
         """Whose tokens there are: of mesh.yaml, and of the realms."""
         return (*self.declared, *self._of_realms())
+
+    @cached_property
+    def no_tokens(self) -> tuple[NoToken, ...]:
+        """Who has none, because the realm refuses what is asked for; with another request he may have one."""
+        from authz_service.mesh.principals import not_issued  # it makes values of this module
+
+        return tuple(not_issued(self.realms, [one.config for one in self.sidecars.values()]))
 
     def principals_of(self, name: str) -> list[Principal]:
         """Those of one name, a user's by each client, without making the others'."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from authz_realm.claims import Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
+from authz_realm.claims import OPENID, Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
 from authz_realm.realm import Client, Realm, User
 from authz_service.config.model import Config, OAuth2
 from authz_service.mesh.mesh_file import DeclaredPrincipal
-from authz_service.mesh.model import Principal, RealmFile, Spot, realm_name
+from authz_service.mesh.model import NoToken, Principal, RealmFile, Spot, realm_name
 
 _PASSING = ("exp", "iat", "jti", "sid", "nbf", "auth_time")  # of one token, not of who has it
 # Which of a user's claims are his own name: two users who differ in nothing else are one kind of user.
@@ -91,6 +91,34 @@ def service_account(file: RealmFile, issuer: str, client_id: str, scopes: Sequen
     except UnknownScope:
         return None
     return Principal(client_id, "service", issuer, claims, file.line(client_id), client_id)
+
+
+def not_issued(realms: Mapping[str, RealmFile], configs: Sequence[Config]) -> Iterator[NoToken]:
+    """Each once; of realms that are here."""
+    told: set[tuple[str, tuple[str, ...]]] = set()
+    for auth in [target.auth for config in configs for target in config.egress.targets.values()]:
+        if not isinstance(auth, OAuth2) or auth.exchanges or (auth.client_id, auth.scopes) in told:
+            continue
+        told.add((auth.client_id, auth.scopes))
+        file = realms.get(realm_name(auth.token_url))
+        if file is None:
+            continue
+        client = file.realm.find_client(auth.client_id)
+        if client is None or not client.enabled:
+            said = ("invalid_client", f"the realm {file.realm.realm} has no such client", file.spot)
+        elif not client.service_accounts_enabled:
+            said = ("unauthorized_client", "it has no service account", file.line(client.client_id))
+        elif lacking := scopes_lacking(client, auth.scopes):
+            said = ("invalid_scope", f"it may not ask for {', '.join(lacking)}", file.line(client.client_id))
+        else:
+            continue
+        yield NoToken(auth.client_id, auth.scopes, *said)
+
+
+def scopes_lacking(client: Client, scopes: Sequence[str]) -> list[str]:
+    """What it asks for, and may not."""
+    known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ()), OPENID}
+    return [scope for scope in scopes if scope not in known]
 
 
 def _asked_scopes(client_id: str, configs: Sequence[Config]) -> list[tuple[str, ...]]:

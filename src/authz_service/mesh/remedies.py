@@ -11,9 +11,10 @@ from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.mesh.cause import unstripped
 from authz_service.mesh.client_handshake import UNKNOWN_AUTHORITY
 from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot, file_of
+from authz_service.mesh.principals import scopes_lacking
 from authz_service.mesh.shown import shown_on
 from authz_service.mesh.target_certificate import NOT_IN_CA_CERT
-from authz_service.mesh.target_token import may_ask, scopes_lacking
+from authz_service.mesh.target_token import may_ask
 
 if TYPE_CHECKING:
     from authz_rego.explain import Tried
@@ -199,7 +200,7 @@ def _egress_token(case: _Case) -> _Advice:
     file, client = realm.spot.file, realm.realm.find_client(auth.client_id)
     if client is None:
         return call.source.spot(*place, "client_id"), f"name a client of {file}, or add {auth.client_id} there"
-    lacking = ", ".join(scopes_lacking(client, auth))
+    lacking = ", ".join(scopes_lacking(client, auth.scopes))
     if lacking and may_ask(client, auth):
         what = f"take {lacking} out of scopes, or give it to {auth.client_id} in {file} (optionalClientScopes)"
         return call.source.spot(*place, "scopes"), what

@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from authz_realm.claims import OPENID, Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
+from authz_realm.claims import Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
 from authz_realm.realm import Client
 from authz_service.config.model import OAuth2
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.mesh.door import Unjudged
 from authz_service.mesh.mint import Mint
 from authz_service.mesh.model import Call, Mesh, Principal, RealmFile
-from authz_service.mesh.principals import service_account
+from authz_service.mesh.principals import scopes_lacking, service_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def target_token(mesh: Mesh, call: Call, before: TokenInHand, mint: Mint) -> Tok
         raise _none(f"{at}: the client {auth.client_id} has no service account (serviceAccountsEnabled)")
     principal = service_account(realm, issuer, auth.client_id, auth.scopes)
     if principal is None:
-        lacking = ", ".join(scopes_lacking(client, auth))
+        lacking = ", ".join(scopes_lacking(client, auth.scopes))
         raise _none(f"{at}: the client {auth.client_id} may not ask for {lacking} (invalid_scope)")
     return TokenInHand.of(principal, mint.token(principal.claims, realm.realm.default_signature_algorithm))
 
@@ -64,12 +64,6 @@ def may_ask(client: Client, auth: OAuth2) -> bool:
     if auth.exchanges:
         return client.attributes.get("standard.token.exchange.enabled") == "true"
     return client.enabled and client.service_accounts_enabled
-
-
-def scopes_lacking(client: Client, auth: OAuth2) -> list[str]:
-    """What it asks for, and may not."""
-    known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ()), OPENID}
-    return [scope for scope in auth.scopes if scope not in known]
 
 
 def _declared(mesh: Mesh, call: Call, auth: OAuth2, mint: Mint) -> TokenInHand:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from tests.unit.docs.pages import ROOT
+from tests.unit.mesh.conftest import change
 
 from authz_service.cli.explain import ExplainDocument
 from authz_service.cli.main import authz
@@ -36,6 +38,20 @@ def test_the_exit_code_says_the_outcome(words: tuple[str, ...], code: int, says:
     result = explained(*words)
 
     assert (result.exit_code, says in result.output) == (code, True), result.output
+
+
+def test_a_service_without_a_token_is_not_unknown(tmp_path: Path) -> None:
+    """Its realm refuses the scope, and the line is said; another name stays unknown."""
+    shutil.copytree(EXAMPLE, tmp_path / "mesh")
+    change(tmp_path / "mesh/order-service/config.yaml", '"data-service:write"]', '"data-service:delete"]')
+    asked = ("explain", str(tmp_path / "mesh"), "GET", "/orders/1", "--at", "data-service", "--as")
+
+    said = [CliRunner().invoke(authz, [*asked, name]) for name in ("order-service", "orders")]
+
+    assert [one.exit_code for one in said] == [2, 2]
+    why = "order-service gets no token: it may not ask for data-service:delete (realms/services-realm.json:"
+    assert why in " ".join(said[0].output.split())
+    assert "nobody is called orders" in said[1].output
 
 
 def test_the_refusal_says_where_and_what_to_do() -> None:

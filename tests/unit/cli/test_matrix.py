@@ -40,6 +40,26 @@ def test_the_text_says_who_may_what() -> None:
     assert "    john (as mary) [web-app]\n      may POST /api/v1/orders, GET /api/v1/orders/{id}" in result.output
 
 
+def test_nobody_and_nothing_are_said_so_that_they_are_understood() -> None:
+    """A token that is missing is nobody's; what is not allowed has its reasons."""
+    lines = run(EXAMPLE).output.splitlines()
+
+    assert "    token_missing without a token" in lines
+    assert "      nothing is allowed (policy_denied)" in lines
+    assert not any(line.strip() == "may nothing" for line in lines)
+
+
+def test_what_hangs_on_a_condition_is_not_nothing(changed: str) -> None:
+    """Only one of its items, and only its owner's."""
+    rego = Path(changed) / "payment-service/policies/payment.rego"
+    rego.write_text(rego.read_text() + '\nallow if input.request.segments == ["payments", input.token.sub]\n')
+
+    victor = run(changed).output.split("payment-service (")[1].split("victor [web-app]\n")[1].splitlines()
+
+    assert victor[0].startswith("      if  ")
+    assert "nothing is allowed" not in victor[0]
+
+
 def test_the_json_is_as_its_schema_says(changed: str) -> None:
     text = run(changed, "--against", EXAMPLE, "--format", "json").stdout
 

@@ -14,7 +14,7 @@ from authz_service.identity.client_binding import require_same_client
 from authz_service.mesh.lint.ground import Ground
 from authz_service.mesh.lint.rule import Found, named
 from authz_service.mesh.model import Call, Principal, RealmFile, Sidecar, Spot, realm_name
-from authz_service.mesh.principals import service_account, token_claims
+from authz_service.mesh.principals import scopes_lacking, service_account, token_claims
 
 
 def passed_audience(ground: Ground) -> Iterator[Found]:
@@ -123,8 +123,7 @@ def scope_is_missing(ground: Ground) -> Iterator[Found]:
     for call, realm, client in _clients(ground):
         if client is None:
             continue
-        known = {*(client.default_client_scopes or ()), *(client.optional_client_scopes or ()), "openid"}
-        lacking = [scope for scope in call.scopes if scope not in known]
+        lacking = scopes_lacking(client, call.scopes)
         if lacking:
             defined = all(realm.realm.find_scope(scope) is not None for scope in lacking)
             what = "gives them to another client" if defined else "does not define them"

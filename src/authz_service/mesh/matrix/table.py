@@ -17,9 +17,9 @@ from authz_service.identity.signatures import PrivateKey
 from authz_service.mesh.door import TLS_REFUSED
 from authz_service.mesh.lint.ground import Ground
 from authz_service.mesh.matrix.asker import Asker, Said
+from authz_service.mesh.matrix.certificates import Way, certificates
 from authz_service.mesh.matrix.resources import ID, OTHER, Asked, Reads, is_served, reads, resources
-from authz_service.mesh.model import Call, Mesh, Principal, Sidecar
-from authz_service.mesh.shown import NOTHING, Shown
+from authz_service.mesh.model import Mesh, Principal, Sidecar
 from authz_service.mesh.target_token import TokenInHand
 from authz_service.policy.vetting.checks import Compiled
 
@@ -31,7 +31,7 @@ _HOURS = (6.0, 12.0, 18.0, 84.0)  # other times that are tried, from now
 # What is refused before the policy is asked is refused on every path; but for the form of the request.
 _OF_THE_CALLER = "token_"
 ANYBODY = "anybody"
-NO_TOKEN = "nobody"  # noqa: S105 - a word for a row
+NO_TOKEN = "without a token"  # noqa: S105 - a word for a row
 
 
 class Cell(NamedTuple):
@@ -96,13 +96,6 @@ class Matrix:
         return next((one for one in self.sidecars if one.name == name), None)
 
 
-class _Way(NamedTuple):
-    """A certificate that callers show, and its name."""
-
-    shown: Shown
-    name: str
-
-
 class MatrixMaker:
     """Of one mesh, at one time."""
 
@@ -117,7 +110,7 @@ class MatrixMaker:
         keys: dict[str, PrivateKey] = {}
         self.asker = Asker(mesh, lambda: now, self._policies, keys)
         self._later = [Asker(mesh, partial(_at, now + hours * 3600), self._policies, keys) for hours in _HOURS]
-        self._ways = list(self._certificates())
+        self._ways = list(certificates(self._ground))
         self._principals = list(self._tokens())
         names = [principal.name for principal in mesh.principals if principal.kind == "service"]
         self._several = [one for one in mesh.principals if one.kind == "service" and names.count(one.name) > 1]
@@ -133,18 +126,6 @@ class MatrixMaker:
         unread = "its configuration cannot be used: the sidecar would not start"
         broken = [SidecarTable(name, file, "", (), (), unread) for name, file in self._mesh.broken.items()]
         return Matrix((*(self._table(sidecar) for sidecar in self._ground.served), *broken))
-
-    def _certificates(self) -> Iterator[_Way]:
-        """Each once, whichever call shows it; the first is none at all."""
-        yield _Way(NOTHING, "none")
-        told: set[str] = set()
-        for call in self._ground.calls:
-            shown = self._ground.shown(call)
-            if shown is not None and shown.chain:
-                name = _certificate_name(shown, call)
-                if name not in told:
-                    told.add(name)
-                    yield _Way(shown, name)
 
     def _tokens(self) -> Iterator[tuple[Principal | None, TokenInHand]]:
         yield None, TokenInHand(None, None, "none")
@@ -192,8 +173,17 @@ class MatrixMaker:
                 continue
             for principal, token in self._principals:
                 yield self._row(sidecar, way, (principal, token), columns, read)
+            yield from self._without_token(way)
 
-    def _certificate_refusal(self, sidecar: Sidecar, way: _Way) -> str:
+    def _without_token(self, way: Way) -> Iterator[Row]:
+        """Services whose realm refuses them the token that they ask for: they send nothing."""
+        for one in self._mesh.no_tokens:
+            others = any(each.name == one.client for each in self._mesh.principals)
+            told = " ".join(one.scopes) if others else ""
+            caller = Caller(way.name, way.shown.assumed, one.client, "service", told, ())
+            yield Row(caller, (), f"no token ({one.error})")
+
+    def _certificate_refusal(self, sidecar: Sidecar, way: Way) -> str:
         """What is said to whoever shows it, whatever his token."""
         if self.asker.handshake(sidecar, way.shown):
             return TLS_REFUSED
@@ -206,7 +196,7 @@ class MatrixMaker:
     def _row(
         self,
         sidecar: Sidecar,
-        way: _Way,
+        way: Way,
         whose: tuple[Principal | None, TokenInHand],
         columns: list[Asked],
         read: Reads,
@@ -219,7 +209,7 @@ class MatrixMaker:
         cells = (self._cell(sidecar, way, token, asked, read) for asked in columns)
         return Row(caller, tuple(cells))
 
-    def _whole_refusal(self, sidecar: Sidecar, way: _Way, token: TokenInHand) -> str:
+    def _whole_refusal(self, sidecar: Sidecar, way: Way, token: TokenInHand) -> str:
         """What is said to this caller before anybody looks at the path; only where every route wants a token."""
         routes = sidecar.config.proxy.routes
         if any(not route.auth_required or route.ignore_tokens for route in routes):
@@ -230,7 +220,7 @@ class MatrixMaker:
         first = said.by == sidecar.name and said.reason.startswith(_OF_THE_CALLER)
         return said.reason if first else ""
 
-    def _cell(self, sidecar: Sidecar, way: _Way, token: TokenInHand, asked: Asked, read: Reads) -> Cell:
+    def _cell(self, sidecar: Sidecar, way: Way, token: TokenInHand, asked: Asked, read: Reads) -> Cell:
         ask = partial(self._ask, sidecar, way, token, asked)
         usual = ask(_Guess())
         conditions = []
@@ -262,7 +252,7 @@ class MatrixMaker:
     def _ask(
         self,
         sidecar: Sidecar,
-        way: _Way,
+        way: Way,
         token: TokenInHand,
         asked: Asked,
         guess: _Guess,
@@ -287,7 +277,7 @@ def _filled(path: str, identity: str) -> str:
     return path.replace(ID, identity).replace(OTHER, _OTHER)
 
 
-def _caller(way: _Way, principal: Principal | None, several: Sequence[Principal]) -> Caller:
+def _caller(way: Way, principal: Principal | None, several: Sequence[Principal]) -> Caller:
     """`several`: those of whom there is more than one token, so that the scopes tell which it is."""
     if principal is None:
         return Caller(way.name, way.shown.assumed, NO_TOKEN, "nobody", "", ())
@@ -295,7 +285,3 @@ def _caller(way: _Way, principal: Principal | None, several: Sequence[Principal]
     if principal in several:
         told = str(principal.claims.get("scope"))
     return Caller(way.name, way.shown.assumed, principal.name, principal.kind, told, principal.alike)
-
-
-def _certificate_name(shown: Shown, call: Call) -> str:
-    return shown.name if shown.name != "without a name" else f"{call.source.name}'s"

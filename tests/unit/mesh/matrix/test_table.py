@@ -11,7 +11,7 @@ from tests.unit.mesh.conftest import EXAMPLE, change
 
 from authz_service.mesh.load import load_mesh
 from authz_service.mesh.matrix.changes import changes
-from authz_service.mesh.matrix.table import Cell, Matrix, MatrixMaker
+from authz_service.mesh.matrix.table import ANYBODY, Cell, Matrix, MatrixMaker, Row
 
 ORDER_REGO = "order-service/policies/order.rego"
 # Monday, 2026-11-30 12:00 UTC: the time of day in the policies below holds then, and at no other time that is tried.
@@ -100,6 +100,57 @@ def test_what_is_gained_and_lost_is_exactly_that(folder: Path) -> None:
 
 def test_nothing_changes_between_equal_meshes() -> None:
     assert changes(matrix_of(EXAMPLE), matrix_of(EXAMPLE)) == []
+
+
+SCOPES = 'scopes: ["data-service:read", "data-service:write"]'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (SCOPES, SCOPES.replace("write", "delete"), "invalid_scope"),
+        ('client_id: "order-service"', 'client_id: "orders"', "invalid_client"),
+        ('client_id: "order-service"', 'client_id: "data-service"', "unauthorized_client"),
+    ],
+)
+def test_a_service_without_a_token_has_a_row_that_says_why(folder: Path, old: str, new: str, error: str) -> None:
+    """At every sidecar, with every certificate; and no row where it has its token."""
+    change(folder / "order-service/config.yaml", old, new)
+    before, after = matrix_of(EXAMPLE), matrix_of(folder)
+
+    assert {row.refused for table in before.sidecars for row in table.rows if "no token" in row.refused} == set()
+    for table in after.sidecars:
+        certificates = {row.caller.certificate for row in table.rows if row.caller.principal != ANYBODY}
+        rows = [row for row in table.rows if row.refused == f"no token ({error})"]
+        assert {row.caller.certificate for row in rows} == certificates
+
+
+def test_what_a_service_loses_with_its_token_is_said(folder: Path) -> None:
+    change(folder / "order-service/config.yaml", SCOPES, SCOPES.replace("write", "delete"))
+
+    lost = [one for one in changes(matrix_of(EXAMPLE), matrix_of(folder)) if one.sidecar == "data-service"]
+
+    assert {(one.kind, one.caller.principal, one.after.reason) for one in lost} == {
+        ("lost", "order-service", "no token (invalid_scope)")
+    }
+
+
+def test_an_allowed_name_that_no_certificate_has_is_asked_for(folder: Path) -> None:
+    """As assumed; one that a certificate has is not asked for twice."""
+    file, there = folder / "order-service/config.yaml", '      - "CN=api-gateway-client,O=MyOrg"'
+    change(file, there, f'{there}\n      - "CN=batch,O=MyOrg"')
+
+    before, after = ({row.caller.certificate for row in _rows(mesh)} for mesh in (EXAMPLE, folder))
+
+    assert after - before == {"O=MyOrg,CN=batch"}
+    assert all(row.caller.assumed for row in _rows(folder) if row.caller.certificate == "O=MyOrg,CN=batch")
+    assert before <= after
+
+
+def _rows(folder: Path) -> list[Row]:
+    table = matrix_of(folder).find("order-service")
+    assert table is not None
+    return [*table.rows]
 
 
 def test_a_new_user_is_a_gain(folder: Path) -> None:
