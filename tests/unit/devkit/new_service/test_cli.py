@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from authz_devkit.cli import main
+from authz_service.cli.main import authz
 from authz_service.cli.policy_tests import test_folder as run_rego_tests
 from authz_service.config.loader import load_config
 
@@ -36,6 +37,27 @@ def test_it_makes_a_service_whose_configuration_loads_and_whose_policy_passes_it
     assert run_rego_tests(short / "shop" / "policies", "", coverage=False, verbose=False) == 0
     assert (short / "shop" / "up").stat().st_mode & stat.S_IXUSR
     assert stat.S_IMODE((short / "shop" / "certs" / "shop" / "server.key").stat().st_mode) == 0o600
+
+
+def test_lint_finds_nothing_in_it_and_the_matrix_says_who_may_what(short: Path) -> None:
+    """Nor anything but the planted fault, once there is one."""
+    folder = short / "looked-at"
+    assert _new(folder).exit_code == 0
+
+    def said(command: str) -> Result:
+        return CliRunner().invoke(authz, [command, str(folder)])
+
+    clean = said("lint")
+    matrix = said("matrix")
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("audience: looked-at", "audience: looked"))
+    planted = said("lint")
+
+    assert clean.exit_code == 0, clean.output
+    assert "certificate O=MyOrg,CN=web-client (not here: assumed)" in matrix.output
+    assert "anna" in matrix.output
+    assert planted.exit_code == 1
+    assert "AZ214" in planted.output
 
 
 def test_what_is_there_stays(short: Path) -> None:
