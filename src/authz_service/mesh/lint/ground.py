@@ -85,6 +85,15 @@ class Ground:
             return policy, policy.compiled.modules
         return policy, list(self._parsed(sidecar))
 
+    def policy_files(self, sidecar: Sidecar) -> list[str]:
+        """As shown; also of a policy that cannot be loaded."""
+        policy = self.policy(sidecar)
+        try:
+            source = policy_source(sidecar)
+        except AuthzServiceError:
+            return []
+        return [] if policy is None or source is None else [policy.spot(name, 0).file for name, _ in source.modules]
+
     @staticmethod
     def _parsed(sidecar: Sidecar) -> Iterator[Module]:
         from authz_rego.errors import RegoProblems

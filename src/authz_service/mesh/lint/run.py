@@ -42,7 +42,7 @@ def lint(mesh: Mesh, now: float, rules: Sequence[Rule] = RULES) -> Linted:
     comments = _Comments(mesh.folder)
     ignored = [one for one in found if comments.ignores(one)]
     left = [one for one in found if one not in ignored]
-    left += [Finding(_WITHOUT_REASON, what) for what in comments.without_reason(mesh)]
+    left += [Finding(_WITHOUT_REASON, what) for what in comments.without_reason(ground)]
     left.sort(key=lambda one: one.order)
     return Linted(
         tuple(one for one in left if one.rule.severity != "note"),
@@ -71,14 +71,17 @@ class _Comments:
                     return True
         return False
 
-    def without_reason(self, mesh: Mesh) -> list[Found]:
+    def without_reason(self, ground: Ground) -> list[Found]:
+        """In configurations and policies."""
+        sidecars = ground.mesh.sidecars.values()
+        files = dict.fromkeys(file for one in sidecars for file in (one.shown, *ground.policy_files(one)))
         found = []
-        for sidecar in mesh.sidecars.values():
-            for number, line in enumerate(self._of(sidecar.shown), 1):
+        for file in files:
+            for number, line in enumerate(self._of(file), 1):
                 comment = _IGNORE.search(line)
                 if comment is not None and not comment[2].strip():
                     fix = "write the reason behind the ids"
-                    found.append(Found(Spot(sidecar.shown, number), f"{comment[1]} is ignored without a reason", fix))
+                    found.append(Found(Spot(file, number), f"{comment[1]} is ignored without a reason", fix))
         return found
 
     def _of(self, file: str) -> list[str]:

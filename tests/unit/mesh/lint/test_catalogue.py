@@ -292,6 +292,17 @@ def test_what_is_ignored_needs_a_reason(example_copy: Path, comment: str, *, ign
     assert [one.rule.id for one in found.ignored] == (["AZ601"] if ignored else [])
 
 
+@pytest.mark.parametrize("comment", ["a reader reads all of it", ""])
+def test_a_policy_s_comment_needs_a_reason_too(example_copy: Path, comment: str) -> None:
+    """In the file that is read, whatever it ignores."""
+    line = f"# authz-lint: ignore AZ303 {comment}\ndefault allow := false"
+    change(example_copy / ORDER_REGO, "default allow := false", line)
+
+    spots = [one.what.spot.file for one in linted(example_copy).findings if one.rule.id == "AZ002"]
+
+    assert spots == ([] if comment else [ORDER_REGO])
+
+
 def test_an_ignored_rule_leaves_the_others(example_copy: Path) -> None:
     """The comment names one id."""
     PLANTS["AZ601"][0](example_copy)
