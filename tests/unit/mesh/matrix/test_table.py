@@ -147,6 +147,14 @@ def test_an_allowed_name_that_no_certificate_has_is_asked_for(folder: Path) -> N
     assert before <= after
 
 
+def test_a_name_that_a_certificate_has_is_not_asked_for_twice(example_copy: Path) -> None:
+    """Though the list names it by its CN alone."""
+    before = {row.caller.certificate for row in _rows(example_copy)}
+    change(example_copy / "order-service/config.yaml", "CN=api-gateway-client,O=MyOrg", "CN=api-gateway-client")
+
+    assert {row.caller.certificate for row in _rows(example_copy)} == before
+
+
 def _rows(folder: Path) -> list[Row]:
     table = matrix_of(folder).find("order-service")
     assert table is not None
