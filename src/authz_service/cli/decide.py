@@ -30,7 +30,7 @@ from authz_service.domain.decision import Allow, Decision, Request, Verdict
 from authz_service.domain.questions import Absent, Active, Answer, Asked
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicyServer
-from authz_service.envoy.received_path import received_path
+from authz_service.envoy.received_path import received_host, received_path
 from authz_service.errors import AuthzServiceError, FetchError
 from authz_service.http_client import HttpClient
 from authz_service.identity.certificates import Peers
@@ -228,7 +228,7 @@ def _request(snapshot: Snapshot, question: Question, path: str, peer: bytes) -> 
         method=question.method.upper(),
         path=path,
         query=question.target.partition("?")[2],
-        host=question.host,
+        host=question.host if snapshot.config.is_decision_only else received_host(question.host),
         route=RouteTable(snapshot.rules.routes).find([] if path == "/" else path.split("/")[1:]),
         peer=peer,
         authorization=None if question.token is None else f"{prefix}{question.token}",

@@ -1,6 +1,6 @@
-"""What Envoy makes of a path before it asks the gate, for whoever judges a request without Envoy. As measured.
+"""What Envoy makes of path and host before it asks the gate, for whoever judges a request without Envoy. As measured.
 
-`tests/integration/test_decide_as_live.py` compares it with Envoy's own reading.
+`tests/integration/test_decide_as_live.py` compares it with Envoy's own reading, `envoy/test_odd_requests.py` the host.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")  # RFC 3986 §2.3
 _ESCAPED_ON_THE_WAY = re.compile(r'["<>{}|^`]')
 _REFUSED_ESCAPE = re.compile(r"%(?:2[Ff]|5[Cc])")
 _VISIBLE = re.compile(r"[!-~]*")
+_LAST_DOT = re.compile(r"\.(?=(?::[^.]*)?$)")
 _DOTS_WITH_PARAMETERS = re.compile(r"(?<=/)(\.\.?);[^/]*")  # as they stand: none that is escaped
 
 
@@ -28,6 +29,11 @@ def received_path(path: str, query: str, *, escaped_slashes: bool) -> str:
     path = _DOTS_WITH_PARAMETERS.sub(r"\1", path).replace("\\", "/")
     path = _ESCAPE.sub(_plain, path)
     return _without_dot_segments(_ESCAPED_ON_THE_WAY.sub(lambda found: f"%{ord(found[0]):02X}", path))
+
+
+def received_host(host: str) -> str:
+    """Without the dot that ends a whole name, before a port too; one, not all."""
+    return _LAST_DOT.sub("", host, count=1)
 
 
 def _plain(escape: re.Match[str]) -> str:

@@ -19,7 +19,7 @@ from authz_service.domain.decision import Allow, Decision, Request
 from authz_service.domain.questions import Absent, Active, Answer, Asked, Found
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, PolicySource
-from authz_service.envoy.received_path import received_path
+from authz_service.envoy.received_path import received_host, received_path
 from authz_service.errors import AuthzServiceError, Problems
 from authz_service.identity.certificates import Peers
 from authz_service.identity.token_places import NO_SCHEME
@@ -233,7 +233,7 @@ class Door:
             method=question.method,
             path=path,
             query=question.target.partition("?")[2],
-            host=question.host,
+            host=question.host if self.sidecar.config.is_decision_only else received_host(question.host),
             route=self.routes.find([] if path == "/" else path.split("/")[1:]),
             peer=question.shown.pem if self._sees_certificates else b"",
             authorization=None if question.token is None else f"{prefix}{question.token}",

@@ -23,6 +23,7 @@ from tests.support.real_envoy import RealEnvoy
 
 from authz_service.config.model import Config
 from authz_service.domain.refusals import Reason
+from authz_service.envoy.received_path import received_host
 
 _HOST = b"host: edge.test\r\n\r\n"
 _OFFER = [
@@ -31,13 +32,21 @@ _OFFER = [
 ]
 
 
-@pytest.mark.parametrize("host", ["edge.test:8443", "edge.test", "[::1]:8443"])
-def test_the_host_keeps_its_port(pair: EnvoyPair, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        *((host, host) for host in ("edge.test:8443", "edge.test", "[::1]:8443", "Edge.Test")),
+        *(("edge.test.", "edge.test"), ("edge.test.:8443", "edge.test:8443")),
+        *(("edge.test..", "edge.test."), ("edge.test..:8443", "edge.test.:8443")),
+    ],
+)
+def test_the_host_keeps_its_port_and_no_dot_at_the_end(pair: EnvoyPair, host: str, told: str) -> None:
     """A service on another port than 443 builds its own URLs from it; the gate sees what the service sees."""
     pair.call_edge("/api/x", headers=[("host", host)])
 
-    assert [question.value("host") for question in pair.edge_asked] == [host]
-    assert pair.app.seen[-1].value("host") == host
+    assert [question.value("host") for question in pair.edge_asked] == [told]
+    assert pair.app.seen[-1].value("host") == told
+    assert received_host(host) == told
 
 
 @pytest.mark.parametrize(
