@@ -42,6 +42,7 @@ from authz_service.mesh.client_handshake import CannotTell, load_chain, load_tru
 from authz_service.mesh.steps import walk
 from authz_service.pem_files import to_pem
 from authz_service.policy.decide.awaited import AwaitedPolicy
+from authz_service.policy.decide.bounded_policy import BoundedPolicy
 from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.decide.opa_server import OpaServer
 from authz_service.policy.decide.reads import Reads
@@ -86,7 +87,9 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
             tokens.set_keys(keys)
         tokens.deny(rules.denials)
     peers = Peers(rules.peers, time.time) if rules.peers is not None else None
-    policy: Policy | None = PolicyEngine(rules.policy) if rules.policy is not None else None
+    policy: Policy | None = None
+    if rules.policy is not None:
+        policy = BoundedPolicy(PolicyEngine(rules.policy), rules.evaluation_budget)
     if rules.policy_server is not None:
         policy = _AskingPolicy(rules.policy_server)
     elif rules.policy_awaited:
@@ -212,8 +215,8 @@ def _walk(console: Terminal, gate: Gate, request: Request) -> None:
             console.print(f"  input: {shown(json.dumps(json.loads(to_json(walked.document)), indent=2))}")
         console.print(f"{'[green]✓[/]' if step.holds else '[red]✗[/]'} {step.name}: {shown(step.said)}")
     refused = walked.verdict is not None and walked.verdict.reason is not Reason.ALLOWED
-    if refused and walked.document is not None and isinstance(gate.policy, PolicyEngine):
-        for line in tried_lines(gate.policy.query.explain(walked.document, now_ns=time.time_ns())):
+    if refused and walked.document is not None and isinstance(gate.policy, BoundedPolicy):
+        for line in tried_lines(gate.policy.explain(walked.document, time.time_ns())):
             console.print(f"    {shown(line)}")
 
 

@@ -31,6 +31,7 @@ from authz_service.mesh.mint import Mint
 from authz_service.mesh.model import Sidecar
 from authz_service.mesh.shown import Shown
 from authz_service.mesh.steps import Step, walk
+from authz_service.policy.decide.bounded_policy import BoundedPolicy
 from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.sources.folder import read_policy_folder
 from authz_service.policy.vetting.checks import Compiled, compiled
@@ -120,7 +121,8 @@ class Door:
             engine = None
             if source is not None:
                 policy = (compiled_policy or compiled(source)).policy
-                engine = PolicyEngine(source, lambda: int(now() * 1e9), policy=policy)
+                unbounded = PolicyEngine(source, lambda: int(now() * 1e9), policy=policy)
+                engine = BoundedPolicy(unbounded, rules.evaluation_budget, sidecar.name)
         except Problems as found:
             why = [str(problem) for problem in found.problems]
             raise Unjudged(f"{sidecar.name} would not start", why) from found
@@ -182,7 +184,7 @@ class Door:
         self.gate.require_peer(self.request(Question("GET", "/", "localhost", shown, None), "/"))
 
     def ask(self, question: Question) -> Answered:
-        """The first no, or none. Raises Unjudged."""
+        """The first no, or none. Raises Unjudged, and PolicyTooLong."""
         why, notes = self.handshake(question.shown)
         notes = (*notes, *self._notes)
         if why:
@@ -214,7 +216,7 @@ class Door:
 
     def explain_policy(self, document: Value) -> Explanation | None:
         """Which rule bodies were tried, and where each stopped."""
-        return None if self.engine is None else self.engine.query.explain(document, now_ns=int(self._now() * 1e9))
+        return None if self.engine is None else self.engine.explain(document, int(self._now() * 1e9))
 
     def _give_keys(self) -> None:
         if self._tokens is None or len(self._mint.algorithms) == self._known_keys:

@@ -29,6 +29,7 @@ from authz_service.mesh.shown import NOTHING, Shown, shown_from, shown_on
 from authz_service.mesh.steps import Step
 from authz_service.mesh.target_certificate import why_not_trusted
 from authz_service.mesh.target_token import TokenInHand, target_token
+from authz_service.policy.decide.bounded_policy import PolicyTooLong
 
 _MOST_NAMES = 20
 _LONGEST = 16  # hops: a mesh whose routes lead in a circle
@@ -118,7 +119,7 @@ class Travel:
             return self._onward(leg, sidecar, asked, hops)
         except _Stopped:
             return Journey(tuple(hops), "refused")
-        except Unjudged as unknown:
+        except (Unjudged, PolicyTooLong) as unknown:
             if not hops:
                 raise
             return Journey(tuple(hops), "unknown", str(unknown))

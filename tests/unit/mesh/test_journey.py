@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from tests.unit.mesh.conftest import EXAMPLE, change
 
-from authz_service.mesh.door import Unjudged
+from authz_service.mesh.door import Question, Unjudged
 from authz_service.mesh.journey import AskedFor, Journey, Travel
 from authz_service.mesh.load import load_mesh
+from authz_service.mesh.shown import NOTHING
 
 ORDER: dict[str, Any] = {"method": "POST", "target": "/api/v1/orders", "principal": "john"}
 READ: dict[str, Any] = {"method": "GET", "target": "/data/inventory/P-1", "source": "order-service"}
@@ -350,6 +351,25 @@ def test_a_sidecar_that_would_not_start_lets_nobody_through(example_copy: Path, 
         outcome = "unknown"
 
     assert outcome == "unknown"
+
+
+def test_a_policy_that_does_not_end_is_not_judged(example_copy: Path) -> None:
+    """Within its own budget; the service behind it is not said to be reached."""
+    loop = "count([1 | some x in numbers.range(1, 100000); some y in numbers.range(1, 100000)]) > 0"
+    change(example_copy / "order-service/policies/order.rego", "has_permission\n}\n", f"has_permission\n\t{loop}\n}}\n")
+
+    journey = follow(example_copy, **ORDER)
+
+    assert journey.outcome == "unknown"
+    assert "order-service: the policy does not end within 0.25 s" in journey.why_unknown
+
+
+def test_a_host_is_told_as_envoy_tells_it(whole_example: Path) -> None:
+    """Without the dot that ends a whole name (tests/integration/envoy/test_odd_requests.py)."""
+    mesh = load_mesh(whole_example)
+    door = Travel(mesh, time.time).door(mesh.sidecars["api-gateway"])
+
+    assert door.request(Question("GET", "/", "edge.test.:8443", NOTHING, None), "/").host == "edge.test:8443"
 
 
 def test_a_missing_denylist_is_said(example_copy: Path) -> None:
