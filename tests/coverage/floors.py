@@ -6,4 +6,11 @@ FLOORS: dict[str, float] = {
     "authz_service/ext_authz": 100,
     "authz_service/identity": 100,
     "authz_service/ingress": 100,
+    "authz_realm": 97,
+    "authz_service/audit": 95,
+    "authz_service/config": 98,
+    "authz_service/credentials": 90,
+    "authz_service/envoy": 95,
+    "authz_service/mesh": 90,
+    "authz_service/trust": 97,
 }
