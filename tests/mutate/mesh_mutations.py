@@ -26,6 +26,14 @@ def mesh() -> list[Mutation]:
             "        if broken:\n", "        if False:\n", _JOURNEY,
         ),
         Mutation(
+            "a caller of the mesh believes every target", f"{_HERE}/journey.py",
+            "            if why:  # it is", "            if False:  # it is", _JOURNEY,
+        ),
+        Mutation(
+            "explain advises to let another zone in", f"{_HERE}/remedies.py",
+            "if signed and not believed:", "if believed and not signed:", _JOURNEY,
+        ),
+        Mutation(
             "a cell is what the first sidecar says", f"{_HERE}/matrix/asker.py",
             "if call is None or call.destination is None:", "if True:", _TABLE,
         ),
