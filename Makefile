@@ -19,6 +19,7 @@ TESTS ?= tests
 # What `make coverage` runs: tests of our own process. The attacks on tokens and certificates have their "no".
 COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py
 IDP ?= development
+ON_NEWEST ?= tests/unit tests/rego tests/processes
 # The newest interpreter that runs; pyenv's need not be the one that is switched on.
 NEWEST ?= $(shell for minor in 13 12; do \
   for found in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \
@@ -58,7 +59,7 @@ ifeq ($(NEWEST),)
 	@echo "not tried: there is no Python newer than 3.11 here"
 else
 	$(MAKE) install VENV=.venv-newest PYTHON=$(NEWEST)
-	.venv-newest/bin/python -m pytest tests/unit tests/rego tests/processes -n 2
+	.venv-newest/bin/python -m pytest $(ON_NEWEST) -n 2
 	$(MAKE) demo VENV=.venv-newest
 endif
 

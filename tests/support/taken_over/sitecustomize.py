@@ -35,7 +35,7 @@ def _with_exploit() -> None:
 
     answer = Answering.answer
 
-    def taken_over(self, method, target, found):
+    def taken_over(self, method, target, *more):
         _, _, wanted = target.decode().partition("/taken-over/")
         if wanted:
             name = wanted.partition("?")[0]
@@ -45,7 +45,7 @@ def _with_exploit() -> None:
                 got = f"{type(error).__name__}: {error}"
             sys.stderr.write(json.dumps({"event": "taken_over", "way": name, "outcome": got}) + "\n")
             sys.stderr.flush()
-        return answer(self, method, target, found)
+        return answer(self, method, target, *more)
 
     Answering.answer = taken_over
 
