@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from authz_service.control_plane.child_process import Child
 from authz_service.control_plane.counters import Counters
@@ -29,6 +30,13 @@ _AGAIN = 0.1  # seconds: what is just being taken over is there by then
 _INTERVAL = 1.0  # seconds between two comparisons of the same versions
 
 
+class _Seen(NamedTuple):
+    """By one look. One value, for the admin server's threads read it meanwhile: half of two looks may seem ready."""
+
+    state: EnvoyState
+    foreign: list[str]  # what it runs that we did not write
+
+
 class EnvoyWatch(Part):
     """One per sidecar."""
 
@@ -36,8 +44,7 @@ class EnvoyWatch(Part):
         self._rollout = rollout
         self._child = child
         self._counters = counters
-        self._state = GONE
-        self._foreign: list[str] = []  # what it runs that we did not write
+        self._seen = _Seen(GONE, [])
         self._compared: Mapping[str, str] = {}  # these versions, until then
         self._next = 0.0
         self._put_right_last: list[str] = []
@@ -47,23 +54,24 @@ class EnvoyWatch(Part):
     async def look(self) -> None:
         wanted = self._rollout.current.resources.agent_secrets
         state = await self._rollout.envoy.state(wanted) if self._child.pid else GONE
-        self._state, self._foreign = state, await self._find_foreign(state)
+        self._seen = _Seen(state, await self._find_foreign(state))
         self._put_right()
         self._tell_failing_updates()
         await self._follow_counts(state.counts)
 
     def missing(self, *, starting: bool) -> Iterator[str]:
-        if self._rollout.taken_over.needs_envoy:
-            yield from self._missing_in_envoy(self._rollout.taken_over.resources)
-        for what in self._foreign:
+        (state, foreign), taken_over = self._seen, self._rollout.taken_over
+        if taken_over.needs_envoy:
+            yield from self._missing_in_envoy(state, taken_over.resources)
+        for what in foreign:
             yield f"envoy runs what is not ours: {what}"
-        for name in self._state.agent.missing(for_ingress=True):
+        for name in state.agent.missing(for_ingress=True):
             yield f"no certificate yet from tls.sds: {name}"
         if starting:  # later on, requests to one target get 503; the others and the ingress go on
-            yield from self._missing_for_targets()
+            yield from self._missing_for_targets(state)
 
-    def _missing_in_envoy(self, wanted: Resources) -> Iterator[str]:
-        state = self._state
+    @staticmethod
+    def _missing_in_envoy(state: EnvoyState, wanted: Resources) -> Iterator[str]:
         if not state.live:
             yield "envoy is not live"
         for name in sorted({str(listener["name"]) for listener in wanted.listeners} - state.listeners):
@@ -73,27 +81,30 @@ class EnvoyWatch(Part):
                 yield f"envoy has not taken over {name}"
 
     def degraded(self) -> Iterator[str]:
-        yield from self._missing_for_targets()
-        if not self._state.agent.connected:
+        state = self._seen.state
+        yield from self._missing_for_targets(state)
+        if not state.agent.connected:
             yield "the agent at tls.sds is away: what it handed out serves until it ends"
         now = time.time()
-        for name, end in self._state.agent.ends.items():
+        for name, end in state.agent.ends.items():
             if end <= now:
                 yield f"certificate {name} has expired"
-        yield from failing_updates(self._state.failing)
+        yield from failing_updates(state.failing)
 
     def gauges(self) -> Iterator[Gauge]:
-        yield Gauge(*EXPIRES, self._state.agent.ends)
-        yield Gauge(*NEAR_END, self._state.agent.near_ends)
+        agent = self._seen.state.agent
+        yield Gauge(*EXPIRES, agent.ends)
+        yield Gauge(*NEAR_END, agent.near_ends)
 
-    def _missing_for_targets(self) -> Iterator[str]:
-        for name in self._state.agent.missing(for_ingress=False):
+    @staticmethod
+    def _missing_for_targets(state: EnvoyState) -> Iterator[str]:
+        for name in state.agent.missing(for_ingress=False):
             yield f"no certificate yet from tls.sds: {name}"
 
     async def _find_foreign(self, state: EnvoyState) -> list[str]:
         """What Envoy runs that is not ours, in words. Twice the same, or it is only on its way."""
         if state is GONE or (state.versions == self._compared and time.monotonic() < self._next):
-            return [] if state is GONE else self._foreign
+            return [] if state is GONE else self._seen.foreign
         envoy = self._rollout.envoy
         found = self._compare(state.versions, await envoy.running())
         if found:
@@ -112,7 +123,7 @@ class EnvoyWatch(Part):
 
     def _put_right(self) -> None:
         """Envoy starts anew, with our files. Once: what comes back at once comes back again, and is left to people."""
-        found = self._foreign
+        state, found = self._seen
         if found and found != self._put_right_last:
             self._counters.foreign += 1
             log.error("envoy_runs_foreign_configuration", extra=about(what=found))
@@ -121,12 +132,12 @@ class EnvoyWatch(Part):
             except OSError as error:
                 log.error("envoy_files_not_written", extra=about(error=str(error)))  # noqa: TRY400 - expected
             self._child.restart()
-        if found or self._state.live:
+        if found or state.live:
             self._put_right_last = found
 
     def _tell_failing_updates(self) -> None:
         """Once when it begins and once when it ends: a name that DNS does not answer, a file that Envoy refuses."""
-        state = self._state
+        state = self._seen.state
         if not state.live:
             return
         before, self._failing = self._failing, set(state.failing)
