@@ -77,22 +77,22 @@ class CompleteRules:
             lines.add("return v")
             lines.depth = 1
             return
-        for chain in chains:
-            for body in chain:
-                lines.add(f"v = {body}({arguments})")
-                lines.open("if v is not U:")
-                lines.add("return v")
-                lines.close()
+        self._first_of([body for chain in chains for body in chain], arguments, lines)
+
+    @staticmethod
+    def _first_of(bodies: list[str], arguments: str, lines: Lines) -> None:
+        """What the first of them gives that holds."""
+        for body in bodies:
+            lines.add(f"v = {body}({arguments})")
+            lines.open("if v is not U:")
+            lines.add("return v")
+            lines.close()
 
     def _agreeing(self, chains: list[list[str]], args: list[str], lines: Lines) -> None:
         """All that hold have to give the same."""
         arguments = ", ".join(["c", *args])
         if len(chains) == 1:
-            for body in chains[0]:
-                lines.add(f"v = {body}({arguments})")
-                lines.open("if v is not U:")
-                lines.add("return v")
-                lines.close()
+            self._first_of(chains[0], arguments, lines)
             return
         lines.add("found = U")
         index = index_of(self._generator, self._document, chains, args)

@@ -17,7 +17,7 @@ from authz_service.cli.documents import DOCUMENTS
 from authz_service.cli.letters import accept_any_encoding
 from authz_service.cli.mesh_commands import explain, lint, matrix
 from authz_service.cli.record_commands import replay, suggest, trail
-from authz_service.cli.telling import from_file, tell
+from authz_service.cli.telling import from_file, not_judged_if_broken, tell
 from authz_service.errors import AuthzServiceError
 
 DEFAULT_CONFIG = "/etc/authz/config.yaml"
@@ -110,12 +110,8 @@ def decide(  # noqa: PLR0913 - one per option
     from authz_service.cli.decide import Question, explain
 
     question = Question(method, target, host, cert, from_file(token), jwks, header_lines)
-    try:
-        code = explain(config_path, os.environ, question)
-    except (AuthzServiceError, OSError) as error:
-        tell(error)
-        code = 2
-    sys.exit(code)
+    with not_judged_if_broken():
+        sys.exit(explain(config_path, os.environ, question))
 
 
 @authz.command()

@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from authz_service.cli.mesh_options import mesh_argument
-from authz_service.cli.telling import from_file, tell
-from authz_service.errors import AuthzServiceError
+from authz_service.cli.telling import from_file, not_judged_if_broken
 
 
 @click.command(
@@ -58,7 +57,7 @@ def explain(  # noqa: PLR0913 - one per option
     from authz_service.cli.explain import explain as explained
     from authz_service.cli.mesh_options import asked_for
 
-    try:
+    with not_judged_if_broken():
         if correlation_id:
             from authz_service.cli.explain_recorded import explain_recorded
 
@@ -67,11 +66,7 @@ def explain(  # noqa: PLR0913 - one per option
             raise click.UsageError("give METHOD and PATH, or --correlation-id and audit files")
         method, path = words
         asked = asked_for(method, path, principal, source, at, claims, from_file(token), jwks, cert, header_lines)
-        code = explained(mesh, asked, form)
-    except (AuthzServiceError, OSError) as error:
-        tell(error)
-        code = 2
-    sys.exit(code)
+        sys.exit(explained(mesh, asked, form))
 
 
 @click.command(
@@ -101,12 +96,8 @@ def lint(mesh: Path | None, rule: str | None, form: str, *, notes: bool) -> None
     if rule is not None:
         sys.exit(explain_rule(rule))
     assert mesh is not None
-    try:
-        code = lint_mesh(mesh, form, notes=notes)
-    except (AuthzServiceError, OSError) as error:
-        tell(error)
-        code = 2
-    sys.exit(code)
+    with not_judged_if_broken():
+        sys.exit(lint_mesh(mesh, form, notes=notes))
 
 
 @click.command(
@@ -144,9 +135,5 @@ def matrix(mesh: Path, against: Path | None, fail_on: str, form: str) -> None:
 
     if fail_on != "nothing" and against is None:
         raise click.UsageError("--fail-on needs --against OLD")
-    try:
-        code = print_matrix(mesh, form, against, fail_on)
-    except (AuthzServiceError, OSError) as error:
-        tell(error)
-        code = 2
-    sys.exit(code)
+    with not_judged_if_broken():
+        sys.exit(print_matrix(mesh, form, against, fail_on))

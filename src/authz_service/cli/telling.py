@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -32,3 +35,13 @@ def tell(error: AuthzServiceError | OSError) -> None:
         terminal.print(shown(str(problem)))
     count = len(error.problems)
     terminal.print(f"{count} problem{'s' if count != 1 else ''}.")
+
+
+@contextmanager
+def not_judged_if_broken() -> Iterator[None]:
+    """What is broken is told, and the exit code is 2."""
+    try:
+        yield
+    except (AuthzServiceError, OSError) as error:
+        tell(error)
+        sys.exit(2)
