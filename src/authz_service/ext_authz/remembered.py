@@ -40,9 +40,7 @@ class RememberedQuestions(Generic[_T]):
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
         self._known: Bounded[bytes, _Remembered[_T]] = Bounded(MAX_REMEMBERED)
-        self._asked: Bounded[int, None] = Bounded(
-            _MAX_ASKED
-        )  # digests of what was asked once: most is never asked again
+        self._asked: Bounded[int, None] = Bounded(_MAX_ASKED)  # digests: most is never asked again
 
     def find(self, question: bytes) -> tuple[_T, str] | None:
         """What is remembered of a question like this one, and this one's correlation id."""
