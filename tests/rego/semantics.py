@@ -21,6 +21,7 @@ class Case(NamedTuple):
 
 
 _ONES = "1" * 5_000
+_BROKEN = "[y | y := {1: z | some z in [1, 2]}]"
 
 CASES = [
     # ── undefined and false ──
@@ -230,6 +231,15 @@ CASES = [
          ((1.5, [1.5]), (1, []))),
     Case("the whole of it is an object, which numbers are keys of", "q[2] := 7\nx := object.get(q, input, 0)", ((2.0, 7), (3, 0))),
     Case("values have one order", 'x := [null < false, true < 0, 9 < "a", "z" < [], [] < {}, {"a": 1} < {1}]', (({}, [True] * 6),)),
+    # ── a comprehension is made for a value of its kind only; what it is made of may be an error ──
+    Case("a comprehension is made for what comes in", f"x if {_BROKEN} = input", (({}, NOTHING), ([1], CONFLICT))),
+    Case("whichever side it stands on", f"x if input == {_BROKEN}", (("a", NOTHING), ([1], CONFLICT))),
+    Case("for a rule", f"r := input\nx if {_BROKEN} = r", (({}, NOTHING), ([1], CONFLICT))),
+    Case("for what a variable has, on its right", f"x if {{ some z in [input]; z = {_BROKEN} }}", (({}, NOTHING), ([1], CONFLICT))),
+    Case("but not on its left", f"x if {{ some z in [input]; {_BROKEN} = z }}", (({}, CONFLICT), ([1], CONFLICT))),
+    Case("a set", f"x if {{y | some y in {_BROKEN}}} = input", (({}, NOTHING), ([1], NOTHING))),
+    Case("an object", f'x if {{"a": y | some y in {_BROKEN}}} = input', (({}, CONFLICT), ([1], NOTHING))),
+    Case("for data whatever it is", f"x if {_BROKEN} = data.users", (({}, CONFLICT),), {"users": {}}),
     # ── many digits: Python's own int() and str() end at 4,300 ──
     Case("an integer of many digits", f"x if format_int({_ONES}, 10) == input", ((_ONES, True), (_ONES[1:], NOTHING))),
     Case("a pattern of many digits", f"x if [{_ONES}, y] = [json.unmarshal(input), y]\ny := 1", ((_ONES, True), ("1", NOTHING))),

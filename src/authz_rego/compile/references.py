@@ -126,6 +126,21 @@ def _data(writer: BodyWriter, ref: Ref) -> str:
     return value
 
 
+def is_plain_data(writer: BodyWriter, ref: Ref) -> bool:
+    """Whether it is of `data`, and of no rule."""
+    if not isinstance(ref.head, Var) or ref.head.name != "data" or "data" in writer.scope.bound:
+        return False
+    node = writer.generator.plan.tree
+    for step in ref.path:
+        child = node.children.get(place_key(step.value)) if isinstance(step, Scalar) else None
+        if child is None:
+            return True
+        if writer.generator.plan.of(child) is not None:
+            return False
+        node = child
+    return True
+
+
 def _document(writer: BodyWriter, document: Document, path: Sequence[Term]) -> str:
     if document.kind is Kind.FUNCTION:
         writer.never()

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeGuard
 
 from authz_rego.check.term_order import sorted_pairs, term_order
+from authz_rego.check.walk import COMPREHENSIONS
+from authz_rego.compile.references import is_plain_data
 from authz_rego.compile.terms import LONGEST_LITERAL, as_written
 from authz_rego.syntax.tree import (
+    ArrayComprehension,
     ArrayTerm,
+    ObjectComprehension,
     ObjectTerm,
     Ref,
     Scalar,
+    SetComprehension,
     SetTerm,
     Term,
     Var,
@@ -20,23 +25,33 @@ from authz_rego.values.value import key_of
 if TYPE_CHECKING:
     from authz_rego.compile.bodies import BodyWriter
 
+_KIND = {ArrayComprehension: "list", SetComprehension: "frozenset", ObjectComprehension: "dict"}
+
 
 def unify(writer: BodyWriter, left: Term, right: Term) -> None:
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Var) and one.name not in writer.scope.bound and _is_computed(other, writer):
             _bind_as_written(writer, one.name, other)
             return
-    if isinstance(left, Ref):
-        value = writer.reference(left)
-        if isinstance(right, Ref):
-            same = writer.reference(right)
-            writer.fail_if(f"not equal({value}, {same})", value, same)
-        else:
-            match(writer, right, value)
+    if isinstance(left, Ref) and isinstance(right, Ref):
+        value, same = writer.reference(left), writer.reference(right)
+        writer.fail_if(f"not equal({value}, {same})", value, same)
+    elif isinstance(left, Ref):
+        _unify_reference(writer, left, right)
     elif isinstance(right, Ref):
-        match(writer, left, writer.reference(right))
+        _unify_reference(writer, right, left)
     else:
         _unify_terms(writer, left, right)
+
+
+def _unify_reference(writer: BodyWriter, ref: Ref, other: Term) -> None:
+    """A comprehension, which may end in an error, is made for plain data whatever it is."""
+    value = writer.reference(ref)
+    if isinstance(other, COMPREHENSIONS) and is_plain_data(writer, ref):
+        wanted = writer.evaluated(other)
+        writer.fail_if(f"not equal({value}, {wanted})", value, wanted)
+    else:
+        match(writer, other, value)
 
 
 def _is_computed(term: Term, writer: BodyWriter) -> TypeGuard[SetTerm | ObjectTerm]:
@@ -158,6 +173,9 @@ def _match_object(writer: BodyWriter, pattern: ObjectTerm, value: str) -> None:
 
 
 def _match_value(writer: BodyWriter, term: Term, value: str) -> None:
+    """A comprehension is made for a value of its kind only, as in OPA."""
+    if isinstance(term, COMPREHENSIONS):
+        writer.fail_if(f"type({value}) is not {_KIND[type(term)]}", value)
     wanted = writer.evaluated(term)
     if isinstance(term, Scalar):
         different = _differs(value, term)
