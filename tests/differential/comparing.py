@@ -17,6 +17,7 @@ from authz_rego.values.text import term_text
 from authz_rego.values.value import UNDEFINED, Value
 
 _NAMES: Final = re.compile(r"`[^`]*`|\"[^\"]*\"|\b(?:data|input)[.\[][\w.\[\]\"]*|(?<=var )\w+|\d+|(?<=rule )\S+|/\S+")
+_MADE_UP: Final = re.compile(r"__local\d+__")
 _LONGEST: Final = 600
 _LONGEST_INTEGER: Final = 10_000  # bits; it takes minutes to write those that OPA computes
 
@@ -36,6 +37,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.policies = self.refused = self.pairs = self.answers = self.values = self.unjudged = self.calls = 0
+        self.unsteady = 0  # differences that an OPA does not show that has just started
         self.ambiguous = 0  # questions that ours ends: two keys of one object are the same
 
     def add(self, other: Tally) -> None:
@@ -94,9 +96,14 @@ def _alike(one: Problem, other: Problem) -> bool:
     """The same code at the same row. OPA's type errors may have another place, or none; then their words tell."""
     if one.code != other.code:
         return False
-    if 0 in (one.row, other.row) or one.message.split("\n")[0] == other.message.split("\n")[0]:
+    if 0 in (one.row, other.row) or _words(one) == _words(other):
         return True
     return (one.file, one.row) == (other.file, other.row)
+
+
+def _words(problem: Problem) -> str:
+    """Without the numbers of the variables that a compiler makes up."""
+    return _MADE_UP.sub("__local__", problem.message.split("\n")[0])
 
 
 def _compared_answers(case: Case, answer: Answer, ours: Ours, tally: Tally) -> Iterator[Difference]:

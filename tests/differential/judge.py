@@ -66,14 +66,25 @@ class Judge:
     """Ended with the `with`, or with our life."""
 
     def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def _start(self) -> None:
         self._process = subprocess.Popen(
             bound_to_us([str(binary())]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1 << 20
         )
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def start_anew(self) -> None:
+        """Another process, which has compiled nothing yet."""
+        self._end()
+        self._start()
+
+    def _end(self) -> None:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):

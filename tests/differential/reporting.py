@@ -19,6 +19,7 @@ def report(seed: str, tally: Tally, found: Mapping[str, tuple[int, Difference]])
         f"{tally.answers:,} answers ({defined:.0%} defined), {tally.calls:,} calls of builtins",
         f"{tally.refused:,} policies that at least one side refuses, {tally.unjudged:,} that OPA does not answer",
         f"{tally.ambiguous:,} answers that ours refuses: two keys of one object are the same",
+        f"{tally.unsteady:,} answers of OPA that it gives otherwise when it is started anew",
         f"{differing:,} differences of {len(found)} kinds",
     ]
     for kind, (number, difference) in sorted(found.items(), key=lambda each: -each[1][0]):
