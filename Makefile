@@ -19,14 +19,15 @@ TESTS ?= tests
 # What `make coverage` runs: tests of our own process. The attacks on tokens and certificates have their "no".
 COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py
 IDP ?= development
-ON_NEWEST ?= tests/unit tests/rego tests/processes
+ON_MODULE := src/authz_service/envoy/decision_cache.so
+NEWEST ?= tests/unit tests/rego tests/processes
 # The newest interpreter that runs; pyenv's need not be the one that is switched on.
 NEWEST ?= $(shell for minor in 13 12; do \
   for found in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
+.PHONY: help module demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -47,7 +48,7 @@ test-keycloak: $(INSTALLED)  ## every test that needs an identity provider, with
 
 test: lint unlinted-test  ## lint, types, layers, then every test
 
-unlinted-test: $(INSTALLED)  # most of them wait: for tokens that end, for processes that come back
+unlinted-test: $(INSTALLED) $(MODULE)  # most of them wait: for tokens that end, for processes that come back
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
 coverage: $(INSTALLED)  ## the unit layer, and whether each folder's branches are reached as promised (tests/coverage/floors.py)
@@ -183,7 +184,13 @@ $(INSTALLED): requirements/dev.txt pyproject.toml devkit/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./devkit
+	@test -f $(MODULE) || echo "the decision cache was not compiled: make module says why"
 	@touch $@
+
+module: $(MODULE)  ## compile the decision cache, which Envoy loads, of its source, src/envoy_module
+
+$(MODULE): $(wildcard src/envoy_module/*.[ch]) src/envoy_module/build.py | $(INSTALLED)
+	@$(BIN)/python src/envoy_module/build.py $@
 
 requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sysconfig
 import urllib.error
 import urllib.request
 import zipfile
@@ -18,6 +19,7 @@ from tests.support.ports import free_port
 from tests.support.wheel import ROOT, run
 
 _BUILT_AT = {"SOURCE_DATE_EPOCH": "1700000000"}
+MODULE = "authz_service/envoy/decision_cache.so"
 _POLICY = """package hello
 
 allow if {
@@ -76,7 +78,8 @@ def test_every_file_of_the_sources_is_in_one_of_the_wheels(product: Path, kit: P
     """Tables, the filter in both forms and the marks of typing too; pages for readers are not, and nothing else is."""
     (of_product, told), (of_kit, told_of_kit) = _contents(product), _contents(kit)
 
-    assert of_product | of_kit == set(_sources())
+    compiled = {MODULE} if wheels.HAS_COMPILER else set()
+    assert of_product | of_kit == {*_sources(), *compiled}
     assert {name.partition("/")[0] for name in of_product} == {"authz_service", "authz_rego", "authz_realm"}
     assert {name.partition("/")[0] for name in of_kit} == {"authz_devkit"}
     assert "Requires-Dist: tzdata\n" in told
@@ -106,13 +109,23 @@ def test_the_same_sources_make_the_same_bytes(product: Path, tmp_path: Path) -> 
     assert again.read_bytes() == product.read_bytes()
 
 
+@pytest.mark.skipif(not wheels.HAS_COMPILER, reason="there is no C compiler")
+def test_with_what_envoy_loads_a_wheel_is_for_one_platform_and_without_for_all(product: Path, tmp_path: Path) -> None:
+    """Where nothing compiles it, it is left out, and the wheel is made all the same."""
+    without = wheels.build_wheel(wheels.copy_sources(tmp_path), tmp_path, **_BUILT_AT, PATH="/nowhere", CC="")
+
+    assert product.name.endswith(f"-py3-none-{sysconfig.get_platform().replace('-', '_')}.whl")
+    assert without.name.endswith("-py3-none-any.whl")
+    assert _contents(product)[0] - _contents(without)[0] == {MODULE}
+
+
 def _sources() -> Iterator[str]:
     for file in (ROOT / "src").rglob("*"):
         name = file.relative_to(ROOT / "src")
         if (
             file.is_file()
-            and file.suffix != ".md"
-            and not any(p.endswith(("__pycache__", "-info")) for p in name.parts)
+            and file.suffix not in {".md", ".so"}
+            and not any(p.endswith(("__pycache__", "-info")) or p == "envoy_module" for p in name.parts)
         ):
             yield str(name)
 

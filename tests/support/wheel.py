@@ -15,8 +15,9 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_NOT_SOURCES = shutil.ignore_patterns("__pycache__", "*.egg-info")
+_NOT_SOURCES = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so")
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+HAS_COMPILER = shutil.which("cc") is not None
 _PINNED = re.compile(r"^([\w.-]+)==", re.MULTILINE)
 
 
@@ -25,7 +26,7 @@ def copy_sources(folder: Path) -> Path:
     sources = folder / "sources"
     shutil.copytree(ROOT / "src", sources / "src", ignore=_NOT_SOURCES)
     shutil.copytree(ROOT / "devkit", sources / "devkit", ignore=_NOT_SOURCES)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, sources)
     return sources
 
