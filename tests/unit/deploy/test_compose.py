@@ -140,6 +140,6 @@ def test_an_image_has_every_package_of_ours_that_its_own_imports(name: str, pack
     """And no other."""
     sources = (ROOT / "src" / package).rglob("*.py")
     imported = {name for file in sources for name in re.findall(r"^from (authz_\w+)", file.read_text(), re.MULTILINE)}
-    copied = set(re.findall(r"^COPY src/(\w+)/", (FOLDER / name).read_text(), re.MULTILINE))
+    copied = set(re.findall(r"^COPY src/(authz_\w+)/", (FOLDER / name).read_text(), re.MULTILINE))
 
     assert copied == imported
