@@ -18,12 +18,14 @@ class SetRules(msgspec.Struct, frozen=True, tag="rules"):
     """Decide by these from now on."""
 
     rules: GateRules
+    epoch: int  # what is allowed by them may be repeated by Envoy as long as its own is the same
 
 
 class SetKeys(msgspec.Struct, frozen=True, tag="keys"):
     """Verify this issuer's tokens with these keys from now on."""
 
     keys: IssuerKeys
+    epoch: int  # the same
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered"):

@@ -25,6 +25,9 @@ NOWHERE = "x-authz-nowhere"  # never there: routes that lead to no cluster name 
 # The gate tells Envoy in this whose request it allowed, for the limit of each user. Only Envoy sees it.
 USER_KEY = "x-authz-user"
 
+# And in this, that its decision cache may repeat the answer (ext_authz.permit). Only Envoy sees it.
+REMEMBER = "x-authz-remember"
+
 # Envoy asks at `/check-<tag><path>`. A connection keeps the listener it was accepted by, for as long as it drains, and
 # that listener strips the headers that were owned then: the tag tells the worker which ones those are.
 CHECK_PATH = "/check-"

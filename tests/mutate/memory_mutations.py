@@ -9,10 +9,15 @@ _REMEMBERED = f"{_SRC}/ext_authz/remembered.py"
 _REPEATABLE = f"{_SRC}/ingress/repeatable.py"
 _DECISION = f"{_SRC}/decision_worker/ingress_decision.py"
 _REVISIONS = f"{_SRC}/decision_worker/revisions.py"
+_TEMPLATE = f"{_SRC}/audit/template.py"
+_CONTROL = f"{_SRC}/control_plane/workers/control_server.py"
 _CLOCK = "src/authz_rego/check/clock.py"
 _QUESTIONS = ("tests/unit/ext_authz/test_remembered.py",)
 _HOLDS = ("tests/unit/ingress/test_repeatable.py",)
 _WORKER = ("tests/unit/decision_worker/test_ingress_decision_repeated.py",)
+_PERMITS = ("tests/unit/decision_worker/test_ingress_decision_permits.py",)
+_PIECES = ("tests/unit/audit/test_template.py",)
+_TOLD = ("tests/unit/control_plane/workers/test_control_server.py",)
 _READS = ("tests/rego/check/test_clock.py",)
 
 
@@ -30,8 +35,8 @@ def memory() -> list[Mutation]:
         Mutation(
             "new keys forget nothing",
             _REVISIONS,
-            "        self.remembered.forget_all()\n        self._keys",
-            "        self._keys",
+            "        self.remembered.forget_all(0 if self._awaited else epoch)\n",
+            "",
             _WORKER,
         ),
         Mutation(
@@ -72,7 +77,94 @@ def memory() -> list[Mutation]:
             "self._bytes = data",
             _WORKER,
         ),
+        *_permits(),
+        *_epochs(),
         *_clock(),
+    ]
+
+
+def _permits() -> list[Mutation]:
+    return [
+        Mutation(
+            "a permit although copies are wanted",
+            _DECISION,
+            "rules.cached_in_envoy and not rules.copies",
+            "rules.cached_in_envoy",
+            _PERMITS,
+        ),
+        Mutation(
+            "a permit that nobody asked for",
+            _DECISION,
+            "rules.cached_in_envoy and not rules.copies",
+            "not rules.copies",
+            _PERMITS,
+        ),
+        Mutation("a permit without an epoch", _DECISION, " or not epoch:", ":", _PERMITS),
+        Mutation(
+            "a permit for what the worker does not repeat",
+            _DECISION,
+            'return "second", allowed if kept else b""',
+            'return "second", allowed',
+            _PERMITS,
+        ),
+        Mutation(
+            "a permit that never ends", f"{_SRC}/ext_authz/permit.py", "int(until * ", "2 * int(until * ", _PERMITS
+        ),
+        Mutation("a permit for what was cut", _TEMPLATE, " or not line.endswith(end):", ":", _PIECES),
+        Mutation(
+            "a permit without the decision that it repeats",
+            _TEMPLATE,
+            """line[duration.end(1) : -len(b'"}\\n')] + judged + b'"',""",
+            """line[duration.end(1) : -len(b'}\\n')],""",
+            _PIECES,
+        ),
+        Mutation(
+            "a policy's words are taken for the record's",
+            _TEMPLATE,
+            "_DURATION.search(line, max(ids, 0))",
+            "_DURATION.search(line, line.rfind(b',\"duration_us\":'))",
+            _PIECES,
+        ),
+    ]
+
+
+def _epochs() -> list[Mutation]:
+    return [
+        Mutation(
+            "Envoy goes on repeating by the last rules",
+            _CONTROL,
+            "            self._epoch = self.raise_epoch()\n            self._rules",
+            "            self._rules",
+            _TOLD,
+        ),
+        Mutation(
+            "Envoy goes on repeating by the last keys",
+            _CONTROL,
+            "        self._epoch = self.raise_epoch()\n        self._keys",
+            "        self._keys",
+            _TOLD,
+        ),
+        Mutation(
+            "rules on their way have the epoch of those in force",
+            _REVISIONS,
+            "        self._epoch = self._awaited = epoch\n        self.remembered.forget_all()",
+            "        self._epoch = self._awaited = epoch",
+            _PERMITS,
+        ),
+        Mutation(
+            "keys let what is judged by old rules be repeated",
+            _REVISIONS,
+            "self.remembered.forget_all(0 if self._awaited else epoch)",
+            "self.remembered.forget_all(epoch)",
+            _PERMITS,
+        ),
+        Mutation(
+            "rules that others follow are the newest",
+            _REVISIONS,
+            "        if epoch == self._awaited:\n",
+            "        if True:\n",
+            _PERMITS,
+        ),
     ]
 
 

@@ -1,4 +1,5 @@
-"""Two workers who are asked the same, one with a memory of what he allowed: their answers and records must be equal.
+"""Workers who are asked the same: one without a memory of what he allowed, one with it, one behind a decision cache of
+Envoy's, which his permits fill. Their answers and records must be equal.
 
 Not the walls, the sockets and the timer of a real worker: `integration` has those.
 """
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from tests.support.client_certificates import CN, O, certificate, in_envoys_form
+from tests.support.decision_cache import DecisionCache
 from tests.support.decisions import HEADERS, gate, rules
 from tests.support.fake_transport import FakeTransport
 from tests.support.tokens import NOW, good_claims, mint
@@ -56,9 +58,9 @@ class Worker:
         self._read = 0
         self._engines: dict[PolicySource, PolicyEngine] = {}
 
-    def use(self, given: GateRules) -> None:
+    def use(self, given: GateRules, epoch: int = 0) -> None:
         """As `decision_worker.revisions` does."""
-        self._remembered.forget_all()
+        self._remembered.forget_all(epoch)
         source = given.policy
         assert source is not None
         engine = self._engines.get(source) or PolicyEngine(source, lambda: int(self._clock.time * 1e9))
@@ -96,13 +98,32 @@ class Worker:
         return self._service.answer(self._service.read(method, target, found), came_in=question)
 
 
+class CachedWorker:
+    """A worker and what Envoy asks instead of it, which write into one file."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.file = folder / "cached"
+        self.epoch = 0
+        self._worker = Worker(folder, self.file.name, clock, remembers=True)
+        self.cache = DecisionCache(self.file, clock.now, lambda: self.epoch)
+        self.records = self._worker.records
+
+    def use(self, given: GateRules) -> None:
+        self.epoch += 1
+        self._worker.use(msgspec.structs.replace(given, cached_in_envoy=True), self.epoch)
+
+    def ask(self, question: bytes) -> bytes:
+        return self.cache.repeat(question) or self.cache.learn(question, self._worker.ask(question))
+
+
 class Twins:
-    """Asks both, and tells them apart."""
+    """Asks all of them, and tells them apart."""
 
     def __init__(self, folder: Path, given: GateRules) -> None:
         self.clock = Clock()
         self.plain = Worker(folder, "plain", self.clock, remembers=False)
         self.remembering = Worker(folder, "remembering", self.clock, remembers=True)
+        self.cached = CachedWorker(folder, self.clock)
         self.repeated = self.allowed = self.refused = 0
         self.use(given)
 
@@ -110,18 +131,20 @@ class Twins:
         self.given = given
         self.plain.use(given)
         self.remembering.use(given)
+        self.cached.use(given)
 
     def difference(self, question: bytes) -> str:
-        """What one of them says and the other one does not; nothing where they agree."""
-        answers = [_without_ids(worker.ask(question)) for worker in (self.plain, self.remembering)]
-        plain, remembering = self.plain.records(), self.remembering.records()
-        self.repeated += sum(record["repeats"] != "" for record in remembering)
-        self.allowed += answers[0].startswith(b"HTTP/1.1 200 ")
-        self.refused += not answers[0].startswith(b"HTTP/1.1 200 ")
-        if answers[0] != answers[1]:
-            return f"{question!r}: {answers[0]!r} without memory, {answers[1]!r} with it"
-        shown = [[_comparable(record) for record in records] for records in (plain, remembering)]
-        return "" if shown[0] == shown[1] else f"{question!r}: {shown[0]} without memory, {shown[1]} with it"
+        """What one of them says and another one does not; nothing where they agree."""
+        three = (self.plain, self.remembering, self.cached)
+        plain, *others = [_without_ids(worker.ask(question)) for worker in three]
+        records, *their_records = [worker.records() for worker in three]
+        self.repeated += sum(record["repeats"] != "" for record in their_records[0])
+        self.allowed += plain.startswith(b"HTTP/1.1 200 ")
+        self.refused += not plain.startswith(b"HTTP/1.1 200 ")
+        if others != [plain, plain]:
+            return f"{question!r}: {plain!r} without memory, {others} with it"
+        shown = [[_comparable(record) for record in each] for each in (records, *their_records)]
+        return "" if shown[1:] == [shown[0]] * 2 else f"{question!r}: {shown[0]} without memory, {shown[1:]} with it"
 
 
 def _without_ids(answer: bytes) -> bytes:
@@ -168,6 +191,10 @@ class Asked(NamedTuple):
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
+# In a record, read carelessly, the end of a text and members of its own.
+_HOSTILE = (
+    b'","decision_id":"","correlation_id":"","method":"","duration_us":7,"policy_audit":1,"truncated":false,"x":"'
+)
 _OFTEN = (0, 0, 1, 2, 2, 3, 4, 5, 6)  # of POLICIES
 LISTENER = headers.listener_tag(name for _, name in HEADERS.inject).encode()
 POLICIES = (
@@ -252,12 +279,13 @@ class Play:
         changes: tuple[tuple[str, tuple[Any, ...]], ...] = (
             ("method", (b"POST", b"GET", b"PUT", b"TRACE")),
             ("path", (b"/orders", b"/orders/1", b"/orders?mode=fast", b"/orders?mode=slow", b"/", b"/orders%2F1")),
+            ("path", (b"/orders/" + b"x" * 4000, b"/orders/" + _HOSTILE)),
             ("host", (b"order-service.zone2.local", b"other.local", b"a,b")),
             ("route", (b"", b"r|/orders", b"-")),
             ("token", self._tokens),
             ("peer", self._peers),
             ("remote", (b"10.0.1.10", b"10.0.1.11")),
-            ("user_context", (b"john", b"mary", b"")),
+            ("user_context", (b"john", b"mary", b"", b"john" + _HOSTILE)),
             ("correlation_id", (b"", b"a b", b"c-1,c-2", b"x" * 129, b"c-1\r\nx-user-context: mary")),
             ("lines", ((), (b"x-correlation-id: c-2",), (b"authorization: Bearer x",), (b"content-length: 0",))),
         )

@@ -18,7 +18,7 @@ from authz_service.logs import about
 log = logging.getLogger(__name__)
 
 EgressQuestion = tuple[bytes, bytes, dict[bytes, bytes]]  # method, target and headers, as DecisionProtocol has them
-Record = Callable[..., bool]  # IngressDecisions.record
+Record = Callable[..., bytes]  # IngressDecisions.record
 
 
 class EgressDecisions:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from authz_service.audit.record import Recorder
+from authz_service.audit.template import find_template
 from authz_service.audit.writer import AuditWriter
 from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
@@ -25,6 +26,7 @@ from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable, KeysUnavailable
 from authz_service.ext_authz import wire
 from authz_service.ext_authz.in_progress import InProgress
+from authz_service.ext_authz.permit import permit
 from authz_service.ext_authz.remembered import RememberedQuestions
 from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
 from authz_service.identity.certificates import Peers
@@ -47,6 +49,7 @@ class Known(NamedTuple):
     request: Request
     decision: Decision
     decision_id: str
+    permit: bytes  # the header line with which Envoy may repeat it, too; b"": it has to ask
 
 
 class IngressDecisions:
@@ -73,6 +76,7 @@ class IngressDecisions:
         self._audit = audit
         self._copies: DecisionLogBuffer | None = None
         self._remembered: RememberedQuestions[Known] | None = None
+        self._cached_in_envoy = rules.cached_in_envoy and not rules.copies  # which Envoy could not make
         self._counters = counters
         self._recorder = Recorder(rules)
         self._in_flight = in_flight
@@ -140,25 +144,36 @@ class IngressDecisions:
     def repeat(self, known: Known, correlation_id: str) -> bytes:
         """The bytes for Envoy where a request is like one that was allowed; on record first, like any other."""
         started, decision_id = time.perf_counter_ns(), os.urandom(16).hex()
-        _, request, decision, repeats = known
-        request = request._replace(correlation_id=correlation_id)
-        return self._answered(request, decision, decision_id, correlation_id, started, repeats=repeats)
+        request = known.request._replace(correlation_id=correlation_id)
+        return self._answered(request, known.decision, decision_id, correlation_id, started, known=known)
 
-    def _remember(self, came_in: bytes, request: Request, decision: Decision, decision_id: str) -> str:
-        """For requests that are like this one. Which of `control_protocol.MEMORY` it is."""
+    def _remember(
+        self, came_in: bytes, request: Request, decision: Decision, decision_id: str, recorded: bytes
+    ) -> tuple[str, bytes]:
+        """For requests that are like this one. Which of `control_protocol.MEMORY` it is, and the permit for Envoy."""
         why_not = self._gate.repeatable.why_not
         if why_not is not None:
-            return why_not.label
+            return why_not.label, b""
         if isinstance(decision, Deny) or self._remembered is None:
-            return "refused"
+            return "refused", b""
         if not self._remembered.is_asked_again(came_in):
-            return "new"
+            return "new", b""
         now = self._remembered.now()
         until = self._gate.holds_until(request, decision, now)
         if until <= now:
-            return "request"
-        self._remembered.remember(came_in, request.correlation_id, Known(self, request, decision, decision_id), until)
-        return "second"
+            return "request", b""
+        allowed = self._permit(request, decision, decision_id, recorded, until)
+        known = Known(self, request, decision, decision_id, allowed)
+        kept = self._remembered.remember(came_in, request.correlation_id, known, until)
+        return "second", allowed if kept else b""
+
+    def _permit(self, request: Request, decision: Allow, decision_id: str, recorded: bytes, until: float) -> bytes:
+        """b"": Envoy has to ask. Only from rules that are wholly in force, of which it hears at once when they end."""
+        epoch = 0 if self._remembered is None else self._remembered.epoch
+        if not self._cached_in_envoy or not epoch:
+            return b""
+        template = find_template(recorded, decision_id, request.correlation_id)
+        return b"" if template is None else permit(epoch, until, template, self._headers(request, decision))
 
     def _answered(  # noqa: PLR0913 - one argument per fact
         self,
@@ -169,18 +184,23 @@ class IngressDecisions:
         started: int,
         *,
         came_in: bytes = b"",
-        repeats: str = "",
+        known: Known | None = None,
     ) -> bytes:
-        """The decision on record, and as bytes. Not on record where it has to be: refused."""
+        """The decision on record, and as bytes. Not on record where it has to be: refused. `known`: what it repeats."""
         duration_us = (time.perf_counter_ns() - started) // 1000
+        repeats = "" if known is None else known.decision_id
         recorded = self.record(request, decision, decision_id, correlation_id, duration_us, repeats=repeats)
         unrecordable = not recorded and self._audit_required
+        for_envoy = b""
         if recorded:
-            repeated = "repeated" if repeats else self._remember(came_in, request, decision, decision_id)
-            self._counters.add_memory(repeated)
+            if known is None:
+                memory, for_envoy = self._remember(came_in, request, decision, decision_id, recorded)
+            else:
+                memory, for_envoy = "repeated", known.permit
+            self._counters.add_memory(memory)
         if isinstance(decision, Allow) and not unrecordable:
             self._counters.add(decision.reason, duration_us, allowed=True)
-            return wire.allow(self._headers(request, decision))
+            return wire.allow(self._headers(request, decision) + for_envoy)
         reason = Reason.AUDIT_UNAVAILABLE if unrecordable else decision.reason
         self._counters.add(reason, duration_us, allowed=False)
         methods = self._methods.get(request.route, ())
@@ -272,8 +292,8 @@ class IngressDecisions:
         left_for: str = "",
         ended: bool = False,
         repeats: str = "",
-    ) -> bool:
-        """Whether the record was written. One that cannot be made cannot be written either."""
+    ) -> bytes:
+        """The line that was written, but for its seal; b"": none was. One that cannot be made cannot be written."""
         passes = isinstance(decision, Allow) and not self._audit_required
         try:
             line = self._recorder.line(
@@ -291,12 +311,12 @@ class IngressDecisions:
             self._audit.write(line, passes=passes)
         except AuditUnavailable as error:
             self._counters.add_audit_failure(str(error))
-            return False
+            return b""
         except Exception as error:
             log.exception("audit_record_failed", extra=about(decision_id=decision_id))
             self._counters.add_audit_failure(repr(error))
             self._audit.lose(repr(error), passes=passes)
-            return False
+            return b""
         if self._copies is not None and not left_for and not ended:  # no policy was asked
             self._copies.add(self._gate, line, request, decision, (decision_id, correlation_id))
-        return True
+        return line

@@ -45,7 +45,6 @@ from authz_service.decision_worker.requests_in_progress import RequestsInProgres
 from authz_service.decision_worker.revisions import Revisions
 from authz_service.decision_worker.watchdog import BEAT
 from authz_service.domain.questions import Answers
-from authz_service.domain.rules import GateRules
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz.http_protocol import DecisionProtocol
 from authz_service.logs import about
@@ -131,7 +130,7 @@ class _Worker:
         self._missing = tuple(missing)
         self._handed_over = HandedOver(doors.handover)
         self._counters = WorkerCounters()
-        self._unrecordable: GateRules | None = None  # rules that wait for their audit destination
+        self._unrecordable: SetRules | None = None  # those that wait for their audit destination
         self._taking_over = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         answers = Answers(time.monotonic)
@@ -181,10 +180,11 @@ class _Worker:
             except asyncio.IncompleteReadError:
                 return  # the control plane is gone, and so are we
             match message:
-                case SetRules(rules):
-                    self._start(self._use(rules))
-                case SetKeys(keys):
-                    self._rules.set_keys(keys)
+                case SetRules() as told:
+                    self._rules.expect(told.epoch)
+                    self._start(self._use(told))
+                case SetKeys(keys, epoch):
+                    self._rules.set_keys(keys, epoch)
                 case Answered() as answered:
                     self._questions.hear(answered)
 
@@ -193,18 +193,21 @@ class _Worker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _use(self, rules: GateRules) -> None:
-        """Decide by `rules` from now on; what cannot be built leaves the last rules in force."""
+    async def _use(self, told: SetRules) -> None:
+        """Decide by these rules from now on; what cannot be built leaves the last rules in force."""
+        rules = told.rules
         async with self._taking_over:
+            if self._rules.has_newer_than(told.epoch):
+                return  # they waited too long for their destination
             try:
                 # A large policy takes seconds to compile, and callers do not wait for that.
                 engine = await asyncio.to_thread(self._rules.engine_for, rules)
-                self._rules.use(rules, engine)
+                self._rules.use(rules, engine, told.epoch)
             except AuditUnavailable as error:
-                if self._unrecordable is not rules:
+                if self._unrecordable is not told:
                     log.error("rules_unusable", extra=about(revision=rules.revision, error=str(error)))  # noqa: TRY400 - expected, no traceback
                     self._writer.write(pack(Unusable(rules.revision, str(error))))
-                self._unrecordable = rules
+                self._unrecordable = told
                 return
             except Exception as error:
                 log.exception("rules_unusable", extra=about(revision=rules.revision))

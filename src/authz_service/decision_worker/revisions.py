@@ -60,6 +60,7 @@ class Revisions:
         self._source: PolicySource | None = None
         self._engine: PolicyEngine | None = None  # of this source, the last that was compiled
         self._keys: dict[str, IssuerKeys] = {}
+        self._epoch = self._awaited = self._in_force = 0  # the newest; of rules to come; of those in use
 
     def engine_for(self, rules: GateRules) -> PolicyEngine | None:
         """Their policies, compiled: that takes up to seconds, and may be done in a thread. Raises PolicyProblems."""
@@ -68,10 +69,22 @@ class Revisions:
             self._source, self._engine = rules.policy, engine
         return self._engine
 
-    def use(self, rules: GateRules, engine: PolicyEngine | None) -> None:
+    def expect(self, epoch: int) -> None:
+        """Other rules are coming. Until they are in force Envoy may repeat nothing, for it is judged by the last ones.
+
+        Neither does it when they turn out to be of no use here, until others are.
+        """
+        self._epoch = self._awaited = epoch
+        self.remembered.forget_all()
+
+    def has_newer_than(self, epoch: int) -> bool:
+        """Whether rules that came after those of `epoch` are in force."""
+        return epoch < self._in_force
+
+    def use(self, rules: GateRules, engine: PolicyEngine | None, epoch: int = 0) -> None:
         """Decide by `rules` from now on. Raises whatever is wrong with them; then the last ones stay in force.
 
-        `engine`: what `engine_for` made of them.
+        `engine`: what `engine_for` made of them. `epoch`: what `expect` was told of them.
         """
         self.remembered.forget_all()
         last = self._rules
@@ -101,9 +114,13 @@ class Revisions:
             self._policy_server.close()
         self._peers, self._tokens, self._audit, self._policy_server = peers, tokens, audit, server
         self._succeed(service, rules)
+        self._in_force = epoch
+        if epoch == self._awaited:
+            self._awaited, self.remembered.epoch = 0, self._epoch
 
-    def set_keys(self, keys: IssuerKeys) -> None:
-        self.remembered.forget_all()
+    def set_keys(self, keys: IssuerKeys, epoch: int = 0) -> None:
+        self._epoch = epoch
+        self.remembered.forget_all(0 if self._awaited else epoch)
         self._keys[keys.issuer] = keys
         _give(self._tokens, keys)
 

@@ -151,6 +151,7 @@ class GateRules(Struct, frozen=True):
     callers_elsewhere: bool = False  # another proxy has checked their certificates: our lists are not about them
     copies: bool = False  # the control plane wants copies of records (audit.opa_decision_log, proxy.authz.candidate)
     copied_percent: int = 100  # of how many of a hundred decisions
+    cached_in_envoy: bool = False  # its decision cache may repeat allows, where nobody wants copies
 
 
 class IssuerKeys(Struct, frozen=True):

@@ -39,6 +39,7 @@ class RememberedQuestions(Generic[_T]):
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
+        self.epoch = 0  # of all that is remembered: with it Envoy may repeat it, too. 0: it may not
         self._known: Bounded[bytes, _Remembered[_T]] = Bounded(MAX_REMEMBERED)
         self._asked: Bounded[int, None] = Bounded(_MAX_ASKED)  # digests: most is never asked again
 
@@ -64,14 +65,17 @@ class RememberedQuestions(Generic[_T]):
         self._asked[digest] = None
         return False
 
-    def remember(self, question: bytes, correlation_id: str, what: _T, until: float) -> None:
-        """`correlation_id`: what the parser found. Nothing happens where it is not the one that stands in the bytes."""
+    def remember(self, question: bytes, correlation_id: str, what: _T, until: float) -> bool:
+        """`correlation_id`: what the parser found. False where it is not the one that stands in the bytes."""
         alike = taken_apart(question) if _is_one(question) else None
         if alike is None or alike.correlation_id != correlation_id:
-            return
+            return False
         self._known[alike.rest] = _Remembered(what, self.now(), until)
+        return True
 
-    def forget_all(self) -> None:
+    def forget_all(self, epoch: int = 0) -> None:
+        """`epoch`: of what is remembered from now on."""
+        self.epoch = epoch
         self._known.clear()
         self._asked.clear()
 

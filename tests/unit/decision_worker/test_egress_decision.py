@@ -35,9 +35,9 @@ class Worker:
         given = rules(exchanges=exchanges, tag="0a1b2c3d", audit_required=audit_required)
         self.egress = EgressDecisions(given, self.gate, self.record)
 
-    def record(self, request: Request, decision: Decision, *_: object, left_for: str) -> bool:
+    def record(self, request: Request, decision: Decision, *_: object, left_for: str) -> bytes:
         self.recorded.append((request, decision, left_for))
-        return self.writable
+        return b"{}\n" if self.writable else b""
 
     def ask(self, changes: Mapping[bytes, bytes] = {}, unanswered: Exchange | None = None) -> bytes:
         found = {**FOUND, **changes}

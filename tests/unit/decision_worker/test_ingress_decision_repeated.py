@@ -1,87 +1,36 @@
 """A worker that remembers what it allowed answers and records what one does that judges each request anew."""
 
-import json
 import os
-import time
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.support.client_certificates import certificate, in_envoys_form
-from tests.support.decisions import PEERS, keys, policy, rules
+from tests.support.audit_files import verified
+from tests.support.decisions import PEERS, policy
 from tests.support.fake_transport import FakeTransport
-from tests.support.remembering import LISTENER, Asked, Play, twins_in
-from tests.support.tokens import ISSUER, an_ec_signer, good_claims, jwk, jwks, mint
+from tests.support.remembering import Play, twins_in
+from tests.support.remembering_worker import Live
+from tests.support.tokens import ISSUER, an_ec_signer, jwk, jwks
 
-from authz_service.audit.destinations import OwnDestinations
-from authz_service.decision_worker.answer import Answering
-from authz_service.decision_worker.counters import WorkerCounters
-from authz_service.decision_worker.decision_log_buffer import DecisionLogBuffer
-from authz_service.decision_worker.in_flight import Ending, InFlight
+from authz_service.decision_worker.in_flight import Ending
 from authz_service.decision_worker.ingress_decision import Known
-from authz_service.decision_worker.pending_questions import PendingQuestions
-from authz_service.decision_worker.revisions import Revisions
-from authz_service.domain.questions import Answers
 from authz_service.domain.rules import IssuerKeys, TokenDenials
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz.http_protocol import DecisionProtocol
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_twins_with_and_without_a_memory_say_the_same(tmp_path: Path, seed: int) -> None:
+def test_with_and_without_a_memory_in_worker_or_envoy_all_say_the_same(tmp_path: Path, seed: int) -> None:
     """Whatever is asked, whatever changes between: the same answer, the same record but for its own marks."""
     twins = twins_in(tmp_path)
 
     differences = [each for each in Play(twins, seed).steps(600) if each]
     assert differences == []
     assert twins.repeated > 40  # or it would say nothing
+    assert twins.cached.cache.repeated > 40
     assert min(twins.allowed, twins.refused) > 100
-
-
-class Live:
-    """A worker's own parts: revisions of rules, and what answers by them."""
-
-    def __init__(self, folder: Path, slot: int = 0, workers: int = 2) -> None:
-        self.file = folder / "audit"
-        self.in_flight = InFlight(workers)
-        self.in_flight.sit(slot)
-        self.in_flight.filed()  # nobody has died
-        self.counters = WorkerCounters()
-        answers = Answers(time.monotonic)
-        copies = DecisionLogBuffer(lambda _: None, lambda: 0)
-        self.revisions = Revisions(self.in_flight, self.counters, answers, copies, _Own())  # type: ignore[arg-type]
-        self.answering = Answering(self.in_flight, self.revisions, PendingQuestions(lambda _: None, answers))
-        now = int(time.time())
-        token, peer = mint(good_claims(now)), in_envoys_form(certificate(now=now))
-        self.asked = Asked(token=token.encode(), peer=peer)
-        self.given = rules(remember=10.0, audit_path=str(self.file))
-        self.use()
-        self.revisions.set_keys(keys())
-
-    def use(self, **changes: object) -> None:
-        self.given = msgspec.structs.replace(self.given, **changes)
-        self.revisions.use(self.given, self.revisions.engine_for(self.given))
-
-    def ask(self, correlation_id: bytes = b"c-1") -> bytes:
-        transport = FakeTransport()
-        protocol = DecisionProtocol(self.answering.answer, recall=self.answering.recall)
-        protocol.connection_made(transport)
-        protocol.data_received(self.question(correlation_id))
-        return transport.written
-
-    def question(self, correlation_id: bytes = b"c-1") -> bytes:
-        return self.asked._replace(correlation_id=correlation_id).written(LISTENER)
-
-    @property
-    def is_remembered(self) -> bool:
-        return self.answering.recall(self.question()) is not None
-
-    def records(self) -> list[dict[str, str]]:
-        return [json.loads(line) for line in self.file.read_text().splitlines()]
-
-
-class _Own(OwnDestinations):
-    open_chain = dial = None
+    report = verified(twins.cached.file)
+    assert (report.problems, len(report.writers)) == ([], 2)  # Envoy's own chain, and the worker's
 
 
 def test_the_third_of_requests_that_are_alike_is_not_judged_and_is_on_record(tmp_path: Path) -> None:
@@ -163,7 +112,7 @@ def test_after_a_death_in_the_middle_of_a_question_each_is_judged_with_care(tmp_
     assert not live.is_remembered
     beside = Live(tmp_path, slot=1)
     assert beside.in_flight.stands_by
-    beside.revisions.remembered.remember(beside.question(), "c-1", Known(*[None] * 4), float("inf"))
+    beside.revisions.remembered.remember(beside.question(), "c-1", Known(*[None] * 5), float("inf"))
     assert not beside.is_remembered
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from authz_service.control_plane.workers.handover import Handover
@@ -57,7 +58,10 @@ class ControlServer:
     on_change: Callable[[], None] = lambda: None
     on_copies: Callable[[Copies], None] = lambda _: None
     require_walls: bool = False  # who lacks one is told nothing, and so decides nothing
+    # What Envoy repeated so far ends: called before anything that an answer depends on is told to a worker.
+    raise_epoch: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
     restarts: int = 0
+    _epoch: int = 0
     _rules: GateRules | None = None
     _keys: dict[str, IssuerKeys] = field(default_factory=dict)
     _workers: dict[int, _Connected] = field(default_factory=dict)  # by slot
@@ -85,13 +89,15 @@ class ControlServer:
 
     def set_rules(self, rules: GateRules) -> None:
         if rules != self._rules:
+            self._epoch = self.raise_epoch()
             self._rules = rules
             self._handover.follow(rules)
-            self._send_all(SetRules(rules))
+            self._send_all(SetRules(rules, self._epoch))
 
     def set_keys(self, keys: IssuerKeys) -> None:
+        self._epoch = self.raise_epoch()
         self._keys[keys.issuer] = keys
-        self._send_all(SetKeys(keys))
+        self._send_all(SetKeys(keys, self._epoch))
 
     def active(self, revision: str) -> int:
         """How many workers decide by `revision`."""
@@ -166,9 +172,9 @@ class ControlServer:
             if self.require_walls:
                 return worker
         for keys in self._keys.values():
-            writer.write(pack(SetKeys(keys)))
+            writer.write(pack(SetKeys(keys, self._epoch)))
         if self._rules is not None:
-            writer.write(pack(SetRules(self._rules)))
+            writer.write(pack(SetRules(self._rules, self._epoch)))
         return worker
 
     def _tell_missing(self, walls: tuple[str, ...]) -> None:
