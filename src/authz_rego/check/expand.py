@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from authz_rego.check.locals import LocalNames
-from authz_rego.check.names import is_call_of, is_equality
+from authz_rego.check.local_names import LocalNames
+from authz_rego.check.names import is_call_of
 from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.term_order import sorted_items, sorted_pairs
 from authz_rego.check.walk import COMPREHENSIONS, contains
@@ -81,21 +81,17 @@ def head_references(rule: Rule, names: LocalNames) -> Rule:
 def expanded_rule(rule: Rule, names: LocalNames) -> Rule:
     """Each call in it stands as a statement of its own."""
     expander = _Expander(names)
-    body, head = rule.body, rule.head
-    args: list[Term] = []
-    for arg in head.args or ():
-        support, term = expander.term(arg)
-        body = appended(body, support)
-        args.append(term)
-    key, value = head.key, head.value
+    head, key, value = rule.head, rule.head.key, rule.head.value
+    support, args = expander.terms(head.args or ())
     if key is not None:
-        support, key = expander.term(key)
-        body = appended(body, support)
+        more, key = expander.term(key)
+        support += more
     if value is not None:
-        support, value = expander.term(value)
-        body = appended(body, support)
-    new = replace(head, args=None if head.args is None else tuple(args), key=key, value=value)
-    return replace(rule, head=new, body=expander.body(body), else_=rule.else_ and expanded_rule(rule.else_, names))
+        more, value = expander.term(value)
+        support += more
+    body = expander.body(appended(rule.body, support))
+    new = replace(head, args=head.args and args, key=key, value=value)
+    return replace(rule, head=new, body=body, else_=rule.else_ and expanded_rule(rule.else_, names))
 
 
 class _Expander:
@@ -115,12 +111,9 @@ class _Expander:
         expr = replace(expr, with_=tuple(withs))
         match expr.terms:
             case Call():
-                args: list[Term] = []
-                for arg in expr.terms.args:
-                    support, term = self.term(arg)
-                    before += _with(support, expr.with_)
-                    args.append(term)
-                return [*before, replace(expr, terms=replace(expr.terms, args=tuple(args)))]
+                support, args = self.terms(expr.terms.args)
+                before += _with(support, expr.with_)
+                return [*before, replace(expr, terms=replace(expr.terms, args=args))]
             case Every():
                 every = expr.terms
                 name = self._names.new()
@@ -248,70 +241,3 @@ class Equals(Rebuild):
             operator = replace(new.terms.operator, head=Var("eq", new.terms.operator.head.place))
             return replace(new, terms=replace(new.terms, operator=operator))
         return new
-
-
-# ── references out of arguments ──
-
-
-def dynamic_rule(rule: Rule, names: LocalNames) -> Rule:
-    """References and comprehensions inside of others get a value before they are used."""
-    return replace(rule, body=_Dynamic(names).body(rule.body), else_=rule.else_ and dynamic_rule(rule.else_, names))
-
-
-class _Dynamic:
-    def __init__(self, names: LocalNames) -> None:
-        self._names = names
-
-    def body(self, body: Body) -> Body:
-        done: list[Expr] = []
-        for expr in body:
-            done.append(self._expr(expr, done))
-        return tuple(done)
-
-    def _expr(self, expr: Expr, done: list[Expr]) -> Expr:  # noqa: PLR0911 - one line for each kind of statement
-        terms = expr.terms
-        match terms:
-            case Call() if is_equality(terms):
-                if len(terms.args) != 2:
-                    return expr
-                left = self._shallow(expr, terms.args[0], done)
-                return replace(expr, terms=replace(terms, args=(left, self._shallow(expr, terms.args[1], done))))
-            case Call():
-                args = tuple(self._deep(expr, arg, done) for arg in terms.args)
-                return replace(expr, terms=replace(terms, args=args))
-            case Every():
-                domain = self._deep(expr, terms.domain, done)
-                return replace(expr, terms=replace(terms, domain=domain, body=self.body(terms.body)))
-            case Not():
-                return replace(expr, terms=replace(terms, body=self.body(terms.body)))
-            case Logical():
-                return replace(expr, terms=replace(terms, left=self.body(terms.left), right=self.body(terms.right)))
-        return replace(expr, terms=self._shallow(expr, terms, done))  # type: ignore[arg-type]
-
-    def _shallow(self, expr: Expr, term: Term, done: list[Expr]) -> Term:
-        match term:
-            case Ref():
-                return replace(term, path=tuple(self._deep(expr, each, done) for each in term.path))
-            case ArrayComprehension() | SetComprehension() | ObjectComprehension():
-                return replace(term, body=self.body(term.body))
-        return self._deep(expr, term, done)
-
-    def _deep(self, expr: Expr, term: Term, done: list[Expr]) -> Term:
-        match term:
-            case Ref():
-                new: Term = replace(term, path=tuple(self._deep(expr, each, done) for each in term.path))
-            case ArrayTerm():
-                return replace(term, items=tuple(self._deep(expr, each, done) for each in term.items))
-            case SetTerm():  # in OPA's order, as the names are those by which loops go through it
-                return replace(term, items=tuple(self._deep(expr, each, done) for each in sorted_items(term)))
-            case ObjectTerm():
-                pairs = tuple((self._deep(expr, k, done), self._deep(expr, v, done)) for k, v in sorted_pairs(term))
-                return replace(term, pairs=pairs)
-            case ArrayComprehension() | SetComprehension() | ObjectComprehension():
-                new = replace(term, body=self.body(term.body))
-            case _:
-                return term
-        name = self._names.new()
-        self._names.subjects[name] = new
-        done.append(equality(name, new, expr.with_))
-        return Var(name, term.place)

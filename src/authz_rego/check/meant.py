@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from authz_rego.builtins.declarations import declarations
-from authz_rego.check.locals import LocalNames
+from authz_rego.check.local_names import LocalNames
 from authz_rego.check.walk import walk
 from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import Module, Rule, Var

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from authz_rego.check.expand import equality
-from authz_rego.check.locals import LocalNames
+from authz_rego.check.local_names import LocalNames
 from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.rules import full_ref
 from authz_rego.check.type_replacing import ground_prefix
@@ -27,8 +27,7 @@ from authz_rego.syntax.tree import (
     Term,
     Var,
 )
-from authz_rego.values.order import sorted_values
-from authz_rego.values.value import Value, value_of
+from authz_rego.values.value import Value, sorted_values, value_of
 
 CHAIN, RULE = "rego.metadata.chain", "rego.metadata.rule"
 

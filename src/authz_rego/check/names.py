@@ -6,19 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeAlias, TypeGuard
 
+from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.walk import COMPREHENSIONS, Node, children, variables
 from authz_rego.errors import Place, RegoProblem
 from authz_rego.syntax.tree import (
     ArrayComprehension,
-    ArrayTerm,
     Body,
     Call,
     Every,
     Expr,
     Import,
-    Logical,
     Module,
-    Not,
     ObjectComprehension,
     ObjectTerm,
     Ref,
@@ -29,8 +27,8 @@ from authz_rego.syntax.tree import (
     SomeDecl,
     TemplateString,
     Term,
+    Terms,
     Var,
-    With,
 )
 
 Globals: TypeAlias = Mapping[str, Ref]
@@ -161,7 +159,7 @@ def is_equality(terms: object) -> TypeGuard[Call]:
     return is_call_of("eq", terms)
 
 
-class _Names:
+class _Names(Rebuild):
     """Writes names out, but for those that are declared where they stand."""
 
     def __init__(self, known: Globals, declared: list[set[str]]) -> None:
@@ -172,31 +170,24 @@ class _Names:
         found = self._known.get(name)
         return None if found is None or any(name in names for names in self._declared) else found
 
-    def term(self, term: Term) -> Term:  # noqa: PLR0911 - one line for each kind of term
+    def term(self, term: Term) -> Term:
         match term:
             case Var():
                 found = self._global(term.name)
                 return term if found is None else placed(found, term.place)
-            case Ref():
-                return self._ref(term)
-            case ArrayTerm():
-                return replace(term, items=tuple(map(self.term, term.items)))
             case SetTerm():
                 return replace(term, items=_without_repeats(map(self.term, term.items)))
             case ObjectTerm():
                 pairs = ((self.term(key), self.term(value)) for key, value in term.pairs)
                 return replace(term, pairs=_last_of_each_key(pairs))
-            case Call():
-                operator = self._ref(term.operator)
-                return replace(term, operator=operator, args=tuple(map(self.term, term.args)))
             case ArrayComprehension() | SetComprehension() | ObjectComprehension():
-                return self._comprehension(term)
-            case TemplateString():
-                parts = tuple(self.expr(part) if isinstance(part, Expr) else part for part in term.parts)
-                return replace(term, parts=parts)
-        return term
+                self._declared.append(declared_in(term.body))
+                new = self.term_inside(term)
+                self._declared.pop()
+                return new
+        return self.term_inside(term)
 
-    def _ref(self, ref: Ref) -> Ref:
+    def ref(self, ref: Ref) -> Ref:
         # As OPA has it, names inside of a template string in brackets are not looked up: they are unsafe there.
         path = tuple(each if isinstance(each, TemplateString) else self.term(each) for each in ref.path)
         if isinstance(ref.head, Var):
@@ -207,43 +198,17 @@ class _Names:
             return Ref(full.head, (*full.path, *path), ref.place)
         return replace(ref, head=self.term(ref.head), path=path)
 
-    def _comprehension(self, term: Term) -> Term:
-        match term:
-            case ArrayComprehension() | SetComprehension():
-                self._declared.append(declared_in(term.body))
-                new: Term = replace(term, term=self.term(term.term), body=self.body(term.body))
-            case ObjectComprehension():
-                self._declared.append(declared_in(term.body))
-                new = replace(term, key=self.term(term.key), value=self.term(term.value), body=self.body(term.body))
-            case _:
-                return term
-        self._declared.pop()
-        return new
-
-    def body(self, body: Body) -> Body:
-        return tuple(map(self.expr, body))
-
-    def expr(self, expr: Expr) -> Expr:
-        withs = tuple(With(self.term(each.target), self.term(each.value), each.place) for each in expr.with_)
-        return replace(expr, terms=self._statement(expr.terms), with_=withs)
-
-    def _statement(self, terms: Term | SomeDecl | Every | Not | Logical) -> Term | SomeDecl | Every | Not | Logical:
+    def statement(self, terms: Terms) -> Terms:
         match terms:
             case SomeDecl():
-                if isinstance(terms.symbols[0], Call):
-                    return replace(terms, symbols=(self.term(terms.symbols[0]),))
-                return terms
+                return super().statement(terms) if isinstance(terms.symbols[0], Call) else terms
             case Every():
                 names = variables(terms.value) | (variables(terms.key) if terms.key is not None else set())
                 self._declared.append(names)
-                new = replace(terms, domain=self.term(terms.domain), body=self.body(terms.body))
+                new = super().statement(terms)
                 self._declared.pop()
                 return new
-            case Not():
-                return replace(terms, body=self.body(terms.body))
-            case Logical():
-                return replace(terms, left=self.body(terms.left), right=self.body(terms.right))
-        return self.term(terms)
+        return super().statement(terms)
 
 
 def _without_repeats(items: Iterable[Term]) -> tuple[Term, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from authz_rego.check.locals import LocalNames
+from authz_rego.check.local_names import LocalNames
 from authz_rego.check.outputs import Arity, outputs_of, outputs_of_body, safety_skip
 from authz_rego.check.walk import outermost_closures, variables, variables_of
 from authz_rego.errors import Place, RegoProblem

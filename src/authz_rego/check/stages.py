@@ -5,16 +5,16 @@ A stage that finds something ends the compiling, as there: what comes later woul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from authz_rego.builtins.declarations import declarations
 from authz_rego.check.dependencies import Dependencies, RuleId, branches, dependencies, recursion_problems
+from authz_rego.check.dynamic import dynamic_rule
 from authz_rego.check.expand import (
     Equals,
     comprehension_terms,
-    dynamic_rule,
     expanded_rule,
     head_references,
     head_values,
@@ -27,12 +27,14 @@ from authz_rego.check.functions import (
     void_problems,
 )
 from authz_rego.check.imports import import_problems, override_problems
-from authz_rego.check.locals import LocalNames, renamed, rewrite_rule
+from authz_rego.check.local_names import LocalNames
+from authz_rego.check.locals import rewrite_rule
 from authz_rego.check.meant import function_fix, variable_fix
 from authz_rego.check.metadata import redeclared_problems, with_metadata
 from authz_rego.check.names import resolve_modules
 from authz_rego.check.outputs import Arity
 from authz_rego.check.prints import WithoutPrints
+from authz_rego.check.rebuild import renamed
 from authz_rego.check.rules import RuleNode, arity_in, conflict_problems, full_ref, rule_tree
 from authz_rego.check.safety import UnsafeVariable, order_body
 from authz_rego.check.templates import without_templates
@@ -229,24 +231,8 @@ class _Stages:
             raise RegoProblems(sorted(found, key=lambda each: (each.place.file, each.place.row, each.place.column)))
 
     def _shown(self, ref: Ref) -> str:
-        written = renamed(ref, _Written(self._names))
+        written = renamed(ref, self._names.shown)
         return ref_text(written) if isinstance(written, Ref) else ""
-
-
-class _Written(Mapping[str, str]):
-    """Locals by the names that the user wrote."""
-
-    def __init__(self, names: LocalNames) -> None:
-        self._names = names
-
-    def __getitem__(self, name: str) -> str:
-        return self._names.shown(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names.written)
-
-    def __len__(self) -> int:
-        return len(self._names.written)
 
 
 class _Scopes:

@@ -7,9 +7,9 @@ from typing import TypeGuard
 
 from authz_rego.builtins.declarations import declarations
 from authz_rego.check.expand import equality
-from authz_rego.check.locals import LocalNames
+from authz_rego.check.local_names import LocalNames
 from authz_rego.check.outputs import Arity, outputs_of_body
-from authz_rego.check.rebuild import Rebuild, Statement
+from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.rules import PlacedRule, RuleNode, constant_prefix
 from authz_rego.check.walk import SAFETY, contains, variables
 from authz_rego.errors import RegoProblem
@@ -30,6 +30,7 @@ from authz_rego.syntax.tree import (
     SetTerm,
     TemplateString,
     Term,
+    Terms,
     Var,
 )
 
@@ -69,7 +70,7 @@ class _Templates(Rebuild):
         self.safe = before
         return new, safe
 
-    def statement(self, terms: Statement) -> Statement:
+    def statement(self, terms: Terms) -> Terms:
         if isinstance(terms, Every):
             domain = self.term(terms.domain)
             names = variables(terms.value) | (variables(terms.key) if terms.key is not None else set())

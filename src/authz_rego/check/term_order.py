@@ -1,30 +1,10 @@
-"""The order of terms as OPA has it, in which keys and items come. Not that of values (`values.order`)."""
+"""The order of terms as OPA has it, in which keys and items come. Not that of values (`values.value`)."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from authz_rego.syntax.tree import (
-    ArrayComprehension,
-    ArrayTerm,
-    Body,
-    Call,
-    Every,
-    Expr,
-    Logical,
-    Not,
-    ObjectComprehension,
-    ObjectTerm,
-    Ref,
-    Scalar,
-    SetComprehension,
-    SetTerm,
-    SomeDecl,
-    TemplateString,
-    Term,
-    Var,
-    With,
-)
+from authz_rego.syntax import tree
 from authz_rego.values.number import Number, compare_numbers, hash_of
 
 TermOrder: TypeAlias = tuple[Any, ...]
@@ -50,7 +30,7 @@ class _NumberOrder:
         return hash_of(self.number)
 
 
-def sorted_pairs(term: ObjectTerm) -> list[tuple[Term, Term]]:
+def sorted_pairs(term: tree.ObjectTerm) -> list[tuple[tree.Term, tree.Term]]:
     """An object's pairs in the order of their keys; of equal keys the last one's value, as OPA keeps it."""
     if len(term.pairs) < 2:
         return list(term.pairs)
@@ -58,7 +38,7 @@ def sorted_pairs(term: ObjectTerm) -> list[tuple[Term, Term]]:
     return [found[order] for order in sorted(found)]
 
 
-def sorted_items(term: SetTerm) -> list[Term]:
+def sorted_items(term: tree.SetTerm) -> list[tree.Term]:
     """A set's items in order, each once."""
     if len(term.items) < 2:
         return list(term.items)
@@ -66,31 +46,31 @@ def sorted_items(term: SetTerm) -> list[Term]:
     return [found[order] for order in sorted(found)]
 
 
-def term_order(term: Term) -> TermOrder:  # noqa: C901, PLR0911 - one line for each kind of term
+def term_order(term: tree.Term) -> TermOrder:  # noqa: C901, PLR0911 - one line for each kind of term
     """Sorts as OPA's terms do; equal terms have equal ones, and it can be hashed."""
     match term:
-        case Scalar():
+        case tree.Scalar():
             return _scalar(term.value)
-        case Var():
+        case tree.Var():
             return (6, ((5, term.name),)) if term.name in _ROOTS else (5, term.name)
-        case Ref():
-            head = (5, term.head.name) if type(term.head) is Var else term_order(term.head)
+        case tree.Ref():
+            head = (5, term.head.name) if type(term.head) is tree.Var else term_order(term.head)
             return (6, (head, *map(term_order, term.path)))
-        case ArrayTerm():
+        case tree.ArrayTerm():
             return (7, tuple(map(term_order, term.items)))
-        case ObjectTerm():
+        case tree.ObjectTerm():
             return (8, tuple(sorted({term_order(key): term_order(value) for key, value in term.pairs}.items())))
-        case SetTerm():
+        case tree.SetTerm():
             return (9, tuple(sorted(set(map(term_order, term.items)))))
-        case ArrayComprehension():
+        case tree.ArrayComprehension():
             return (10, term_order(term.term), _body(term.body))
-        case ObjectComprehension():
+        case tree.ObjectComprehension():
             return (11, term_order(term.key), term_order(term.value), _body(term.body))
-        case SetComprehension():
+        case tree.SetComprehension():
             return (12, term_order(term.term), _body(term.body))
-        case Call():
+        case tree.Call():
             return (13, (term_order(term.operator), *map(term_order, term.args)))
-        case TemplateString():
+        case tree.TemplateString():
             return (4, term.multi_line, len(term.parts), tuple(map(_part, term.parts)))
 
 
@@ -104,34 +84,34 @@ def _scalar(value: bool | int | Number | str | None) -> TermOrder:  # noqa: FBT0
     return (2, _NumberOrder(value))
 
 
-def _part(part: Scalar | Expr) -> TermOrder:
-    return (100, _expr(part)) if type(part) is Expr else term_order(part)  # type: ignore[arg-type]
+def _part(part: tree.Scalar | tree.Expr) -> TermOrder:
+    return (100, _expr(part)) if type(part) is tree.Expr else term_order(part)  # type: ignore[arg-type]
 
 
-def _body(body: Body) -> TermOrder:
+def _body(body: tree.Body) -> TermOrder:
     return tuple(map(_expr, body))
 
 
-def _expr(expr: Expr) -> TermOrder:
+def _expr(expr: tree.Expr) -> TermOrder:
     rank, *order = _statement(expr.terms)
     return (rank, expr.negated, *order, tuple(map(_with, expr.with_)))
 
 
-def _statement(terms: Term | SomeDecl | Every | Not | Logical) -> TermOrder:
+def _statement(terms: tree.Terms) -> TermOrder:
     match terms:
-        case SomeDecl():
+        case tree.SomeDecl():
             return (0, tuple(map(term_order, terms.symbols)))
-        case Every():
+        case tree.Every():
             key = () if terms.key is None else term_order(terms.key)
             return (3, key, term_order(terms.value), term_order(terms.domain), _body(terms.body))
-        case Not():
+        case tree.Not():
             return (4, _body(terms.body))
-        case Logical():
+        case tree.Logical():
             return (5 if terms.operator == "and" else 6, _body(terms.left), _body(terms.right))
-        case Call():
+        case tree.Call():
             return (2, (term_order(terms.operator), *map(term_order, terms.args)))
     return (1, term_order(terms))
 
 
-def _with(each: With) -> TermOrder:
+def _with(each: tree.With) -> TermOrder:
     return (term_order(each.target), term_order(each.value))

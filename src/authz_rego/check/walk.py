@@ -5,33 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from authz_rego.syntax.tree import (
-    ArrayComprehension,
-    ArrayTerm,
-    Body,
-    Call,
-    Every,
-    Expr,
-    Head,
-    Logical,
-    Not,
-    ObjectComprehension,
-    ObjectTerm,
-    Ref,
-    Rule,
-    Scalar,
-    SetComprehension,
-    SetTerm,
-    SomeDecl,
-    TemplateString,
-    Term,
-    Var,
-    With,
-)
+from authz_rego.syntax import tree
 
-Node = Term | Expr | SomeDecl | Every | Not | Logical | With | Head | Rule
-COMPREHENSIONS = (ArrayComprehension, SetComprehension, ObjectComprehension)
-CLOSURES = (*COMPREHENSIONS, Every, Not, Logical)
+Node = tree.Terms | tree.Expr | tree.With | tree.Head | tree.Rule
+COMPREHENSIONS = (tree.ArrayComprehension, tree.SetComprehension, tree.ObjectComprehension)
+CLOSURES = (*COMPREHENSIONS, tree.Every, tree.Not, tree.Logical)
 
 
 def _nothing(_: Node) -> tuple[Node, ...]:
@@ -39,25 +17,25 @@ def _nothing(_: Node) -> tuple[Node, ...]:
 
 
 _CHILDREN: dict[type, Callable[[Any], Iterable[Node]]] = {
-    Scalar: _nothing,
-    Var: _nothing,
-    Ref: lambda node: (node.head, *node.path),
-    ArrayTerm: lambda node: node.items,
-    SetTerm: lambda node: node.items,
-    ObjectTerm: lambda node: [part for pair in node.pairs for part in pair],
-    Call: lambda node: (node.operator, *node.args),
-    ArrayComprehension: lambda node: (node.term, *node.body),
-    SetComprehension: lambda node: (node.term, *node.body),
-    ObjectComprehension: lambda node: (node.key, node.value, *node.body),
-    TemplateString: lambda node: node.parts,
-    Expr: lambda node: (node.terms, *node.with_),
-    SomeDecl: lambda node: node.symbols,
-    Every: lambda node: (*_there(node.key), node.value, node.domain, *node.body),
-    Not: lambda node: node.body,
-    Logical: lambda node: (*node.left, *node.right),
-    With: lambda node: (node.target, node.value),
-    Head: lambda node: (*node.ref.path, *(node.args or ()), *_there(node.key), *_there(node.value)),
-    Rule: lambda node: (node.head, *node.body, *_there(node.else_)),
+    tree.Scalar: _nothing,
+    tree.Var: _nothing,
+    tree.Ref: lambda node: (node.head, *node.path),
+    tree.ArrayTerm: lambda node: node.items,
+    tree.SetTerm: lambda node: node.items,
+    tree.ObjectTerm: lambda node: [part for pair in node.pairs for part in pair],
+    tree.Call: lambda node: (node.operator, *node.args),
+    tree.ArrayComprehension: lambda node: (node.term, *node.body),
+    tree.SetComprehension: lambda node: (node.term, *node.body),
+    tree.ObjectComprehension: lambda node: (node.key, node.value, *node.body),
+    tree.TemplateString: lambda node: node.parts,
+    tree.Expr: lambda node: (node.terms, *node.with_),
+    tree.SomeDecl: lambda node: node.symbols,
+    tree.Every: lambda node: (*_there(node.key), node.value, node.domain, *node.body),
+    tree.Not: lambda node: node.body,
+    tree.Logical: lambda node: (*node.left, *node.right),
+    tree.With: lambda node: (node.target, node.value),
+    tree.Head: lambda node: (*node.ref.path, *(node.args or ()), *_there(node.key), *_there(node.value)),
+    tree.Rule: lambda node: (node.head, *node.body, *_there(node.else_)),
 }
 
 
@@ -77,12 +55,6 @@ def walk(node: Node) -> Iterator[Node]:
         each = waiting.pop()
         yield each
         waiting.extend(reversed(tuple(_CHILDREN[type(each)](each))))
-
-
-def walk_body(body: Body) -> Iterator[Node]:
-    """Everything in a body."""
-    for expr in body:
-        yield from walk(expr)
 
 
 def contains(node: Node, kinds: tuple[type, ...]) -> bool:
@@ -123,7 +95,7 @@ def variables(node: Node, skip: Skip = NOTHING) -> set[str]:
     return found
 
 
-def variables_of(body: Body, skip: Skip = NOTHING) -> set[str]:
+def variables_of(body: tree.Body, skip: Skip = NOTHING) -> set[str]:
     """The names of the variables in a body."""
     found: set[str] = set()
     for expr in body:
@@ -137,7 +109,7 @@ def _collect(node: Node, skip: Skip, found: set[str]) -> None:
         if taken is not None:
             found |= taken
             return
-    if type(node) is Var:
+    if type(node) is tree.Var:
         found.add(node.name)
         return
     for child in _looked_into(node, skip):
@@ -146,20 +118,27 @@ def _collect(node: Node, skip: Skip, found: set[str]) -> None:
 
 def _looked_into(node: Node, skip: Skip) -> Iterable[Node]:  # noqa: PLR0911 - one line for each rule
     match node:
-        case ObjectTerm() if skip.object_keys:
+        case tree.ObjectTerm() if skip.object_keys:
             return (value for _, value in node.pairs)
-        case Ref() if skip.ref_heads:
+        case tree.Ref() if skip.ref_heads:
             return iter(node.path)
-        case ArrayComprehension() | SetComprehension() | ObjectComprehension() | TemplateString() | Not() | Logical():
+        case (
+            tree.ArrayComprehension()
+            | tree.SetComprehension()
+            | tree.ObjectComprehension()
+            | tree.TemplateString()
+            | tree.Not()
+            | tree.Logical()
+        ):
             return iter(()) if skip.closures else children(node)
-        case Expr(terms=Every(domain=domain)) if skip.closures:
+        case tree.Expr(terms=tree.Every(domain=domain)) if skip.closures:
             return iter((domain,))
-        case SetTerm() if skip.sets:
+        case tree.SetTerm() if skip.sets:
             return iter(())
-        case Call() if skip.call_heads:
+        case tree.Call() if skip.call_heads:
             return iter((*node.operator.path, *node.args))
-        case With() if skip.call_heads:
-            target = node.target.path if isinstance(node.target, Ref) else ()
-            value = node.value.path if isinstance(node.value, Ref) else (node.value,)
+        case tree.With() if skip.call_heads:
+            target = node.target.path if isinstance(node.target, tree.Ref) else ()
+            value = node.value.path if isinstance(node.value, tree.Ref) else (node.value,)
             return iter((*target, *value))
     return children(node)

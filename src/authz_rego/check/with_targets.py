@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from authz_rego.builtins.declarations import declarations
 from authz_rego.check.expand import equality, needs_evaluation
-from authz_rego.check.locals import LocalNames
+from authz_rego.check.local_names import LocalNames
 from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.rules import RuleNode, constant_prefix
 from authz_rego.errors import RegoProblem

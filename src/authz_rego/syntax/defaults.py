@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from authz_rego.syntax import tree
 from authz_rego.syntax.cursor import Cursor
 from authz_rego.syntax.shapes import kind_of
-from authz_rego.syntax.tree import (
-    ArrayTerm,
-    Body,
-    Call,
-    Every,
-    Expr,
-    Logical,
-    Not,
-    ObjectTerm,
-    Ref,
-    Rule,
-    Scalar,
-    SetTerm,
-    SomeDecl,
-    TemplateString,
-    Term,
-    Var,
-)
 
 _FIX = "a default is a constant: compute it in a rule of its own"
 
 
-def default_is_right(cursor: Cursor, rule: Rule) -> bool:
+def default_is_right(cursor: Cursor, rule: tree.Rule) -> bool:
     """Whether its value is a constant, or made of closures, and its arguments are different names."""
     head = rule.head
     if head.value is None:
@@ -42,10 +25,10 @@ def default_is_right(cursor: Cursor, rule: Rule) -> bool:
     return not found
 
 
-def _wrong_args(args: tuple[Term, ...]) -> Iterator[str]:
+def _wrong_args(args: tuple[tree.Term, ...]) -> Iterator[str]:
     names: set[str] = set()
     for each in args:
-        if not isinstance(each, Var):
+        if not isinstance(each, tree.Var):
             yield f"arguments cannot contain {kind_of(each)}"
         elif each.name in names:
             yield f"arguments cannot be repeated {each.name}"
@@ -53,41 +36,41 @@ def _wrong_args(args: tuple[Term, ...]) -> Iterator[str]:
             names.add(each.name)
 
 
-def _changing(term: Term) -> Iterator[str]:
+def _changing(term: tree.Term) -> Iterator[str]:
     """The kinds of what is no constant. Comprehensions are let pass."""
     match term:
-        case Ref() | Var() | Call():
+        case tree.Ref() | tree.Var() | tree.Call():
             yield kind_of(term)
-        case ArrayTerm() | SetTerm():
+        case tree.ArrayTerm() | tree.SetTerm():
             for each in term.items:
                 yield from _changing(each)
-        case ObjectTerm():
+        case tree.ObjectTerm():
             for pair in term.pairs:
                 for each in pair:
                     yield from _changing(each)
-        case TemplateString():
+        case tree.TemplateString():
             for part in term.parts:
-                yield from () if isinstance(part, Scalar) else _changing_in((part,))
+                yield from () if isinstance(part, tree.Scalar) else _changing_in((part,))
 
 
-def _changing_in(body: Body) -> Iterator[str]:
+def _changing_in(body: tree.Body) -> Iterator[str]:
     for expr in body:
         for each in _terms_of(expr):
             yield from _changing(each)
 
 
-def _terms_of(expr: Expr) -> Iterator[Term]:
+def _terms_of(expr: tree.Expr) -> Iterator[tree.Term]:
     match expr.terms:
-        case Call():
+        case tree.Call():
             yield from (expr.terms.operator, *expr.terms.args)
-        case SomeDecl():
+        case tree.SomeDecl():
             yield from expr.terms.symbols
-        case Every() as every:
+        case tree.Every() as every:
             yield from (every.value, every.domain)
-        case Not():
+        case tree.Not():
             for each in expr.terms.body:
                 yield from _terms_of(each)
-        case Logical():
+        case tree.Logical():
             for each in (*expr.terms.left, *expr.terms.right):
                 yield from _terms_of(each)
         case _:

@@ -175,7 +175,7 @@ class With:
 class Expr:
     """One statement of a body: a term (a Call as a rule), or one of the statements above."""
 
-    terms: Term | SomeDecl | Every | Not | Logical
+    terms: Terms
     negated: bool = False
     with_: tuple[With, ...] = ()
     generated: bool = False  # made by a stage, not written
@@ -184,6 +184,7 @@ class Expr:
 
 
 Body: TypeAlias = tuple[Expr, ...]
+Terms: TypeAlias = Term | SomeDecl | Every | Not | Logical
 
 
 # ── rules and modules ──
