@@ -15,8 +15,7 @@ from tests.differential.pools import ARRAYS, CIDRS, NUMBERS, OBJECTS, SCALARS, S
 from authz_rego.builtins.declarations import Declaration, declarations
 from authz_rego.builtins.table import REFUSED, functions
 from authz_rego.values.byte_texts import raw_of, text_of_bytes
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Value, key_of
+from authz_rego.values.value import Value, key_of, sorted_keys
 
 Call: TypeAlias = tuple[Any, ...]  # a name and its operands
 

@@ -11,8 +11,7 @@ from typing import Any, Final
 from authz_rego.values.big_integers import integer_of, text_of
 from authz_rego.values.byte_texts import is_torn, raw_of, text_of_bytes
 from authz_rego.values.number import Number
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Value, key_of, value_of
+from authz_rego.values.value import Value, key_of, sorted_keys, value_of
 
 _INTEGER: Final = re.compile(r"-?[1-9][0-9]*|0")
 _LONG: Final = 2**63

@@ -178,7 +178,7 @@ def _key(key: Any) -> str:
 def _plain(value: Value, *, sort: bool) -> Value:
     """As JSON, in which the cases are written: sets are arrays; the outermost array of a binding in order, if asked."""
     from authz_rego.values.json_text import json_tree
-    from authz_rego.values.order import sorted_values
+    from authz_rego.values.value import sorted_values
 
     tree = json_tree(value)
     return sorted_values(tree) if sort and type(tree) is list else tree

@@ -52,7 +52,7 @@ def rego() -> list[Mutation]:
         Mutation("one is true in a list", f"{compile_}/unification.py",
                  "return term.value is None or isinstance(term.value, str)", "return True", _MEANING),
         Mutation("one is true among values", f"{values}/value.py",
-                 "    if kind is not type(other):\n", "    if kind is not type(other) and kind is not bool and type(other) is not bool:\n", _MEANING),
+                 "    if kind is not type(other):\n        return (", "    if kind is not type(other) and kind is not bool and type(other) is not bool:\n        return (", _MEANING),
         Mutation("a second value is no conflict", f"{compile_}/complete_rules.py",
                  '                    keep(each, "found")\n                    found = "v"\n', '                    found = "v"\n', _MEANING),
         Mutation("a second value of one body is no conflict", f"{compile_}/complete_rules.py",

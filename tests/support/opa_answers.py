@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 from authz_rego.errors import BuiltinError, EvaluationError
 from authz_rego.values.number import Number, number_of
-from authz_rego.values.order import sorted_keys
 from authz_rego.values.text import term_text
-from authz_rego.values.value import Value, key_of, value_of
+from authz_rego.values.value import Value, key_of, sorted_keys, value_of
 
 
 class Answer(NamedTuple):

@@ -10,8 +10,17 @@ from authz_rego.builtins.operands import kind_of, wrong_operand
 from authz_rego.errors import BuiltinError
 from authz_rego.values.arithmetic import total, total_product
 from authz_rego.values.number import Number, int64_of
-from authz_rego.values.order import compare, sorted_keys, sorted_values, text_order
-from authz_rego.values.value import UNDEFINED, Value, equal, key_of, value_of
+from authz_rego.values.value import (
+    UNDEFINED,
+    Value,
+    compare,
+    equal,
+    key_of,
+    sorted_keys,
+    sorted_values,
+    text_order,
+    value_of,
+)
 
 
 def is_member(value: Value, collection: Value) -> bool:

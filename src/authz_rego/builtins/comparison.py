@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from authz_rego.values.order import compare
-from authz_rego.values.value import Value, equal
+from authz_rego.values.value import Value, compare, equal
 
 
 def _not_equal(one: Value, other: Value) -> bool:

@@ -8,8 +8,7 @@ from typing import Final
 
 from authz_rego.builtins.bounds import beyond_bounds
 from authz_rego.builtins.operands import wrong_operand
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Key, Value, key_of, value_of
+from authz_rego.values.value import Key, Value, key_of, sorted_keys, value_of
 
 _MOST_STEPS: Final = 50_000  # ours: a graph of 20 nodes can have more paths than anybody can wait for
 

@@ -16,8 +16,7 @@ from authz_rego.values.byte_texts import mended, readable
 from authz_rego.values.json_layout import indented
 from authz_rego.values.json_syntax import is_json
 from authz_rego.values.json_text import from_json, to_json
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Key, Value, key_of, value_of
+from authz_rego.values.value import Key, Value, key_of, sorted_keys, value_of
 
 
 def _is_valid(text: Value) -> Value:

@@ -8,8 +8,7 @@ from typing import Any, Final
 from authz_rego.builtins.operands import kind_of, wrong_operand
 from authz_rego.errors import BuiltinError
 from authz_rego.values.number import Number, int64_of
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import UNDEFINED, Key, Value, equal, key_of, value_of
+from authz_rego.values.value import UNDEFINED, Key, Value, equal, key_of, sorted_keys, value_of
 
 Object = dict[str | Key, Value]
 

@@ -9,8 +9,7 @@ from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
 from authz_rego.builtins.operands import string_operand, wrong_operand
 from authz_rego.errors import BuiltinError
 from authz_rego.values.byte_texts import is_torn, raw_of, text_of_bytes
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Value
+from authz_rego.values.value import Value, sorted_keys
 
 
 def _replace(text: Value, old: Value, new: Value) -> str:

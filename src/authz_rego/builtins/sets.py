@@ -8,8 +8,7 @@ from itertools import chain
 from typing import Final
 
 from authz_rego.builtins.operands import wrong_operand
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Key, Value, value_of
+from authz_rego.values.value import Key, Value, sorted_keys, value_of
 
 Members = frozenset[str | Key]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
-from authz_rego.builtins.sprintf_verbs import Argument, Flags, printed, type_name
+from authz_rego.builtins.sprintf_flags import Flags
+from authz_rego.builtins.sprintf_verbs import Argument, printed, type_name
 from authz_rego.values.byte_texts import mended, readable
 
 _LARGEST: Final = 1_000_000  # of a width, a precision or an index, while its digits are read

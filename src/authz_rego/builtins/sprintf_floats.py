@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from authz_rego.builtins.sprintf_verbs import Flags
+from authz_rego.builtins.sprintf_flags import Flags
 
 _SIX: Final = frozenset("efEF")
 _SHORTEST: Final = frozenset("vgGbxX")

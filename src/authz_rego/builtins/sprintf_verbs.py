@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from authz_rego.builtins.bounds import beyond_bounds
+from authz_rego.builtins.sprintf_flags import Flags
 from authz_rego.builtins.sprintf_floats import float_text
 from authz_rego.values.byte_texts import is_torn, raw_of
 from authz_rego.values.characters import is_printable
@@ -18,21 +18,6 @@ _BIG_BASES: Final = _BASES | {"s": 10}
 _DIGITS: Final = {2: "b", 8: "o", 16: "x"}
 _INT64: Final = range(-(2**63), 2**63)
 _WORD: Final = 64
-
-
-@dataclass(slots=True)
-class Flags:
-    """What stands between % and the verb. Of `%+v` and `%#v` the flags are plus_v and sharp_v instead."""
-
-    minus: bool = False
-    plus: bool = False
-    sharp: bool = False
-    space: bool = False
-    zero: bool = False
-    plus_v: bool = False
-    sharp_v: bool = False
-    width: int = 0
-    precision: int | None = None
 
 
 def type_name(argument: Argument) -> str:

@@ -11,8 +11,7 @@ from authz_rego.builtins.operands import int64_operand, kind_of, string_operand,
 from authz_rego.errors import BuiltinError
 from authz_rego.values.byte_texts import is_torn, mended, raw_of, readable, text_of_bytes
 from authz_rego.values.characters import lower_table, upper_table
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Value, value_of
+from authz_rego.values.value import Value, sorted_keys, value_of
 
 
 # A part that is torn may be found within a character. One that is none is found at characters only, also in torn texts.

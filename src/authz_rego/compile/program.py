@@ -27,8 +27,7 @@ from authz_rego.evaluate.lookups import (
 )
 from authz_rego.evaluate.partial import CONFLICT, PartialObject
 from authz_rego.values.number import Number
-from authz_rego.values.order import compare
-from authz_rego.values.value import UNDEFINED, Key, Value, equal, key_of
+from authz_rego.values.value import UNDEFINED, Key, Value, compare, equal, key_of
 
 SAME_KEYS = "two keys of one object are the same"
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from authz_rego.evaluate.context import Context, Path, merged
 from authz_rego.evaluate.lookups import COLLECTIONS, base_lookup, find, items, lookup
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import UNDEFINED, Key, Value, key_of, place_key, value_of
+from authz_rego.values.value import UNDEFINED, Key, Value, key_of, place_key, sorted_keys, value_of
 
 
 @dataclass(slots=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from authz_rego.values.number import int64_of
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import UNDEFINED, Key, Value, key_of, value_of
+from authz_rego.values.value import UNDEFINED, Key, Value, key_of, sorted_keys, value_of
 
 COLLECTIONS: Final = frozenset({list, dict, frozenset})
 

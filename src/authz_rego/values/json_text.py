@@ -11,8 +11,7 @@ from authz_rego.values.big_integers import BeyondBoundsError, text_of
 from authz_rego.values.byte_texts import is_torn, json_escaped, text_of_bytes
 from authz_rego.values.depth import MAX_DEPTH, is_deeper_than
 from authz_rego.values.number import Number, number_of
-from authz_rego.values.order import sorted_keys, text_order
-from authz_rego.values.value import Value, value_of
+from authz_rego.values.value import Value, sorted_keys, text_order, value_of
 
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")
 _MINUS_ZERO: Final = re.compile(r"-0(?![0-9.eE])")

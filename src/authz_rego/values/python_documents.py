@@ -8,8 +8,7 @@ from authz_rego.values.big_integers import MAX_BITS
 from authz_rego.values.byte_texts import readable
 from authz_rego.values.depth import MAX_DEPTH
 from authz_rego.values.number import Number, number_of
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Key, Value, key_of, value_of
+from authz_rego.values.value import Key, Value, key_of, sorted_keys, value_of
 
 _SCALARS: Final = frozenset({type(None), bool, Number})
 

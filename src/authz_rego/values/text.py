@@ -8,8 +8,7 @@ from typing import Final
 
 from authz_rego.values.characters import is_printable
 from authz_rego.values.number import Number
-from authz_rego.values.order import sorted_keys
-from authz_rego.values.value import Value, value_of
+from authz_rego.values.value import Value, sorted_keys, value_of
 
 _ESCAPES: Final = {7: r"\a", 8: r"\b", 12: r"\f", 10: r"\n", 13: r"\r", 9: r"\t", 11: r"\v", 92: r"\\"}
 # Places between members. A tuple is no value, so that it cannot be mistaken for one.

@@ -9,9 +9,8 @@ from hypothesis.strategies import binary
 from authz_rego import UNDEFINED, EvaluationError, Policy
 from authz_rego.values.byte_texts import alike, is_torn, lone_bytes_in, mended, raw_of, readable, text_of_bytes
 from authz_rego.values.json_text import to_json
-from authz_rego.values.order import compare, sorted_keys, sorted_values
 from authz_rego.values.python_documents import readable_value
-from authz_rego.values.value import Key
+from authz_rego.values.value import Key, compare, sorted_keys, sorted_values
 
 
 @given(binary(max_size=20), binary(max_size=20))

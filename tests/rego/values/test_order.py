@@ -4,8 +4,7 @@ import pytest
 from tests.support.opa_answers import Answer, expected, given, recorded
 
 from authz_rego.values.number import Number
-from authz_rego.values.order import compare, sorted_keys, sorted_values
-from authz_rego.values.value import Key
+from authz_rego.values.value import Key, compare, sorted_keys, sorted_values
 
 
 @pytest.mark.parametrize("answer", recorded(__file__, "order"), ids=str)

@@ -1,4 +1,4 @@
-"""The order in which go-yaml writes the members of a mapping: "a2" before "a10". Not Rego's order (`values.order`)."""
+"""The order in which go-yaml writes the members of a mapping: "a2" before "a10". Not Rego's order (`values.value`)."""
 
 from __future__ import annotations
 
