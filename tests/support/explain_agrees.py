@@ -17,7 +17,9 @@ import yaml
 
 from authz_devkit.demo.caller import POD
 from authz_devkit.demo.mesh import EXAMPLE, get
-from authz_service.mesh.journey import AskedFor, Journey, Travel
+from authz_service.mesh.asked import AskedFor
+from authz_service.mesh.hop import Journey
+from authz_service.mesh.journey import Travel
 from authz_service.mesh.load import load_mesh
 
 if TYPE_CHECKING:

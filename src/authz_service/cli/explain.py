@@ -14,7 +14,9 @@ from authz_rego.explain import Tried
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import body_lines, short_value
-from authz_service.mesh.journey import AskedFor, Hop, Journey, Travel
+from authz_service.mesh.asked import AskedFor
+from authz_service.mesh.hop import Hop, Journey
+from authz_service.mesh.journey import Travel
 from authz_service.mesh.load import load_mesh
 from authz_service.mesh.steps import Step
 

@@ -16,7 +16,8 @@ from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.trail import TrailDocument, collect, document, text_lines
 from authz_service.mesh.door import Unjudged
-from authz_service.mesh.journey import Journey, Travel
+from authz_service.mesh.hop import Journey
+from authz_service.mesh.journey import Travel
 from authz_service.mesh.load import load_mesh
 from authz_service.mesh.model import Mesh
 from authz_service.mesh.recorded import Recorded, agrees, first_no

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from authz_service.mesh.journey import AskedFor
+    from authz_service.mesh.asked import AskedFor
 
 
 def _require_mesh(_: click.Context, __: click.Parameter, mesh: Path) -> Path:
@@ -44,7 +44,7 @@ def asked_for(  # noqa: PLR0913 - one per option
     headers = tuple(
         (name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in header_lines)
     )
-    from authz_service.mesh.journey import AskedFor  # `run` loads none of it
+    from authz_service.mesh.asked import AskedFor  # `run` loads none of it
 
     return AskedFor(
         method=method.upper(),

@@ -18,8 +18,9 @@ from authz_service.cli.terminal import Terminal
 from authz_service.cli.tree_lines import wrapped
 from authz_service.domain.rules import PolicySource
 from authz_service.errors import Problems
+from authz_service.mesh.decision_event import Recorded
 from authz_service.mesh.load import CONFIG, load_mesh
-from authz_service.mesh.replay import Flips, Policies, Recorded, Replay, Verdicts, policies_of_mesh
+from authz_service.mesh.replay import Flips, Policies, Replay, Verdicts, policies_of_mesh
 from authz_service.policy.decide.engine import data_of
 from authz_service.policy.sources.folder import read_policy_folder
 from authz_service.policy.vetting.vet import check_policies

@@ -6,24 +6,21 @@ route to another sidecar). What a service does of itself nobody here knows: the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from authz_rego.explain import Tried
 from authz_service import headers as header_names
-from authz_service.control_plane.gate_rules import gate_rules
 from authz_service.domain.decision import Allow, Decision
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.envoy.received_path import received_path
 from authz_service.envoy.routes import path_sent
 from authz_service.errors import RenderError
-from authz_service.ingress.route_table import RouteTable
+from authz_service.mesh.asked import AskedFor, entry_of, find_sidecar, token_of
 from authz_service.mesh.cause import find_cause
 from authz_service.mesh.door import TLS_REFUSED, Answered, Door, Question, Unjudged
+from authz_service.mesh.hop import Hop, Journey
 from authz_service.mesh.mint import Mint
-from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot
+from authz_service.mesh.model import Call, Mesh, Sidecar
 from authz_service.mesh.remedies import remedy
 from authz_service.mesh.shown import NOTHING, Shown, shown_from, shown_on
 from authz_service.mesh.steps import Step
@@ -31,63 +28,7 @@ from authz_service.mesh.target_certificate import why_not_trusted
 from authz_service.mesh.target_token import TokenInHand, target_token
 from authz_service.policy.decide.bounded_policy import PolicyTooLong
 
-_MOST_NAMES = 20
 _LONGEST = 16  # hops: a mesh whose routes lead in a circle
-
-Direction = Literal["in", "out"]
-Outcome = Literal["allowed", "refused", "unknown"]
-
-
-class AskedFor(NamedTuple):
-    """What the command line says about the request."""
-
-    method: str
-    target: str  # path and query
-    principal: str = ""  # whose token it carries
-    claims: Mapping[str, object] | None = None
-    token: str | None = None
-    source: str = ""  # the service that sends it, through its egress
-    at: str = ""  # the sidecar that it comes to
-    certificate: Path | None = None
-    headers: tuple[tuple[str, str], ...] = ()  # lower-case names
-    keys: tuple[dict[str, object], ...] = ()  # of the issuers, for a real token
-    host: str = ""
-
-
-@dataclass(slots=True)
-class Hop:
-    """What one sidecar did with it."""
-
-    sidecar: str
-    direction: Direction
-    method: str
-    path: str
-    certificate: str
-    token: str
-    lines: list[Step] = field(default_factory=list)
-    reason: str = ""  # of the refusal
-    detail: str = ""
-    status: int = 0  # 0: no answer at all
-    spot: Spot | None = None
-    fix: str = ""
-    tried: tuple[Tried, ...] = ()
-    cause: Tried | None = None  # which of them it is
-    headers: str = ""  # what the service, or the next hop, gets of them
-    policies: str = ""  # the folder of the policy's files, for their places
-    sends: Call | None = None  # what it sends on, or was about to
-
-
-@dataclass(frozen=True, slots=True)
-class Journey:
-    hops: tuple[Hop, ...]
-    outcome: Outcome
-    why_unknown: str = ""
-    reached: str = ""  # the service at the end
-    onward: tuple[str, ...] = ()  # what it may call from there, which no configuration determines
-
-    @property
-    def refused(self) -> Hop | None:
-        return next((hop for hop in self.hops if hop.reason), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +67,9 @@ class Travel:
 
     def _first(self, asked: AskedFor, hops: list[Hop]) -> tuple[_Leg, Sidecar]:
         if asked.source:
-            return self._out(self._sidecar(asked.source), asked, hops)
-        sidecar = self._entry(asked)
-        token = self._token(asked, sidecar)
+            return self._out(find_sidecar(self._mesh, asked.source), asked, hops)
+        sidecar = entry_of(self._mesh, asked)
+        token = token_of(self._mesh, asked, sidecar, self._mint)
         shown = NOTHING if asked.certificate is None else shown_from(asked.certificate)
         host = asked.host or min(sorted(name for name in sidecar.names if "." in name), default=sidecar.name)
         return _Leg(asked.method, asked.target, host, shown, token, asked.headers, None), sidecar
@@ -192,7 +133,7 @@ class Travel:
         hop = Hop(sidecar.name, "out", asked.method, asked.target, "", "")
         hops.append(hop)
         path, _, query = asked.target.partition("?")
-        user = self._token(asked, sidecar) if _names_somebody(asked) else TokenInHand(None, None, "none")
+        user = token_of(self._mesh, asked, sidecar, self._mint)
         start = _Leg(asked.method, asked.target, "localhost", NOTHING, user, asked.headers, None)
         try:
             path = received_path(path, query, escaped_slashes=not sidecar.config.egress.strict)
@@ -249,75 +190,9 @@ class Travel:
             door = self._doors[sidecar.name] = Door(sidecar, self._mint, self._now, keys)
         return door
 
-    def _sidecar(self, name: str) -> Sidecar:
-        found = self._mesh.sidecars.get(name) or next(
-            (one for one in self._mesh.sidecars.values() if name.lower() in one.names), None
-        )
-        if found is None:
-            raise Unjudged(f"there is no service {name}; there are {', '.join(self._mesh.sidecars) or 'none'}")
-        return found
-
-    def _entry(self, asked: AskedFor) -> Sidecar:
-        if asked.at:
-            return self._sidecar(asked.at)
-        entries = self._mesh.entries()
-        if len(entries) > 1:
-            path = asked.target.partition("?")[0].split("/")[1:]
-            fitting = [one for one in entries if _routes(one).find(path) != "-"]
-            entries = fitting or entries
-        if len(entries) != 1:
-            names = ", ".join(one.name for one in entries or self._mesh.sidecars.values())
-            raise Unjudged(f"which sidecar does it come to? Say --at with one of: {names}")
-        entry = entries[0]
-        if self._mesh.broken and entry.config.http.tls.client_auth == "require":
-            unread = ", ".join(self._mesh.broken.values())
-            raise Unjudged(f"which sidecar does it come to? {unread} cannot be read; say --at")
-        return entry
-
-    def _token(self, asked: AskedFor, sidecar: Sidecar) -> TokenInHand:
-        if asked.token is not None:
-            return TokenInHand(asked.token, None, "the one that was given")
-        issuers = sidecar.config.issuers
-        algorithms = issuers[0].algorithms if issuers else ("ES256",)
-        if asked.claims is not None:
-            claims = {"iss": issuers[0].issuer, **asked.claims} if issuers else dict(asked.claims)
-            return TokenInHand(self._mint.token(claims, algorithms[0]), None, "the claims that were given", claims)
-        if not asked.principal:
-            return TokenInHand(None, None, "none")
-        principal = self._principal(asked.principal, sidecar)
-        realm = self._mesh.realm_of(principal.issuer)
-        algorithm = algorithms[0] if realm is None else realm.realm.default_signature_algorithm
-        return TokenInHand.of(principal, self._mint.token(principal.claims, algorithm))
-
-    def _principal(self, name: str, sidecar: Sidecar) -> Principal:
-        """A user by any of his realms and clients, the one first whose token is for this sidecar; else a service."""
-        wanted, _, client = name.partition("@client=")
-        found = self._mesh.principals_of(wanted)
-        if client:
-            found = [one for one in found if one.client == client]
-        accepted = {name for issuer in sidecar.config.issuers for name in issuer.audience}
-        for one in found:
-            audience = one.claims.get("aud", [])
-            if accepted & set([audience] if isinstance(audience, str) else map(str, audience)):  # type: ignore[call-overload]
-                return one
-        if found:
-            return found[0]
-        refused = next((one for one in self._mesh.no_tokens if one.client == wanted), None)
-        if refused is not None:
-            raise Unjudged(f"{wanted} gets no token: {refused.why} ({refused.spot})")
-        known = list(dict.fromkeys(each for one in self._mesh.principals for each in (one.alike or (one.name,))))
-        names = ", ".join(known[:_MOST_NAMES]) + (", …" if len(known) > _MOST_NAMES else "")
-        raise Unjudged(
-            f"nobody is called {wanted}; there are: {names or 'none (no realm file, no mesh.yaml: principals)'}"
-        )
-
 
 class _Stopped(Exception):  # noqa: N818 - never leaves this file
     """The hop says why."""
-
-
-def _names_somebody(asked: AskedFor) -> bool:
-    return bool(asked.principal) or asked.token is not None or asked.claims is not None
 
 
 def _is_below(path: str, base: str) -> bool:
@@ -331,10 +206,6 @@ def _sent(call: Call, path: str) -> str:
     except RenderError as error:
         place = call.source.spot(*call.place, "strip_prefix")
         raise Unjudged(f"{call.source.name} would not start: {error} ({place})") from error
-
-
-def _routes(sidecar: Sidecar) -> RouteTable:
-    return RouteTable(gate_rules(sidecar.config, None, "").routes)
 
 
 def headers_after(before: tuple[tuple[str, str], ...], decision: Decision | None) -> tuple[tuple[str, str], ...]:

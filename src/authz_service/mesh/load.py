@@ -19,8 +19,10 @@ from authz_service.config.model import Config, HttpTlsOfFiles
 from authz_service.errors import CertificateProblems, ConfigProblems, Problem
 from authz_service.mesh.files import Files
 from authz_service.mesh.mesh_file import NAME, MeshFile, read_mesh_file
-from authz_service.mesh.model import LooseRoles, Mesh, RealmFile, Sidecar, Spot, shown_path
+from authz_service.mesh.model import Mesh, Sidecar
 from authz_service.mesh.principals import declared
+from authz_service.mesh.realm_file import LooseRoles, RealmFile
+from authz_service.mesh.spot import Spot, shown_path
 
 CONFIG = "config.yaml"
 MAX_REALM_BYTES = 64 << 20

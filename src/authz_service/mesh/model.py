@@ -6,14 +6,11 @@ neighbours: `journey` (one request), `lint` (what cannot work), `matrix` (all th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
 
-from authz_realm.realm import Realm
 from authz_service.config.finding import Place
 from authz_service.config.loader import Reading
 from authz_service.config.model import Config, EgressRoute, Endpoint, OAuth2, Route, Target
@@ -21,75 +18,15 @@ from authz_service.config.sections.section import Section
 from authz_service.envoy.upstreams import of_ingress
 from authz_service.errors import Problem, RenderError
 from authz_service.mesh.files import Files
-
-_REALM = re.compile(r"/realms/([^/]+)")
-
-PrincipalKind = Literal["user", "service"]
+from authz_service.mesh.principals import not_issued, of_realms
+from authz_service.mesh.realm_file import LooseRoles, NoToken, Principal, RealmFile, realm_name
+from authz_service.mesh.spot import Spot, shown_path
 
 
 def file_of(section: Section, key: str) -> Path | None:
     """The file that a section names under a key which not all of its kinds have."""
     found = getattr(section, key, None)
     return found if isinstance(found, Path) else None
-
-
-class Spot(NamedTuple):
-    """A line of a file, as findings name it."""
-
-    file: str  # as a person at the mesh's folder would write it
-    line: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Whose token it may be; `claims` without the times and the token's id."""
-
-    name: str
-    kind: PrincipalKind
-    issuer: str
-    claims: Mapping[str, object]
-    spot: Spot
-    client: str = ""  # whom the token is issued to
-    alike: tuple[str, ...] = ()  # users for whom everything but their names is the same
-
-
-@dataclass(frozen=True, slots=True)
-class RealmFile:
-    """A Keycloak realm, where it is written, and what its parts lack of each other."""
-
-    realm: Realm
-    spot: Spot
-    text: str
-    problems: tuple[str, ...]
-
-    def line(self, *words: str) -> Spot:
-        """The first line that has the last word, in quotes, after lines with those before it."""
-        lines, at = self.text.splitlines(), 0
-        for word in words:
-            at = next((number for number in range(at, len(lines)) if f'"{word}"' in lines[number]), at)
-        return Spot(self.spot.file, at + 1)
-
-
-class NoToken(NamedTuple):
-    """A token of its own that a service asks for, and that its realm would not issue."""
-
-    client: str
-    scopes: tuple[str, ...]
-    error: str  # as the token endpoint answers (RFC 6749 §5.2)
-    why: str
-    spot: Spot
-
-
-class LooseRoles(NamedTuple):
-    """Service account roles that stand outside of any realm, as the specification writes them."""
-
-    client: str
-    realm_roles: tuple[str, ...]
-    client_roles: Mapping[str, tuple[str, ...]]
-    spot: Spot
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,8 +125,6 @@ class Mesh:
     @cached_property
     def no_tokens(self) -> tuple[NoToken, ...]:
         """Who has none, because the realm refuses what is asked for; with another request he may have one."""
-        from authz_service.mesh.principals import not_issued  # it makes values of this module
-
         return tuple(not_issued(self.realms, [one.config for one in self.sidecars.values()]))
 
     def principals_of(self, name: str) -> list[Principal]:
@@ -197,8 +132,6 @@ class Mesh:
         return [*(one for one in self.declared if one.name == name), *self._of_realms(name)]
 
     def _of_realms(self, name: str = "") -> Iterator[Principal]:
-        from authz_service.mesh.principals import of_realms  # it makes values of this module
-
         yield from of_realms(self.realms.values(), [one.config for one in self.sidecars.values()], name)
 
     def find_destination(self, url: Endpoint) -> Sidecar | None:
@@ -274,20 +207,7 @@ class Mesh:
 
     def realm_of(self, url: str | None) -> RealmFile | None:
         """By `…/realms/NAME`, as Keycloak's issuers and endpoints are."""
-        found = _REALM.search(url or "")
-        return None if found is None else self.realms.get(found[1])
+        return self.realms.get(realm_name(url))
 
     def spot_of(self, file: Path, line: int = 0) -> Spot:
         return Spot(shown_path(self.folder, file), line)
-
-
-def realm_name(url: str | None) -> str:
-    found = _REALM.search(url or "")
-    return "" if found is None else found[1]
-
-
-def shown_path(folder: Path, file: Path) -> str:
-    try:
-        return file.relative_to(folder).as_posix()
-    except ValueError:
-        return str(file)

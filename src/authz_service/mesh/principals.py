@@ -11,7 +11,8 @@ from authz_realm.claims import OPENID, Grant, Stamp, UnknownScope, access_claims
 from authz_realm.realm import Client, Realm, User
 from authz_service.config.model import Config, OAuth2
 from authz_service.mesh.mesh_file import DeclaredPrincipal
-from authz_service.mesh.model import NoToken, Principal, RealmFile, Spot, realm_name
+from authz_service.mesh.realm_file import NoToken, Principal, RealmFile, realm_name
+from authz_service.mesh.spot import Spot
 
 _PASSING = ("exp", "iat", "jti", "sid", "nbf", "auth_time")  # of one token, not of who has it
 # Which of a user's claims are his own name: two users who differ in nothing else are one kind of user.

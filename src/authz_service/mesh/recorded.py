@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from authz_service.audit.record import AuditRecord
 from authz_service.audit.trail import Hop, Trail, caller_names
+from authz_service.mesh.asked import AskedFor
 from authz_service.mesh.door import TLS_REFUSED
-from authz_service.mesh.journey import AskedFor, Journey
+from authz_service.mesh.hop import Journey
 from authz_service.mesh.model import Call, Mesh, Sidecar
 
 _SERVICE_ACCOUNT = "service-account-"  # how Keycloak names the user behind a service's own token

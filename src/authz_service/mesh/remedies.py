@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from authz_rego.explain import Tried
 from authz_service.domain.refusals import ANSWERS, Reason
 from authz_service.mesh.cause import unstripped
 from authz_service.mesh.client_handshake import UNKNOWN_AUTHORITY
-from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot, file_of
+from authz_service.mesh.door import Answered
+from authz_service.mesh.hop import Hop
+from authz_service.mesh.model import Call, Mesh, Sidecar, file_of
 from authz_service.mesh.principals import scopes_lacking
+from authz_service.mesh.realm_file import Principal
 from authz_service.mesh.shown import shown_on
+from authz_service.mesh.spot import Spot
 from authz_service.mesh.target_certificate import NOT_IN_CA_CERT
 from authz_service.mesh.target_token import may_ask
-
-if TYPE_CHECKING:
-    from authz_rego.explain import Tried
-    from authz_service.mesh.door import Answered
-    from authz_service.mesh.journey import Hop
 
 _ROLE = re.compile(r'"([^"]+)" in input\.token\.([A-Za-z0-9_.]+)')
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +18,7 @@ from authz_service.domain.refusals import OF_THE_POLICY, Reason
 from authz_service.domain.rules import PolicySource
 from authz_service.domain.time_budget import EVALUATION
 from authz_service.errors import PolicyProblems, Problem
+from authz_service.mesh.decision_event import Example, Recorded, client_of, principal_of
 from authz_service.mesh.model import Mesh
 from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.decide.reads import Reads
@@ -26,27 +26,6 @@ from authz_service.policy.decide.time_limit import TimeLimit, TooLong
 from authz_service.policy.sources.folder import read_policy_folder
 
 _EXAMPLES = 3
-
-
-class Recorded(msgspec.Struct):
-    """What is read of an event."""
-
-    decision_id: str = ""
-    timestamp: str = ""
-    path: str = ""
-    labels: dict[str, str] = {}
-    input: msgspec.Raw = msgspec.Raw()
-    result: object = None
-    erased: list[str] = []
-    custom: dict[str, object] = {}
-
-
-class Example(msgspec.Struct):
-    decision_id: str
-    correlation_id: str
-    time: str
-    method: str
-    path: str
 
 
 class Flips(msgspec.Struct):
@@ -152,20 +131,19 @@ class Replay:
 
     def _decide(self, event: Recorded) -> str:
         """Why it cannot be decided anew, or nothing."""
-        was = _recorded_reason(event.result)
+        was = event.reason
         if was is None:
             return "its answer is none that we know"
         if not event.path or was not in OF_THE_POLICY:
             return "decided before a policy was asked"
         if not event.input or "/input" in event.erased:
             return "its input is not in the log"
-        service = event.labels.get("service", "")
-        judge = self._judge(service, event.path)
+        judge = self._judge(event.service, event.path)
         if judge is None:
-            return f"no policies for {service or 'a service without a name'} here"
+            return f"no policies for {event.service or 'a service without a name'} here"
         document = from_json(bytes(event.input))
         try:
-            now_ns = _nanoseconds(event.timestamp)
+            now_ns = event.nanoseconds()
         except ValueError:
             return "its time is none"
         becomes = judge.decide(document, now_ns, self._budget)
@@ -189,22 +167,21 @@ class Replay:
     def _note(
         self, event: Recorded, document: Value, was: Reason, becomes: Reason, tried: Tried | None, *, unsure: bool
     ) -> None:
-        service = event.labels.get("service", "")
         rule, place, line = "", "", ""
         if tried is not None:
             at = tried.place if tried.held or not tried.stopped.row else tried.stopped
             rule, place, line = tried.rule, f"{at.file}:{at.row}", tried.line
-        principal, client = _principal(document), _client(document)
-        key = (service, was, becomes, rule, place, principal, client)
+        principal, client = principal_of(document), client_of(document)
+        key = (event.service, was, becomes, rule, place, principal, client)
         flips = self._flips.get(key)
         if flips is None:
             flips = self._flips[key] = Flips(
-                service, was.value, becomes.value, rule, place, line, principal, client, examples=[]
+                event.service, was.value, becomes.value, rule, place, line, principal, client, examples=[]
             )
         flips.count += 1
         flips.unsure += unsure
         if len(flips.examples) < _EXAMPLES:
-            flips.examples.append(_example(event, document))
+            flips.examples.append(event.example(document))
 
 
 def _order(one: Flips) -> tuple[object, ...]:
@@ -251,25 +228,6 @@ def telling(explained: Explanation, query: str) -> Tried | None:
     return max(alike, key=lambda one: one.stopped.row - one.place.row)
 
 
-def _recorded_reason(result: object) -> Reason | None:
-    """What the policy said, in shadow mode too. Of OPA's own events, whose result is the rule's value, as much."""
-    if isinstance(result, dict):
-        given = result.get("reason")
-        if isinstance(given, str):
-            return Reason(given) if given in _KNOWN else None
-        result = result.get("allow", result.get("allowed"))
-    if not isinstance(result, bool):
-        return None
-    return Reason.ALLOWED if result else Reason.POLICY_DENIED
-
-
-_KNOWN = frozenset(reason.value for reason in Reason)
-
-
-def _nanoseconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp() * 1000) * 1_000_000
-
-
 def _is_read(pointer: str, reads: Reads) -> bool:
     """Whether the policy reads what a JSON pointer below /input names, or something in it."""
     for step in pointer.split("/")[2:]:
@@ -280,36 +238,3 @@ def _is_read(pointer: str, reads: Reads) -> bool:
             return False
         reads = reads[name]
     return True
-
-
-def _member(value: Value, *names: str) -> Value:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _principal(document: Value) -> str:
-    """A user by name, a service by its client."""
-    names = (_text(_member(document, "token", name)) for name in ("preferred_username", "azp", "client_id", "sub"))
-    return next(filter(None, names), "nobody")
-
-
-def _client(document: Value) -> str:
-    found = _text(_member(document, "mtls", "subject", "CN"))
-    uris = _member(document, "mtls", "san", "uri")
-    return found or (_text(uris[0]) if isinstance(uris, list) and uris else "")
-
-
-def _example(event: Recorded, document: Value) -> Example:
-    correlation_id = event.custom.get("correlation_id")
-    return Example(
-        event.decision_id,
-        correlation_id if isinstance(correlation_id, str) else "",
-        event.timestamp,
-        _text(_member(document, "request", "method")),
-        _text(_member(document, "request", "path")),
-    )

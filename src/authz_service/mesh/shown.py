@@ -20,7 +20,8 @@ from authz_service.domain.rules import ClientRule
 from authz_service.errors import AuthzServiceError
 from authz_service.identity.certificates import parse_client_rule
 from authz_service.mesh.client_handshake import load_chain
-from authz_service.mesh.model import Call, Sidecar, Spot
+from authz_service.mesh.model import Call, Sidecar
+from authz_service.mesh.spot import Spot
 from authz_service.pem_files import to_pem
 
 _DECADE = dt.timedelta(days=3650)  # whatever time it is judged at

@@ -15,8 +15,10 @@ import msgspec
 
 from authz_rego.values.json_text import from_json
 from authz_service.domain.refusals import Reason
-from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot
+from authz_service.mesh.model import Call, Mesh, Sidecar
+from authz_service.mesh.realm_file import Principal
 from authz_service.mesh.replay import Policies
+from authz_service.mesh.spot import Spot
 from authz_service.policy.decide.engine import PolicyEngine
 from authz_service.policy.decide.time_limit import TimeLimit, TooLong
 

@@ -13,8 +13,9 @@ from authz_service.config.model import OAuth2
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.mesh.door import Unjudged
 from authz_service.mesh.mint import Mint
-from authz_service.mesh.model import Call, Mesh, Principal, RealmFile
+from authz_service.mesh.model import Call, Mesh
 from authz_service.mesh.principals import scopes_lacking, service_account
+from authz_service.mesh.realm_file import Principal, RealmFile
 
 
 @dataclass(frozen=True, slots=True)

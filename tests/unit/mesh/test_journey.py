@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from tests.unit.mesh.conftest import EXAMPLE, change
 
+from authz_service.mesh.asked import AskedFor
 from authz_service.mesh.door import Question, Unjudged
-from authz_service.mesh.journey import AskedFor, Journey, Travel
+from authz_service.mesh.hop import Journey
+from authz_service.mesh.journey import Travel
 from authz_service.mesh.load import load_mesh
 from authz_service.mesh.shown import NOTHING
 

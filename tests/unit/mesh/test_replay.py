@@ -11,7 +11,8 @@ import pytest
 from tests.support.decision_events import event, request
 
 from authz_service.domain.rules import PolicySource
-from authz_service.mesh.replay import Flips, Recorded, Replay, Verdicts
+from authz_service.mesh.decision_event import Recorded
+from authz_service.mesh.replay import Flips, Replay, Verdicts
 
 POLICY = """package order
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authz_service.mesh.lint import certificates, files, hygiene, implied, policies, routes, tokens
+from authz_service.mesh.lint import certificates, files, hygiene, implied, policies, realms, routes, tokens
 from authz_service.mesh.lint.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -38,28 +38,28 @@ RULES: tuple[Rule, ...] = (
          tokens.passed_issuer),
     Rule("AZ203", "warning", "a realm is not here", "nobody can say what its tokens hold",
          "keep its file beside the others",
-         tokens.realm_is_missing),
+         realms.realm_is_missing),
     Rule("AZ204", "error", "a sidecar's client is not in the realm, or may not speak for itself",
          "no token is issued: the egress answers 503 egress_token_unavailable", "add it, with serviceAccountsEnabled",
-         tokens.client_is_missing),
+         realms.client_is_missing),
     Rule("AZ205", "error", "a scope is asked for that the client may not have",
          "no token is issued (invalid_scope): the egress answers 503 egress_token_unavailable",
-         "do not ask for it, or give the client the scope", tokens.scope_is_missing),
+         "do not ask for it, or give the client the scope", realms.scope_is_missing),
     Rule("AZ206", "error", "a service's own token is not for the sidecar that it is sent to",
          "it is refused: 401 token_audience_refused",
          "the right jwt.audience, or a mapper or a client role that names it", tokens.own_audience),
     Rule("AZ207", "error", "a realm's parts do not fit together",
          "Keycloak refuses the import, or leaves something out",
-         "add what is missing", tokens.realm_lacks),
+         "add what is missing", realms.realm_lacks),
     Rule("AZ208", "error", "a service's token comes with a certificate of another name",
          "it is refused: 401 token_client_mismatch", "name both alike, or write proxy.mtls.bindings", tokens.binding),
     Rule("AZ209", "warning", "a policy and the realm give a service different permissions",
          "one of them is wrong, and nobody can tell which by looking at one", "make them the same",
          policies.permission_that_the_realm_lacks),
     Rule("AZ210", "warning", "service account roles stand in a file that Keycloak does not read",
-         "nobody has these roles", "write them into the realm file", tokens.role_files),
+         "nobody has these roles", "write them into the realm file", realms.role_files),
     Rule("AZ211", "error", "roles are given at a client that no realm has", "nobody has these roles",
-         "add the client and its roles", tokens.loose_role_owner),
+         "add the client and its roles", realms.loose_role_owner),
     Rule("AZ212", "error", "a sidecar takes away the token that the next one wants",
          "the second hop refuses: 401 token_missing", "write pass_token: true", tokens.token_stays_behind),
     Rule("AZ213", "error", "a service's own token is of a realm that the target does not accept",

@@ -13,9 +13,10 @@ from authz_service.credentials.certificates import Purpose, load_key_pair
 from authz_service.errors import CertificateProblems, Problem
 from authz_service.identity.certificates import is_match, parse_client_rule
 from authz_service.mesh.client_handshake import CannotTell, refusal
-from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.ground import Ground
 from authz_service.mesh.lint.rule import Found
-from authz_service.mesh.model import Mesh, Sidecar, Spot, file_of
+from authz_service.mesh.model import Mesh, Sidecar, file_of
+from authz_service.mesh.spot import Spot
 from authz_service.mesh.target_certificate import has_name, is_signed_by, names_of, target_bundle, wanted_name
 from authz_service.pem_files import name
 from authz_service.trust.ca_bundles import load_ca_bundle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.ground import Ground
 from authz_service.mesh.lint.rule import Found
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import yaml
 
 from authz_service.identity.certificates import is_match, parse_client_rule
-from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.ground import Ground
 from authz_service.mesh.lint.rule import Found
-from authz_service.mesh.model import Sidecar, Spot
+from authz_service.mesh.model import Sidecar
+from authz_service.mesh.spot import Spot
 
 _SECRETS = {"client_secret", "encryption_key", "key", "token"}
 _LOOPBACK = ("127.", "localhost", "::1")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from authz_rego.check.walk import walk
 from authz_rego.syntax.tree import Ref, Rule, Scalar, Var
-from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.ground import Ground
 from authz_service.mesh.lint.hygiene import has_own_service
 from authz_service.mesh.lint.rule import Found
 

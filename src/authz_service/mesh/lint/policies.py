@@ -8,9 +8,11 @@ from typing import NamedTuple
 from authz_rego.check.names import package_path, resolve_modules
 from authz_rego.check.walk import walk
 from authz_rego.syntax.tree import ArrayTerm, Call, Module, ObjectTerm, Ref, Rule, Scalar, SetTerm, Term, Var
-from authz_service.mesh.lint.ground import Ground, PolicyRead
+from authz_service.mesh.ground import Ground, PolicyRead
 from authz_service.mesh.lint.rule import Found, named
-from authz_service.mesh.model import Principal, Sidecar, Spot
+from authz_service.mesh.model import Sidecar
+from authz_service.mesh.realm_file import Principal
+from authz_service.mesh.spot import Spot
 
 _ALWAYS = {"exp", "iat", "nbf", "jti", "iss", "sid", "typ", "acr", "auth_time", "cnf", "scope", "aud", "sub", "azp"}
 _EQUAL = {"equal", "eq", "assign", "internal.member_2"}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from authz_service.errors import AuthzServiceError
-from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.ground import Ground
 from authz_service.mesh.lint.rule import Found
 from authz_service.mesh.matrix.asker import Asker
 from authz_service.mesh.matrix.resources import ID, paths_of_policy

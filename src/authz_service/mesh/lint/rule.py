@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from authz_service.mesh.model import Principal, Spot
-
-if TYPE_CHECKING:
-    from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.ground import Ground
+from authz_service.mesh.realm_file import Principal
+from authz_service.mesh.spot import Spot
 
 _MOST_NAMES = 12
 # error: a call that cannot work; warning: one that works, and should be looked at; note: what the files only imply.

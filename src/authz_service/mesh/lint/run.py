@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from authz_service.mesh.ground import Ground
 from authz_service.mesh.lint.catalogue import RULES
 from authz_service.mesh.lint.certificates import not_here
-from authz_service.mesh.lint.ground import Ground
 from authz_service.mesh.lint.rule import Finding, Found, Rule
-from authz_service.mesh.model import Mesh, Spot
+from authz_service.mesh.model import Mesh
+from authz_service.mesh.spot import Spot
 
 _IGNORE = re.compile(r"#\s*authz-lint:\s*ignore\s+([A-Z]{2}[0-9]{3}(?:\s*,\s*[A-Z]{2}[0-9]{3})*)\s*(.*)")
 _WITHOUT_REASON = Rule(

@@ -11,7 +11,8 @@ from authz_service.identity.signatures import PrivateKey
 from authz_service.mesh.door import TLS_REFUSED, Door, Question, Unjudged
 from authz_service.mesh.journey import headers_after
 from authz_service.mesh.mint import Mint
-from authz_service.mesh.model import Call, Mesh, Principal, Sidecar
+from authz_service.mesh.model import Call, Mesh, Sidecar
+from authz_service.mesh.realm_file import Principal
 from authz_service.mesh.shown import Shown, shown_on
 from authz_service.mesh.target_certificate import why_not_trusted
 from authz_service.mesh.target_token import TokenInHand, target_token

@@ -9,7 +9,7 @@ from authz_service.domain.decision import Peer
 from authz_service.domain.refusals import Rejected
 from authz_service.errors import AuthzServiceError
 from authz_service.identity.certificates import is_match, parse_client_rule, read_peer
-from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.ground import Ground
 from authz_service.mesh.model import Call, Sidecar
 from authz_service.mesh.shown import NOTHING, Shown, assumed_by
 

@@ -15,11 +15,12 @@ from authz_service.domain.refusals import Reason, Rejected
 from authz_service.errors import AuthzServiceError
 from authz_service.identity.signatures import PrivateKey
 from authz_service.mesh.door import TLS_REFUSED
-from authz_service.mesh.lint.ground import Ground
+from authz_service.mesh.ground import Ground
 from authz_service.mesh.matrix.asker import Asker, Said
 from authz_service.mesh.matrix.certificates import Way, certificates
 from authz_service.mesh.matrix.resources import ID, OTHER, Asked, Reads, is_served, reads, resources
-from authz_service.mesh.model import Mesh, Principal, Sidecar
+from authz_service.mesh.model import Mesh, Sidecar
+from authz_service.mesh.realm_file import Principal
 from authz_service.mesh.target_token import TokenInHand
 from authz_service.policy.vetting.checks import Compiled
 

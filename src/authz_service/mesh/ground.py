@@ -1,4 +1,4 @@
-"""What the rules stand on: the mesh, and what several of them look at, read once."""
+"""What the rules of `lint` and `matrix` stand on: the mesh, and what several of them look at, read once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from authz_service.errors import AuthzServiceError, CertificateProblems, Problem
 from authz_service.identity.certificates import read_peer
 from authz_service.mesh.client_handshake import Trust, load_trust
 from authz_service.mesh.door import Unjudged, policy_source
-from authz_service.mesh.model import Call, Mesh, Principal, Sidecar, Spot, file_of
+from authz_service.mesh.model import Call, Mesh, Sidecar, file_of
+from authz_service.mesh.realm_file import Principal
 from authz_service.mesh.shown import Shown, shown_on
+from authz_service.mesh.spot import Spot
 from authz_service.mesh.target_certificate import server_chain
 from authz_service.pem_files import read_certificates, read_file
 from authz_service.policy.vetting.checks import Compiled, compiled
