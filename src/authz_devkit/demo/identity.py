@@ -5,18 +5,14 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import httpx
 from joserfc.jwk import RSAKey
 from msgspec import json
 
 from authz_devkit.certs.files import PRIVATE, replace_file
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
+from authz_devkit.keycloak.admin import Admin
 from authz_realm.realm import load_realms
-
-if TYPE_CHECKING:
-    from authz_devkit.demo.mesh import Mesh
 
 _LEAF = "identity-provider/server"
 _OUR_KEYS_PRIORITY = 200  # Keycloak's own have 100
@@ -37,19 +33,19 @@ class IdentityProvider(StrEnum):
         return 30.0 if self is IdentityProvider.KEYCLOAK else 5.0
 
 
-def command(mesh: Mesh) -> list[str]:
-    """Both take the same options."""
-    keycloak = mesh.identity is IdentityProvider.KEYCLOAK
+def command(provider: IdentityProvider, example: Path, folder: Path, address: str, url: str) -> list[str]:
+    """Both take the same options. `folder`: the running mesh's."""
+    keycloak, certs = provider is IdentityProvider.KEYCLOAK, folder / "certs"
     options = [
-        "--realms", str(mesh.example / "realms"),
-        "--listen", f"{mesh.identity_address}:8443",
-        "--cert", str(leaf_cert(mesh.certs, _LEAF)),
-        "--key", str(leaf_key(mesh.certs, _LEAF)),
-        "--hostname", mesh.identity_url,
+        "--realms", str(example / "realms"),
+        "--listen", f"{address}:8443",
+        "--cert", str(leaf_cert(certs, _LEAF)),
+        "--key", str(leaf_key(certs, _LEAF)),
+        "--hostname", url,
     ]  # fmt: skip
     for zone in ("zone1", "zone2", "zone3"):
-        options += ["--client-ca", str(ca_bundle(mesh.certs, zone))]
-    state = mesh.folder / "state" / "keycloak" if keycloak else signing_keys_file(mesh.folder)
+        options += ["--client-ca", str(ca_bundle(certs, zone))]
+    state = folder / "state" / "keycloak" if keycloak else signing_keys_file(folder)
     options += ["--state", str(state)]
     return [sys.executable, "-m", "authz_devkit.cli", "keycloak" if keycloak else "idp", *options]
 
@@ -59,14 +55,13 @@ def signing_keys_file(folder: Path) -> Path:
     return folder / "state" / "identity-provider.json"
 
 
-async def hand_signing_keys(mesh: Mesh, http: httpx.AsyncClient) -> None:
+async def hand_signing_keys(folder: Path, example: Path, admin: Admin) -> None:
     """Keycloak never shows a private key, so we give it ours. Done once: it keeps them in its database."""
-    file = signing_keys_file(mesh.folder)
+    file = signing_keys_file(folder)
     if file.exists():
         return
-    admin = mesh.admin(http)
     state = {}
-    for realm in load_realms(mesh.example / "realms"):
+    for realm in load_realms(example / "realms"):
         key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"})
         kid = await admin.add_signing_key(realm, key.as_pem(private=True).decode(), priority=_OUR_KEYS_PRIORITY)
         state[realm] = {"keys": [{**key.as_dict(private=True), "kid": kid}]}

@@ -133,11 +133,12 @@ class Mesh:
             raise
 
     async def start_identity_provider(self) -> None:
-        await self.spawn("identity-provider", identity.command(self), {})
+        command = identity.command(self.identity, self.example, self.folder, self.identity_address, self.identity_url)
+        await self.spawn("identity-provider", command, {})
         if self.identity is IdentityProvider.KEYCLOAK:
             await self.wait_identity_provider_ready()
             async with self.client() as client:
-                await identity.hand_signing_keys(self, client)
+                await identity.hand_signing_keys(self.folder, self.example, self.admin(client))
 
     async def start_service(self, pod: Pod) -> None:
         assert pod.service is not None
