@@ -19,8 +19,8 @@ TESTS ?= tests
 # What `make coverage` runs: tests of our own process. The attacks on tokens and certificates have their "no".
 COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py
 IDP ?= development
-ON_MODULE := src/authz_service/envoy/decision_cache.so
-NEWEST ?= tests/unit tests/rego tests/processes
+MODULE := src/authz_service/envoy/libdecision_cache.so
+ON_NEWEST ?= tests/unit tests/rego tests/processes
 # The newest interpreter that runs; pyenv's need not be the one that is switched on.
 NEWEST ?= $(shell for minor in 13 12; do \
   for found in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \

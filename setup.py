@@ -11,7 +11,7 @@ from setuptools.command.build_py import build_py
 
 _ROOT = Path(__file__).resolve().parent
 _BUILD = _ROOT / "src" / "envoy_module" / "build.py"
-_MODULE = Path("authz_service", "envoy", "decision_cache.so")
+_MODULE = Path("authz_service", "envoy", "libdecision_cache.so")
 
 
 class BuildWithModule(build_py):

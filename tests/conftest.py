@@ -57,7 +57,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Both ways to answer: Envoy repeats what it may, or a worker is asked each time."""
+    if config.getoption("without_decision_cache"):
+        os.environ["AUTHZ_ENVOY_MODULE"] = "none"  # sidecars get it from here
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-decision-cache", action="store_true", help="sidecars' Envoys repeat nothing")
     parser.addoption(
         "--idp", choices=["development", "keycloak"], default="development", help="who issues the tokens of the mesh"
     )

@@ -7,7 +7,7 @@ import sys
 import pytest
 from tests.support.rendering import CASES, PATHS, case, rendered
 
-from authz_service.envoy.binary import OLDEST, envoy_version, find_envoy
+from authz_service.envoy.binary import OLDEST, envoy_version, find_envoy, known_version
 from authz_service.envoy.preflight import validate
 from authz_service.errors import RenderError
 
@@ -72,6 +72,7 @@ def test_the_installed_envoy_is_new_enough() -> None:
     version = envoy_version(find_envoy({}))
 
     assert tuple(map(int, version.split(".")[:2])) >= OLDEST
+    assert known_version({}) == version  # of the wheel, without a start
 
 
 def test_the_paths_of_a_case_do_not_exist_here() -> None:

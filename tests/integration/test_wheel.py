@@ -19,7 +19,7 @@ from tests.support.ports import free_port
 from tests.support.wheel import ROOT, run
 
 _BUILT_AT = {"SOURCE_DATE_EPOCH": "1700000000"}
-MODULE = "authz_service/envoy/decision_cache.so"
+MODULE = "authz_service/envoy/libdecision_cache.so"
 _POLICY = """package hello
 
 allow if {

@@ -6,6 +6,7 @@ tries them all; `tests/unit/mutate` keeps each in step with the code.
 
 from __future__ import annotations
 
+from tests.mutate.decision_cache_mutations import decision_cache
 from tests.mutate.decision_point_mutations import decision_point
 from tests.mutate.memory_mutations import memory
 from tests.mutate.mesh_mutations import mesh
@@ -504,7 +505,7 @@ def _envoy() -> list[Mutation]:
         Mutation("the gate is down: come in", f"{_SRC}/envoy/filters.py",
                  "failure_mode_allow=False,", "failure_mode_allow=True,", _ASKED),
         Mutation("nobody asks the gate", f"{_SRC}/envoy/listeners.py",
-                 "            filters.ask_the_gate(config),\n", "", _ASKED),
+                 "            filters.ask_the_gate(config, unless_known=bool(known)),\n", "", _ASKED),
         Mutation("our own headers are left in", f"{_SRC}/envoy/listeners.py",
                  "removed = [*headers.STRIPPED, *filters.owned_headers(config)]", "removed = [*headers.STRIPPED]", _HYGIENE),
         Mutation("a client writes about its own certificate", f"{_SRC}/headers.py",
@@ -727,6 +728,7 @@ MUTATIONS = (
     *_workers_and_sources(),
     *_walls(),
     *memory(),
+    *decision_cache(),
     *rego(),
     *decision_point(),
     *mesh(),

@@ -32,6 +32,7 @@ from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.authority import Request
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_authority
+from authz_service.envoy.decision_cache import OVERRIDE
 
 __all__ = ["GATEWAY", "HOST", "REMOVED", "TARGET", "LoneSidecar", "ask_again", "replace", "until"]
 
@@ -128,7 +129,7 @@ class LoneSidecar:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+                env={name: os.environ[name] for name in ("PATH", "PYTHONPATH", OVERRIDE) if name in os.environ}
                 | self.environment,
                 start_new_session=True,
             )

@@ -22,6 +22,7 @@ from authz_service.control_plane.sources.policy_bundle import require_bundle_key
 from authz_service.control_plane.sources.provider_requests import require_usable_authorities
 from authz_service.durations import format_duration
 from authz_service.envoy.binary import envoy_version, find_envoy, version_warning
+from authz_service.envoy.decision_cache import decision_cache
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import render
@@ -165,9 +166,12 @@ def _door(config: Config) -> str:
     return ", ".join(f"{asker.name} ({asker.protocol})" for asker in rules.askers)
 
 
-def _envoy(config: Config, environment: Mapping[str, str], console: Terminal) -> None:
+def _envoy(config: Config, environment: Mapping[str, str], console: Terminal) -> str:
+    """Whether it answers by itself what was allowed before."""
     binary = find_envoy(environment)
     warning = version_warning(envoy_version(binary))
     if warning:
         console.print(f"[yellow]![/] {shown(warning)}")
-    validate(render(config, StatePaths(config.runtime.state_dir)), binary)
+    cache = decision_cache(config, environment)
+    validate(render(config, StatePaths(config.runtime.state_dir), cache.library), binary)
+    return cache.words if cache.library is not None else f"without a decision cache: {cache.words}"

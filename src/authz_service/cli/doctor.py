@@ -19,6 +19,7 @@ from authz_service.config.sections.runtime import Runtime
 from authz_service.control_plane.preflight.descriptors import shortage
 from authz_service.control_plane.preflight.file_watches import require_watches
 from authz_service.envoy.binary import envoy_version, find_envoy, version_warning
+from authz_service.envoy.decision_cache import usable
 from authz_service.errors import ConfigProblems, RenderError
 from authz_service.walls.system_calls import ARCHITECTURES
 
@@ -65,6 +66,7 @@ def _findings(environment: Mapping[str, str]) -> Iterator[Finding]:
     uname, (library, release) = os.uname(), platform.libc_ver()
     yield system(uname.sysname, uname.release, uname.machine, f"{library} {release}".strip())
     yield envoy(environment)
+    yield cache(environment)
     yield walls(_tried_in_a_child(_RAISE_WALLS))
     yield descriptors(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     yield file_watches(require_watches)
@@ -94,6 +96,18 @@ def envoy(environment: Mapping[str, str]) -> Finding:
         return Finding(WILL_NOT_RUN, "Envoy", str(error))
     warning = version_warning(found)
     return Finding(RUNS_WITH_LESS if warning else GOOD, "Envoy", warning or f"{found}, {binary}")
+
+
+def cache(environment: Mapping[str, str]) -> Finding:
+    """Envoy's decision cache: without it a worker is asked about each request."""
+    try:
+        found = usable(environment)
+    except RenderError as error:
+        return Finding(WILL_NOT_RUN, "decision cache", str(error))
+    told = f"{found.words}, {found.library}" if found.library else found.words
+    if found.is_missed:
+        return Finding(RUNS_WITH_LESS, "decision cache", told, "workers repeat by themselves, at more processor time")
+    return Finding(GOOD, "decision cache", told)
 
 
 def walls(missing: list[str] | None) -> Finding:

@@ -19,7 +19,9 @@ from authz_service.errors import ConfigProblems, Problem
 from authz_service.identity.certificates import parse_client_rule
 
 
-def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> GateRules:
+def gate_rules(
+    config: Config, policy: PolicySource | None, revision: str, *, cached_in_envoy: bool = False
+) -> GateRules:
     """Raises ConfigProblems when an allowed client cannot be read."""
     proxy = config.proxy
     candidate = config.asked_policy.candidate if config.asked_policy is not None else None
@@ -46,6 +48,7 @@ def gate_rules(config: Config, policy: PolicySource | None, revision: str) -> Ga
         copies=config.audit.opa_decision_log is not None or candidate is not None,
         copied_percent=candidate.percent if candidate is not None and config.audit.opa_decision_log is None else 100,
         audit_chain=str(StatePaths(config.runtime.state_dir).audit_chain),
+        cached_in_envoy=cached_in_envoy,
     )
 
 

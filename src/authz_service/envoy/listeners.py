@@ -1,10 +1,11 @@
 """The two doors: ingress for callers, egress for the service itself, both hardened alike. Not what lies behind them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from authz_service import headers
 from authz_service.config.model import Address, Config, Egress, PlainHttp, Tracing, UnixAddress
-from authz_service.envoy import access_log, filters, limits, local_replies, stream_watch, tls
+from authz_service.envoy import access_log, decision_cache, filters, limits, local_replies, stream_watch, tls
 from authz_service.envoy.clusters import TRACES_CLUSTER
 from authz_service.envoy.cors import cors_filter
 from authz_service.envoy.messages import Json, Message, extension, file_source, message, seconds
@@ -37,11 +38,13 @@ def has_egress(config: Config) -> bool:
     return config.egress.enabled and bool(config.egress.routes)
 
 
-def ingress_listener(config: Config, paths: StatePaths) -> Message:
+def ingress_listener(config: Config, paths: StatePaths, cache: Path | None) -> Message:
+    """`cache`: the library of the decision cache."""
     http, proxies = config.http, proxies_before_us(config)
-    chains = [_ingress_chain(config, paths, proxies.ignored, forwarded=headers.FORWARDED_KEPT)]
+    known = [] if cache is None else [decision_cache.repeat(config, paths, cache)]
+    chains = [_ingress_chain(config, paths, known, proxies.ignored, forwarded=headers.FORWARDED_KEPT)]
     if proxies.believed:
-        trusted = _ingress_chain(config, paths, proxies.believed, forwarded=headers.FORWARDED_TRUSTED)
+        trusted = _ingress_chain(config, paths, known, proxies.believed, forwarded=headers.FORWARDED_TRUSTED)
         chains = [{**trusted, "filter_chain_match": proxies.match}, *chains]
     elif proxies.match:
         chains = [{**chains[0], "filter_chain_match": proxies.match}]  # who fits none is not served
@@ -50,8 +53,12 @@ def ingress_listener(config: Config, paths: StatePaths) -> Message:
     return _listener("ingress", _ip(http.addr), chains, {**extra, **proxies.of_listener})
 
 
-def _ingress_chain(config: Config, paths: StatePaths, from_where: Message, *, forwarded: Sequence[str]) -> Message:
-    """`forwarded`: which of X-Forwarded-* are left; `from_where`: how the caller's address is found."""
+def _ingress_chain(
+    config: Config, paths: StatePaths, known: Sequence[Message], from_where: Message, *, forwarded: Sequence[str]
+) -> Message:
+    """`known`: who may answer in the gate's place. `forwarded`: which of X-Forwarded-* are left; `from_where`: how the
+    caller's address is found.
+    """
     removed = [*headers.STRIPPED, *filters.owned_headers(config)]
     if config.http.tls.client_auth != "require" and forwarded != headers.FORWARDED_TRUSTED:
         removed.append(headers.FORWARDED_FOR)  # a stranger's word on where the request came from
@@ -68,7 +75,8 @@ def _ingress_chain(config: Config, paths: StatePaths, from_where: Message, *, fo
             *limits.per_peer(config),
             filters.body_limit(config.http.max_body_bytes),
             *stream_watch.note_question(config),
-            filters.ask_the_gate(config),
+            *known,
+            filters.ask_the_gate(config, unless_known=bool(known)),
             *limits.per_user(config),
             *stream_watch.watch(config),
             filters.router(),

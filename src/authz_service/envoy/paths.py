@@ -74,5 +74,15 @@ class StatePaths:
         return self.root / "audit" / "chain"
 
     @property
+    def envoy_chain(self) -> Path:
+        """The same of Envoy's, which records what it repeats."""
+        return self.root / "audit" / "envoy-chain"
+
+    @property
+    def decision_cache(self) -> Path:
+        """By what Envoy sees that nothing may be repeated any more, and where it counts what it repeated."""
+        return self.run / "decision-cache"
+
+    @property
     def lock(self) -> Path:
         return self.root / "lock"

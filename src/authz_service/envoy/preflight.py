@@ -6,11 +6,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from authz_service.envoy.decision_cache import NONE, OVERRIDE
 from authz_service.envoy.resources import Resources, static_form
 from authz_service.errors import RenderError
 
 _TIMEOUT = 20.0
 _LONGEST = 2000
+_OF_A_MODULE = "dynamic module"
 # The log's own words, a mark of the protobuf library, and the dump of the whole message before what is wrong with it.
 _NOISE = re.compile(
     r"^(\[[^]]*\]\s*)*|.*error initializing configuration:\s*"
@@ -31,7 +33,9 @@ def validate(resources: Resources, envoy_binary: Path, scratch: Path | None = No
         except (OSError, subprocess.TimeoutExpired) as error:
             raise RenderError(f"{envoy_binary} could not check the rendered resources: {error}") from error
     if run.returncode != 0:
-        raise RenderError(f"Envoy refuses what we rendered: {_cleaned(run.stderr or run.stdout, str(form))}")
+        said = _cleaned(run.stderr or run.stdout, str(form))
+        way_out = f"; {OVERRIDE}={NONE} runs without the decision cache" if _OF_A_MODULE in said else ""
+        raise RenderError(f"Envoy refuses what we rendered: {said}{way_out}")
 
 
 def _cleaned(output: str, file: str) -> str:

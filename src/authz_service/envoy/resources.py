@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from authz_service.config.model import Config, HttpTlsOfAgent, HttpTlsOfFiles, TargetTlsOfAgent, TargetTlsOfFiles
 from authz_service.envoy import secrets
@@ -46,11 +47,12 @@ class Resources:
         }
 
 
-def render(config: Config, paths: StatePaths) -> Resources:
+def render(config: Config, paths: StatePaths, cache: Path | None = None) -> Resources:
+    """`cache`: the library of the decision cache, where Envoy may have it."""
     listeners: list[Message] = []
     routes: dict[str, Message] = {}
     if has_ingress(config):
-        listeners.append(ingress_listener(config, paths))
+        listeners.append(ingress_listener(config, paths, cache))
         routes["ingress"] = ingress_routes(config)
     if has_egress(config):
         listeners.append(egress_listener(config, paths))

@@ -73,7 +73,7 @@ def test_a_sidecar_runs_where_these_tests_run() -> None:
 
     assert ended.exit_code in {GOOD, RUNS_WITH_LESS}, ended.output
     assert "a sidecar runs here" in ended.output
-    assert ended.output.count("\n") == 9
+    assert ended.output.count("\n") == 10
     assert re.search(r"walls around decision workers: (all$|\w)", ended.output, re.MULTILINE)
     assert re.search(r"walls around decision workers: ;", ended.output) is None
     assert Path(__file__).read_text()

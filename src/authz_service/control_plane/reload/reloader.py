@@ -18,6 +18,7 @@ from authz_service.control_plane.preflight.egress_socket import require_own_sock
 from authz_service.control_plane.reload.file_watch import changes, own_output, watched_folders
 from authz_service.control_plane.reload.rollout import Rollout
 from authz_service.control_plane.snapshot import Snapshot, read_snapshot, require_usable
+from authz_service.envoy.decision_cache import DecisionCache
 from authz_service.errors import ConfigProblems, Problem
 from authz_service.logs import about
 
@@ -108,10 +109,12 @@ class Reloader(Part):
         return snapshot
 
     async def _replace(self, snapshot: Snapshot, cause: str) -> None:
-        before = self._rollout.current.revision
+        before = self._rollout.current
         await self._rollout.replace(snapshot)
         self._counters.reloads["configuration", "ok"] += 1
-        log.info("reloaded", extra=about(cause=cause, revision=snapshot.revision, before=before))
+        log.info("reloaded", extra=about(cause=cause, revision=snapshot.revision, before=before.revision))
+        if snapshot.cache != before.cache:
+            tell_of_the_cache(snapshot.cache)
         warn_of_placeholders(snapshot.config)
 
     def _refuse(self, cause: str, error: Exception) -> None:
@@ -127,6 +130,14 @@ class Reloader(Part):
         if changed:
             self._counters.reloads["certificates", "ok"] += 1
             log.info("certificates_reloaded", extra=about(names=changed))
+
+
+def tell_of_the_cache(cache: DecisionCache) -> None:
+    """Why there is none."""
+    if cache.is_missed:
+        log.warning("decision_cache_missing", extra=about(reason=cache.state, problem=cache.words))
+    elif cache.library is None:
+        log.info("decision_cache_left_out", extra=about(reason=cache.state, problem=cache.words))
 
 
 def warn_of_placeholders(config: Config) -> None:

@@ -35,6 +35,7 @@ from authz_service.control_protocol import Copies
 from authz_service.domain.questions import Active, Answer, Asked, Exchange, Key
 from authz_service.domain.rules import IssuerKeys
 from authz_service.envoy import secrets
+from authz_service.envoy.decision_cache import STATES
 from authz_service.envoy.messages import Json
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import connected_anew, steps
@@ -95,6 +96,8 @@ class Rollout(Part):
 
     def gauges(self) -> Iterator[Gauge]:
         active = float(self.control_server.active(self.taken_over.revision))
+        cache = {str(state): float(state == self.taken_over.cache.state) for state in STATES}
+        yield Gauge("authz_decision_cache", "1 for what Envoy's is, or why it has none.", "state", cache)
         yield Gauge("authz_workers", "Decision workers with the present rules.", "", {"": active})
 
     async def begin(self) -> None:

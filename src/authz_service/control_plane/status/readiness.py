@@ -74,6 +74,7 @@ class Status:
             "missing": missing,
             "degraded": self.degraded(),
             "missing_walls": self._rollout.control_server.missing_walls(),
+            "decision_cache": serving.cache.words,
             "candidate": self._rollout.candidate.state(),
             "seconds_to_ready": round(self._lifecycle.seconds_to_ready or 0.0, 3),
         }
