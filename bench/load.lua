@@ -1,4 +1,5 @@
--- For wrk, with METHOD BODY [FILE PLACE]: every request the same, or one token of FILE after the other, from PLACE on.
+-- For wrk, with METHOD BODY PAUSE FIRST [FILE]: every request the same; with a FILE, one of its tokens after the other; else,
+-- with a FIRST, each with another query. PAUSE is how many ms a connection waits before a request; FIRST is where to begin.
 -- Prints what happened as one line of JSON.
 
 function init(args)
@@ -6,10 +7,23 @@ function init(args)
   if args[2] ~= "" then
     wrk.body = args[2]
   end
-  local file, at = args[3], tonumber(args[4])
-  if not file then
-    return
+  local pause, at, file = tonumber(args[3]), tonumber(args[4]), args[5]
+  if pause > 0 then
+    function delay()
+      return pause
+    end
   end
+  if file then
+    send_each_token(file, at)
+  elseif at then
+    function request()
+      at = at + 1
+      return wrk.format(nil, wrk.path .. "?n=" .. at)
+    end
+  end
+end
+
+function send_each_token(file, at)
   local requests = {}
   for token in io.lines(file) do
     wrk.headers["Authorization"] = "Bearer " .. token

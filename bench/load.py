@@ -41,6 +41,8 @@ class Target:
     tokens: Path | None = None  # one token for each request, in this order
     method: str = "GET"
     body: str = ""
+    unlike: bool = False  # each request has another query
+    pause: float = 0.0  # seconds that a connection waits before each request
 
 
 def require_wrk() -> str:
@@ -52,14 +54,18 @@ def require_wrk() -> str:
     return found
 
 
-async def run_load(target: Target, *, seconds: float, connections: int, first_token: int = 0) -> Load:
-    """Raises BenchError unless every request was answered with success: a refusal is cheaper than an answer."""
+async def run_load(target: Target, *, seconds: float, connections: int, first: int = 0) -> Load:
+    """Raises BenchError unless every request was answered with success: a refusal is cheaper than an answer.
+
+    `first`: at which token, or other query, to begin.
+    """
     command = [require_wrk(), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(_SCRIPT)]
     for header in target.headers:
         command += ["-H", header]
-    command += [target.url, "--", target.method, target.body]
+    begins_at = str(first) if target.tokens is not None or target.unlike else ""
+    command += [target.url, "--", target.method, target.body, str(round(target.pause * 1000)), begins_at]
     if target.tokens is not None:
-        command += [str(target.tokens), str(first_token)]
+        command.append(str(target.tokens))
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from bench.load import Load, Target, run_load
 from bench.processes import cpu_seconds
 
+CONNECTIONS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -55,7 +57,7 @@ class Rounds:
 
     rounds: int = 5
     seconds: float = 3.0
-    connections: int = 32
+    connections: int = CONNECTIONS
     sent: int = 0
 
     async def compare(self, ours: Side, bare: Side) -> Comparison:
@@ -73,7 +75,7 @@ class Rounds:
     async def _run(self, side: Side, *, seconds: float) -> Run:
         groups = (side.envoys, side.workers, side.control_planes)
         before = [cpu_seconds(group) for group in groups]
-        load = await run_load(side.target, seconds=seconds, connections=self.connections, first_token=self.sent)
+        load = await run_load(side.target, seconds=seconds, connections=self.connections, first=self.sent)
         after = [cpu_seconds(group) for group in groups]
         self.sent += load.requests
         envoy, python, control = ((b - a) / load.requests * 1e6 for a, b in zip(before, after, strict=True))
