@@ -101,14 +101,18 @@ static int processor_can(void) {
 }
 #endif
 
+/* -1: not known yet. Several threads may find out at once: the same. */
+static int by_processor = -1;
+
+static void use_processor(int wanted) {
+    __atomic_store_n(&by_processor, wanted && processor_can(), __ATOMIC_RELAXED);
+}
+
 static void blocks(uint32_t state[8], const unsigned char *data, size_t count) {
-    static int can = -1;  /* several threads may find out at once: the same */
-    int known = __atomic_load_n(&can, __ATOMIC_RELAXED);
-    if (known < 0) {
-        known = processor_can();
-        __atomic_store_n(&can, known, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&by_processor, __ATOMIC_RELAXED) < 0) {
+        use_processor(1);
     }
-    (known ? blocks_by_processor : blocks_plainly)(state, data, count);
+    (__atomic_load_n(&by_processor, __ATOMIC_RELAXED) ? blocks_by_processor : blocks_plainly)(state, data, count);
 }
 
 void sha256_begin(struct sha256 *hash) {
