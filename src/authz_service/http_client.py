@@ -2,6 +2,7 @@
 
 import asyncio
 import email.utils
+import json
 import logging
 import ssl
 from collections.abc import Mapping
@@ -73,6 +74,17 @@ class Response:
 
     def __repr__(self) -> str:
         return f"Response(status={self.status}, body=<{len(self.body)} bytes>)"
+
+
+def json_object(body: bytes, whose: str) -> dict[str, object]:
+    """Raises FetchError, which names whose answer it is and shows nothing of it: there may be a token in it."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise FetchError(f"{whose}'s answer is not JSON") from error
+    if not isinstance(answer, dict):
+        raise FetchError(f"{whose}'s answer is not a JSON object")
+    return answer
 
 
 class HttpClient:

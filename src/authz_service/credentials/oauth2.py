@@ -20,9 +20,10 @@ from authz_service.credentials.client_assertion import (
 from authz_service.domain import base64url
 from authz_service.domain.secret import Secret
 from authz_service.errors import CertificateProblems, FetchError
-from authz_service.http_client import Response, without_query
+from authz_service.http_client import Response, json_object, without_query
 
 DEFAULT_LIFETIME = 60.0
+ENDPOINT = "the token endpoint"
 LONGEST_LIFETIME = 86_400.0
 LONGEST_TOKEN = 16_384
 # RFC 6749 A.12, but for what parts a header's value: space, comma, semicolon, quote. No control can get into it.
@@ -117,7 +118,7 @@ async def ask(post_form: PostForm, request: TokenRequest, grant: Mapping[str, st
 
 def read_token(body: bytes, request: TokenRequest, now: float) -> Token:
     """RFC 6749 §5.1, without good will: raises FetchError for anything that is not exactly a bearer token."""
-    answer = json_object(body)
+    answer = json_object(body, ENDPOINT)
     value, token_type = answer.get("access_token"), answer.get("token_type")
     if not isinstance(value, str) or len(value) > LONGEST_TOKEN or not _TOKEN.fullmatch(value):
         raise FetchError("the token endpoint's answer has no usable access_token")
@@ -177,7 +178,7 @@ def basic_authorization(client_id: str, client_secret: Secret) -> str:
 def error_code(response: Response) -> str:
     """RFC 6749 §5.2, if the answer has one of the known form; "" otherwise."""
     try:
-        code = json_object(response.body).get("error")
+        code = json_object(response.body, ENDPOINT).get("error")
     except FetchError:
         return ""
     return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
@@ -192,16 +193,6 @@ def refusal(request: TokenRequest, response: Response) -> str:
     if response.status == 401:  # RFC 6749 §5.2: credentials, whatever else it says (Keycloak: unauthorized_client)
         remedy = _REMEDIES["invalid_client"]
     return f"{request.shown_url}: {remedy} (HTTP {response.status}, {code}, client_id {request.client_id})"
-
-
-def json_object(body: bytes) -> dict[str, object]:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise FetchError("the token endpoint's answer is not JSON") from error
-    if not isinstance(answer, dict):
-        raise FetchError("the token endpoint's answer is not a JSON object")
-    return answer
 
 
 def _seconds(value: object) -> float:

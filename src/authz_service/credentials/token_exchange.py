@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from authz_service.credentials.oauth2 import (
+    ENDPOINT,
     PostForm,
     Token,
     TokenRequest,
     ask,
     error_code,
-    json_object,
     lifetime_in_token,
     read_token,
     refusal,
@@ -23,6 +23,7 @@ from authz_service.domain import time_budget
 from authz_service.domain.questions import Absent, Answer, Exchange, Found
 from authz_service.domain.refusals import EXCHANGE_REFUSALS
 from authz_service.errors import FetchError
+from authz_service.http_client import json_object
 from authz_service.logs import about
 from authz_service.single_flight import SingleFlight
 
@@ -107,7 +108,7 @@ async def exchange(post_form: PostForm, request: TokenRequest, token: str, now: 
 def _read(body: bytes, request: TokenRequest, token: str, asked_at: float) -> Token:
     """RFC 8693 §2.2.1, without good will."""
     found = read_token(body, request, asked_at)
-    if json_object(body).get("issued_token_type") != ACCESS_TOKEN:
+    if json_object(body, ENDPOINT).get("issued_token_type") != ACCESS_TOKEN:
         raise FetchError("the token endpoint's answer has an issued_token_type other than an access token")
     if found.value.reveal() == token:
         raise FetchError("the token endpoint gives the user's own token back")

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Unpack
 
-from authz_service.clock import Clock, jittered, retry_delay, scattered, sleep_until
+from authz_service.clock import Clock, jittered, sleep_until
 from authz_service.credentials.oauth2 import Token, TokenRequest
 from authz_service.errors import AuthzServiceError, FetchError
 from authz_service.logs import Extra, Fields, about
+from authz_service.refresh_schedule import RefreshSchedule, stop_tasks
 
 SHORTEST_PAUSE = 1.0  # between a success and the next attempt, however short the token lives
 FIRST_RETRY = 0.5
@@ -55,15 +57,11 @@ class TokenRefresher:
         self._subscribers: dict[str, Publish] = {}
         self._delivered: dict[str, str | None] = {}
         self._token: Token | None = None
-        self._has_had_one = False
-        self._obtained = 0.0  # these three are of clock.steady()
+        self._obtained = 0.0  # both are of clock.steady()
         self._expires = 0.0
-        self._next = clock.steady()
-        self._failures = 0
-        self._asked_in_vain = 0  # the same, of the present request
+        self._schedule = RefreshSchedule(clock, first_retry=FIRST_RETRY)
         self._doubted = -DOUBT_FORGOTTEN
         self._next_doubt = FIRST_DOUBT
-        self._last_error = ""
         self._refreshing: asyncio.Task[None] | None = None
         self._expiring: asyncio.Task[None] | None = None
         self._redelivering: asyncio.Task[None] | None = None
@@ -78,11 +76,9 @@ class TokenRefresher:
         """From now on ask in this way (a new secret, say). The token in hand stays; after a failure it asks at once."""
         if request == self._request:
             return
-        self._request, self._asked_in_vain = request, 0
-        if self._failures:
-            await stop_tasks(self._refreshing)
-            self._next = self._clock.steady()
-            self.start()
+        self._request = request
+        if self._schedule.failures:
+            await self.ask_anew()
 
     @property
     def targets(self) -> frozenset[str]:
@@ -90,8 +86,8 @@ class TokenRefresher:
 
     async def doubt(self) -> None:
         """A target has answered 401 to the token in hand: ask for another one, if that was not done just now."""
-        now = self._clock.steady()
-        if self._token is None or self._failures or now < max(self._obtained, self._doubted) + self._next_doubt:
+        now, last = self._clock.steady(), max(self._obtained, self._doubted)
+        if self._token is None or self._schedule.failures or now < last + self._next_doubt:
             return
         forgotten = now - self._doubted > DOUBT_FORGOTTEN
         self._next_doubt = FIRST_DOUBT if forgotten else min(2 * self._next_doubt, LONGEST_DOUBT)
@@ -102,7 +98,7 @@ class TokenRefresher:
     async def ask_anew(self) -> None:
         """Now. The token in hand serves until another one is there."""
         await stop_tasks(self._refreshing)
-        self._next = self._clock.steady()
+        self._schedule.ask_now()
         self.start()
 
     def serve(self, subscribers: dict[str, Publish]) -> None:
@@ -117,20 +113,20 @@ class TokenRefresher:
         token = self._token
         return TokenState(
             targets=tuple(sorted(self._subscribers)),
-            state="missing" if token is None else "stale" if self._failures else "fresh",
+            state="missing" if token is None else "stale" if self._schedule.failures else "fresh",
             token_url=self._request.shown_url,
             client_id=self._request.client_id,
             scopes=token.scopes if token else self._request.scopes,
             obtained_at=self._obtained + wall_minus_steady if token else None,
             expires_at=self._expires + wall_minus_steady if token else None,
-            next_refresh_at=self._next + wall_minus_steady,
-            last_error=self._last_error,
-            failures=self._failures,
+            next_refresh_at=self._schedule.next_at,
+            last_error=self._schedule.last_error,
+            failures=self._schedule.failures,
         )
 
     async def _keep_fresh(self) -> None:
         while True:
-            await sleep_until(self._clock, lambda: self._next)
+            await self._schedule.due()
             await self._attempt()
             self.attempted.set()
 
@@ -152,12 +148,7 @@ class TokenRefresher:
     def _accept(self, token: Token, asked_at: float) -> None:
         self._token, self._obtained, self._expires = token, asked_at, asked_at + token.lifetime
         before = jittered(self._clock, min(self._request.refresh_before_expiry, token.lifetime / 2))
-        now = self._clock.steady()
-        is_everybodys = self._failures > 0 or not self._has_had_one
-        due = self._expires - before - now
-        self._next = now + max(scattered(self._clock, due) if is_everybodys else due, SHORTEST_PAUSE)
-        self._has_had_one = True
-        self._failures, self._asked_in_vain, self._last_error = 0, 0, ""
+        self._schedule.succeeded(self._expires - before - self._clock.steady(), shortest=SHORTEST_PAUSE)
         if self._expiring:
             self._expiring.cancel()
         self._expiring = asyncio.create_task(self._withdraw_when_expired())
@@ -165,33 +156,26 @@ class TokenRefresher:
         self._publish()
 
     def _failed(self, error: str, asked_at: float, answer: FetchError | None = None) -> None:
-        self._failures += 1
-        self._asked_in_vain += 1
-        self._last_error = error
         now = self._clock.steady()
         left = self._expires - now if self._token else 0.0
         urgent = left <= URGENT
         longest = LONGEST_RETRY_URGENT if urgent else LONGEST_RETRY
         if answer is not None and answer.permanent:
             longest = LONGEST_RETRY_REFUSED
-        pause = retry_delay(
-            self._clock,
-            self._asked_in_vain,
-            first=FIRST_RETRY,
+        pause = self._schedule.failed(
+            error,
             longest=longest,
             retry_after=None if answer is None else answer.retry_after,
             spent=now - asked_at,
+            latest=math.inf if urgent else left - LAST_CALL,
         )
-        if not urgent:
-            pause = min(pause, left - LAST_CALL)
-        self._next = now + pause
         told = self._about(error=error, retry_in=round(pause, 1), token_valid_for=round(left, 1))
         _log.warning("token_refresh_failed", extra=told)
 
     async def _withdraw_when_expired(self) -> None:
         await sleep_until(self._clock, lambda: self._expires)
         self._token = None
-        _log.error("token_expired", extra=self._about(error=self._last_error))
+        _log.error("token_expired", extra=self._about(error=self._schedule.last_error))
         self._publish()
 
     def _publish(self) -> None:
@@ -221,13 +205,6 @@ class TokenRefresher:
         more["targets"], more["scopes"] = sorted(self._subscribers), request.scopes
         more["token_url"], more["client_id"] = request.shown_url, request.client_id
         return about(**more)
-
-
-async def stop_tasks(*tasks: asyncio.Task[None] | None) -> None:
-    running = [task for task in tasks if task]
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
 
 
 def hand_over(publish: Publish, value: str | None, told: Extra) -> bool:

@@ -1,9 +1,7 @@
 """Asks issuers whether a token is still active (RFC 7662). Whose token it is, and what follows, is not decided here."""
 
-import json
 import logging
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from authz_service.credentials.oauth2 import ClientAuth, PostForm, basic_authori
 from authz_service.domain.questions import Absent, Answer, Found
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
-from authz_service.http_client import Response
+from authz_service.http_client import Response, json_object
 from authz_service.logs import about
 from authz_service.single_flight import SingleFlight
 
@@ -83,11 +81,7 @@ def read_answer(response: Response) -> bool:
     """RFC 7662 §2.2: `active`, and nothing but a boolean. Raises FetchError; no text of the answer gets into it."""
     if response.status != 200:
         raise FetchError(f"the introspection endpoint answers HTTP {response.status}")
-    try:
-        answer = json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise FetchError("the introspection endpoint's answer is not JSON") from error
-    active = answer.get("active") if isinstance(answer, Mapping) else None
+    active = json_object(response.body, "the introspection endpoint").get("active")
     if not isinstance(active, bool):
         raise FetchError("the introspection endpoint's answer does not say whether the token is active")
     return active

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from authz_service.clock import Clock, jittered, retry_delay, scattered, sleep_until
+from authz_service.clock import Clock, jittered
 from authz_service.domain.bounded import Bounded
 from authz_service.domain.rules import IssuerKeys
 from authz_service.errors import FetchError
-from authz_service.http_client import Response, without_query
+from authz_service.http_client import Response, json_object, without_query
 from authz_service.logs import about
+from authz_service.refresh_schedule import RefreshSchedule, stop_tasks
 from authz_service.trust import saved_keys
 
 COOL_DOWN = 5.0  # strangers choose the `kid`: they cannot make us fetch more often than this
@@ -88,9 +89,7 @@ class KeySource:
         self._kids: frozenset[str] = frozenset()
         self._fetched_at = 0.0  # seconds since the epoch
         self._stale = False
-        self._failures = 0
-        self._last_error = ""
-        self._next = clock.steady()
+        self._schedule = RefreshSchedule(clock, first_retry=FIRST_RETRY)
         self._cool_until = clock.steady()
         self._absent: Bounded[str, float] = Bounded(MOST_ABSENT)  # kid -> until when, oldest first
         self._fetching = asyncio.Lock()
@@ -102,9 +101,7 @@ class KeySource:
         self._task = asyncio.create_task(self._keep_fresh())
 
     async def stop(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await stop_tasks(self._task)
 
     async def refetch(self, kid: str) -> bool:
         """A token names a key that its verifier lacks: is it there now? However many ask, one request goes out."""
@@ -129,21 +126,21 @@ class KeySource:
             stale=self._stale,
             count=len(self._kids),
             age=max(0.0, self._clock.now() - self._fetched_at) if self._jwks else None,
-            next_refresh_at=self._clock.now() + self._next - self._clock.steady(),
-            last_error=self._last_error,
-            failures=self._failures,
+            next_refresh_at=self._schedule.next_at,
+            last_error=self._schedule.last_error,
+            failures=self._schedule.failures,
         )
 
     async def _keep_fresh(self) -> None:
         while True:
-            await sleep_until(self._clock, lambda: self._next)
+            await self._schedule.due()
             async with self._fetching:
-                if self._next <= self._clock.steady():  # a refetch may have done it
+                if self._schedule.is_due:  # a refetch may have done it
                     await self._refresh()
 
     async def _refresh(self) -> bool:
         """Only under the lock. True if a good key set arrived."""
-        asked_at, before, failing = self._clock.steady(), self._jwks, bool(self._failures)
+        asked_at, before, failing = self._clock.steady(), self._jwks, bool(self._schedule.failures)
         try:
             if self._clock.now() - self._fetched_at > self._settings.max_age:
                 self._withdraw("they could not be renewed for longer than jwks_max_age")
@@ -155,17 +152,15 @@ class KeySource:
             _log.error("keys_refresh_broken", exc_info=error, extra=about(issuer=self._settings.issuer))
             self._failed(f"internal error: {type(error).__name__}", asked_at)
         else:
-            is_everybodys = failing or not before
-            self._failures, self._last_error, self._stale = 0, "", False
+            self._stale = False
             of_file = self._settings.jwks_file is not None
             interval = jittered(self._clock, FILE_LOOK if of_file else self._settings.refresh_interval)
-            is_scattered = is_everybodys and not of_file
-            self._next = self._clock.steady() + (scattered(self._clock, interval) if is_scattered else interval)
+            self._schedule.succeeded(interval, scatter=not of_file)
             self._save()
             if failing or before != self._jwks or not of_file:  # a file is looked at often
                 _log.info("keys_refreshed", extra=about(issuer=self._settings.issuer, count=len(self._kids)))
         self._cool_until = self._clock.steady() + COOL_DOWN
-        return not self._failures
+        return not self._schedule.failures
 
     def _accept(self, text: str, fetched_at: float) -> None:
         """Take this key set and tell the others. Raises ValueError: one without keys takes those before it back."""
@@ -192,20 +187,10 @@ class KeySource:
             self._settings.saved_file.unlink(missing_ok=True)
 
     def _failed(self, error: str, asked_at: float, retry_after: float | None = None) -> None:
-        self._failures += 1
-        self._last_error = error
         self._stale = bool(self._jwks)
         longest = LONGEST_RETRY if self._jwks else LONGEST_RETRY_WITHOUT_KEYS
-        now = self._clock.steady()
-        pause = retry_delay(
-            self._clock,
-            self._failures,
-            first=FIRST_RETRY,
-            longest=longest,
-            retry_after=retry_after,
-            spent=now - asked_at,
-        )
-        self._next = now + pause
+        spent = self._clock.steady() - asked_at
+        pause = self._schedule.failed(error, longest=longest, retry_after=retry_after, spent=spent)
         _log.warning(
             "keys_refresh_failed",
             extra=about(issuer=self._settings.issuer, error=error, retry_in=round(pause, 1), keys_kept=len(self._kids)),
@@ -257,9 +242,9 @@ async def _discover(issuer: str, get: Get) -> str:
     response = await get(url, {})
     if response.status != 200:
         raise FetchError(f"{without_query(url)}: answers HTTP {response.status}", retry_after=response.retry_after)
-    document = json.loads(response.body)
-    if not isinstance(document, dict) or document.get("issuer") != issuer:
-        found = document.get("issuer") if isinstance(document, dict) else None
+    document = json_object(response.body, without_query(url))
+    if document.get("issuer") != issuer:
+        found = document.get("issuer")
         raise FetchError(f"{without_query(url)}: is about {found!r:.200}, not about this issuer (RFC 8414 §3.3)")
     jwks_url = document.get("jwks_uri")
     if not isinstance(jwks_url, str) or not _is_safe(jwks_url):

@@ -32,6 +32,7 @@ from authz_service.logs import about
 from authz_service.parent_death import bound_to_us
 from authz_service.policy.sources.folder import read_policy_folder
 from authz_service.policy.vetting.vet import check_policies
+from authz_service.refresh_schedule import stop_tasks
 
 log = logging.getLogger(__name__)
 
@@ -108,9 +109,7 @@ class CandidatePolicy(Part):
 
     async def stop(self) -> None:
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await stop_tasks(task)
         self._wanted, self._writer, self.problem = None, None, ""
         self._waiting.clear()
 

@@ -11,18 +11,18 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 import msgspec
 
 from authz_service.audit.opa_event import opa_event
-from authz_service.clock import Clock, retry_delay
+from authz_service.clock import Clock
 from authz_service.config.model import Config, OpaDecisionLog
 from authz_service.control_plane.decision_log.destinations import Chunk, Destination, EventsRefused, destination_of
 from authz_service.control_plane.part import Part
 from authz_service.control_protocol import Copies, Copy
 from authz_service.errors import AuthzServiceError
 from authz_service.logs import about
+from authz_service.refresh_schedule import RefreshSchedule, stop_tasks
 
 log = logging.getLogger(__name__)
 
@@ -103,23 +103,19 @@ class DecisionLog(Part):
     async def _end_task(self) -> None:
         task, self._task = self._task, None
         self.problem = ""
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await stop_tasks(task)
 
     async def _run(self, destination: Destination) -> None:
-        failures = 0
+        schedule = RefreshSchedule(self.clock, first_retry=_FIRST_RETRY)
         while True:
-            pause = _PAUSE
             try:
                 await self._deliver_all(destination)
-                self.problem, failures = "", 0
+                self.problem = ""
+                schedule.succeeded(_PAUSE, scatter=False)
             except (AuthzServiceError, OSError) as error:
-                failures += 1
                 self._failed(error)
-                delay = partial(retry_delay, self.clock, failures, first=_FIRST_RETRY, longest=_LONGEST_RETRY)
-                pause = delay(retry_after=getattr(error, "retry_after", None))
-            await self.clock.sleep(pause)
+                schedule.failed(self.problem, longest=_LONGEST_RETRY, retry_after=getattr(error, "retry_after", None))
+            await schedule.due()
 
     async def _deliver_all(self, destination: Destination) -> None:
         """Until nothing is left. Raises what kept the next chunk from being delivered; it stays the next one."""

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from authz_service.clock import Clock, jittered, retry_delay
+from authz_service.clock import Clock, jittered
 from authz_service.config.model import Config, PolicyBundle
 from authz_service.errors import AuthzServiceError, BundleRefused, FetchError
 from authz_service.http_client import HttpClient
@@ -33,6 +33,7 @@ from authz_service.logs import about
 from authz_service.policy.sources.bundle import MAX_BYTES, Bundle, read_bundle
 from authz_service.policy.sources.folder import read_policy_folder
 from authz_service.policy.vetting.vet import check_policies
+from authz_service.refresh_schedule import RefreshSchedule, stop_tasks
 
 log = logging.getLogger(__name__)
 
@@ -84,26 +85,22 @@ class BundlePoller:
     async def stop(self) -> None:
         task, self._task = self._task, None
         self.problem = ""
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await stop_tasks(task)
 
     async def _poll(self, config: Config, wanted: PolicyBundle) -> None:
         client = HttpClient(config.hosts, wanted.ca_file, timeout=30)
-        failures = 0
+        schedule = RefreshSchedule(self.clock, first_retry=_FIRST_RETRY)
         try:
             while True:
+                pause = jittered(self.clock, wanted.polling)
                 try:
                     await self._look(client, config, wanted)
-                    self.problem, failures = "", 0
+                    self.problem = ""
+                    schedule.succeeded(pause, scatter=False)
                 except Exception as error:  # noqa: BLE001 - whatever a server sends, the next bundle must be asked for
-                    failures += 1
                     self._failed(error)
-                pause = jittered(self.clock, wanted.polling)
-                if failures:
-                    delay = partial(retry_delay, self.clock, failures, first=_FIRST_RETRY, longest=_LONGEST_RETRY)
-                    pause = min(pause, delay(retry_after=None))
-                await self.clock.sleep(pause)
+                    schedule.failed(self.problem, longest=_LONGEST_RETRY, latest=pause)
+                await schedule.due()
         finally:
             await client.aclose()
 
