@@ -12,22 +12,6 @@ from authz_rego.values.big_integers import MAX_BITS
 from authz_rego.values.value import Value
 
 
-def _and(one: Value, other: Value) -> Value:
-    return integer_operand(one, 1) & integer_operand(other, 2)
-
-
-def _or(one: Value, other: Value) -> Value:
-    return integer_operand(one, 1) | integer_operand(other, 2)
-
-
-def _xor(one: Value, other: Value) -> Value:
-    return integer_operand(one, 1) ^ integer_operand(other, 2)
-
-
-def _negate(one: Value) -> Value:
-    return ~integer_operand(one, 1)
-
-
 def _lsh(one: Value, by: Value) -> Value:
     integer, distance = integer_operand(one, 1), _distance(by)
     if integer and integer.bit_length() + distance > MAX_BITS:
@@ -48,10 +32,10 @@ def _distance(by: Value) -> int:
 
 
 FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
-    "bits.and": _and,
-    "bits.or": _or,
-    "bits.xor": _xor,
-    "bits.negate": _negate,
+    "bits.and": lambda one, other: integer_operand(one, 1) & integer_operand(other, 2),
+    "bits.or": lambda one, other: integer_operand(one, 1) | integer_operand(other, 2),
+    "bits.xor": lambda one, other: integer_operand(one, 1) ^ integer_operand(other, 2),
+    "bits.negate": lambda one: ~integer_operand(one, 1),
     "bits.lsh": _lsh,
     "bits.rsh": _rsh,
 }

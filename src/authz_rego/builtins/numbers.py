@@ -59,30 +59,10 @@ def _mul(one: Value, other: Value) -> Value:
     return arithmetic.multiply(number_operand(one, 1), number_operand(other, 2))
 
 
-def _div(one: Value, other: Value) -> Value:
-    return arithmetic.divide(number_operand(one, 1), number_operand(other, 2))
-
-
 def _rem(one: Value, other: Value) -> Value:
     if type(one) is int and type(other) is int and one >= 0 and other > 0:
         return one % other
     return arithmetic.remainder(number_operand(one, 1), number_operand(other, 2))
-
-
-def _abs(number: Value) -> Value:
-    return arithmetic.absolute(number_operand(number, 1))
-
-
-def _round(number: Value) -> Value:
-    return arithmetic.rounded(number_operand(number, 1))
-
-
-def _ceil(number: Value) -> Value:
-    return arithmetic.ceiling(number_operand(number, 1))
-
-
-def _floor(number: Value) -> Value:
-    return arithmetic.floor(number_operand(number, 1))
 
 
 def _range(first: Value, last: Value) -> Value:
@@ -111,12 +91,12 @@ FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
     "plus": _plus,
     "minus": _minus,
     "mul": _mul,
-    "div": _div,
+    "div": lambda one, other: arithmetic.divide(number_operand(one, 1), number_operand(other, 2)),
     "rem": _rem,
-    "abs": _abs,
-    "round": _round,
-    "ceil": _ceil,
-    "floor": _floor,
+    "abs": lambda number: arithmetic.absolute(number_operand(number, 1)),
+    "round": lambda number: arithmetic.rounded(number_operand(number, 1)),
+    "ceil": lambda number: arithmetic.ceiling(number_operand(number, 1)),
+    "floor": lambda number: arithmetic.floor(number_operand(number, 1)),
     "numbers.range": _range,
     "numbers.range_step": _range_step,
 }

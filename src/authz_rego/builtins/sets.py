@@ -13,14 +13,6 @@ from authz_rego.values.value import Key, Value, sorted_keys, value_of
 Members = frozenset[str | Key]
 
 
-def _and(one: Value, other: Value) -> Value:
-    return _common(_set(one, 1), _set(other, 2))
-
-
-def _or(one: Value, other: Value) -> Value:
-    return _set(one, 1) | _set(other, 2)
-
-
 def _intersection(sets: Value) -> Value:
     return reduce(_common, _sets(sets)) if sets else _set(sets, 1)
 
@@ -46,8 +38,8 @@ def _sets(sets: Value) -> list[Members]:
 
 
 FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
-    "and": _and,
-    "or": _or,
+    "and": lambda one, other: _common(_set(one, 1), _set(other, 2)),
+    "or": lambda one, other: _set(one, 1) | _set(other, 2),
     "intersection": _intersection,
     "union": _union,
 }

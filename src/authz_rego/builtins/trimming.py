@@ -15,31 +15,16 @@ from authz_rego.values.value import Value
 _MANY: Final = 256
 
 
-def _trim(text: Value, characters: Value) -> str:
-    if type(text) is str and type(characters) is str:
-        characters = alike(characters)
-        if len(characters) > _MANY:
-            return _trimmed(text, characters, left=True, right=True)
-        return text.strip(characters)
-    raise _no_strings(text, characters)
+def _trimming(strip: Callable[[str, str], str], *, left: bool, right: bool) -> Callable[[Value, Value], str]:
+    def trim(text: Value, characters: Value) -> str:
+        if type(text) is str and type(characters) is str:
+            characters = alike(characters)
+            if len(characters) > _MANY:
+                return _trimmed(text, characters, left=left, right=right)
+            return strip(text, characters)
+        raise _no_strings(text, characters)
 
-
-def _trim_left(text: Value, characters: Value) -> str:
-    if type(text) is str and type(characters) is str:
-        characters = alike(characters)
-        if len(characters) > _MANY:
-            return _trimmed(text, characters, left=True, right=False)
-        return text.lstrip(characters)
-    raise _no_strings(text, characters)
-
-
-def _trim_right(text: Value, characters: Value) -> str:
-    if type(text) is str and type(characters) is str:
-        characters = alike(characters)
-        if len(characters) > _MANY:
-            return _trimmed(text, characters, left=False, right=True)
-        return text.rstrip(characters)
-    raise _no_strings(text, characters)
+    return trim
 
 
 def _trim_prefix(text: Value, prefix: Value) -> str:
@@ -79,10 +64,10 @@ def _no_strings(one: Value, other: Value) -> BuiltinError:
 
 
 FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
-    "trim": _trim,
-    "trim_left": _trim_left,
+    "trim": _trimming(str.strip, left=True, right=True),
+    "trim_left": _trimming(str.lstrip, left=True, right=False),
     "trim_prefix": _trim_prefix,
-    "trim_right": _trim_right,
+    "trim_right": _trimming(str.rstrip, left=False, right=True),
     "trim_space": _trim_space,
     "trim_suffix": _trim_suffix,
 }

@@ -51,42 +51,14 @@ def _number_of_text(text: str) -> int | Number:
     return number_of(text) if _PLAIN_INTEGER.fullmatch(text) else number
 
 
-def _is_array(value: Value) -> bool:
-    return type(value) is list
-
-
-def _is_boolean(value: Value) -> bool:
-    return type(value) is bool
-
-
-def _is_null(value: Value) -> bool:
-    return value is None
-
-
-def _is_number(value: Value) -> bool:
-    return type(value) is int or type(value) is Number
-
-
-def _is_object(value: Value) -> bool:
-    return type(value) is dict
-
-
-def _is_set(value: Value) -> bool:
-    return type(value) is frozenset
-
-
-def _is_string(value: Value) -> bool:
-    return type(value) is str
-
-
 FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
     "to_number": _to_number,
     "type_name": kind_of,
-    "is_array": _is_array,
-    "is_boolean": _is_boolean,
-    "is_null": _is_null,
-    "is_number": _is_number,
-    "is_object": _is_object,
-    "is_set": _is_set,
-    "is_string": _is_string,
+    "is_array": lambda value: type(value) is list,
+    "is_boolean": lambda value: type(value) is bool,
+    "is_null": lambda value: value is None,
+    "is_number": lambda value: type(value) is int or type(value) is Number,
+    "is_object": lambda value: type(value) is dict,
+    "is_set": lambda value: type(value) is frozenset,
+    "is_string": lambda value: type(value) is str,
 }

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from authz_rego.builtins.ip_addresses import find_address
 from authz_rego.builtins.operands import string_operand
-from authz_rego.builtins.percent_codes import PATH, escaped, unescaped, unescaped_host, unescaped_zone
+from authz_rego.builtins.percent_codes import PATH, escaped, unescaped
+from authz_rego.builtins.url_hosts import PORT, STRICT_SCHEMES, read_host
 from authz_rego.errors import BuiltinError
 from authz_rego.values.byte_texts import raw_of, text_of_bytes
 from authz_rego.values.value import Value
@@ -19,8 +19,6 @@ from authz_rego.values.value import Value
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):")
 _USER: Final = re.compile(rb"[A-Za-z0-9._:~!$&'()*+,;=%@-]*")
-_PORT: Final = re.compile(rb"(?::[0-9]*)?")
-_STRICT_SCHEMES: Final = frozenset({b"http", b"https"})  # a host has no further colons there
 
 
 def _parse(value: Value) -> dict[str, Value]:
@@ -74,49 +72,16 @@ def _path(raw: bytes) -> dict[str, bytes]:
 
 def _authority(scheme: bytes, authority: bytes) -> dict[str, bytes]:
     user, _, host = authority.rpartition(b"@")
-    found = _host(scheme, host)
+    found = read_host(host, strict=scheme in STRICT_SCHEMES)
     if not _USER.fullmatch(user):
         raise BuiltinError("invalid userinfo")
     unescaped(user)
     hostname, colon, port = found.rpartition(b":")
-    if not colon or not _PORT.fullmatch(colon + port):
+    if not colon or not PORT.fullmatch(colon + port):
         hostname, port = found, b""
     if hostname.startswith(b"[") and hostname.endswith(b"]"):
         hostname = hostname[1:-1]
     return {"hostname": hostname, "port": port}
-
-
-def _host(scheme: bytes, host: bytes) -> bytes:
-    bracket = host.rfind(b"[")
-    if bracket > 0:
-        raise BuiltinError("invalid IP-literal")
-    if bracket == 0:
-        return _literal(host)
-    is_strict = scheme in _STRICT_SCHEMES
-    colon = host.find(b":") if is_strict else host.rfind(b":")
-    if colon >= 0:
-        _require_port(host[colon:])
-    return unescaped_host(host)
-
-
-def _literal(host: bytes) -> bytes:
-    """An IPv6 address in brackets, perhaps with a zone, perhaps with a port behind."""
-    end = host.rfind(b"]")
-    if end < 0:
-        raise BuiltinError("missing ']' in host")
-    _require_port(host[end + 1 :])
-    address, zone, name = host[1:end].partition(b"%25")
-    found = unescaped_host(address) + (unescaped_zone(zone + name) if zone else b"")
-    address, zone, name = found.partition(b"%")
-    parsed = find_address(address.decode("latin-1"))
-    if parsed is None or len(parsed) == 4 or (zone and not name):
-        raise BuiltinError("invalid host")
-    return b"[" + found + b"]" + host[end + 1 :]
-
-
-def _require_port(text: bytes) -> None:
-    if not _PORT.fullmatch(text):
-        raise BuiltinError("invalid port after host")
 
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {"uri.is_valid": _is_valid, "uri.parse": _parse}

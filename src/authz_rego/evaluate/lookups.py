@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from authz_rego.values.number import int64_of
@@ -88,11 +88,6 @@ def _digits(text: str) -> int | None:
     if not digits or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
         return None
     return int(text)
-
-
-def base_items(value: Value) -> Iterator[tuple[Value, Value]]:
-    """`items`, of data that no rule made."""
-    yield from items(value)
 
 
 def any_items(value: Value) -> Iterable[tuple[Value, Value]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from authz_rego.builtins.ip_addresses import find_address
 from authz_rego.builtins.percent_codes import (
     FRAGMENT,
     HOST,
@@ -16,15 +15,13 @@ from authz_rego.builtins.percent_codes import (
     QUERY,
     escaped,
     unescaped,
-    unescaped_host,
-    unescaped_zone,
 )
+from authz_rego.builtins.url_hosts import STRICT_SCHEMES, read_host
 from authz_rego.errors import BuiltinError
 
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):")
 _USER_INFO: Final = re.compile(rb"[A-Za-z0-9._:~!$&'()*+,;=%@-]*")
-_PORT: Final = re.compile(rb"(?::[0-9]*)?")
 _USER: Final = QUERY + "$&+,;="
 _ALSO_KEPT: Final = "!$&'()*+,;=:@[]%"  # in a path or fragment that is written with codes anyway
 
@@ -84,41 +81,9 @@ def _kept_or_escaped(raw: bytes, plain: str) -> str:
 
 def _authority(scheme: str, authority: bytes) -> str:
     user, at, host = authority.rpartition(b"@")
-    found = escaped(_host(scheme, host), HOST)
+    found = escaped(read_host(host, strict=scheme.removesuffix(":").encode() in STRICT_SCHEMES), HOST)
     if not _USER_INFO.fullmatch(user):
         raise BuiltinError("net/url: invalid userinfo")
     name, colon, password = user.partition(b":")
     shown = escaped(unescaped(name), _USER) + colon.decode() + escaped(unescaped(password), _USER)
     return (shown + "@" if at else "") + found
-
-
-def _host(scheme: str, host: bytes) -> bytes:
-    bracket = host.rfind(b"[")
-    if bracket > 0:
-        raise BuiltinError("invalid IP-literal")
-    if bracket == 0:
-        return _literal(host)
-    colon = host.find(b":") if scheme in {"http:", "https:"} else host.rfind(b":")
-    if colon >= 0:
-        _require_port(host[colon:])
-    return unescaped_host(host)
-
-
-def _literal(host: bytes) -> bytes:
-    """An IPv6 address in brackets, perhaps with a zone, perhaps with a port behind."""
-    end = host.rfind(b"]")
-    if end < 0:
-        raise BuiltinError("missing ']' in host")
-    _require_port(host[end + 1 :])
-    address, zone, name = host[1:end].partition(b"%25")
-    found = unescaped_host(address) + (unescaped_zone(zone + name) if zone else b"")
-    address, zone, name = found.partition(b"%")
-    parsed = find_address(address.decode("latin-1"))
-    if parsed is None or len(parsed) == 4 or (zone and not name):
-        raise BuiltinError("invalid host")
-    return b"[" + found + b"]" + host[end + 1 :]
-
-
-def _require_port(text: bytes) -> None:
-    if not _PORT.fullmatch(text):
-        raise BuiltinError(f'invalid port "{text.decode()}" after host')
