@@ -18,6 +18,9 @@ _WORKER = ("tests/unit/decision_worker/test_ingress_decision_repeated.py",)
 _PERMITS = ("tests/unit/decision_worker/test_ingress_decision_permits.py",)
 _PIECES = ("tests/unit/audit/test_template.py",)
 _TOLD = ("tests/unit/control_plane/workers/test_control_server.py",)
+_KEEPER = f"{_SRC}/control_plane/data_plane/decision_cache.py"
+_BOARD = f"{_SRC}/control_plane/data_plane/cache_board.py"
+_KEPT = ("tests/unit/control_plane/data_plane/test_decision_cache.py",)
 _READS = ("tests/rego/check/test_clock.py",)
 
 
@@ -79,6 +82,7 @@ def memory() -> list[Mutation]:
         ),
         *_permits(),
         *_epochs(),
+        *_kept(),
         *_clock(),
     ]
 
@@ -164,6 +168,50 @@ def _epochs() -> list[Mutation]:
             "        if epoch == self._awaited:\n",
             "        if True:\n",
             _PERMITS,
+        ),
+    ]
+
+
+def _kept() -> list[Mutation]:
+    """By the control plane, for the decision cache in Envoy."""
+    return [
+        Mutation(
+            "Envoy is not shown that all has ended",
+            _KEEPER,
+            "            self._board.show(self._epoch)\n",
+            "            pass\n",
+            _KEPT,
+        ),
+        Mutation("another life uses the same epochs", _KEEPER, "max(self._epoch, board.epoch)", "self._epoch", _KEPT),
+        Mutation("what was permitted before the start is repeated", _KEEPER, "        board.show(0)\n", "", _KEPT),
+        Mutation(
+            "an Envoy of before looks at another board",
+            _BOARD,
+            "if len(found) != _SIZE or not found.startswith(_MAGIC):",
+            "if True:",
+            _KEPT,
+        ),
+        Mutation(
+            "it is mended although the gap is not on record",
+            _KEEPER,
+            "        if chain.broken:\n            raise AuditUnavailable(writer.error)\n",
+            "",
+            _KEPT,
+        ),
+        Mutation(
+            "a record is glued to a line that was begun",
+            _KEEPER,
+            "return Destination(descriptor, torn and not self.mend(path, descriptor))",
+            "return Destination(descriptor, torn=False)",
+            _KEPT,
+        ),
+        Mutation("what is repeated is counted twice", _KEEPER, "        self._last = told\n", "", _KEPT),
+        Mutation(
+            "a chain stays locked",
+            f"{_SRC}/audit/chain.py",
+            "        self._memory.close()\n        os.close(self._lock)\n",
+            "",
+            ("tests/unit/audit/test_chain.py",),
         ),
     ]
 

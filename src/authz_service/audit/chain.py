@@ -84,10 +84,12 @@ def _content(identity: bytes, secret: bytes) -> bytes:
     return bytes(content)
 
 
-def heads(path: Path) -> list[Head]:
+def heads(*paths: Path) -> list[Head]:
     """Of every writer that has written, while they write on. Raises ValueError for a file that is no chain memory."""
-    if not path.exists():
-        return []
+    return [head for path in paths if path.exists() for head in _heads(path)]
+
+
+def _heads(path: Path) -> list[Head]:
     found = path.read_bytes()
     if len(found) != _SIZE or not found.startswith(_MAGIC):
         raise ValueError(f"{path} is not the chain memory of a sidecar")
@@ -102,13 +104,18 @@ def _head(memory: mmap.mmap, slot: int) -> Head:
         word = memory[start : start + 8]
         seq, cell = divmod(int.from_bytes(word, sys.byteorder), 2)
         place = start + _CHAINS + cell * _CELL
-        chain = memory[place : place + _CELL].decode()
+        chain = _text(memory[place : place + _CELL])
         if memory[start : start + 8] == word:
             return Head(_writer(memory, slot), seq, chain)
 
 
 def _writer(memory: mmap.mmap, slot: int) -> str:
-    return f"{memory[_INSTANCE].decode()}-{slot}"
+    return f"{_text(memory[_INSTANCE])}-{slot}"
+
+
+def _text(found: bytes) -> str:
+    """Whoever may write there may be taken over: what he writes ends nobody else."""
+    return found.decode("ascii", "replace")
 
 
 def _boot() -> bytes:
@@ -139,7 +146,7 @@ class Chain:
 
     def gap(self) -> Gap:
         passed, since = self._words[_PASSED], self._words[_SINCE] / 1000
-        return Gap(self._seq, self._chain.decode(), self._begun - self._seq, self._lost, passed, since)
+        return Gap(self._seq, _text(self._chain), self._begun - self._seq, self._lost, passed, since)
 
     def seal(self, line: bytes) -> bytes:
         """The line as it must be written now. A number that may have been used is not used again."""
@@ -172,6 +179,12 @@ class Chain:
         self._lost, self.broken = 0, False
         self._words[_PASSED] = self._words[_SINCE] = self._words[_LOST] = 0
 
+    def close(self) -> None:
+        """Another process may go on with the chain. Not for one that lives and ends with us."""
+        self._words.release()
+        self._memory.close()
+        os.close(self._lock)
+
     def _use_key(self, seq: int) -> None:
         """The key for this number. The one before it stays until the next: a kill in between finds it."""
         span = seq // KEY_SPAN
@@ -192,11 +205,14 @@ def _private() -> tuple[mmap.mmap, int]:
 
 def _shared(path: str, slot: int, opened: Callable[[str], int]) -> tuple[mmap.mmap, int]:
     """And the descriptor that holds the lock: two processes of one slot would fork its chain (fcntl(2), F_SETLK)."""
+    descriptor = -1
     try:
         descriptor = opened(path)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SLOT, _HEADER + slot * _SLOT)
         return mmap.mmap(descriptor, _SIZE), descriptor
-    except BlockingIOError:
-        raise AuditUnavailable(f"another process still writes the audit records of worker {slot}") from None
     except (OSError, ValueError) as error:
+        if descriptor >= 0:
+            os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise AuditUnavailable(f"another process still writes the audit records of worker {slot}") from None
         raise AuditUnavailable(f"the chain of the audit records, {path}, cannot be used: {error}") from error

@@ -19,7 +19,7 @@ class AuditWriter:
         self._sink = sink
         self._service = self._zone = ""
         self._now: Callable[[], float] = time.time
-        self._error = ""  # of the last loss
+        self.error = ""  # of the last loss
 
     def write_to(self, sink: AuditSink) -> None:
         """From now on. The chain goes on there."""
@@ -53,7 +53,7 @@ class AuditWriter:
 
     def lose(self, error: str, *, passes: bool) -> None:
         """Count a record that is not written, for the record of the gap. Also one that could not even be made."""
-        self._error = error
+        self.error = error
         self._chain.count_loss(self._now(), passed=passes)
 
     def look_after(self) -> None:
@@ -66,13 +66,13 @@ class AuditWriter:
             try:
                 self._record_gap()
             except AuditUnavailable as error:
-                self._error = str(error)
+                self.error = str(error)
 
     def _record_gap(self) -> None:
         gap = self._chain.gap()
-        self._append(gap_line(gap, self._service, self._zone, self._now(), self._error))
+        self._append(gap_line(gap, self._service, self._zone, self._now(), self.error))
         self._chain.gap_recorded()
-        self._error = ""
+        self.error = ""
 
     def _append(self, line: bytes) -> None:
         chain = self._chain

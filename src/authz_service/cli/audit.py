@@ -64,7 +64,7 @@ def known_heads(path: Path) -> list[Head]:
     """Raises NotVerifiable when it is neither a state directory nor a file of heads."""
     try:
         if path.is_dir():
-            found = heads(StatePaths(path).audit_chain)
+            found = heads(*StatePaths(path).chains)
         else:
             found = msgspec.json.decode(path.read_bytes(), type=_KnownHeads).heads
     except (ValueError, msgspec.DecodeError) as error:

@@ -121,9 +121,9 @@ class Sidecar:
         parts = (
             self._door_watch, self._envoy_watch, rollout, self._reloader, self._policy, self._egress_socket,
             rollout.certificates, rollout.denylist, rollout.issuers, rollout.target_tokens, rollout.token_exchanges,
-            rollout.decision_log, rollout.candidate, self._descriptors,
+            rollout.decision_log, rollout.candidate, rollout.decision_cache, self._descriptors,
         )  # fmt: skip
-        audit_heads = partial(heads, self._paths.audit_chain)
+        audit_heads = partial(heads, *self._paths.chains)
         self._status = Status(self._lifecycle, rollout, parts, counters, audit_heads, lambda: self._envoy.restarts)
 
     async def run(self) -> None:
@@ -137,7 +137,8 @@ class Sidecar:
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._start_or_say_why()
-            followers = (self._reloader.watch(), self._reloader.follow(), self._look())
+            cache = self._rollout.decision_cache.follow(lambda: self._rollout.current.rules, lambda: self._envoy.pid)
+            followers = (self._reloader.watch(), self._reloader.follow(), self._look(), cache)
             tasks = [asyncio.create_task(follower) for follower in followers]
             await self._events.stop.wait()
         finally:
@@ -163,7 +164,9 @@ class Sidecar:
         await self._rollout.control_server.start()
         if snapshot.ingress:
             key = snapshot.config.audit.key
-            prepare(self._paths.audit_chain, b"" if key is None else key.reveal().encode())
+            secret = b"" if key is None else key.reveal().encode()
+            prepare(self._paths.audit_chain, secret)
+            self._rollout.decision_cache.begin(secret)
             workers = range(snapshot.config.runtime.decision_workers)
             self._sockets = decision_sockets.listen_on(map(self._paths.worker_socket, workers))
             # They start while the files are checked, and wait for their rules.

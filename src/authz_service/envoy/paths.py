@@ -79,6 +79,11 @@ class StatePaths:
         return self.root / "audit" / "envoy-chain"
 
     @property
+    def chains(self) -> tuple[Path, Path]:
+        """All of them: where every writer's records end."""
+        return self.audit_chain, self.envoy_chain
+
+    @property
     def decision_cache(self) -> Path:
         """By what Envoy sees that nothing may be repeated any more, and where it counts what it repeated."""
         return self.run / "decision-cache"

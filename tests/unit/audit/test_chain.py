@@ -178,3 +178,30 @@ def test_without_a_file_it_ends_with_its_process() -> None:
 
     assert one.writer != other.writer
     assert verified(sealed(one, 3)).problems == []
+
+
+def test_a_chain_that_is_closed_is_gone_on_with_by_another_process(memory: Path) -> None:
+    """And one that could not be taken leaves nothing open."""
+    chain = Chain(str(memory), 0)
+    lines = sealed(chain, 2)
+    opened = len([*Path("/proc/self/fd").iterdir()])
+    chain.close()
+
+    assert len([*Path("/proc/self/fd").iterdir()]) < opened
+    child = os.fork()
+    if child == 0:
+        Chain(str(memory), 0)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert verified([*lines, *sealed(Chain(str(memory), 0))]).problems == []
+
+
+def test_the_heads_of_several_memories_are_told_together(memory: Path, tmp_path: Path) -> None:
+    """One that is not there has none."""
+    prepare(tmp_path / "other", b"")
+    sealed(Chain(str(memory), 0), 2)
+    sealed(Chain(str(tmp_path / "other"), 1), 3)
+
+    found = heads(memory, tmp_path / "other", tmp_path / "absent")
+    assert [(head.writer[12:], head.seq) for head in found] == [("-0", 2), ("-1", 3)]
+    assert len({head.writer[:12] for head in found}) == 2

@@ -189,3 +189,21 @@ def test_what_a_file_says_orders_no_terminal_about(tmp_path: Path, field: str) -
     assert r"\x1b[2J\x1b[32m\r\nintact\u202e[bold]" in told.stdout
     assert told.stdout.replace("\n", "").isprintable()
     assert told.stdout.splitlines().count("intact") <= 1
+
+
+def test_the_heads_of_a_state_directory_are_the_workers_and_envoys(desk: Desk, tmp_path: Path) -> None:
+    """Where what Envoy repeated was cut off, it is missed like any other."""
+    state = state_directory(desk, tmp_path / "state")
+    prepare(state / "audit" / "envoy-chain", b"")
+    chain = Chain(str(state / "audit" / "envoy-chain"), 0)
+    for number in (5, 6):
+        with desk.file.open("ab") as file:
+            file.write(chain.seal(record(number)))
+        chain.written()
+
+    good = verify(desk.file, "--heads", state)
+    assert (good.exit_code, good.stdout.count("end confirmed")) == (0, 2)
+    desk.rewrite(desk.lines()[:-1])
+    bad = verify(desk.file, "--heads", state)
+    assert bad.exit_code == 1
+    assert f"{chain.writer} seq 2: cut off" in bad.stdout

@@ -100,7 +100,14 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
     counters.copies["delivered"] = 1
     counters.lookups["target_data"] = 1
     counters.ended["token_expired"] = 1
-    parts = (rollout, rollout.certificates, rollout.denylist, rollout.issuers, rollout.target_tokens)
+    parts = (
+        rollout,
+        rollout.certificates,
+        rollout.denylist,
+        rollout.issuers,
+        rollout.target_tokens,
+        rollout.decision_cache,
+    )
     heads = [Head("0123456789ab-0", 1, "0" * 32)]
     status = Status(Lifecycle(), rollout, parts, counters, lambda: heads, lambda: 0)
     found = {}

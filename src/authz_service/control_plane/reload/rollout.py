@@ -17,6 +17,7 @@ from authz_service.config.model import Config
 from authz_service.control_plane.candidate.keeper import CandidatePolicy
 from authz_service.control_plane.counters import Counters
 from authz_service.control_plane.data_plane.admin import EnvoyAdmin
+from authz_service.control_plane.data_plane.decision_cache import CacheKeeper
 from authz_service.control_plane.data_plane.door import FILE as DOOR
 from authz_service.control_plane.decision_log.delivery import DecisionLog
 from authz_service.control_plane.events import Events
@@ -70,6 +71,7 @@ class Rollout(Part):
         self.bundles = BundlePoller(clock, counters.reloads, partial(events.reload, "a bundle arrived"))
         self.decision_log = DecisionLog(clock, counters.copies, {"id": str(uuid.uuid4()), "app": "authz-service"})
         self.candidate = CandidatePolicy(counters.candidate, str(self._paths.audit_chain))
+        self.decision_cache = CacheKeeper(self._paths, counters.add, time.time)
         self.control_server = ControlServer(
             self._paths.control_socket,
             counters.add,
@@ -77,6 +79,7 @@ class Rollout(Part):
             events.look,
             self._take_copies,
             require_walls=snapshot.config.runtime.walls == "required",
+            raise_epoch=self.decision_cache.raise_epoch,
         )
 
     def missing(self, *, starting: bool) -> Iterator[str]:
