@@ -27,7 +27,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
 .DEFAULT_GOAL := demo
-.PHONY: help module demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
+.PHONY: help module fuzz-module demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -191,6 +191,9 @@ module: $(MODULE)  ## compile the decision cache, which Envoy loads, of its sour
 
 $(MODULE): $(wildcard src/envoy_module/*.[ch]) src/envoy_module/build.py | $(INSTALLED)
 	@$(BIN)/python src/envoy_module/build.py $@
+
+fuzz-module: $(INSTALLED)  ## bytes of any kind for what the decision cache reads (SECONDS_=600, SEED=…): by libFuzzer where clang is
+	@$(BIN)/python -m tests.module.fuzz $(SECONDS_) $(SEED)
 
 requirements: $(INSTALLED)  ## pin anew after a change of pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \

@@ -13,10 +13,19 @@ from tests.module.host import Host
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _compiled("host", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _compiled("fuzz", tmp_path_factory)
+
+
+def _compiled(name: str, factory: pytest.TempPathFactory) -> Path:
     if hosts.COMPILER is None:
         pytest.skip(hosts.WITHOUT)
-    base = tmp_path_factory.getbasetemp()
-    return hosts.compiled("host", base.parent if base.name.startswith("popen-") else base)
+    base = factory.getbasetemp()
+    return hosts.compiled(name, base.parent if base.name.startswith("popen-") else base)
 
 
 @pytest.fixture

@@ -18,25 +18,31 @@ HERE = Path(__file__).parent
 SOURCES = HERE.parents[1] / "src" / "envoy_module"
 COMPILER = shutil.which("cc")
 WITHOUT = "the module's tests need a C compiler, cc: install gcc and libc6-dev"
-_FLAGS = (
+FLAGS = (
     "-std=c11", "-D_DEFAULT_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion",
     "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
 )  # fmt: skip
 _ADDRESS, _CERTIFICATE, _ROUTE = 24, 38, 61
 
 
+FUZZED = ("configuration", "permit", "key", "entries")
+_INCLUDED = "sha256"  # by host.c
+
+
 def compiled(program: str, folder: Path) -> Path:
     """`host.c` or `fuzz.c` with the module; once for all processes of a test run."""
     assert COMPILER is not None, WITHOUT
     main = HERE / f"{program}.c"
-    own = {main.name, "sha256.c"}  # which host.c includes
-    sources = [main, *sorted(file for file in SOURCES.glob("*.c") if program != "host" or file.name not in own)]
+    parts = FUZZED if program == "fuzz" else sorted({file.stem for file in SOURCES.glob("*.c")} - {_INCLUDED})
+    sources = [main, *(SOURCES / f"{part}.c" for part in parts)]
     headers = sorted(SOURCES.glob("*.h"))
-    digest = sha256(b"".join(file.read_bytes() for file in (*sources, *headers, SOURCES / "sha256.c"))).hexdigest()
+    digest = sha256(
+        b"".join(file.read_bytes() for file in (*sources, *headers, SOURCES / f"{_INCLUDED}.c"))
+    ).hexdigest()
     made = folder / f"{program}-{digest[:16]}"
     if not made.exists():
         fresh = made.with_suffix(f".{os.getpid()}")
-        command = [COMPILER, *_FLAGS, f"-I{SOURCES}", *map(str, sources), "-o", str(fresh)]
+        command = [COMPILER, *FLAGS, f"-I{SOURCES}", *map(str, sources), "-o", str(fresh)]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert ended.returncode == 0, ended.stderr
         fresh.rename(made)
