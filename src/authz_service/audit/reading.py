@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
 
 _decode = msgspec.json.Decoder(Said).decode
-_OURS = frozenset({"access", "exchange", "end", "candidate", "audit_gap"})
+_OURS = frozenset({"access", "exchange", "end", "evaluation", "candidate", "audit_gap"})
 
 
 def read_line(line: bytes) -> Line:

@@ -3,15 +3,20 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.audit_files import Desk, explained, found, record, verified
+from tests.support.decisions import request as a_request
+from tests.support.decisions import rules
 
 from authz_service.audit.chain import Chain, Head
 from authz_service.audit.reading import read_line
+from authz_service.audit.record import Recorder
 from authz_service.audit.seal import Mac, closed, covered, find_sealed, first_key
+from authz_service.domain.decision import Allow
 
 KEY = b"k" * 32
 Lines = list[bytes]
@@ -189,6 +194,22 @@ def test_lines_of_others_are_passed_over(desk: Desk) -> None:
 
     assert report.findings == []
     assert report.foreign == 8
+
+
+@pytest.mark.parametrize("asked", [{}, {"left_for": "data"}, {"ended": True}, {"evaluation": "{}"}], ids=str)
+def test_whatever_a_worker_records_is_followed(asked: dict[str, Any]) -> None:
+    """Of a request, one that left, one that was ended, a question by AuthZEN: else its number would be missing."""
+    chain, lines = Chain("", 0), []
+    request = a_request(evaluation=asked.get("evaluation", ""))
+    how = {name: value for name, value in asked.items() if name != "evaluation"}
+    facts: dict[str, Any] = {"decision_id": "d", "correlation_id": "c", "user_context": "", "duration_us": 1}
+    for number in range(3):
+        line = Recorder(rules()).line(request, Allow(b""), now=1.0 + number, **facts, **how)
+        lines.append(chain.seal(line))
+        chain.written()
+
+    report = verified(lines)
+    assert (report.findings, report.foreign, report.records) == ([], 0, 3)
 
 
 def test_a_policys_words_are_no_seal(desk: Desk) -> None:
