@@ -18,7 +18,6 @@ from tests.support.load import Load, get
 from tests.support.lone_sidecar import HOST, LoneSidecar
 from tests.torture.row import Outcome, Progress, Row
 
-from authz_service.audit.chain import heads
 from authz_service.audit.record import MAX_LINE
 from authz_service.audit.verify import Place, Verifier
 from authz_service.domain.refusals import Reason
@@ -81,7 +80,7 @@ class Trial:
                     while self.tried < requests:
                         self._once()
                 self._settled()
-                ends = {head.writer: head for head in heads(self._sidecar.folder / "state" / "audit" / "chain")}
+                ends = self._sidecar.heads
                 lost = self._sidecar.metric("authz_audit_failures_total")
             self._judge(Verifier(heads=ends), lost)
         except Exception as error:  # noqa: BLE001 - the other trials go on
@@ -119,7 +118,7 @@ class Trial:
                 if len(line) > MAX_LINE + 1:
                     self.failures.append(f"{name}:{number} has {len(line)} bytes")
                 if b'"event":"audit_gap"' in line:
-                    gaps.append(json.loads(line[line.index(b'{"time"') :]))
+                    gaps.append(json.loads(line[line.rindex(b'{"time"') :]))
         verifier.finish()
         self.passed = sum(gap["passed"] for gap in gaps)
         self._judge_requests(verifier)

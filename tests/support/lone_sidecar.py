@@ -32,6 +32,7 @@ from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.authority import Request
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_authority
+from authz_service.audit.chain import Head, heads
 from authz_service.envoy.decision_cache import OVERRIDE
 
 __all__ = ["GATEWAY", "HOST", "REMOVED", "TARGET", "LoneSidecar", "ask_again", "replace", "until"]
@@ -233,6 +234,12 @@ class LoneSidecar:
     @property
     def log(self) -> str:
         return self.log_file.read_text()
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """Where the chain of each of its writers ends, workers' and Envoy's."""
+        folder = self.folder / "state" / "audit"
+        return {head.writer: head for head in heads(folder / "chain", folder / "envoy-chain")}
 
     @property
     def audit(self) -> list[Json]:
