@@ -8,27 +8,10 @@ from authz_rego.check.expand import equality
 from authz_rego.check.local_names import LocalNames
 from authz_rego.check.names import is_equality
 from authz_rego.check.term_order import sorted_items, sorted_pairs
-from authz_rego.syntax.tree import (
-    ArrayComprehension,
-    ArrayTerm,
-    Body,
-    Call,
-    Every,
-    Expr,
-    Logical,
-    Not,
-    ObjectComprehension,
-    ObjectTerm,
-    Ref,
-    Rule,
-    SetComprehension,
-    SetTerm,
-    Term,
-    Var,
-)
+from authz_rego.syntax import tree
 
 
-def dynamic_rule(rule: Rule, names: LocalNames) -> Rule:
+def dynamic_rule(rule: tree.Rule, names: LocalNames) -> tree.Rule:
     """References and comprehensions inside of others get a value before they are used."""
     return replace(rule, body=_Dynamic(names).body(rule.body), else_=rule.else_ and dynamic_rule(rule.else_, names))
 
@@ -37,56 +20,56 @@ class _Dynamic:
     def __init__(self, names: LocalNames) -> None:
         self._names = names
 
-    def body(self, body: Body) -> Body:
-        done: list[Expr] = []
+    def body(self, body: tree.Body) -> tree.Body:
+        done: list[tree.Expr] = []
         for expr in body:
             done.append(self._expr(expr, done))
         return tuple(done)
 
-    def _expr(self, expr: Expr, done: list[Expr]) -> Expr:  # noqa: PLR0911 - one line for each kind of statement
+    def _expr(self, expr: tree.Expr, done: list[tree.Expr]) -> tree.Expr:  # noqa: PLR0911 - one line for each kind of statement
         terms = expr.terms
         match terms:
-            case Call() if is_equality(terms):
+            case tree.Call() if is_equality(terms):
                 if len(terms.args) != 2:
                     return expr
                 left = self._shallow(expr, terms.args[0], done)
                 return replace(expr, terms=replace(terms, args=(left, self._shallow(expr, terms.args[1], done))))
-            case Call():
+            case tree.Call():
                 args = tuple(self._deep(expr, arg, done) for arg in terms.args)
                 return replace(expr, terms=replace(terms, args=args))
-            case Every():
+            case tree.Every():
                 domain = self._deep(expr, terms.domain, done)
                 return replace(expr, terms=replace(terms, domain=domain, body=self.body(terms.body)))
-            case Not():
+            case tree.Not():
                 return replace(expr, terms=replace(terms, body=self.body(terms.body)))
-            case Logical():
+            case tree.Logical():
                 return replace(expr, terms=replace(terms, left=self.body(terms.left), right=self.body(terms.right)))
         return replace(expr, terms=self._shallow(expr, terms, done))  # type: ignore[arg-type]
 
-    def _shallow(self, expr: Expr, term: Term, done: list[Expr]) -> Term:
+    def _shallow(self, expr: tree.Expr, term: tree.Term, done: list[tree.Expr]) -> tree.Term:
         match term:
-            case Ref():
+            case tree.Ref():
                 return replace(term, path=tuple(self._deep(expr, each, done) for each in term.path))
-            case ArrayComprehension() | SetComprehension() | ObjectComprehension():
+            case tree.ArrayComprehension() | tree.SetComprehension() | tree.ObjectComprehension():
                 return replace(term, body=self.body(term.body))
         return self._deep(expr, term, done)
 
-    def _deep(self, expr: Expr, term: Term, done: list[Expr]) -> Term:
+    def _deep(self, expr: tree.Expr, term: tree.Term, done: list[tree.Expr]) -> tree.Term:
         match term:
-            case Ref():
-                new: Term = replace(term, path=tuple(self._deep(expr, each, done) for each in term.path))
-            case ArrayTerm():
+            case tree.Ref():
+                new: tree.Term = replace(term, path=tuple(self._deep(expr, each, done) for each in term.path))
+            case tree.ArrayTerm():
                 return replace(term, items=tuple(self._deep(expr, each, done) for each in term.items))
-            case SetTerm():  # in OPA's order, as the names are those by which loops go through it
+            case tree.SetTerm():  # in OPA's order, as the names are those by which loops go through it
                 return replace(term, items=tuple(self._deep(expr, each, done) for each in sorted_items(term)))
-            case ObjectTerm():
+            case tree.ObjectTerm():
                 pairs = tuple((self._deep(expr, k, done), self._deep(expr, v, done)) for k, v in sorted_pairs(term))
                 return replace(term, pairs=pairs)
-            case ArrayComprehension() | SetComprehension() | ObjectComprehension():
+            case tree.ArrayComprehension() | tree.SetComprehension() | tree.ObjectComprehension():
                 new = replace(term, body=self.body(term.body))
             case _:
                 return term
         name = self._names.new()
         self._names.subjects[name] = new
         done.append(equality(name, new, expr.with_))
-        return Var(name, term.place)
+        return tree.Var(name, term.place)

@@ -15,25 +15,14 @@ from authz_rego.check.names import declared_in
 from authz_rego.check.rebuild import Rebuild, Renamer
 from authz_rego.check.walk import Skip, variables, variables_of, walk
 from authz_rego.errors import RegoProblem
-from authz_rego.syntax.tree import (
-    ArrayComprehension,
-    ArrayTerm,
-    Call,
-    ObjectComprehension,
-    ObjectTerm,
-    Ref,
-    Rule,
-    SetComprehension,
-    TemplateString,
-    Term,
-    Var,
-    With,
-)
+from authz_rego.syntax import tree
 
 _COMPILE = "rego_compile_error"
 
 
-def rewrite_rule(rule: Rule, names: LocalNames, builtins: Mapping[str, object]) -> tuple[Rule, list[RegoProblem]]:
+def rewrite_rule(
+    rule: tree.Rule, names: LocalNames, builtins: Mapping[str, object]
+) -> tuple[tree.Rule, list[RegoProblem]]:
     """The rule with local names, its else-branches too."""
     problems: list[RegoProblem] = []
     arguments = Scopes(names)
@@ -44,24 +33,24 @@ def rewrite_rule(rule: Rule, names: LocalNames, builtins: Mapping[str, object]) 
     return new, problems
 
 
-def _arguments(args: tuple[Term, ...], scopes: Scopes, problems: list[RegoProblem]) -> tuple[Term, ...]:
+def _arguments(args: tuple[tree.Term, ...], scopes: Scopes, problems: list[RegoProblem]) -> tuple[tree.Term, ...]:
     """The patterns that a function's arguments are."""
 
-    def pattern(term: Term) -> Term:
+    def pattern(term: tree.Term) -> tree.Term:
         match term:
-            case Var():
+            case tree.Var():
                 local = scopes.find(term.name)
                 if local is None:
                     local = scopes.local_names.new()
                     scopes.insert(term.name, local, ARGUMENT)
-                return Var(local, term.place)
-            case ObjectTerm():
+                return tree.Var(local, term.place)
+            case tree.ObjectTerm():
                 return replace(term, pairs=tuple((key, pattern(value)) for key, value in term.pairs))
-            case ArrayTerm():
+            case tree.ArrayTerm():
                 return replace(term, items=tuple(map(pattern, term.items)))
-            case Ref():
+            case tree.Ref():
                 return replace(term, head=pattern(term.head), path=tuple(map(pattern, term.path)))
-            case Call():
+            case tree.Call():
                 found = "rule arguments cannot contain calls"
                 problems.append(RegoProblem(_COMPILE, term.place, found, "call it in the body"))
         return term
@@ -69,7 +58,9 @@ def _arguments(args: tuple[Term, ...], scopes: Scopes, problems: list[RegoProble
     return tuple(map(pattern, args))
 
 
-def _branch(rule: Rule, arguments: Scopes, builtins: Mapping[str, object], problems: list[RegoProblem]) -> Rule:
+def _branch(
+    rule: tree.Rule, arguments: Scopes, builtins: Mapping[str, object], problems: list[RegoProblem]
+) -> tree.Rule:
     args = rule.head.args and _arguments(rule.head.args, arguments, problems)
     head = _NestedInHead(arguments.local_names, problems).head(replace(rule.head, args=args))
     used: set[str] = set()
@@ -83,11 +74,11 @@ def _branch(rule: Rule, arguments: Scopes, builtins: Mapping[str, object], probl
     return replace(rule, head=Renamer(lambda name: declared.get(name, name)).head(head), body=body)
 
 
-def _shadowed_builtins(rule: Rule, scopes: Scopes, builtins: Mapping[str, object]) -> None:
+def _shadowed_builtins(rule: tree.Rule, scopes: Scopes, builtins: Mapping[str, object]) -> None:
     """A variable that is called like a builtin must not be taken for it later."""
     mocked: set[str] = set()
     for node in walk(rule):
-        if isinstance(node, With):
+        if isinstance(node, tree.With):
             mocked |= variables(node.target, Skip(call_heads=True)) | variables(node.value, Skip(call_heads=True))
     declared = declared_in(rule.body)
     for name in sorted(variables_of(rule.body, Skip(call_heads=True, closures=True))):
@@ -102,10 +93,10 @@ class _NestedInHead(Rebuild):
         self._names = names
         self._problems = problems
 
-    def term(self, term: Term) -> Term:
+    def term(self, term: tree.Term) -> tree.Term:
         match term:
-            case ArrayComprehension() | SetComprehension() | ObjectComprehension():
+            case tree.ArrayComprehension() | tree.SetComprehension() | tree.ObjectComprehension():
                 return LocalBodies(Scopes(self._names), self._problems).term(term)
-            case TemplateString():
+            case tree.TemplateString():
                 return LocalBodies(Scopes(self._names), self._problems).template(term)
         return self.term_inside(term)

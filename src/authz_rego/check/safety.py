@@ -9,22 +9,7 @@ from authz_rego.check.local_names import LocalNames
 from authz_rego.check.outputs import Arity, outputs_of, outputs_of_body, safety_skip
 from authz_rego.check.walk import outermost_closures, variables, variables_of
 from authz_rego.errors import Place, RegoProblem
-from authz_rego.syntax.tree import (
-    ArrayComprehension,
-    ArrayTerm,
-    Body,
-    Call,
-    Every,
-    Expr,
-    Logical,
-    Not,
-    ObjectComprehension,
-    ObjectTerm,
-    Ref,
-    SetComprehension,
-    SetTerm,
-    Term,
-)
+from authz_rego.syntax import tree
 
 ROOTS = frozenset({"data", "input"})
 
@@ -33,9 +18,9 @@ class Unsafe:
     """What has no value, by the statement that needs it."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[Expr, set[str]]] = []
+        self._found: list[tuple[tree.Expr, set[str]]] = []
 
-    def names(self, expr: Expr) -> set[str]:
+    def names(self, expr: tree.Expr) -> set[str]:
         for known, found in self._found:
             if known is expr:
                 return found
@@ -43,18 +28,18 @@ class Unsafe:
         self._found.append((expr, new))
         return new
 
-    def replace(self, expr: Expr, names: set[str]) -> None:
+    def replace(self, expr: tree.Expr, names: set[str]) -> None:
         self.remove(expr)
         self._found.append((expr, names))
 
-    def remove(self, expr: Expr) -> None:
+    def remove(self, expr: tree.Expr) -> None:
         self._found = [each for each in self._found if each[0] is not expr]
 
     def update(self, other: Unsafe) -> None:
         for expr, names in other.pairs():
             self.names(expr).update(names)
 
-    def pairs(self) -> list[tuple[Expr, set[str]]]:
+    def pairs(self) -> list[tuple[tree.Expr, set[str]]]:
         return [(expr, names) for expr, names in self._found if names]
 
 
@@ -65,7 +50,7 @@ class _Order:
         self._arity = arity
         self._skip = safety_skip(arity)
 
-    def reordered(self, body: Body, known: set[str]) -> tuple[Body, Unsafe]:
+    def reordered(self, body: tree.Body, known: set[str]) -> tuple[tree.Body, Unsafe]:
         """Left to right each statement finds its values, if nothing is unsafe."""
         names = variables_of(body, self._skip)
         safe = names & known
@@ -75,12 +60,14 @@ class _Order:
         done = self._ordered(body, known, names, safe, unsafe)
         return self._inside(done, known, unsafe), unsafe
 
-    def _ordered(self, body: Body, known: set[str], names: set[str], safe: set[str], unsafe: Unsafe) -> list[Expr]:
-        done: list[Expr] = []
+    def _ordered(
+        self, body: tree.Body, known: set[str], names: set[str], safe: set[str], unsafe: Unsafe
+    ) -> list[tree.Expr]:
+        done: list[tree.Expr] = []
         left = list(body)
         gathered: set[str] = set()
         while True:
-            waiting: list[Expr] = []
+            waiting: list[tree.Expr] = []
             for expr in left:
                 outputs = outputs_of(expr, self._arity, safe, gathered)
                 if self._can_stand(expr, outputs, done=done, known=known, names=names, safe=safe, unsafe=unsafe):
@@ -93,10 +80,10 @@ class _Order:
 
     def _can_stand(  # noqa: PLR0913 - all that is known about one statement
         self,
-        expr: Expr,
+        expr: tree.Expr,
         outputs: set[str],
         *,
-        done: list[Expr],
+        done: list[tree.Expr],
         known: set[str],
         names: set[str],
         safe: set[str],
@@ -121,10 +108,10 @@ class _Order:
         safe |= outputs
         return True
 
-    def _inside(self, body: list[Expr], known: set[str], unsafe: Unsafe) -> Body:
+    def _inside(self, body: list[tree.Expr], known: set[str], unsafe: Unsafe) -> tree.Body:
         """The bodies inside, which know what stands before them."""
         known = set(known)
-        new: list[Expr] = []
+        new: list[tree.Expr] = []
         for index, expr in enumerate(body):
             if index > 0:
                 known |= variables(body[index - 1], self._skip)
@@ -135,44 +122,44 @@ class _Order:
 class _Inside:
     """The closures of one statement."""
 
-    def __init__(self, order: _Order, expr: Expr, known: set[str], unsafe: Unsafe) -> None:
+    def __init__(self, order: _Order, expr: tree.Expr, known: set[str], unsafe: Unsafe) -> None:
         self._order, self._expr, self._known, self._unsafe = order, expr, known, unsafe
 
-    def expr(self) -> Expr:
+    def expr(self) -> tree.Expr:
         return self._statement(self._expr)
 
-    def _statement(self, expr: Expr) -> Expr:
+    def _statement(self, expr: tree.Expr) -> tree.Expr:
         terms = expr.terms
         match terms:
-            case Every():
+            case tree.Every():
                 self._known |= variables(terms.value) | (variables(terms.key) if terms.key else set())
                 return replace(expr, terms=replace(terms, body=self._body(set(), terms.body)))
-            case Not():
+            case tree.Not():
                 return replace(expr, terms=replace(terms, body=self._body(set(), terms.body)))
-            case Logical():
+            case tree.Logical():
                 left, right = self._body(set(), terms.left), self._body(set(), terms.right)
                 return replace(expr, terms=replace(terms, left=left, right=right))
         withs = tuple(replace(each, value=self._term(each.value)) for each in expr.with_)
         return replace(expr, terms=self._term(terms), with_=withs)  # type: ignore[arg-type]
 
-    def _term(self, term: Term) -> Term:  # noqa: PLR0911 - one line for each kind of term
+    def _term(self, term: tree.Term) -> tree.Term:  # noqa: PLR0911 - one line for each kind of term
         match term:
-            case ArrayTerm() | SetTerm():
+            case tree.ArrayTerm() | tree.SetTerm():
                 return replace(term, items=tuple(map(self._term, term.items)))
-            case ObjectTerm():
+            case tree.ObjectTerm():
                 return replace(term, pairs=tuple((self._term(key), self._term(value)) for key, value in term.pairs))
-            case Ref():
+            case tree.Ref():
                 return replace(term, head=self._term(term.head), path=tuple(map(self._term, term.path)))
-            case Call():
+            case tree.Call():
                 return replace(term, args=tuple(map(self._term, term.args)))
-            case ArrayComprehension() | SetComprehension():
+            case tree.ArrayComprehension() | tree.SetComprehension():
                 return replace(term, body=self._body(variables(term.term), term.body))
-            case ObjectComprehension():
+            case tree.ObjectComprehension():
                 needed = variables(term.key) | variables(term.value)
                 return replace(term, body=self._body(needed, term.body))
         return term
 
-    def _body(self, needed: set[str], body: Body) -> Body:
+    def _body(self, needed: set[str], body: tree.Body) -> tree.Body:
         missing = needed - variables_of(body, self._order._skip) - self._known  # noqa: SLF001 - one mechanism
         if missing:
             self._unsafe.names(self._expr).update(missing)
@@ -183,11 +170,11 @@ class _Inside:
         return new
 
 
-def _variables_in_closures(expr: Expr) -> set[str]:
+def _variables_in_closures(expr: tree.Expr) -> set[str]:
     found: set[str] = set()
     for closure in outermost_closures(expr):
         match closure:
-            case Every():
+            case tree.Every():
                 found |= variables_of(closure.body)
             case _:
                 found |= variables(closure)
@@ -195,8 +182,8 @@ def _variables_in_closures(expr: Expr) -> set[str]:
 
 
 def order_body(
-    body: Body, known: set[str], arity: Arity, names: LocalNames, unsafe_variable: UnsafeVariable
-) -> tuple[Body, list[RegoProblem]]:
+    body: tree.Body, known: set[str], arity: Arity, names: LocalNames, unsafe_variable: UnsafeVariable
+) -> tuple[tree.Body, list[RegoProblem]]:
     """The body in an order in which it can be evaluated; `known` are the names of arguments."""
     new, unsafe = _Order(arity).reordered(body, known | ROOTS)
     problems = _problems(unsafe, names, unsafe_variable) if unsafe.pairs() else []
@@ -207,7 +194,7 @@ def _problems(unsafe: Unsafe, names: LocalNames, unsafe_variable: UnsafeVariable
     assigned: set[str] = set()
     places: dict[str, Place] = {}
     for expr, found in unsafe.pairs():
-        if expr.assigned and isinstance(expr.terms, Call):
+        if expr.assigned and isinstance(expr.terms, tree.Call):
             for name in variables(expr.terms.args[0]):
                 assigned |= {name, names.shown(name)}
         for name in found:

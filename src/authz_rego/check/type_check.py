@@ -29,7 +29,7 @@ from authz_rego.check.types import (
     is_unknown,
 )
 from authz_rego.check.walk import COMPREHENSIONS, Node, children, walk
-from authz_rego.errors import Place, RegoProblem
+from authz_rego.errors import RegoProblem
 from authz_rego.syntax.tree import Body, Call, Comprehension, Expr, Head, Term, Var
 
 _MEMBER = {"internal.member_2": 2, "internal.member_3": 3}
@@ -51,13 +51,6 @@ def check_types(
     return checker.run()
 
 
-def builtin_arity_problem(place: Place, call: Call, name: str) -> RegoProblem:
-    """What OPA says of a builtin that is given too much or too little, long before it looks at types."""
-    env = TypeCheck((), Shown({}, {}), lambda _: ()).env
-    wanted = Wanted.arguments_of(builtin_types()[name])
-    return wrong_arguments(place, name, "arity mismatch", list(map(env.type_of, call.args)), wanted).problem
-
-
 class TypeCheck:
     """The same, with what was found out of each branch's variables."""
 
@@ -67,7 +60,6 @@ class TypeCheck:
         self._replacing = Replacing(branches, used_by)
         self._problems: list[RegoProblem] = []
         self.env = TypeEnv(builtin_tree(), self._quietly).inner()
-        self._bodies: dict[int, TypeEnv] = {}
         self._known = Known()
 
     def run(self) -> tuple[TypeEnv, list[RegoProblem]]:
@@ -78,17 +70,12 @@ class TypeCheck:
         )
         return self.env, ordered
 
-    def env_of(self, number: int) -> TypeEnv:
-        """What is known in a branch: ask `type_of` of it for the branch's terms. After `run`."""
-        return self._bodies[number]
-
     # ── rules ──
 
     def _branch(self, number: int) -> None:
         branch = self._branches[number]
         self._known = Known()
         env, problems = self._body(self.env, branch.rule.body)
-        self._bodies[number] = env
         self._problems += problems
         path = parts_of(branch.ref)
         if problems:  # said once: whoever uses it shall not be told again

@@ -42,9 +42,6 @@ class KeyPair:
     near_end: float  # from when on it should have been renewed
     warnings: tuple[str, ...]
 
-    def seconds_to_expiry(self, now: float) -> float:
-        return self.not_after - now
-
 
 def load_key_pair(cert_file: Path, key_file: Path, purpose: Purpose, now: float) -> KeyPair:
     """Raises CertificateProblems for a pair that Envoy or its peers would refuse."""

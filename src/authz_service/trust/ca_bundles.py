@@ -21,9 +21,6 @@ class CaBundle:
     near_end: float  # from when on one of them should have been renewed
     warnings: tuple[str, ...]
 
-    def seconds_to_expiry(self, now: float) -> float:
-        return self.not_after - now
-
     def covers(self, pair: KeyPair) -> bool:
         """Does the pair's chain end at one of these authorities?"""
         last = pair.chain[-1]

@@ -39,9 +39,6 @@ class RevocationList:
     listed: Listed | None = None
     revoked_authorities: tuple[x509.Certificate, ...] = ()  # of the bundle; or all that are above them are
 
-    def seconds_to_expiry(self, now: float) -> float:
-        return self.next_update - now
-
 
 class RevocationLists:
     """Reads a file of lists, and what it has read before only when it changes."""
@@ -60,19 +57,13 @@ class RevocationLists:
         content = pem_files.read_file(file, AT, largest=LARGEST_FILE)
         if content != self._content or not self._lists:
             self._lists, self._content = read_lists(content, str(file)), content
-        return _judged(self._lists, bundle, expired, now, str(file), gate=gate)
+        return judged_lists(self._lists, bundle, expired, now, str(file), gate=gate)
 
 
-def parse_crl(
-    pem: bytes, bundle: CaBundle, expired: ExpiredPolicy, now: float, *, file: str = "", gate: bool = True
-) -> RevocationList:
-    """An expired list: `deny` refuses the file; `ignore` keeps it from Envoy, and what it revoked stays revoked."""
-    return _judged(read_lists(pem, file), bundle, expired, now, file, gate=gate)
-
-
-def _judged(
+def judged_lists(
     lists: Sequence[Crl], bundle: CaBundle, expired: ExpiredPolicy, now: float, file: str, *, gate: bool
 ) -> RevocationList:
+    """An expired list: `deny` refuses the file; `ignore` keeps it from Envoy, and what it revoked stays revoked."""
     lists = [one for one in lists if not _is_superseded(one, lists, bundle, now)]
     problems = _coverage_problems(lists, bundle, now, file)
     warnings: list[str] = []

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from authz_rego.check.stages import compile_modules
-from authz_rego.check.type_check import TypeCheck, builtin_arity_problem, check_types
-from authz_rego.check.type_errors import Shown
+from authz_rego.check.type_check import check_types
 from authz_rego.check.type_replacing import Branch
 from authz_rego.check.type_text import type_text
-from authz_rego.errors import NOWHERE, RegoProblem, RegoProblems
+from authz_rego.errors import RegoProblem, RegoProblems
 from authz_rego.syntax.modules import parse_module, parse_term
 from authz_rego.syntax.tree import (
     ArrayComprehension,
@@ -170,27 +169,14 @@ def test_every_has_no_with_that_replaces_a_function() -> None:
     assert problems("input.x") == []
 
 
-def test_the_types_of_a_branch_can_be_asked_for_when_it_is_checked() -> None:
-    """As the generator of code does."""
+def test_the_types_of_documents_can_be_asked_for_when_they_are_checked() -> None:
     body = (_statement("eq", Var("x"), parse_term('[1, {"a": null}]')), _statement("eq", Var("y"), _ref("x")))
-    checker = TypeCheck([_branch("q", body)], Shown({}, {}), lambda _: ())
-    env, problems = checker.run()
+    env, problems = check_types([_branch("q", body)], written={}, subjects={})
 
     assert problems == []
-    assert type_text(checker.env_of(0).type_of(Var("y"))) == "array<number, object<a: null>>"
-    assert type_text(checker.env_of(0).type_of(Ref(Var("x"), (Scalar(1), Scalar("a"))))) == "null"
     assert type_text(env.type_of(_ref("data.p.q"))) == "boolean"
     assert type_text(env.type_of(_ref("input.x"))) == "any"
     assert env.type_of(Var("x")) is None
-
-
-def test_an_arity_is_reported_with_the_types_that_are_known_then() -> None:
-    """Of variables nothing is known so early."""
-    call = Call(_ref("startswith"), (Scalar(1), Var("x"), _ref("input.y"), Scalar(True)))
-
-    assert builtin_arity_problem(NOWHERE, call, "startswith").found == (
-        "startswith: arity mismatch\n\thave: (number, ???, any, boolean)\n\twant: (search: string, base: string)"
-    )
 
 
 # ── bounds ──

@@ -14,7 +14,8 @@ from tests.support.revocations import OTHER_URL, URL, Scope, revocations
 
 from authz_service.errors import CertificateProblems
 from authz_service.trust.ca_bundles import CaBundle, parse_ca_bundle
-from authz_service.trust.revocation_lists import ExpiredPolicy, RevocationList, RevocationLists, parse_crl
+from authz_service.trust.crl import read_lists
+from authz_service.trust.revocation_lists import ExpiredPolicy, RevocationList, RevocationLists, judged_lists
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -32,7 +33,9 @@ def bundle_of(*authorities: Authority) -> CaBundle:
 
 
 def read(pem: bytes, *authorities: Authority, expired: ExpiredPolicy = "deny") -> RevocationList:
-    return parse_crl(pem, bundle_of(*(authorities or (ROOT,))), expired, NOW, file="crl.pem")
+    return judged_lists(
+        read_lists(pem, "crl.pem"), bundle_of(*(authorities or (ROOT,))), expired, NOW, "crl.pem", gate=True
+    )
 
 
 def test_a_good_list_is_taken_with_what_it_revokes() -> None:
@@ -41,7 +44,7 @@ def test_a_good_list_is_taken_with_what_it_revokes() -> None:
 
     assert crl.pem == pem.decode()
     assert crl.revoked == {("O=MyOrg,CN=zone2-ca", 7), ("O=MyOrg,CN=zone2-ca", 8)}
-    assert crl.seconds_to_expiry(NOW) == 6 * DAY
+    assert crl.next_update - NOW == 6 * DAY
     assert crl.warnings == ()
 
 
@@ -115,7 +118,7 @@ def test_an_expired_list_is_kept_from_envoy_and_still_revokes_when_told_to_ignor
 
     assert crl.pem is None
     assert {serial for _, serial in crl.revoked} == {7}
-    assert crl.seconds_to_expiry(NOW) == -1
+    assert crl.next_update - NOW == -1
     assert "crl_expired: ignore" in crl.warnings[0]
 
 
@@ -136,7 +139,7 @@ def test_a_later_list_is_in_place_of_an_earlier_one() -> None:
     crl = read(earlier + ROOT.revoke(8, life=WEEK))
 
     assert {serial for _, serial in crl.revoked} == {8}
-    assert crl.seconds_to_expiry(NOW) == 6 * DAY
+    assert crl.next_update - NOW == 6 * DAY
     of_both = read(earlier + TWIN.revoke(8, life=WEEK), ROOT, TWIN)
     for both in (of_both, read(earlier + listed(ROOT, 8, scope=USERS))):
         assert {serial for _, serial in both.revoked} == {7, 8}
@@ -250,7 +253,7 @@ def test_what_envoy_does_not_process_is_for_the_gate(
     assert crl.pem is None
     assert crl.listed == expected
     with pytest.raises(CertificateProblems, match=r"proxy\.mtls|Envoy would refuse all"):
-        parse_crl(lists, bundle_of(*authorities), "deny", NOW, gate=False)
+        judged_lists(read_lists(lists, ""), bundle_of(*authorities), "deny", NOW, "", gate=False)
 
 
 @pytest.mark.parametrize(
