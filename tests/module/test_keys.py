@@ -42,6 +42,7 @@ def test_the_same_request_is_known_once_the_gate_permits_it(host: Host, ground: 
         {"headers": (*_HEADERS, ("authorization", "Bearer t"))},
         {"headers": _HEADERS[:2]},
         {"headers": (_HEADERS[0], _HEADERS[2], _HEADERS[1])},
+        {"headers": (*_HEADERS[:2], ("x-extra", "3"))},
         {"headers": (_HEADERS[0], ("x-extra", "1,2"))},
         {"headers": (_HEADERS[0], ("x-extra", "12"), ("x-extra", ""))},
         # The same bytes, divided otherwise.

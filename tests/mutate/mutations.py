@@ -10,6 +10,7 @@ from tests.mutate.decision_cache_mutations import decision_cache
 from tests.mutate.decision_point_mutations import decision_point
 from tests.mutate.memory_mutations import memory
 from tests.mutate.mesh_mutations import mesh
+from tests.mutate.module_mutations import envoy_module
 from tests.mutate.mutation import Mutation
 from tests.mutate.rego_mutations import rego
 
@@ -732,4 +733,5 @@ MUTATIONS = (
     *rego(),
     *decision_point(),
     *mesh(),
+    *envoy_module(),
 )
