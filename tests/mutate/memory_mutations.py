@@ -163,6 +163,13 @@ def _epochs() -> list[Mutation]:
             _PERMITS,
         ),
         Mutation(
+            "rules that could not be used are forgotten",
+            _REVISIONS,
+            "        self.remembered.forget_all()\n        last",
+            "        self.remembered.forget_all(self._epoch)\n        last",
+            _PERMITS,
+        ),
+        Mutation(
             "rules that others follow are the newest",
             _REVISIONS,
             "        if epoch == self._awaited:\n",

@@ -106,6 +106,7 @@ class Sidecar:
         self._lifecycle = Lifecycle()
         self._events = events = Events()
         self._doors: list[socket.socket] = []
+        self._cache_followed: asyncio.Task[None] | None = None  # until Envoy has ended
         counters = Counters()
         self._rollout = rollout = Rollout(snapshot, directory, counters, events)
         self._sockets: list[socket.socket] = []
@@ -137,8 +138,7 @@ class Sidecar:
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._start_or_say_why()
-            cache = self._rollout.decision_cache.follow(lambda: self._rollout.current.rules, lambda: self._envoy.pid)
-            followers = (self._reloader.watch(), self._reloader.follow(), self._look(), cache)
+            followers = (self._reloader.watch(), self._reloader.follow(), self._look())
             tasks = [asyncio.create_task(follower) for follower in followers]
             await self._events.stop.wait()
         finally:
@@ -166,7 +166,10 @@ class Sidecar:
             key = snapshot.config.audit.key
             secret = b"" if key is None else key.reveal().encode()
             prepare(self._paths.audit_chain, secret)
-            self._rollout.decision_cache.begin(secret)
+            cache = self._rollout.decision_cache
+            cache.begin(secret)
+            following = cache.follow(lambda: self._rollout.current.rules, lambda: self._envoy.pid)
+            self._cache_followed = asyncio.create_task(following)
             workers = range(snapshot.config.runtime.decision_workers)
             self._sockets = decision_sockets.listen_on(map(self._paths.worker_socket, workers))
             # They start while the files are checked, and wait for their rules.
@@ -207,6 +210,8 @@ class Sidecar:
             await self._rollout.envoy.drain_and_quit(self._rollout.current.config.runtime.drain)
         for child in self._children:
             await child.end(_PATIENCE)
+        if self._cache_followed is not None:
+            self._cache_followed.cancel()
         decision_sockets.close(self._sockets)
         door.close(self._doors)
         await self._rollout.stop()

@@ -1,8 +1,11 @@
 """A worker lets Envoy repeat what it would repeat itself, with the epoch of the rules and keys that it decided by."""
 
+import json
 import os
+import random
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support.audit_files import verified
 from tests.support.decision_cache import DecisionCache, Permit, permit_in
@@ -163,6 +166,72 @@ class TestEpoch:
         assert live.is_remembered
         live.use_of(EPOCH + 3, audit_path=str(live.file))
         assert [permit and permit.epoch for permit in permits(live, 2)] == [None, EPOCH + 3]
+
+
+class Told:
+    """A worker that hears from the control plane in any order of events, as `decision_worker.process` has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.live, self.epoch, self.rules = live_in(folder), EPOCH, 1
+        self.coming: list[tuple[int, int]] = []  # rules by number, with their epoch
+        self.waiting: tuple[int, int] | None = None  # for their destination
+        self.asked = 0
+
+    def tell_rules(self) -> None:
+        self.epoch, self.rules = self.epoch + 1, self.rules + 1
+        self.live.revisions.expect(self.epoch)
+        self.coming.append((self.rules, self.epoch))
+
+    def tell_keys(self) -> None:
+        self.epoch += 1
+        self.live.revisions.set_keys(keys(), self.epoch)
+
+    def take_over(self) -> None:
+        if self.coming:
+            self._use(self.coming.pop(0))
+
+    def try_again(self) -> None:
+        if self.waiting is not None:
+            self._use(self.waiting)
+
+    def fail(self) -> None:
+        if self.coming:
+            self.waiting = self.coming.pop(0)
+            with pytest.raises(AuditUnavailable):
+                self._with(self.waiting, str(self.live.file.parent / "no" / "audit"))
+
+    def _use(self, told: tuple[int, int]) -> None:
+        if not self.live.revisions.has_newer_than(told[1]):
+            self._with(told, str(self.live.file))
+            self.waiting = None
+
+    def _with(self, told: tuple[int, int], audit_path: str) -> None:
+        given = msgspec.structs.replace(self.live.given, revision=f"r{told[0]}", audit_path=audit_path)
+        self.live.revisions.use(given, self.live.revisions.engine_for(given), told[1])
+
+    def permitted(self) -> Permit | None:
+        """By a question that was never asked before."""
+        self.asked += 1
+        self.live.asked = self.live.asked._replace(path=b"/orders/%d" % self.asked)
+        return permits(self.live, 2)[1]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_in_any_order_of_events_what_envoy_takes_was_decided_by_the_newest_rules(tmp_path: Path, seed: int) -> None:
+    """And as soon as these are in force it gets permits that it takes."""
+    told, chance, taken = Told(tmp_path), random.Random(seed), 0
+    events = (told.tell_rules, told.tell_keys, told.take_over, told.take_over, told.try_again, told.fail)
+
+    for _ in range(60):
+        chance.choice(events)()
+        permit = told.permitted()
+        newest = b'"revision":"r%d"' % told.rules
+        if permit is not None and permit.epoch == told.epoch:
+            taken += 1
+            assert newest in permit.record[2]
+        elif told.live.revisions._in_force and not told.coming and told.waiting is None:
+            assert newest not in json.dumps(told.live.records()[-1], separators=(",", ":")).encode()
+    assert taken
 
 
 class Cached:
