@@ -11,8 +11,8 @@ from tests.unit.docs.pages import ROOT, anchors, code_words, first_cells, links,
 from authz_devkit.cli import COMMANDS
 from authz_service.cli.main import authz
 
-_MAKE = re.compile(r"^make (\w+)", re.MULTILINE)
-_TARGET = re.compile(r"^(\w+):", re.MULTILINE)
+_MAKE = re.compile(r"^make ([\w-]+)", re.MULTILINE)
+_TARGET = re.compile(r"^([\w-]+):", re.MULTILINE)
 _COMMAND = re.compile(r"\bauthz(-dev)? ([a-z]+)\b")
 _CITED_PAGE = re.compile(r"docs/[\w/-]+\.(?:md|json)")
 _TEST = re.compile(r"`(test_\w+)`")
