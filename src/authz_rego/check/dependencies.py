@@ -11,20 +11,7 @@ from authz_rego.check.names import is_equality
 from authz_rego.check.rules import PlacedRule, RuleNode, full_ref
 from authz_rego.check.walk import walk
 from authz_rego.errors import RegoProblem
-from authz_rego.syntax.tree import (
-    ArrayTerm,
-    Body,
-    Call,
-    Expr,
-    Module,
-    ObjectTerm,
-    Ref,
-    Rule,
-    Scalar,
-    SetTerm,
-    Term,
-    Var,
-)
+from authz_rego.syntax import tree
 from authz_rego.values.value import place_key
 
 _MOST_EXPANDED = 64  # constants that a variable is narrowed to, as OPA bounds it
@@ -43,8 +30,8 @@ class Dependencies:
     """What each branch of each rule may use."""
 
     of: dict[RuleId, list[RuleId]]
-    rules: dict[RuleId, Rule]
-    refs: dict[RuleId, Ref]
+    rules: dict[RuleId, tree.Rule]
+    refs: dict[RuleId, tree.Ref]
     narrowed: dict[RuleId, set[RuleId]] = field(default_factory=dict)  # what is used whatever a variable holds
 
     def order(self) -> list[RuleId]:
@@ -71,15 +58,15 @@ class Dependencies:
         return sorted(nodes, key=place)
 
 
-def branches(rule: Rule) -> Iterator[Rule]:
+def branches(rule: tree.Rule) -> Iterator[tree.Rule]:
     """The rule and its else-branches."""
-    each: Rule | None = rule
+    each: tree.Rule | None = rule
     while each is not None:
         yield each
         each = each.else_
 
 
-def dependencies(modules: Sequence[Module], root: RuleNode) -> Dependencies:
+def dependencies(modules: Sequence[tree.Module], root: RuleNode) -> Dependencies:
     """Of all rules. A reference with variables may use every rule that its constants leave open."""
     found = Dependencies({}, {}, {})
     for number, module in enumerate(modules):
@@ -98,30 +85,30 @@ def dependencies(modules: Sequence[Module], root: RuleNode) -> Dependencies:
                         RuleId(placed.module, placed.index, branch) for branch, _ in enumerate(branches(placed.rule))
                     ]
                     used.update(dict.fromkeys(ids))
-                    if is_static and all(isinstance(each, Scalar) for each in one.path[: len(placed.ref.path)]):
+                    if is_static and all(isinstance(each, tree.Scalar) for each in one.path[: len(placed.ref.path)]):
                         surely.update(ids)
         found.of[node] = list(used)
         found.narrowed[node] = surely
     return found
 
 
-def rules_of(root: RuleNode, ref: Ref) -> list[PlacedRule]:
+def rules_of(root: RuleNode, ref: tree.Ref) -> list[PlacedRule]:
     """All rules that a reference could mean."""
-    if not (isinstance(ref.head, Var) and ref.head.name == "data"):
+    if not (isinstance(ref.head, tree.Var) and ref.head.name == "data"):
         return []
     found: dict[int, PlacedRule] = {}
     _rules_below(root, ref.path, 0, found)
     return list(found.values())
 
 
-def _rules_below(node: RuleNode, path: Sequence[Term], index: int, found: dict[int, PlacedRule]) -> None:
+def _rules_below(node: RuleNode, path: Sequence[tree.Term], index: int, found: dict[int, PlacedRule]) -> None:
     if index >= len(path):
         for each in node.below():
             found.update((id(rule), rule) for rule in each.rules)
         return
     step = path[index]
     if is_constant(step):
-        child = node.children.get(place_key(step.value)) if isinstance(step, Scalar) else None
+        child = node.children.get(place_key(step.value)) if isinstance(step, tree.Scalar) else None
         children = [child] if child is not None else []
     else:
         children = list(node.children.values())
@@ -132,14 +119,14 @@ def _rules_below(node: RuleNode, path: Sequence[Term], index: int, found: dict[i
         _rules_below(child, path, index + 1, found)
 
 
-def _may_meet(one: Sequence[Term], other: Sequence[Term], start: int) -> bool:
+def _may_meet(one: Sequence[tree.Term], other: Sequence[tree.Term], start: int) -> bool:
     return all(
         left == right or not is_constant(left) or not is_constant(right)
         for left, right in zip(one[start:], other[start:], strict=False)
     )
 
 
-def _references(rule: Rule) -> Iterator[tuple[Ref, list[Ref]]]:
+def _references(rule: tree.Rule) -> Iterator[tuple[tree.Ref, list[tree.Ref]]]:
     """Each reference in a branch, with what is left of it when variables of known values are filled in."""
     bindings = list(_constant_variables(rule.body))
     for at, expr in enumerate(rule.body):
@@ -149,48 +136,50 @@ def _references(rule: Rule) -> Iterator[tuple[Ref, list[Ref]]]:
     yield from _references_in(rule.head, known)
 
 
-def _references_in(node: Expr | Rule | object, known: dict[str, list[Term]]) -> Iterator[tuple[Ref, list[Ref]]]:
+def _references_in(
+    node: tree.Expr | tree.Rule | object, known: dict[str, list[tree.Term]]
+) -> Iterator[tuple[tree.Ref, list[tree.Ref]]]:
     for each in walk(node):  # type: ignore[arg-type]
-        if isinstance(each, Ref) and isinstance(each.head, Var) and each.head.name == "data":
+        if isinstance(each, tree.Ref) and isinstance(each.head, tree.Var) and each.head.name == "data":
             yield each, _narrowed(each, known) if known else [each]
 
 
-def _narrowed(ref: Ref, known: dict[str, list[Term]]) -> list[Ref]:
+def _narrowed(ref: tree.Ref, known: dict[str, list[tree.Term]]) -> list[tree.Ref]:
     expanded = [ref]
     for index, step in enumerate(ref.path):
         values = None if is_constant(step) else _values(step, known)
         if values and len(expanded) * len(values) <= _MOST_EXPANDED:
             expanded = [
-                Ref(each.head, (*each.path[:index], value, *each.path[index + 1 :]), ref.place)
+                tree.Ref(each.head, (*each.path[:index], value, *each.path[index + 1 :]), ref.place)
                 for each in expanded
                 for value in values
             ]
     return expanded
 
 
-def _constant_variables(body: Body) -> Iterator[tuple[int, str, list[Term]]]:
+def _constant_variables(body: tree.Body) -> Iterator[tuple[int, str, list[tree.Term]]]:
     """Variables of a body that can only be one of some constants, each with where that is said."""
-    known: dict[str, list[Term]] = {}
+    known: dict[str, list[tree.Term]] = {}
     for index, expr in enumerate(body):
-        if not is_equality(expr.terms) or expr.negated or expr.with_ or not isinstance(expr.terms, Call):
+        if not is_equality(expr.terms) or expr.negated or expr.with_ or not isinstance(expr.terms, tree.Call):
             continue
         if len(expr.terms.args) != 2:
             continue
         left, right = expr.terms.args
         for side, other in ((left, right), (right, left)):
-            values = _values(other, known) if isinstance(side, Var) else None
-            if values is not None and isinstance(side, Var):
+            values = _values(other, known) if isinstance(side, tree.Var) else None
+            if values is not None and isinstance(side, tree.Var):
                 if side.name not in known:
                     known[side.name] = values
                     yield index, side.name, values
                 break
 
 
-def _values(term: Term, known: dict[str, list[Term]]) -> list[Term] | None:
+def _values(term: tree.Term, known: dict[str, list[tree.Term]]) -> list[tree.Term] | None:
     """The constants that a term can be, if that is known."""
-    if isinstance(term, Var):
+    if isinstance(term, tree.Var):
         return known.get(term.name)
-    if isinstance(term, Ref):
+    if isinstance(term, tree.Ref):
         values = _values(term.head, known)
         for step in term.path:
             if values is None:
@@ -200,15 +189,17 @@ def _values(term: Term, known: dict[str, list[Term]]) -> list[Term] | None:
     return [term] if is_constant(term) else None
 
 
-def _members(values: list[Term], step: Term) -> list[Term] | None:
-    found: list[Term] = []
+def _members(values: list[tree.Term], step: tree.Term) -> list[tree.Term] | None:
+    found: list[tree.Term] = []
     for value in values:
         match value:
-            case ArrayTerm():
-                pairs: list[tuple[Term, Term]] = [(Scalar(index), item) for index, item in enumerate(value.items)]
-            case SetTerm():
+            case tree.ArrayTerm():
+                pairs: list[tuple[tree.Term, tree.Term]] = [
+                    (tree.Scalar(index), item) for index, item in enumerate(value.items)
+                ]
+            case tree.SetTerm():
                 pairs = [(item, item) for item in value.items]
-            case ObjectTerm():
+            case tree.ObjectTerm():
                 pairs = list(value.pairs)
             case _ if is_constant(step):
                 continue
@@ -218,19 +209,19 @@ def _members(values: list[Term], step: Term) -> list[Term] | None:
     return found if len(found) <= _MOST_EXPANDED else None
 
 
-def is_constant(term: Term) -> bool:
+def is_constant(term: tree.Term) -> bool:
     """Whether it is a value as it stands."""
     match term:
-        case Scalar():
+        case tree.Scalar():
             return True
-        case ArrayTerm() | SetTerm():
+        case tree.ArrayTerm() | tree.SetTerm():
             return all(map(is_constant, term.items))
-        case ObjectTerm():
+        case tree.ObjectTerm():
             return all(is_constant(key) and is_constant(value) for key, value in term.pairs)
     return False
 
 
-def recursion_problems(found: Dependencies, shown: Callable[[Ref], str]) -> list[RegoProblem]:
+def recursion_problems(found: Dependencies, shown: Callable[[tree.Ref], str]) -> list[RegoProblem]:
     """Rules that come back to themselves."""
     problems = []
     for node in _in_circles(found.of):

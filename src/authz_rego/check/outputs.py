@@ -15,29 +15,13 @@ from authz_rego.check.walk import (
     children,
     variables,
 )
-from authz_rego.syntax.tree import (
-    ArrayComprehension,
-    ArrayTerm,
-    Body,
-    Call,
-    Every,
-    Expr,
-    Logical,
-    Not,
-    ObjectComprehension,
-    ObjectTerm,
-    Ref,
-    SetComprehension,
-    TemplateString,
-    Term,
-    Var,
-)
+from authz_rego.syntax import tree
 
 # Arguments that a function takes, by the reference that calls it; -1 when there is no such function.
-Arity: TypeAlias = Callable[[Ref], int]
+Arity: TypeAlias = Callable[[tree.Ref], int]
 
 
-def outputs_of_body(body: Body, arity: Arity, safe: set[str]) -> set[str]:
+def outputs_of_body(body: tree.Body, arity: Arity, safe: set[str]) -> set[str]:
     """What the statements give values to, in this order."""
     known = set(safe)
     for expr in body:
@@ -45,7 +29,7 @@ def outputs_of_body(body: Body, arity: Arity, safe: set[str]) -> set[str]:
     return known - safe
 
 
-def outputs_of(expr: Expr, arity: Arity, safe: set[str], before: set[str] | None = None) -> set[str]:
+def outputs_of(expr: tree.Expr, arity: Arity, safe: set[str], before: set[str] | None = None) -> set[str]:
     """What the statement gives values to when `safe` have theirs.
 
     OPA gathers outputs in one set for all statements of a body that it orders. It empties it for a call and an
@@ -56,24 +40,24 @@ def outputs_of(expr: Expr, arity: Arity, safe: set[str], before: set[str] | None
         return set()
     gathered = set() if before is None else before
     match expr.terms:
-        case Call() if is_equality(expr.terms):
+        case tree.Call() if is_equality(expr.terms):
             gathered.clear()
             return outputs_of_equality(expr, safe)
-        case Call():
+        case tree.Call():
             taken = arity(expr.terms.operator)
             return set() if taken < 0 else _outputs_of_call(expr.terms, taken, safe, gathered)
-        case Every():
+        case tree.Every():
             gathered |= _outputs_of_terms(expr.terms.domain, safe)
             return set(gathered)
-        case Not() | Logical() | TemplateString():
+        case tree.Not() | tree.Logical() | tree.TemplateString():
             return set()
     return _outputs_of_terms(expr, safe)
 
 
-def outputs_of_equality(expr: Expr, safe: set[str]) -> set[str]:
+def outputs_of_equality(expr: tree.Expr, safe: set[str]) -> set[str]:
     """Of `x = y`."""
     call = expr.terms
-    assert isinstance(call, Call)
+    assert isinstance(call, tree.Call)
     if len(call.args) != 2:
         return set(safe)
     known = _outputs_of_terms(expr, safe) | safe
@@ -84,7 +68,7 @@ def outputs_of_equality(expr: Expr, safe: set[str]) -> set[str]:
     return (known | unifier.unified) - safe
 
 
-def _outputs_of_call(call: Call, taken: int, safe: set[str], gathered: set[str]) -> set[str]:
+def _outputs_of_call(call: tree.Call, taken: int, safe: set[str], gathered: set[str]) -> set[str]:
     skip = Skip(ref_heads=True, object_keys=True, closures=True, sets=True)
     gathered.clear()
     gathered |= _outputs_of_terms(call, safe)
@@ -110,9 +94,9 @@ def _outputs_of_terms(node: Node, safe: set[str]) -> set[str]:
 
 
 def _references(node: Node, safe: set[str], found: set[str]) -> None:
-    if isinstance(node, (*COMPREHENSIONS, TemplateString)):
+    if isinstance(node, (*COMPREHENSIONS, tree.TemplateString)):
         return
-    if isinstance(node, Ref):
+    if isinstance(node, tree.Ref):
         if not is_known(node.head, safe):
             return
         for each in node.path:
@@ -121,9 +105,9 @@ def _references(node: Node, safe: set[str], found: set[str]) -> None:
         _references(child, safe, found)
 
 
-def is_known(term: Term, safe: set[str]) -> bool:
+def is_known(term: tree.Term, safe: set[str]) -> bool:
     """Whether the head of a reference has a value."""
-    return term.name in safe if isinstance(term, Var) else not variables(term, SAFETY) - safe
+    return term.name in safe if isinstance(term, tree.Var) else not variables(term, SAFETY) - safe
 
 
 class _Unifier:
@@ -137,36 +121,36 @@ class _Unifier:
     def _is_known(self, name: str) -> bool:
         return name in self._safe or name in self.unified
 
-    def unify(self, one: Term, other: Term) -> None:  # noqa: C901 - one line for each kind of term
+    def unify(self, one: tree.Term, other: tree.Term) -> None:  # noqa: C901 - one line for each kind of term
         match one:
-            case Var():
+            case tree.Var():
                 self._variable(one, other)
-            case Ref() | Call():
+            case tree.Ref() | tree.Call():
                 if self._is_evaluable(one):
                     self._mark_pattern(other)
-            case ArrayComprehension() if isinstance(other, Var | ArrayTerm):
+            case tree.ArrayComprehension() if isinstance(other, tree.Var | tree.ArrayTerm):
                 self._mark_pattern(other)
-            case ObjectComprehension() if isinstance(other, Var | ObjectTerm):
+            case tree.ObjectComprehension() if isinstance(other, tree.Var | tree.ObjectTerm):
                 self._mark_pattern(other)
-            case SetComprehension() if isinstance(other, Var):
+            case tree.SetComprehension() if isinstance(other, tree.Var):
                 self._mark(other.name)
-            case ArrayComprehension() | ObjectComprehension() | SetComprehension():
+            case tree.ArrayComprehension() | tree.ObjectComprehension() | tree.SetComprehension():
                 return
-            case ArrayTerm():
+            case tree.ArrayTerm():
                 self._array(one, other)
-            case ObjectTerm():
+            case tree.ObjectTerm():
                 self._object(one, other)
-            case _ if isinstance(other, Var):
+            case _ if isinstance(other, tree.Var):
                 self._mark(other.name)
 
-    def _is_evaluable(self, term: Term) -> bool:
-        if isinstance(term, Ref):
+    def _is_evaluable(self, term: tree.Term) -> bool:
+        if isinstance(term, tree.Ref):
             return is_known(term.head, self._safe)
         return not variables(term, SAFETY) - self._safe
 
-    def _variable(self, var: Var, other: Term) -> None:
+    def _variable(self, var: tree.Var, other: tree.Term) -> None:
         match other:
-            case Var():
+            case tree.Var():
                 if self._is_known(other.name):
                     self._mark(var.name)
                 elif self._is_known(var.name):
@@ -174,51 +158,51 @@ class _Unifier:
                 else:
                     self._wait(var.name, other.name)
                     self._wait(other.name, var.name)
-            case ArrayTerm() | ObjectTerm():
+            case tree.ArrayTerm() | tree.ObjectTerm():
                 self._all(var.name, other)
-            case Ref() | Call():
+            case tree.Ref() | tree.Call():
                 if self._is_evaluable(other):
                     self._mark(var.name)
             case _:
                 self._mark(var.name)
 
-    def _array(self, array: ArrayTerm, other: Term) -> None:
+    def _array(self, array: tree.ArrayTerm, other: tree.Term) -> None:
         match other:
-            case Var():
+            case tree.Var():
                 self._all(other.name, array)
-            case ArrayComprehension() | ObjectComprehension() | SetComprehension():
+            case tree.ArrayComprehension() | tree.ObjectComprehension() | tree.SetComprehension():
                 self._mark_all(array)
-            case Ref() | Call():
+            case tree.Ref() | tree.Call():
                 if self._is_evaluable(other):
                     self._mark_all(array)
-            case ArrayTerm() if len(array.items) == len(other.items):
+            case tree.ArrayTerm() if len(array.items) == len(other.items):
                 for left, right in zip(array.items, other.items, strict=True):
                     self.unify(left, right)
 
-    def _object(self, term: ObjectTerm, other: Term) -> None:
+    def _object(self, term: tree.ObjectTerm, other: tree.Term) -> None:
         match other:
-            case Var():
+            case tree.Var():
                 self._all(other.name, term)
-            case Ref() | Call():
+            case tree.Ref() | tree.Call():
                 if self._is_evaluable(other):
                     self._mark_all(term)
-            case ObjectTerm() if len(term.pairs) == len(other.pairs):
+            case tree.ObjectTerm() if len(term.pairs) == len(other.pairs):
                 for key, value in term.pairs:
                     same = next((right for name, right in other.pairs if name == key), None)
                     if same is not None:
                         self.unify(value, same)
 
-    def _mark_pattern(self, other: Term) -> None:
-        if isinstance(other, Var):
+    def _mark_pattern(self, other: tree.Term) -> None:
+        if isinstance(other, tree.Var):
             self._mark(other.name)
-        elif isinstance(other, ArrayTerm | ObjectTerm):
+        elif isinstance(other, tree.ArrayTerm | tree.ObjectTerm):
             self._mark_all(other)
 
-    def _mark_all(self, term: Term) -> None:
+    def _mark_all(self, term: tree.Term) -> None:
         for name in variables(term, OUTPUTS):
             self._mark(name)
 
-    def _all(self, name: str, pattern: Term) -> None:
+    def _all(self, name: str, pattern: tree.Term) -> None:
         if self._is_known(name):
             self._mark_all(pattern)
             return
@@ -242,7 +226,7 @@ class _Unifier:
                     self._mark(each)
 
 
-def implicit_body_needs(body: Body, arity: Arity) -> set[str]:
+def implicit_body_needs(body: tree.Body, arity: Arity) -> set[str]:
     """Variables of an operand without braces (of `not`, `and`, `or`) that must have their values outside of it."""
     where: dict[str, int] = {}
     for expr in body:
@@ -254,12 +238,12 @@ def implicit_body_needs(body: Body, arity: Arity) -> set[str]:
     return {name for name, times in where.items() if name not in bound or times == 1}
 
 
-def _bound_by_equalities(body: Body, names: Iterable[str]) -> set[str]:
+def _bound_by_equalities(body: tree.Body, names: Iterable[str]) -> set[str]:
     safe = {"data", "input", *names}
     equalities = [expr for expr in body if is_equality(expr.terms)]
     for expr in equalities:
-        assert isinstance(expr.terms, Call)
-        safe -= {side.name for side in expr.terms.args[:2] if isinstance(side, Var)}
+        assert isinstance(expr.terms, tree.Call)
+        safe -= {side.name for side in expr.terms.args[:2] if isinstance(side, tree.Var)}
     bound: set[str] = set()
     while True:
         new = {name for expr in equalities for name in outputs_of_equality(expr, safe)} - bound
@@ -269,11 +253,11 @@ def _bound_by_equalities(body: Body, names: Iterable[str]) -> set[str]:
         safe |= new
 
 
-def _bound_by_calls(body: Body, arity: Arity) -> set[str]:
+def _bound_by_calls(body: tree.Body, arity: Arity) -> set[str]:
     skip = Skip(ref_heads=True, object_keys=True, closures=True, sets=True)
     bound: set[str] = set()
     for expr in body:
-        if isinstance(expr.terms, Call) and not is_equality(expr.terms):
+        if isinstance(expr.terms, tree.Call) and not is_equality(expr.terms):
             taken = arity(expr.terms.operator)
             for arg in expr.terms.args[taken:] if taken >= 0 else ():
                 bound |= variables(arg, skip)
@@ -285,9 +269,9 @@ def safety_skip(arity: Arity) -> Skip:
 
     def instead(node: Node) -> set[str] | None:
         match node:
-            case Not():
+            case tree.Not():
                 return set() if node.explicit else implicit_body_needs(node.body, arity)
-            case Logical():
+            case tree.Logical():
                 left = set() if node.left_explicit else implicit_body_needs(node.left, arity)
                 return left | (set() if node.right_explicit else implicit_body_needs(node.right, arity))
         return None

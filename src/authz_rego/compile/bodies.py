@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from authz_rego.builtins.declarations import declarations
 from authz_rego.check.names import is_equality
 from authz_rego.check.walk import COMPREHENSIONS, variables
-from authz_rego.compile import calls, references, terms, unification
+from authz_rego.compile import calls, references, replacements, terms, unification
 from authz_rego.compile.plan import may_raise
 from authz_rego.compile.writer import Lines
-from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import (
     ArrayTerm,
     Body,
@@ -27,7 +25,6 @@ from authz_rego.syntax.tree import (
     SetTerm,
     Term,
     Var,
-    With,
 )
 
 if TYPE_CHECKING:
@@ -153,11 +150,11 @@ class BodyWriter:
         if expr.negated:
             self._negated(expr)
         elif expr.with_:
-            self._with(expr)
+            replacements.replaced(self, expr)
         else:
-            self._plain(expr)
+            self.plain(expr)
 
-    def _plain(self, expr: Expr) -> None:
+    def plain(self, expr: Expr) -> None:
         match expr.terms:
             case Call() if is_equality(expr.terms):
                 self.unify(*expr.terms.args[:2])
@@ -205,45 +202,6 @@ class BodyWriter:
         self.body(body, lambda writer: writer.lines.add("found = True"))
         self.lines.depth = 1
         self.lines.add("return found")
-
-    def _with(self, expr: Expr) -> None:
-        inputs, data, mocks = [], [], []
-        for each in expr.with_:
-            assert isinstance(each.target, Ref)
-            target = ref_text(each.target)
-            if not all(isinstance(step, Scalar) and type(step.value) is str for step in each.target.path):
-                self.lines.add("raise bad_path()")
-                self.never()
-            path = "(" + "".join(f"{self.evaluated(step)}, " for step in each.target.path) + ")"
-            root = each.target.head.name if isinstance(each.target.head, Var) else ""
-            if root == "input":
-                inputs.append(f"({path}, {self.evaluated(each.value)})")
-            elif root == "data" and not self.generator.is_function(target):
-                is_function = isinstance(each.value, Ref) and self.generator.is_function(ref_text(each.value))
-                data.append(f"({path}, {'U' if is_function else self.evaluated(each.value)})")
-            else:
-                mocks.append(f"{target!r}: {self._mock(each)}")
-        name = self.source.name("c")
-        parts = (f"({''.join(f'{each}, ' for each in part)})" for part in (inputs, data))
-        arguments = f"{', '.join(parts)}, {{{', '.join(mocks)}}}" if mocks else ", ".join(parts)
-        self.lines.add(f"{name} = {self.context}.replacing({arguments})")
-        before, self.context = self.context, name
-        self._plain(Expr(expr.terms, place=expr.place))
-        self.context = before
-
-    def _mock(self, each: With) -> str:
-        """What stands in for a function: another one, the value of a rule, or a value."""
-        value = each.value
-        if isinstance(value, Ref):
-            name = ref_text(value)
-            document = self.generator.function_document(name)
-            if document is not None:
-                return document.name
-            if name in declarations():
-                return f"builtin_mock({self.generator.builtin(name)})"
-            path = tuple(step.value for step in value.path if isinstance(step, Scalar))
-            return f"document_mock({self.source.constant(path)})"
-        return f"value_mock({self.evaluated(value)})"
 
     def _every(self, every: Every) -> None:
         domain = self.source.name("v")
