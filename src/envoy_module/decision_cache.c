@@ -19,7 +19,8 @@
 #include "key.h"
 #include "permit.h"
 
-enum { US = 1000000, BETWEEN_TRIES_US = US, LONGEST_ID = 128, DECISION_ID = 32, BEFORE_MS = 20, TIME = 24 };
+/* LONGEST_US: no configuration says more (`proxy.authz.remember`), whatever a worker does. */
+enum { US = 1000000, BETWEEN_TRIES_US = US, LONGEST_US = 60 * US, LONGEST_ID = 128, DECISION_ID = 32, BEFORE_MS = 20, TIME = 24 };
 
 /* One thread of Envoy, of all filters: nobody else touches it. */
 struct thread {
@@ -346,7 +347,8 @@ static void learn(struct request *request, void *envoy) {
     const bytes permit_text = {(const char *)raw, length < 0 ? 0 : (size_t)length};
     struct permit permit;
     const uint64_t epoch = board_epoch(&thread->board), now = now_us(CLOCK_REALTIME);
-    if (!permit_read(permit_text, owned, &permit) || epoch == 0 || permit.epoch != epoch || now >= permit.until) {
+    if (!permit_read(permit_text, owned, &permit) || epoch == 0 || permit.epoch != epoch || now >= permit.until ||
+        permit.until - now > LONGEST_US) {
         return;
     }
     struct entries *const entries = request->filter->threads[slot].entries;

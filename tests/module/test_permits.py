@@ -6,13 +6,13 @@ import base64
 import struct
 
 import pytest
-from tests.module.ground import EPOCH, PIECES, Ground, as_header, in_a_minute, permit
-from tests.module.host import GOOD, Host
+from tests.module.ground import EPOCH, PIECES, Ground, as_header, in_50_s, permit
+from tests.module.host import GOOD, Host, Request
 
 
-def _is_taken(host: Host, said: bytes | str) -> bool:
-    host.ask(GOOD, said)
-    return host.known(GOOD)
+def _is_taken(host: Host, said: bytes | str, request: Request = GOOD) -> bool:
+    host.ask(request, said)
+    return host.known(request)
 
 
 def test_the_services_headers_are_set_replaced_and_removed(host: Host) -> None:
@@ -39,72 +39,77 @@ def test_no_header_and_any_bytes_of_a_value_are_permitted(host: Host) -> None:
     assert (found.values("x-user-id"), found.values("x-user-roles")) == (["\tä\xff "], [""])
 
 
-_GOOD = permit()
-_LENGTH_AT = 17  # of the first piece
-_MALFORMED: dict[str, bytes] = {
-    "nothing": b"",
-    "a head alone": _GOOD[:17],
-    "another version": b"\x02" + _GOOD[1:],
-    "one byte less": _GOOD[:-1],
-    "one byte more": _GOOD + b"x",
-    "a length beyond": _GOOD[:_LENGTH_AT] + b"\xff\xff" + _GOOD[_LENGTH_AT + 2 :],
-    "a length of none": _GOOD[:_LENGTH_AT] + b"\0\0" + _GOOD[_LENGTH_AT + 2 :],
-    "another epoch": permit(EPOCH + 1),
-    "epoch 0": permit(0),
-    "the end of time": permit(until=0),
-    "an end that is over": permit(until=in_a_minute() - 61_000_000),
-    "a last piece less": _GOOD[: -2 - struct.unpack_from("<H", _GOOD, len(_GOOD) - 2)[0]],
-    "a piece more": _GOOD + b"\0\0",
-    "9,001 bytes": permit(headers=b"x-user-id: " + b"a" * (9_001 - len(permit(headers=b"")) - 13) + b"\r\n"),
-}
-for place, piece in enumerate(PIECES):
-    for what, changed in {
-        "cut at its start": piece[1:],
-        "cut at its end": piece[:-1],
-        "gone": b"",
-        "with a line feed": piece[:3] + b"\n" + piece[3:],
-        "with NUL": piece[:3] + b"\0" + piece[3:],
-        "with DEL": piece[:3] + b"\x7f" + piece[3:],
-    }.items():
-        if (place, what) != (3, "cut at its end"):  # whose end is free
-            _MALFORMED[f"piece {place + 1} {what}"] = permit(pieces=(*PIECES[:place], changed, *PIECES[place + 1 :]))
-for lines in (
-    b"x-user-id",
-    b"x-user-id: a",
-    b"x-user-id: a\n",
-    b"x-user-id: a\r",
-    b"x-user-id: a\r\n\r\n",
-    b"\r\nx-user-id: a\r\n",
-    b"x-user-id:a\r\n",
-    b"x-user-id : a\r\n",
-    b" x-user-id: a\r\n",
-    b": a\r\n",
-    b":path: /admin\r\n",
-    b"X-User-Id: a\r\n",
-    b"x-user-id: a\nx-user-roles: b\r\n",
-    b"x-user-id: a\rb\r\n",
-    b"x-user-id: a\0b\r\n",
-    b"x-user-id: \x1b[2J\r\n",
-    b"x-user-id: a\r\nx-other: b\r\n",  # is not owned
-    b"host: evil\r\n",
-    b"x-user-idx: a\r\n",
-    b"x-envoy-auth-headers-to-remove: :path\r\n",
-    b"x-envoy-auth-headers-to-remove: host\r\n",
-    b"x-envoy-auth-headers-to-remove: authorization, x-user-id\r\n",
-    b"x-envoy-auth-headers-to-remove: authorization,,x-user-id\r\n",
-    b"x-envoy-auth-headers-to-remove: Authorization\r\n",
-):
-    _MALFORMED[f"lines {lines!r}"] = permit(headers=lines)
+def _malformed() -> dict[str, bytes]:
+    """Made when a test runs: a permit ends soon."""
+    good = permit()
+    length_at = 17  # of the first piece
+    found: dict[str, bytes] = {
+        "nothing": b"",
+        "a head alone": good[:17],
+        "another version": b"\x02" + good[1:],
+        "one byte less": good[:-1],
+        "one byte more": good + b"x",
+        "a length beyond": good[:length_at] + b"\xff\xff" + good[length_at + 2 :],
+        "a length of none": good[:length_at] + b"\0\0" + good[length_at + 2 :],
+        "another epoch": permit(EPOCH + 1),
+        "epoch 0": permit(0),
+        "the end of time": permit(until=0),
+        "an end beyond a minute": permit(until=in_50_s() + 3_600_000_000),
+        "no end": permit(until=2**64 - 1),
+        "an end that is over": permit(until=in_50_s() - 51_000_000),
+        "a last piece less": good[: -2 - struct.unpack_from("<H", good, len(good) - 2)[0]],
+        "a piece more": good + b"\0\0",
+        "9,001 bytes": permit(headers=b"x-user-id: " + b"a" * (9_001 - len(permit(headers=b"")) - 13) + b"\r\n"),
+    }
+    for place, piece in enumerate(PIECES):
+        for what, changed in {
+            "cut at its start": piece[1:],
+            "cut at its end": piece[:-1],
+            "gone": b"",
+            "with a line feed": piece[:3] + b"\n" + piece[3:],
+            "with NUL": piece[:3] + b"\0" + piece[3:],
+            "with DEL": piece[:3] + b"\x7f" + piece[3:],
+        }.items():
+            if (place, what) != (3, "cut at its end"):  # whose end is free
+                found[f"piece {place + 1} {what}"] = permit(pieces=(*PIECES[:place], changed, *PIECES[place + 1 :]))
+    for lines in (
+        b"x-user-id",
+        b"x-user-id: a",
+        b"x-user-id: a\n",
+        b"x-user-id: a\r",
+        b"x-user-id: a\r\n\r\n",
+        b"\r\nx-user-id: a\r\n",
+        b"x-user-id:a\r\n",
+        b"x-user-id : a\r\n",
+        b" x-user-id: a\r\n",
+        b": a\r\n",
+        b":path: /admin\r\n",
+        b"X-User-Id: a\r\n",
+        b"x-user-id: a\nx-user-roles: b\r\n",
+        b"x-user-id: a\rb\r\n",
+        b"x-user-id: a\0b\r\n",
+        b"x-user-id: \x1b[2J\r\n",
+        b"x-user-id: a\r\nx-other: b\r\n",  # is not owned
+        b"host: evil\r\n",
+        b"x-user-idx: a\r\n",
+        b"x-envoy-auth-headers-to-remove: :path\r\n",
+        b"x-envoy-auth-headers-to-remove: host\r\n",
+        b"x-envoy-auth-headers-to-remove: authorization, x-user-id\r\n",
+        b"x-envoy-auth-headers-to-remove: authorization,,x-user-id\r\n",
+        b"x-envoy-auth-headers-to-remove: Authorization\r\n",
+    ):
+        found[f"lines {lines!r}"] = permit(headers=lines)
+    return found
 
 
-@pytest.mark.parametrize("raw", _MALFORMED.values(), ids=_MALFORMED)
-def test_a_permit_that_is_changed_in_one_place_is_none(shared_host: Host, raw: bytes) -> None:
+@pytest.mark.parametrize("what", _malformed())
+def test_a_permit_that_is_changed_in_one_place_is_none(shared_host: Host, what: str) -> None:
     """All but good: the request is asked about again, and nothing is held."""
-    assert not _is_taken(shared_host, raw)
+    assert not _is_taken(shared_host, _malformed()[what], GOOD.but(path=f"/{what}"))
 
 
 def test_the_good_one_beside_them_is_taken(shared_host: Host) -> None:
-    assert _is_taken(shared_host, _GOOD)
+    assert _is_taken(shared_host, permit())
     assert _is_taken(
         shared_host, permit(headers=b"x-user-id: " + b"a" * (9_000 - len(permit(headers=b"")) - 13) + b"\r\n")
     )
@@ -113,51 +118,45 @@ def test_the_good_one_beside_them_is_taken(shared_host: Host) -> None:
 def test_every_cut_of_a_permit_is_none(shared_host: Host) -> None:
     """At each byte."""
     request = GOOD.but(path="/cut")
-    for end in range(len(_GOOD)):
-        shared_host.ask(request, _GOOD[:end])
+    good = permit()
+    for end in range(len(good)):
+        shared_host.ask(request, good[:end])
 
     assert not shared_host.known(request)
 
 
-_TEXT = next(
-    text
-    for value in (b"a", b"ab", b"abc")
-    if (text := as_header(permit(headers=b"x-user-id: " + value + b"\r\n"))).endswith("==")
-)
+def _text() -> str:
+    """Of a good permit, with two signs of padding."""
+    texts = (as_header(permit(headers=b"x-user-id: " + b"a" * spare + b"\r\n")) for spare in (1, 2, 3))
+    return next(text for text in texts if text.endswith("=="))
 
 
-@pytest.mark.parametrize(
-    "text",
-    {
+def _no_base64(good: str) -> dict[str, str]:
+    return {
         "nothing": "",
-        "padded too little": _TEXT[:-1],
-        "padded too much": _TEXT + "=",
-        "a group less": _TEXT[:-4],
-        "not padded": _TEXT.rstrip("="),
-        "padded at its start": "=" + _TEXT[1:],
-        "padded within": _TEXT[:8] + "====" + _TEXT[8:],
-        "a space": " " + _TEXT,
-        "a line feed": _TEXT[:4] + "\n" + _TEXT[4:],
-        "the alphabet of URLs": _TEXT[:5] + "-" + _TEXT[6:],
-        "a high byte": _TEXT[:5] + "\xe9" + _TEXT[6:],
-        "NUL": _TEXT[:5] + "\0" + _TEXT[6:],
+        "padded too little": good[:-1],
+        "padded too much": good + "=",
+        "a group less": good[:-4],
+        "not padded": good.rstrip("="),
+        "padded at its start": "=" + good[1:],
+        "padded within": good[:8] + "====" + good[8:],
+        "a space": " " + good,
+        "a line feed": good[:4] + "\n" + good[4:],
+        "the alphabet of URLs": good[:5] + "-" + good[6:],
+        "a high byte": good[:5] + "\xe9" + good[6:],
+        "NUL": good[:5] + "\0" + good[6:],
         "too long": as_header(b"a" * 9_003),
-    }.items(),
-    ids=lambda named: named[0],
-)
-def test_what_is_no_base64_is_no_permit(shared_host: Host, text: tuple[str, str]) -> None:
-    """RFC 4648 §4 to the letter."""
-    request = GOOD.but(path="/base64")
-    shared_host.ask(request, text[1])
+    }
 
-    assert not shared_host.known(request)
+
+@pytest.mark.parametrize("what", _no_base64("AAAABBBBCCCC"))
+def test_what_is_no_base64_is_no_permit(shared_host: Host, what: str) -> None:
+    """RFC 4648 §4 to the letter."""
+    assert not _is_taken(shared_host, _no_base64(_text())[what], GOOD.but(path=f"/base64/{what}"))
 
 
 def test_the_base64_beside_them_is_a_permit(shared_host: Host) -> None:
-    assert _TEXT.endswith("==")
-    shared_host.ask(GOOD.but(path="/good-base64"), _TEXT)
-
-    assert shared_host.known(GOOD.but(path="/good-base64"))
+    assert _is_taken(shared_host, _text(), GOOD.but(path="/good-base64"))
 
 
 def test_bits_that_belong_to_no_byte_are_an_error(shared_host: Host) -> None:

@@ -21,7 +21,10 @@ from authz_service.audit.sink import AuditSink
 from authz_service.audit.verify import Place, Verifier
 from authz_service.errors import AuditUnavailable
 
-_REPLACING_NOTHING = permit(headers=b"x-user-id: u-1\r\n")
+
+def _leaving_the_key() -> bytes:
+    """A permit for requests that are asked about many times: nothing that is part of the key is changed."""
+    return permit(headers=b"x-user-id: u-1\r\n")
 
 
 def _verified(ground: Ground, *, secret: bytes = KEY, head: Head | None = None) -> Verifier:
@@ -54,7 +57,7 @@ def test_a_record_says_what_the_permit_says_and_what_is_new(host: Host, ground: 
 
 def test_each_record_has_a_decision_id_of_its_own(host: Host, ground: Ground) -> None:
     """Also beyond what is drawn by chance at once."""
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     assert host.many(200) == 200
 
     assert len({json.loads(line)["decision_id"] for line in ground.audit.read_text().splitlines()}) == 200
@@ -62,7 +65,7 @@ def test_each_record_has_a_decision_id_of_its_own(host: Host, ground: Ground) ->
 
 def test_the_chain_is_the_one_that_audit_verify_follows(host: Host, ground: Ground) -> None:
     """Over the border where the key moves on, with the head in memory; another key proves nothing."""
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     assert host.many(KEY_SPAN + 10) == KEY_SPAN + 10
     good, other = _verified(ground), _verified(ground, secret=b"another")
 
@@ -76,7 +79,7 @@ def test_python_writes_on_where_the_filter_ended_and_the_other_way_round(
     program: Path, ground: Ground, host: Host
 ) -> None:
     """One chain over three writers, across the border of a key."""
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     assert host.many(KEY_SPAN - 1) == KEY_SPAN - 1
     host.kill()
     chain = Chain(str(ground.chain), 0)
@@ -87,7 +90,7 @@ def test_python_writes_on_where_the_filter_ended_and_the_other_way_round(
             chain.written()
     _release(chain)
     with Host(program, ground) as next_one:
-        next_one.learn(GOOD, _REPLACING_NOTHING)
+        next_one.learn(GOOD, _leaving_the_key())
         assert next_one.many(2) == 2
 
     verifier = _verified(ground)
@@ -103,7 +106,7 @@ def _release(chain: Chain) -> None:
 def test_each_thread_has_its_own_chain(host: Host, ground: Ground) -> None:
     """Named by its slot."""
     for worker in (0, 1, 63):
-        host.learn(GOOD.but(worker=worker), _REPLACING_NOTHING)
+        host.learn(GOOD.but(worker=worker), _leaving_the_key())
         assert host.many(2, GOOD.but(worker=worker)) == 2
 
     verifier = _verified(ground)
@@ -114,7 +117,7 @@ def test_each_thread_has_its_own_chain(host: Host, ground: Ground) -> None:
 
 def test_durations_are_counted_as_the_workers_count_theirs(host: Host, ground: Ground) -> None:
     """In the buckets of `DURATION_BUCKETS_US`, each request in one of them."""
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     host.freeze_clocks()
     host.many(3)
 
@@ -142,11 +145,11 @@ def test_a_raised_epoch_ends_every_repetition_at_once(host: Host, ground: Ground
     assert host.known(GOOD)
 
 
-@pytest.mark.parametrize("moved", [61, 3600, -1, -3600])
+@pytest.mark.parametrize("moved", [51, 3600, -1, -3600])
 def test_the_clock_must_be_between_arrival_and_end(host: Host, moved: float) -> None:
     """Also where it was set back. What is over is dropped."""
     host.learn(GOOD)
-    host.move_clocks(59)
+    host.move_clocks(45)
     before = host.known(GOOD)
     host.move_clocks(moved)
     then = host.known(GOOD)
@@ -161,7 +164,7 @@ def test_the_clock_must_be_between_arrival_and_end(host: Host, moved: float) -> 
 
 def test_a_full_disk_leaves_the_request_to_the_gate_and_no_gap(host: Host, ground: Ground) -> None:
     """Nothing of the line was written: its number is used for the next one."""
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     assert host.many(2) == 2
     host.limit_files(ground.audit.stat().st_size)
     full = host.many(3)
@@ -177,7 +180,7 @@ def test_a_full_disk_leaves_the_request_to_the_gate_and_no_gap(host: Host, groun
 
 def test_a_record_written_in_part_stops_everything_until_the_gap_is_recorded(host: Host, ground: Ground) -> None:
     """The lock is free for who mends it; then the filter reads anew where the chain ends, and goes on."""
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     assert host.many(2) == 2
     host.limit_files(ground.audit.stat().st_size + 10)
     torn = host.many(2)
@@ -219,14 +222,14 @@ def test_a_filter_that_finds_a_gap_repeats_nothing_until_it_is_recorded(
     program: Path, ground: Ground, host: Host
 ) -> None:
     """Its predecessor was killed between noting the record and writing it."""
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     assert host.many(1) == 1
     host.kill()
     chain = Chain(str(ground.chain), 0)
     chain.seal(b'{"time":"2026-01-01T00:00:00.000Z","event":"access"}\n')
     _release(chain)
     with Host(program, ground) as next_one:
-        next_one.learn(GOOD, _REPLACING_NOTHING)
+        next_one.learn(GOOD, _leaving_the_key())
         found = next_one.many(2)
         broken = ground.board.told("broken")
         _mend(ground)
@@ -255,7 +258,7 @@ def test_a_chain_that_another_process_holds_is_left_alone(host: Host, ground: Gr
     """Asked for again once a second at most."""
     chain = Chain(str(ground.chain), 0)
     host.freeze_clocks()
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     held = host.many(2)
     _release(chain)
     too_early = host.many(1)
@@ -288,12 +291,12 @@ def test_a_chain_or_a_board_that_is_none_repeats_nothing(
     if bad is not None:
         path.write_bytes(bad)  # type: ignore[arg-type]  # no text is left
     with Host(program, ground) as host:
-        host.learn(GOOD, _REPLACING_NOTHING)
+        host.learn(GOOD, _leaving_the_key())
         known = host.many(2)
         path.unlink(missing_ok=True)
         path.write_bytes(good)
         host.move_clocks(0, 2)
-        host.ask(GOOD, _REPLACING_NOTHING)
+        host.ask(GOOD, _leaving_the_key())
 
         assert (known, host.many(2)) == (0, 2)
 
@@ -301,7 +304,7 @@ def test_a_chain_or_a_board_that_is_none_repeats_nothing(
 def test_the_destination_is_followed_when_it_is_rotated(host: Host, ground: Ground) -> None:
     """Looked at once a second; it is never created, for the workers do."""
     host.freeze_clocks()
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     assert host.many(1) == 1
     rotated = ground.audit.rename(ground.folder / "audit.1")
     not_yet = host.many(1)
@@ -320,7 +323,7 @@ def test_a_destination_that_ends_in_mid_line_is_not_written_to(program: Path, gr
     """The record would be glued to the rest of another one. The workers end that line."""
     ground.audit.write_text('{"time":"20')
     with Host(program, ground) as host:
-        host.learn(GOOD, _REPLACING_NOTHING)
+        host.learn(GOOD, _leaving_the_key())
         torn = host.many(1)
         with ground.audit.open("a") as file:
             file.write("\n")
@@ -334,7 +337,7 @@ def test_a_pipe_that_is_full_or_that_nobody_reads_leaves_the_request_to_the_gate
     fifo = ground.folder / "fifo"
     os.mkfifo(fifo)
     with Host(program, ground, audit=str(fifo)) as host:
-        host.learn(GOOD, _REPLACING_NOTHING)
+        host.learn(GOOD, _leaving_the_key())
         nobody = host.many(1)
         reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
         host.move_clocks(0, 2)
@@ -357,7 +360,7 @@ def test_standard_output_takes_records_of_every_kind(program: Path, ground: Grou
     ours, theirs = _ends(kind, ground.folder)
     os.set_blocking(theirs, True)
     with Host(program, ground, audit="-", standard_output=theirs) as host:
-        host.learn(GOOD, _REPLACING_NOTHING)
+        host.learn(GOOD, _leaving_the_key())
         known = host.many(3)
 
     assert known == 3
@@ -386,7 +389,7 @@ def _ends(kind: str, folder: Path) -> tuple[int, int]:
 def test_a_socket_that_takes_nothing_more_leaves_the_request_to_the_gate(program: Path, ground: Ground) -> None:
     ours, theirs = _ends("datagrams", ground.folder)
     with Host(program, ground, audit="-", standard_output=theirs) as host:
-        host.learn(GOOD, _REPLACING_NOTHING)
+        host.learn(GOOD, _leaving_the_key())
 
         assert 0 < host.many(5000) < 5000
         assert ground.board.told("broken") == 0
@@ -396,7 +399,7 @@ def test_a_socket_that_takes_nothing_more_leaves_the_request_to_the_gate(program
 
 def test_the_sidecars_own_writers_and_the_filter_share_a_file(host: Host, ground: Ground) -> None:
     """Lines of both, none torn."""
-    host.learn(GOOD, _REPLACING_NOTHING)
+    host.learn(GOOD, _leaving_the_key())
     sink = AuditSink(str(ground.audit))
     for _ in range(5):
         host.many(2)

@@ -57,7 +57,7 @@ def test_whatever_callers_and_policies_say_the_filter_repeats_it_as_a_worker_wou
     if told is None:
         return  # a claim that cannot be a header
     owned = told.lines
-    header = permit(EPOCH, time.time() + 60, template, owned).removeprefix(b"x-authz-remember: ").strip().decode()
+    header = permit(EPOCH, time.time() + 50, template, owned).removeprefix(b"x-authz-remember: ").strip().decode()
     came_in = GOOD.but(path=next(_PATHS))
     telling.ask(came_in, header)
 

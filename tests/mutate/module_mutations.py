@@ -25,6 +25,9 @@ def envoy_module() -> list[Mutation]:
             "the filter learns of a refusal", _FILTER, 'if (begins_with(details, TEXT("ext_authz"))) {',
             "if (details.length == 0) {", _PERMITS,
         ),
+        Mutation(
+            "a worker may permit it for ever", _FILTER, "permit.until - now > LONGEST_US", "permit.until < now", _PERMITS
+        ),
         Mutation("the filter takes any of two correlation ids", _FILTER, "count != 1 || ", "", _KEYS),
         Mutation(
             "a header that could not be set is no matter", _FILTER, "!is_removal(name) && !set_header(envoy, name, value)",
