@@ -99,6 +99,7 @@ class Host:
     ground: Ground
     audit: str = ""  # in place of the ground's
     standard_output: int | None = None  # a descriptor
+    user: int | None = None  # whom it becomes; only root can
     filters: list[int] = field(default_factory=list)
     _killed: int = 0
 
@@ -110,6 +111,7 @@ class Host:
             stdout=subprocess.DEVNULL if self.standard_output is None else self.standard_output,
             stderr=subprocess.PIPE,
             pass_fds=[writing],
+            user=self.user,
             env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"},
         )
         os.close(writing)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
+import tempfile
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -384,6 +386,27 @@ def _ends(kind: str, folder: Path) -> tuple[int, int]:
     sort = socket.SOCK_STREAM if kind == "stream" else socket.SOCK_DGRAM
     one, other = socket.socketpair(socket.AF_UNIX, sort)
     return one.detach(), other.detach()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_standard_output_that_another_user_left_is_never_waited_for(program: Path) -> None:
+    """It cannot be opened anew, and stops to block for nobody: the filter looks whether there is room."""
+    nobody = 65_534
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ground, own = Ground(folder), Path(shutil.copy(program, folder))
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, nobody, nobody)
+        ours, theirs = os.pipe()
+        with Host(own, ground, audit="-", standard_output=theirs, user=nobody) as host:
+            host.learn(GOOD, _leaving_the_key())
+            written = host.many(1000)
+
+    assert 10 < written < 1000
+    assert os.read(ours, 1 << 20).count(b"\n") == written
+    assert os.get_blocking(theirs)
+    for end in (ours, theirs):
+        os.close(end)
 
 
 def test_a_socket_that_takes_nothing_more_leaves_the_request_to_the_gate(program: Path, ground: Ground) -> None:
