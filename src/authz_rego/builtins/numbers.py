@@ -59,6 +59,12 @@ def _mul(one: Value, other: Value) -> Value:
     return arithmetic.multiply(number_operand(one, 1), number_operand(other, 2))
 
 
+def _div(one: Value, other: Value) -> Value:
+    if type(one) is int and type(other) is int:
+        return arithmetic.divide(one, other)
+    return arithmetic.divide(number_operand(one, 1), number_operand(other, 2))
+
+
 def _rem(one: Value, other: Value) -> Value:
     if type(one) is int and type(other) is int and one >= 0 and other > 0:
         return one % other
@@ -91,7 +97,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
     "plus": _plus,
     "minus": _minus,
     "mul": _mul,
-    "div": lambda one, other: arithmetic.divide(number_operand(one, 1), number_operand(other, 2)),
+    "div": _div,
     "rem": _rem,
     "abs": lambda number: arithmetic.absolute(number_operand(number, 1)),
     "round": lambda number: arithmetic.rounded(number_operand(number, 1)),

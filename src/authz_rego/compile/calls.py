@@ -105,12 +105,10 @@ def _call_builtin(
     if not is_mocked and name == "internal.member_2" and _is_among(writer, arguments, constant, output):
         return
     function = writer.generator.builtin(name)
-    text = f"{function}({', '.join(arguments)})"
     if is_mocked:
         text = f"{writer.context}.call_builtin({', '.join([repr(name), function, *arguments])})"
-    elif name in _ARITHMETIC:
-        left, right = arguments
-        text = f"{left} {_ARITHMETIC[name]} {right} if type({left}) is type({right}) is int else {text}"
+    else:
+        text = _called(writer, name, function, arguments)
     if name in _TOTAL and not is_mocked:
         _give(writer, text, output, arguments)
         return
@@ -124,6 +122,21 @@ def _call_builtin(
     if is_mocked:
         writer.fail_if(f"{value} is U", *arguments)
     _give(writer, value, output, arguments)
+
+
+def _called(writer: BodyWriter, name: str, function: str, arguments: list[str]) -> str:
+    """A builtin's call; Python's own operator where the operands are what they mostly are."""
+    text = f"{function}({', '.join(arguments)})"
+    if name in _ARITHMETIC:
+        left, right = arguments
+        return f"{left} {_ARITHMETIC[name]} {right} if type({left}) is type({right}) is int else {text}"
+    if name == "count":
+        collection = writer.named(arguments[0])
+        return f"len({collection}) if type({collection}) is list else {function}({collection})"
+    if name == "internal.member_2" and _is_text(arguments[0]):
+        value, collection = arguments[0], writer.named(arguments[1])
+        return f"{value} in {collection} if type({collection}) is list else {function}({value}, {collection})"
+    return text
 
 
 def _is_among(writer: BodyWriter, arguments: list[str], constant: Term | None, output: Term | None) -> bool:
@@ -160,8 +173,12 @@ def _compared(writer: BodyWriter, name: str, arguments: list[str], output: Term 
 
 def _equal(left: str, right: str) -> str:
     """The test that two values are equal; Python's own where only text is compared."""
-    is_text = left[:1] in {"'", '"'} or right[:1] in {"'", '"'}
-    return f"({left} == {right})" if is_text else f"equal({left}, {right})"
+    return f"({left} == {right})" if _is_text(left) or _is_text(right) else f"equal({left}, {right})"
+
+
+def _is_text(source: str) -> bool:
+    """Whether it is a literal text."""
+    return source[:1] in {"'", '"'}
 
 
 def _give(writer: BodyWriter, text: str, output: Term | None, arguments: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from authz_rego.compile.bodies import BodyWriter
 from authz_rego.compile.index import index_of
 from authz_rego.compile.plan import Document, Kind, may_repeat
 from authz_rego.compile.rule_frame import begun, matching, remember
+from authz_rego.compile.values import constant_value
 from authz_rego.compile.writer import Lines
 from authz_rego.syntax.tree import Rule, Term
 
@@ -24,7 +25,6 @@ class CompleteRules:
         self._source = generator.source
         self._document = document
         self._name = document.name
-        self._only_body = ""  # the one function that gives the value, where there is one
         self._args = [f"a{index}" for index in range(generator.arity(document))]
 
     def write(self) -> None:
@@ -36,15 +36,15 @@ class CompleteRules:
             self._value(self._name, [])
         else:
             self._value(f"{self._name}_value", [])
-            remember(self._source, self._document, self._only_body or f"{self._name}_value")
+            remember(self._source, self._document, f"{self._name}_value")
 
     def _value(self, name: str, args: list[str]) -> None:
         """Of a complete rule, or of a function for its arguments."""
-        chains = [self._chain(each, args) for each in self._document.rules]
-        if self._document.kind is Kind.COMPLETE and len(chains) == 1 == len(chains[0]) and not self._document.default:
-            self._only_body = chains[0][0]
-            if name != self._name:
-                return
+        rules = self._document.rules
+        if len(rules) == 1 and rules[0].rule.else_ is None and self._document.default is None:
+            self._body(rules[0].rule, args, name, is_only=True)
+            return
+        chains = [self._chain(each, args) for each in rules]
         lines = Lines()
         default = self._document.default
         if self._document.early:
@@ -52,11 +52,17 @@ class CompleteRules:
         else:
             self._agreeing(chains, args, lines)
         if default is not None:
-            value = self._body(default, args, is_only=True)
-            lines.add(f"return {value}({', '.join(['c', *args])})")
+            lines.add(f"return {self._otherwise(default, args)}")
         else:
             lines.add("return U")
         self._source.function(f"{name}({', '.join(['c', *args])})", lines)
+
+    def _otherwise(self, default: Rule, args: list[str]) -> str:
+        """What a default gives."""
+        value = default.head.value
+        if value is not None and is_constant(value) and not args and not self._generator.traced:
+            return self._source.constant(constant_value(value))
+        return f"{self._body(default, args, is_only=True)}({', '.join(['c', *args])})"
 
     def _chain(self, placed: PlacedRule, args: list[str]) -> list[str]:
         """The functions of a rule's branches."""
@@ -116,11 +122,11 @@ class CompleteRules:
         lines.add("return found")
         lines.close()
 
-    def _body(self, rule: Rule, args: list[str], *, is_only: bool) -> str:
+    def _body(self, rule: Rule, args: list[str], name: str = "", *, is_only: bool) -> str:
         """A function that gives a branch's value, or U. Without `is_only` it is told what others gave."""
         assert rule.head.value is not None
         writer = begun(self._generator, self._document, rule, "return U")
-        head = self._source.name("body")
+        head = name or self._source.name("body")
         value = rule.head.value
         given = [*zip(rule.head.args or (), args, strict=False)]
         if len(args) > len(given):

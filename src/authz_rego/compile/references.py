@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from authz_rego.compile.forms import form_of
 from authz_rego.compile.plan import Document, Kind
-from authz_rego.compile.terms import as_written
+from authz_rego.compile.terms import LONGEST_LITERAL, as_written
 from authz_rego.syntax.text import scalar_text
 from authz_rego.syntax.tree import (
     ArrayTerm,
@@ -84,9 +84,12 @@ def _steps(
 def _step(writer: BodyWriter, value: str, step: Term, lookup: str) -> str:
     text = writer.evaluated(step)
     found = writer.source.name("v")
+    value = writer.named(value)
     if isinstance(step, Scalar) and isinstance(step.value, str) and lookup == "lookup":
-        value = writer.named(value)
         writer.lines.add(f"{found} = {value}.get({text}, U) if type({value}) is dict else lookup({value}, {text})")
+    elif isinstance(step, Scalar) and type(step.value) is int and 0 <= step.value < LONGEST_LITERAL:
+        quick = f"{value}[{text}] if type({value}) is list and len({value}) > {text}"
+        writer.lines.add(f"{found} = {quick} else {lookup}({value}, {text})")
     else:
         writer.lines.add(f"{found} = {lookup}({value}, {text})")
     writer.fail_if(f"{found} is U")

@@ -54,7 +54,7 @@ def multiply(one: int | Number, other: int | Number) -> int | Number:
 
 def divide(one: int | Number, other: int | Number) -> int | Number:
     # Not of zero: OPA's 0/-5 is written -0.
-    if type(one) is int and type(other) is int and one and other and max(abs(one), abs(other)) < _INT64:
+    if type(one) is int and type(other) is int and one and -_INT64 < one < _INT64 and 0 < other < _INT64:
         # Seldom does anybody want the digits: a quotient is compared, and that takes a multiplication.
         return Number("", (one, other)) if one % other else one // other
     small, other_small = int64_of(one), int64_of(other)

@@ -37,7 +37,8 @@ class Number:
 
     def __init__(self, text: str, parts: tuple[int, int] | None = None) -> None:
         self._text = text
-        self.parts = parts  # the integers of 64 bits whose quotient it is; then the text is made when it is asked for
+        # The integers of 64 bits whose quotient it is, the second above zero; then the text is made when asked for.
+        self.parts = parts
         self._decimal: tuple[int, int] | None = None
 
     @property
@@ -162,9 +163,9 @@ def compare_numbers(one: int | Number, other: int | Number) -> int:
         if type(other) is int:
             return (one > other) - (one < other)
         if other.parts is not None:  # type: ignore[union-attr]
-            return _compare_to_quotient(one, *other.parts)  # type: ignore[union-attr]
+            return _compare_to_quotient(one, other.parts)  # type: ignore[union-attr]
     elif type(other) is int and one.parts is not None:  # type: ignore[union-attr]
-        return -_compare_to_quotient(other, *one.parts)  # type: ignore[union-attr]
+        return -_compare_to_quotient(other, one.parts)  # type: ignore[union-attr]
     if (
         type(one) is Number
         and type(other) is Number
@@ -195,15 +196,15 @@ def _compare_decimals(one: tuple[int, int], other: tuple[int, int]) -> int:
     return (mine > theirs) - (mine < theirs)
 
 
-def _compare_to_quotient(number: int, dividend: int, divisor: int) -> int:
+def _compare_to_quotient(number: int, parts: tuple[int, int]) -> int:
     """An integer and a quotient that is none.
 
     OPA rounds the quotient to 64 bits. It stays on its side of every integer: one that fits into 64 bits is a float
     itself, and the quotient of two integers of 64 bits is at least the last of those bits away from it.
     """
+    dividend, divisor = parts
     product = number * divisor
-    sign = (product > dividend) - (product < dividend)
-    return sign if divisor > 0 else -sign
+    return (product > dividend) - (product < dividend)
 
 
 @lru_cache(maxsize=16)
