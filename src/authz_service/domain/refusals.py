@@ -4,7 +4,7 @@ Not the rules themselves.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Reason(StrEnum):
@@ -68,6 +68,11 @@ class Reason(StrEnum):
     OVERLOADED = "overloaded"
     RATE_LIMITED = "rate_limited"
     NO_LONGER_ALLOWED = "no_longer_allowed"
+
+    __hash__ = str.__hash__  # that of an Enum is a function of Python's
+
+
+ALLOWED: Final = Reason.ALLOWED  # for the hot path: to look into an Enum costs as much as two calls
 
 
 class Answer(NamedTuple):

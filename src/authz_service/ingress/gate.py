@@ -8,7 +8,7 @@ from authz_rego.values.value import Value
 from authz_service import request_form
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Allow, Claims, Deny, Peer, Request, Verdict
 from authz_service.domain.questions import Absent, Active, Known
-from authz_service.domain.refusals import Reason, Rejected
+from authz_service.domain.refusals import ALLOWED, Reason, Rejected
 from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
 from authz_service.errors import KeysUnavailable
 from authz_service.identity.bearer import bearer_token
@@ -21,7 +21,7 @@ from authz_service.ingress.repeatable import NEVER, Repeatable
 from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.decide.reads import Reads
 
-_NOT_ASKED = Verdict(Reason.ALLOWED, (), None)
+_NOT_ASKED = Verdict(ALLOWED, (), None)
 _FORMER_ROUTE = RouteRules("", auth_required=False, methods=(), downstream="")  # of an earlier configuration
 
 
@@ -94,7 +94,7 @@ class Gate:
                 claims = self.require_claims(request, peer, route)
                 document = self._input.document(request, peer, claims, segments, decision_id, correlation_id)
             verdict = self.evaluate(document)
-            if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:
+            if verdict.reason is not ALLOWED and not self.rules.shadow:
                 return Deny(verdict.reason, "", peer, claims, verdict)
             if not request.evaluation:  # which has no service behind it
                 owned = self.owned.for_app(peer, claims, verdict.headers)
