@@ -47,7 +47,7 @@ class RealHost:
     def __enter__(self) -> Self:
         self.gate, self.app = Neighbour(self._gate_at), Neighbour(self._app_at)
         self.gate.answer = lambda seen: Reply(
-            403 if DENIED in seen.target else 200, (("x-authz-remember", as_header(permit())), ("x-user-id", "u-1"))
+            403 if DENIED in seen.target else 200, (("x-authz-remember", _permit()), ("x-user-id", "u-1"))
         )
         file = self.ground.folder / "bootstrap.json"
         file.write_text(json.dumps(self._bootstrap()))
@@ -118,7 +118,7 @@ class RealHost:
             "stat_prefix": "door",
             "use_remote_address": True,
             "xff_num_trusted_hops": hops,
-            "http_filters": [self._cache(), _ext_authz(), _filter("router", "router.v3.Router")],
+            "http_filters": [self._cache(), _ext_authz(), _show_user(), _filter("router", "router.v3.Router")],
             "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
         }
         chain: dict[str, object] = {"filters": [{"name": "http", "typed_config": manager}]}
@@ -161,6 +161,22 @@ def _filter(name: str, kind: str, **fields: object) -> dict[str, object]:
         "name": f"envoy.filters.http.{name}",
         "typed_config": {"@type": f"{_TYPE}extensions.filters.http.{kind}", **fields},
     }
+
+
+def _permit() -> str:
+    lines = b"x-user-id: u-1\r\nx-authz-user: 5f\r\nx-envoy-auth-headers-to-remove: authorization,x-user-roles\r\n"
+    return as_header(permit(headers=lines))
+
+
+def _show_user() -> dict[str, object]:
+    """What a filter behind the gate, such as the limit of each user, finds in the metadata."""
+    value = "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:x-authz-user)%"
+    append = {"header": {"key": "x-shown-user", "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return _filter(
+        "header_mutation",
+        "header_mutation.v3.HeaderMutation",
+        mutations={"request_mutations": [{"append": append}]},
+    )
 
 
 def _ext_authz() -> dict[str, object]:

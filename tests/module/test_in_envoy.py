@@ -57,6 +57,7 @@ def test_a_request_like_one_that_was_allowed_asks_nobody(envoy: RealHost) -> Non
     assert second.arrived.values("x-user-id") == ["u-1"]
     assert second.arrived.values("authorization") == []
     assert second.arrived.values("x-correlation-id") == ["another"]
+    assert second.arrived.values("x-shown-user") == ["5f"]
 
 
 @pytest.mark.parametrize(
