@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import ssl
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from joserfc.util import json_b64decode, json_b64encode
 
 from authz_devkit.certs.authority import Authority, client_request
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_authority
@@ -163,16 +163,15 @@ class Tokens:
     def tampered(token: str) -> str:
         """The same token for somebody else: one claim changed, the signature kept."""
         head, payload, signature = token.split(".")
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = json_b64decode(payload.encode())
         claims["sub"] = "somebody-else"
-        forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+        forged = json_b64encode(claims).decode()
         return f"{head}.{forged}.{signature}"
 
     def expired(self, token: str, realm: str) -> str:
         """The same claims with a true signature of the realm's own key, an hour too late."""
         head, payload, _ = token.split(".")
-        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        header, claims = json_b64decode(head.encode()), json_b64decode(payload.encode())
         claims |= {"iat": int(time.time()) - 7200, "exp": int(time.time()) - 3600}
         return jwt.encode(header, claims, self._signing_keys(realm))
 

@@ -1,6 +1,5 @@
 """A client's proof by a JWT that it signed (RFC 7523 §3), with Keycloak's rules and words. Not other proofs."""
 
-import base64
 import binascii
 import json
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from typing import NoReturn
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeyParameters, KeySet, RSAKey
+from joserfc.util import json_b64decode
 
 from authz_devkit.identity_provider.oauth import Context, OAuthError
 from authz_realm.mappers import Claims
@@ -126,7 +126,7 @@ def _parts(assertion: str) -> tuple[_Part, _Part] | None:
     """Header and claims of what has the form of a signed JWT."""
     try:
         head, claims, _ = assertion.split(".")
-        found = [json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in (head, claims)]
+        found = [json_b64decode(part.encode()) for part in (head, claims)]
     except (ValueError, binascii.Error, RecursionError):
         return None
     return (found[0], found[1]) if all(isinstance(part, dict) for part in found) else None

@@ -3,11 +3,11 @@
 That it is signed by an authority that may sign clients was seen in the handshake.
 """
 
-import base64
 import re
 from hashlib import sha256
 
 from cryptography import x509
+from joserfc.util import urlsafe_b64encode
 
 from authz_realm.realm import Client
 
@@ -24,7 +24,7 @@ def is_of(client: Client, certificate: bytes | None) -> bool:
 
 def thumbprint(certificate: bytes) -> str:
     """`x5t#S256` (RFC 8705 §3.1)."""
-    return base64.urlsafe_b64encode(sha256(certificate).digest()).rstrip(b"=").decode()
+    return urlsafe_b64encode(sha256(certificate).digest()).decode()
 
 
 def _fits(name: x509.Name, wanted: str | None, *, pattern: bool = False) -> bool:

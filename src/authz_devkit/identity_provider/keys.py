@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeyParameters, KeySet, OctKey, RSAKey
+from joserfc.util import urlsafe_b64encode
 from msgspec import Struct, ValidationError, json
 
 from authz_devkit.certs.files import PRIVATE, replace_file
@@ -154,7 +155,7 @@ def _certificate_members(key: SigningKey) -> Jwk:
     der = made.sign(key.private_key, SHA256()).public_bytes(Encoding.DER)
     return {
         "x5c": [base64.b64encode(der).decode()],
-        "x5t": base64.urlsafe_b64encode(sha1(der, usedforsecurity=False).digest()).rstrip(b"=").decode(),
+        "x5t": urlsafe_b64encode(sha1(der, usedforsecurity=False).digest()).decode(),
         "x5t#S256": base64.urlsafe_b64encode(sha256(der).digest()).rstrip(b"=").decode(),
     }
 

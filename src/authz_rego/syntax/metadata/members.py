@@ -117,25 +117,26 @@ def _schema(given: dict[str, Any] | None, parse_term: ParseTerm) -> Value:
 
 
 def _reference(text: str, parse_term: ParseTerm) -> Ref:
-    try:
-        found = parse_term(text)
-    except RegoProblems:
-        found = Scalar(None)
+    found = _find_term(text, parse_term)
     if not isinstance(found, Ref):
         raise MetadataError("invalid document reference")
     return found
 
 
 def _schema_reference(text: str, parse_term: ParseTerm) -> Ref:
-    try:
-        found = parse_term(text)
-    except RegoProblems:
-        found = Scalar(None)
+    found = _find_term(text, parse_term)
     if isinstance(found, Var):
         found = Ref(found, ())
     if not isinstance(found, Ref) or found.head != Var("schema"):
         raise MetadataError("invalid schema reference")
     return found
+
+
+def _find_term(text: str, parse_term: ParseTerm) -> Term | None:
+    try:
+        return parse_term(text)
+    except RegoProblems:
+        return None
 
 
 def _names(ref: Ref) -> list[Value]:
