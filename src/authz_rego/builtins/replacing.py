@@ -13,9 +13,7 @@ from authz_rego.values.value import Value, sorted_keys
 
 
 def _replace(text: Value, old: Value, new: Value) -> str:
-    if type(text) is not str or type(old) is not str or type(new) is not str:
-        for position, each in enumerate((text, old, new), 1):
-            string_operand(each, position)
+    text, old, new = string_operand(text, 1), string_operand(old, 2), string_operand(new, 3)
     if text.isascii() and old.isascii() and new.isascii():
         return _replaced(text, old, new)
     if is_torn(text) or is_torn(old) or is_torn(new) or (not old and new and not text.isascii()):

@@ -56,10 +56,6 @@ class Compiled:
     dependencies: Dependencies
     names: LocalNames
 
-    def branch(self, node: RuleId) -> Rule:
-        """A branch of a rule as it is now."""
-        return list(branches(self.modules[node.module].rules[node.rule]))[node.branch]
-
 
 def compile_modules(
     modules: Iterable[Module], data_problems: Callable[[RuleNode], Iterable[RegoProblem]] = lambda _: ()

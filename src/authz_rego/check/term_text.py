@@ -59,8 +59,7 @@ def term_text(term: tree.Term) -> str:  # noqa: C901, PLR0911 - one line for eac
             return "{" + f"{_comprehended(term.term)} | {body_text(term.body)}" + "}"
         case tree.ObjectComprehension():
             return "{" + f"{_comprehended(term.key)}: {_comprehended(term.value)} | {body_text(term.body)}" + "}"
-        case tree.TemplateString():
-            return _template(term)
+    return _template(term)
 
 
 def ref_text(ref: tree.Ref) -> str:

@@ -59,8 +59,7 @@ def _shown(type_: Type | None, depth: int) -> str:  # noqa: PLR0911 - one line f
             return _composite("array", [_shown(each, depth - 1) for each in type_.static], dynamic)
         case ObjectType():
             return _object_shown(type_, depth)
-        case FunctionType():
-            return _function_shown(type_, depth)
+    return _function_shown(type_, depth)
 
 
 def _object_shown(type_: ObjectType, depth: int) -> str:

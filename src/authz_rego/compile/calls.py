@@ -57,11 +57,7 @@ def call(writer: BodyWriter, call: Call) -> None:
     if document is not None:
         _call_function(writer, name, document, call)
         return
-    declaration = declarations().get(name)
-    if declaration is None:  # a rule that is no function, called without arguments: its value
-        output = call.args[0] if call.args else None
-        _give(writer, writer.reference(call.operator), output, ())
-        return
+    declaration = declarations()[name]
     arguments = [writer.evaluated(each) for each in call.args[: declaration.arity]]
     output = call.args[declaration.arity] if len(call.args) > declaration.arity else None
     if declaration.relation:

@@ -98,7 +98,7 @@ def _add(writer: BodyWriter, term: ArrayComprehension | SetComprehension | Objec
             writer.lines.add(f"out.append({evaluated(writer, term.term)})")
         case SetComprehension():
             writer.lines.add(f"out.add({key(writer, term.term)})")
-        case ObjectComprehension():
+        case _:
             put(writer, term.key, term.value, writer.source.constant(term.key.place), keep_last=True)
 
 
