@@ -322,7 +322,7 @@ def _ingress() -> list[Mutation]:
         Mutation("a method without a route has another one's rules", f"{folder}/route_table.py",
                  "self._by_method.get((name, method)) or self._by_name.get(name)", "self._by_name.get(name)", _GATE),
         Mutation("the policy's no is a yes", f"{folder}/gate.py",
-                 "if verdict.reason is not Reason.ALLOWED and not self.rules.shadow:", "if False:", _GATE),
+                 "if verdict.reason is not ALLOWED and not self.rules.shadow:", "if False:", _GATE),
         Mutation("no policy is no obstacle", f"{folder}/gate.py",
                  "if (part is None) != (its_rules is None):", "if False:", _GATE),
         Mutation("a path of another route", f"{folder}/gate.py",
