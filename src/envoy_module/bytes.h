@@ -41,3 +41,12 @@ static inline bool is_header_name(bytes name) {
     }
     return name.length > 0;
 }
+
+/* Twice as many characters, without an end. */
+static inline void in_hexadecimal(const unsigned char *from, size_t count, char *into) {
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        into[2 * i] = digits[from[i] >> 4];
+        into[2 * i + 1] = digits[from[i] & 15];
+    }
+}

@@ -1,11 +1,12 @@
 #include "chain.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "bytes.h"
 
 static const char MAGIC[] = "authz audit chain 1\n";
 enum { KEY_SPAN = 4096, INSTANCE_AT = 64, INSTANCE = 12, CHAINS_AT = 64, KEYS_AT = 128 };
@@ -79,13 +80,6 @@ enum chain_state chain_take(struct chain *chain) {
 
 void chain_release(struct chain *chain) {
     locked(chain, F_UNLCK);
-}
-
-static void in_hexadecimal(const unsigned char *from, size_t count, char *into) {
-    for (size_t i = 0; i < count; i++) {
-        into[2 * i] = "0123456789abcdef"[from[i] >> 4];
-        into[2 * i + 1] = "0123456789abcdef"[from[i] & 15];
-    }
 }
 
 size_t chain_seal(struct chain *chain, char line[LINE_ROOM], size_t length) {

@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,11 +15,13 @@
 #include "destination.h"
 #include "entries.h"
 #include "envoy_interface.h"
+#include "headers.h"
 #include "key.h"
 #include "permit.h"
+#include "record.h"
 
 /* LONGEST_US: no configuration says more (`proxy.authz.remember`), whatever a worker does. */
-enum { US = 1000000, BETWEEN_TRIES_US = US, LONGEST_US = 60 * US, LONGEST_ID = 128, DECISION_ID = 32, BEFORE_MS = 20, TIME = 24 };
+enum { US = 1000000, BETWEEN_TRIES_US = US, LONGEST_US = 60 * US };
 
 /* One thread of Envoy, of all filters: nobody else touches it. */
 struct thread {
@@ -28,10 +29,7 @@ struct thread {
     struct chain chain;
     bool holds_chain;
     uint64_t next_try;  /* to get hold of it; µs of the monotonic clock */
-    unsigned char chance[16 * 64];
-    size_t chance_left;
-    time_t second;
-    char time_text[TIME + 1];  /* as it was written last */
+    struct record_maker maker;
     struct key key;  /* of the request at hand */
 };
 
@@ -125,69 +123,12 @@ static struct entry *repeatable(struct thread *thread, struct entries *entries) 
 
 /* ---- The record ---- */
 
-static bool new_decision_id(struct thread *thread, char id[DECISION_ID]) {
-    if (thread->chance_left == 0) {
-        if (getrandom(thread->chance, sizeof thread->chance, 0) != (ssize_t)sizeof thread->chance) {
-            return false;
-        }
-        thread->chance_left = sizeof thread->chance;
-    }
-    for (size_t i = 0; i < DECISION_ID / 2; i++) {
-        const unsigned char byte = thread->chance[--thread->chance_left];
-        id[2 * i] = "0123456789abcdef"[byte >> 4];
-        id[2 * i + 1] = "0123456789abcdef"[byte & 15];
-    }
-    return true;
-}
-
-/* RFC 3339, UTC, milliseconds; what is above them is written once a second. */
-static bool write_time(struct thread *thread) {
-    const uint64_t now = now_us(CLOCK_REALTIME);
-    const time_t second = (time_t)(now / US);
-    if (second != thread->second) {
-        struct tm parts;
-        if (gmtime_r(&second, &parts) == NULL ||
-            strftime(thread->time_text, sizeof thread->time_text, "%Y-%m-%dT%H:%M:%S.", &parts) != BEFORE_MS) {
-            return false;
-        }
-        thread->second = second;
-    }
-    snprintf(thread->time_text + BEFORE_MS, sizeof thread->time_text - BEFORE_MS, "%03uZ", (unsigned)(now % US / 1000));
-    return true;
-}
-
-static size_t put(char line[LINE_ROOM], size_t length, bytes text) {
-    if (text.length > LINE_ROOM - length) {
-        return LINE_ROOM;
-    }
-    memcpy(line + length, text.ptr, text.length);
-    return length + text.length;
-}
-
-/* The record's text as far as its seal: its length, or LINE_ROOM when it does not fit. */
-static size_t write_record(struct thread *thread, const bytes piece[RECORD_PIECES], bytes correlation_id,
-                           uint64_t duration_us, char line[LINE_ROOM]) {
-    char id[DECISION_ID], number[24];
-    if (!write_time(thread) || !new_decision_id(thread, id)) {
-        return LINE_ROOM;
-    }
-    const int digits = snprintf(number, sizeof number, "%llu", (unsigned long long)duration_us);
-    const bytes parts[] = {
-        TEXT("{\"time\":\""), {thread->time_text, TIME}, piece[0], {id, DECISION_ID}, piece[1], correlation_id,
-        piece[2], {number, (size_t)digits}, piece[3],
-    };
-    size_t length = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        length = put(line, length, parts[i]);
-    }
-    return length;
-}
-
 /* Whether the record is there, whole. */
 static bool is_recorded(struct thread *thread, const struct destination *destination, const struct permit *permit,
                         bytes correlation_id, uint64_t duration_us) {
     char line[LINE_ROOM];
-    const size_t text = write_record(thread, permit->record, correlation_id, duration_us, line);
+    const size_t text =
+        record_write(&thread->maker, now_us(CLOCK_REALTIME), permit->record, correlation_id, duration_us, line);
     const size_t length = text == LINE_ROOM ? 0 : chain_seal(&thread->chain, line, text);
     if (length == 0) {
         return false;
@@ -209,58 +150,7 @@ static bool is_recorded(struct thread *thread, const struct destination *destina
     return false;
 }
 
-/* ---- The request's headers ---- */
-
-static bool set_header(void *envoy, bytes name, bytes value) {
-    return envoy_dynamic_module_callback_http_set_header(envoy, REQUEST_HEADERS, name, value);
-}
-
-static bool remove_headers(void *envoy, bytes names) {
-    bytes name;
-    while (removed_name_next(&names, &name)) {
-        if (!set_header(envoy, name, (bytes){NULL, 0})) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* What `ext_authz` would do with the worker's answer: first it sets, then it removes. */
-static bool change_headers(void *envoy, bytes block) {
-    bytes rest = block, name, value;
-    while (header_line_next(&rest, &name, &value)) {
-        if (is_user_key(name)) {
-            envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
-                envoy, TEXT("envoy.filters.http.ext_authz"), name, value);
-        } else if (!is_removal(name) && !set_header(envoy, name, value)) {
-            return false;
-        }
-    }
-    for (rest = block; header_line_next(&rest, &name, &value);) {
-        if (is_removal(name) && !remove_headers(envoy, value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- The filter ---- */
-
-static bool find_correlation_id(void *envoy, bytes *id) {
-    size_t count = 0;
-    if (!envoy_dynamic_module_callback_http_get_header(envoy, REQUEST_HEADERS, TEXT("x-correlation-id"), id, 0, &count) ||
-        count != 1 || id->length == 0 || id->length > LONGEST_ID) {
-        return false;
-    }
-    for (size_t i = 0; i < id->length; i++) {
-        const char c = id->ptr[i];
-        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-              c == '-')) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* NULL where nothing can be remembered: this is no thread that we have room for, or the board is not there. */
 static struct thread *thread_of(struct filter *filter, unsigned slot) {

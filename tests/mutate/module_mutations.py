@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.mutate.mutation import Mutation
 
 _SRC = "src/envoy_module"
-_FILTER, _KEY, _CHAIN, _PERMIT = (f"{_SRC}/{name}.c" for name in ("decision_cache", "key", "chain", "permit"))
+_FILTER, _HEADERS, _KEY, _CHAIN, _PERMIT = (
+    f"{_SRC}/{name}.c" for name in ("decision_cache", "headers", "key", "chain", "permit")
+)
 _KEYS = ("tests/module/test_keys.py",)
 _PERMITS = ("tests/module/test_permits.py",)
 _RECORDS = ("tests/module/test_records.py",)
@@ -28,9 +30,9 @@ def envoy_module() -> list[Mutation]:
         Mutation(
             "a worker may permit it for ever", _FILTER, "permit.until - now > LONGEST_US", "permit.until < now", _PERMITS
         ),
-        Mutation("the filter takes any of two correlation ids", _FILTER, "count != 1 || ", "", _KEYS),
+        Mutation("the filter takes any of two correlation ids", _HEADERS, "count != 1 || ", "", _KEYS),
         Mutation(
-            "a header that could not be set is no matter", _FILTER, "!is_removal(name) && !set_header(envoy, name, value)",
+            "a header that could not be set is no matter", _HEADERS, "!is_removal(name) && !set_header(envoy, name, value)",
             "!is_removal(name) && !set_header(envoy, name, value) && false", _PERMITS,
         ),
         *_keys(),
