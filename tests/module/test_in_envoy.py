@@ -152,6 +152,20 @@ def test_what_the_module_calls_is_what_envoy_exports(library: Path) -> None:
     assert max(versions) <= (2, 31)
 
 
+def test_the_library_is_hardened_and_shows_nothing_but_hooks(library: Path) -> None:
+    """Everything is bound when it is loaded, and read-only then; its stack is no code; canaries guard it."""
+    told = subprocess.run(
+        ["readelf", "-dlW", str(library)], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    (stack,) = (line.split() for line in told.splitlines() if "GNU_STACK" in line)
+
+    assert "BIND_NOW" in told
+    assert "GNU_RELRO" in told
+    assert "E" not in stack[6]
+    assert "__stack_chk_fail" in str(_symbols(library, "--undefined-only"))
+    assert {name.rpartition("_on_")[0] for name in _symbols(library, "--defined-only")} == {"envoy_dynamic_module"}
+
+
 def _symbols(library: Path, which: str) -> set[str]:
     told = subprocess.run(["nm", "-D", which, str(library)], capture_output=True, text=True, timeout=60, check=True)
     return {line.split()[-1] for line in told.stdout.splitlines()}

@@ -147,11 +147,12 @@ def test_a_raised_epoch_ends_every_repetition_at_once(host: Host, ground: Ground
     assert host.known(GOOD)
 
 
-@pytest.mark.parametrize("moved", [51, 3600, -1, -3600])
+@pytest.mark.parametrize("moved", [120, 3600, -1, -3600])
 def test_the_clock_must_be_between_arrival_and_end(host: Host, moved: float) -> None:
     """Also where it was set back. What is over is dropped."""
+    host.freeze_clocks()
     host.learn(GOOD)
-    host.move_clocks(45)
+    host.move_clocks(30)
     before = host.known(GOOD)
     host.move_clocks(moved)
     then = host.known(GOOD)
