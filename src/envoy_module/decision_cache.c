@@ -181,7 +181,8 @@ static bool is_repeated(struct request *request, void *envoy, unsigned slot, byt
     struct thread_of_filter *const own = &filter->threads[slot];
     struct entry *const entry = repeatable(thread, own->entries);
     if (entry == NULL || !has_chain(thread, slot, started) ||
-        !has_destination(own, filter->configuration.audit, started)) {
+        !has_destination(own, filter->configuration.audit, started) ||
+        !has_room_for(envoy, entry->permit.headers)) {
         return false;
     }
     const uint64_t duration_us = now_us(CLOCK_MONOTONIC) - started;

@@ -17,11 +17,18 @@ enum { LOG_ERROR = 4 };
 /* Numbers of an enumeration, which may move with Envoy's version: tests/module tries them against the real one. */
 enum { SOURCE_ADDRESS = 24, PEER_CERTIFICATE_SHA256 = 38, ROUTE_NAME = 61 };
 
+struct header {
+    bytes name, value;
+};
+
 /* What Envoy exports. `filter` is its own object for one request. */
 void envoy_dynamic_module_callback_log(int level, bytes message);
 bool envoy_dynamic_module_callback_is_validation_mode(void);
 bool envoy_dynamic_module_callback_http_get_header(void *filter, int map, bytes name, bytes *value, size_t index,
                                                    size_t *count);
+size_t envoy_dynamic_module_callback_http_get_headers_size(void *filter, int map);
+/* `into` has room for all of them. */
+bool envoy_dynamic_module_callback_http_get_headers(void *filter, int map, struct header *into);
 /* Sets or replaces; without a value it removes. What was read of the headers before is no longer valid. */
 bool envoy_dynamic_module_callback_http_set_header(void *filter, int map, bytes name, bytes value);
 bool envoy_dynamic_module_callback_http_get_metadata_string(void *filter, int source, bytes space, bytes key,

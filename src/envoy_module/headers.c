@@ -21,6 +21,22 @@ bool find_correlation_id(void *envoy, bytes *id) {
     return true;
 }
 
+bool has_room_for(void *envoy, bytes block) {
+    enum { MOST_HEADERS = 90, MOST_HEADER_BYTES = 30 << 10 };
+    struct header headers[MOST_HEADERS];
+    size_t count = envoy_dynamic_module_callback_http_get_headers_size(envoy, REQUEST_HEADERS), size = block.length;
+    if (count > MOST_HEADERS || !envoy_dynamic_module_callback_http_get_headers(envoy, REQUEST_HEADERS, headers)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size += headers[i].name.length + headers[i].value.length;
+    }
+    for (bytes name, value; header_line_next(&block, &name, &value);) {
+        count++;
+    }
+    return count <= MOST_HEADERS && size <= MOST_HEADER_BYTES;
+}
+
 static bool set_header(void *envoy, bytes name, bytes value) {
     return envoy_dynamic_module_callback_http_set_header(envoy, REQUEST_HEADERS, name, value);
 }

@@ -16,11 +16,7 @@
 #include "envoy_interface.h"
 #include "sha256.c"  /* whole, to try it without the processor's help, too */
 
-enum { MOST = 64, ATTRIBUTES = 80 };
-
-struct header {
-    bytes name, value;
-};
+enum { MOST = 128, ATTRIBUTES = 80 };
 
 static struct {
     const void *own;  /* the module's object */
@@ -121,6 +117,17 @@ bool envoy_dynamic_module_callback_http_get_header(void *envoy, int map, bytes n
         *count = seen;
     }
     return found;
+}
+
+size_t envoy_dynamic_module_callback_http_get_headers_size(void *envoy, int map) {
+    (void)envoy;
+    return map == REQUEST_HEADERS ? request.header_count : 0;
+}
+
+bool envoy_dynamic_module_callback_http_get_headers(void *envoy, int map, struct header *into) {
+    (void)envoy;
+    memcpy(into, request.headers, request.header_count * sizeof *into);
+    return map == REQUEST_HEADERS;
 }
 
 bool envoy_dynamic_module_callback_http_set_header(void *envoy, int map, bytes name, bytes value) {

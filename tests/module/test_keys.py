@@ -76,6 +76,25 @@ def test_what_the_gate_is_not_asked_makes_no_difference(host: Host, same: dict[s
 
 
 @pytest.mark.parametrize(
+    ("more", "is_known"),
+    [
+        ([("x-filler", "v")] * 70, True),
+        ([("x-filler", "v")] * 95, False),
+        ([("x-filler", "v" * 20_000)], True),
+        ([("x-filler", "v" * 31_000)], False),
+    ],
+    ids=["many", "too many", "large", "too large"],
+)
+def test_the_gate_is_asked_where_its_headers_could_be_too_many(
+    host: Host, more: list[tuple[str, str]], *, is_known: bool
+) -> None:
+    """Envoy counts what is set, too: 100 headers, 32 KiB. Only `ext_authz` refuses what goes beyond that."""
+    host.learn(GOOD)
+
+    assert host.known(GOOD.but(headers=(*_HEADERS, *more))) is is_known
+
+
+@pytest.mark.parametrize(
     "ids", [(), ("",), ("c-1", "c-1"), ("c 1",), ("c\x001",), ("\xe9",), ('c","x":"',), ("x" * 129,)], ids=str
 )
 def test_a_correlation_id_that_is_none_is_left_to_the_gate(host: Host, ids: tuple[str, ...]) -> None:

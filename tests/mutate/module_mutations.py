@@ -35,6 +35,10 @@ def envoy_module() -> list[Mutation]:
             "a header that could not be set is no matter", _HEADERS, "!is_removal(name) && !set_header(envoy, name, value)",
             "!is_removal(name) && !set_header(envoy, name, value) && false", _PERMITS,
         ),
+        Mutation(
+            "the filter sets more headers than Envoy takes", _HEADERS,
+            "return count <= MOST_HEADERS && size <= MOST_HEADER_BYTES;", "return true;", _KEYS,
+        ),
         *_keys(),
         *_permits(),
         *_records(),
