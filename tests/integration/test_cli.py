@@ -23,6 +23,7 @@ from authz_devkit.certs.authority import server_request
 from authz_devkit.certs.tree import leaf_cert, leaf_key, load_authority
 from authz_devkit.demo.caller import POD
 from authz_devkit.demo.mesh import EXAMPLE, PODS, SECRETS, Pod
+from authz_service.envoy.decision_cache import NONE, OVERRIDE
 
 STEPS = ["handshake", "path", "certificate", "form", "token", "policy"]
 ORDER = EXAMPLE / "order-service" / "config.yaml"
@@ -188,6 +189,17 @@ def test_render_prints_what_envoy_gets(environment: dict[str, str]) -> None:
         1,
         1,
     )
+
+
+def test_check_says_why_envoy_repeats_nothing(environment: dict[str, str]) -> None:
+    """It is usable all the same; a library that is not there is not."""
+    without = authz(environment | {OVERRIDE: NONE}, "check", "--config", ORDER)
+    absent = authz(environment | {OVERRIDE: "/no/such.so"}, "check", "--config", ORDER)
+
+    assert f"✓ envoy: without a decision cache: {OVERRIDE} is {NONE}" in without.stdout
+    assert without.returncode == 0
+    assert f"{OVERRIDE}: /no/such.so is no file; name one, or {NONE}" in absent.stdout
+    assert absent.returncode == 1
 
 
 @pytest.mark.parametrize(

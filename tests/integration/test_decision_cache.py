@@ -12,17 +12,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
 from tests.support.live import Json, Live, decoded, lines
-from tests.support.lone_config import POLICY
+from tests.support.lone_config import GATEWAY, POLICY
 from tests.support.lone_sidecar import HOST, LoneSidecar, replace, until
 from tests.support.patience import PATIENCE
+from tests.support.private_idp import PrivateIdp
 
 from authz_devkit.certs.authority import client_request
+from authz_devkit.certs.tree import load_leaf
 from authz_service import headers
 from authz_service.audit.verify import Place, Verifier
 from authz_service.domain.refusals import Reason
 from authz_service.envoy.decision_cache import LIBRARY, NONE, OVERRIDE
 
+WITHIN = 20.0  # seconds, of the 60 for which it would go on; SECURITY §2.6 asks for 2, which a quiet machine holds
 CONTEXT = "x-user-context"  # one of the headers that the policy may read
 
 
@@ -68,8 +72,18 @@ def _settings(sidecar: LoneSidecar) -> None:
 
 
 @pytest.fixture(scope="module")
-def sidecar(live: Live, module_stack: ExitStack) -> Cached:
-    return module_stack.enter_context(Cached(live, prepare=_settings))
+def idp(live: Live, module_stack: ExitStack) -> PrivateIdp:
+    return module_stack.enter_context(PrivateIdp(live))
+
+
+@pytest.fixture(scope="module")
+def john(idp: PrivateIdp) -> str:
+    return idp.user("john")
+
+
+@pytest.fixture(scope="module")
+def sidecar(live: Live, idp: PrivateIdp, module_stack: ExitStack) -> Cached:
+    return module_stack.enter_context(Cached(live, {"hosts": idp.hosts}, prepare=_settings))
 
 
 class Asking:
@@ -115,8 +129,8 @@ def whole(sidecar: LoneSidecar, file: Path | None = None) -> Verifier:
     return verifier
 
 
-def test_the_third_equal_request_asks_nobody_and_is_the_same_for_the_service(sidecar: Cached, live: Live) -> None:
-    with asking(sidecar, live.user("john"), "/orders/third?a=b") as ask:
+def test_the_third_equal_request_asks_nobody_and_is_the_same_for_the_service(sidecar: Cached, john: str) -> None:
+    with asking(sidecar, john, "/orders/third?a=b") as ask:
         until_by_envoy(sidecar, ask)
         mine = [one for one in sidecar.audit if one["path"] == "/orders/third"]
         seen = [one for one in sidecar.echo.seen if one.target == "/orders/third?a=b"]
@@ -132,7 +146,7 @@ def test_the_third_equal_request_asks_nobody_and_is_the_same_for_the_service(sid
         assert len({one["decision_id"] for one in mine}) == len(mine)
         for record, one in zip(mine, seen, strict=True):
             assert one.values(headers.CORRELATION_ID) == [record["correlation_id"]]
-            assert one.values("x-user-id") == [decoded(live.user("john"))[1]["sub"]]
+            assert one.values("x-user-id") == [decoded(john)[1]["sub"]]
             assert one.names == seen[0].names
             assert headers.AUTHORIZATION not in one.names
             assert not {name for name in one.names if name.startswith("x-authz-")}
@@ -144,9 +158,9 @@ def test_the_third_equal_request_asks_nobody_and_is_the_same_for_the_service(sid
         until(lambda: sidecar.metric('authz_decisions_memory_total{outcome="repeated"}') >= counted + 5)
 
 
-def test_with_no_worker_to_ask_only_what_is_known_passes(sidecar: Cached, live: Live) -> None:
+def test_with_no_worker_to_ask_only_what_is_known_passes(sidecar: Cached, john: str) -> None:
     """Stopped, not killed: nobody takes their place at once."""
-    with asking(sidecar, live.user("john"), "/orders/stopped") as ask:
+    with asking(sidecar, john, "/orders/stopped") as ask:
         until_by_envoy(sidecar, ask)
         stopped = [sidecar.forkserver(), *sidecar.workers()]
         for process in stopped:
@@ -176,8 +190,8 @@ ONE_THING = {
 
 
 @pytest.mark.parametrize("what", ONE_THING)
-def test_one_thing_that_differs_makes_it_another_question(sidecar: Cached, live: Live, what: str) -> None:
-    with asking(sidecar, live.user("john"), "/orders/1") as ask:
+def test_one_thing_that_differs_makes_it_another_question(sidecar: Cached, john: str, what: str) -> None:
+    with asking(sidecar, john, "/orders/1") as ask:
         until_by_envoy(sidecar, ask)
 
         assert ask.once(**ONE_THING[what]) == (200, "")
@@ -188,10 +202,9 @@ def test_one_thing_that_differs_makes_it_another_question(sidecar: Cached, live:
         assert sidecar.last_is_by_envoy()
 
 
-def test_another_token_or_certificate_makes_it_another_question(sidecar: Cached, live: Live) -> None:
+def test_another_token_or_certificate_makes_it_another_question(sidecar: Cached, idp: PrivateIdp, john: str) -> None:
     """Of the same user, the same name."""
-    token = live.user("john")
-    another = live.signed("users", token, jti="another")
+    token, another = john, idp.user("john")
     twin = sidecar.issued("twin", client_request("api-gateway", "zone1", now=datetime.now(UTC)))
     with asking(sidecar, token, "/orders/who") as ask:
         until_by_envoy(sidecar, ask)
@@ -205,8 +218,8 @@ def test_another_token_or_certificate_makes_it_another_question(sidecar: Cached,
         assert sidecar.last_is_by_envoy()
 
 
-def test_a_refusal_is_judged_each_time(sidecar: Cached, live: Live) -> None:
-    with asking(sidecar, live.user("john"), "/forbidden/1") as ask:
+def test_a_refusal_is_judged_each_time(sidecar: Cached, john: str) -> None:
+    with asking(sidecar, john, "/forbidden/1") as ask:
         for _ in range(6):
             assert ask.once() == (403, Reason.POLICY_DENIED)
 
@@ -215,10 +228,10 @@ def test_a_refusal_is_judged_each_time(sidecar: Cached, live: Live) -> None:
     assert not any(map(sidecar.is_by_envoy, refused))
 
 
-def test_nobody_hands_envoy_a_permit_of_his_own(sidecar: Cached, live: Live) -> None:
+def test_nobody_hands_envoy_a_permit_of_his_own(sidecar: Cached, john: str) -> None:
     """A header of the caller's is removed; one of the service's answer is no permit."""
     forged = b64encode(b"\x01" + b"\xff" * 16 + b"\0\0" * 5).decode()
-    with asking(sidecar, live.user("john"), "/orders/forged") as ask:
+    with asking(sidecar, john, "/orders/forged") as ask:
         for _ in range(2):
             assert ask.once(x_authz_remember=forged) == (200, "")
         assert not any(sidecar.is_by_envoy(one) for one in sidecar.audit[-2:])
@@ -231,7 +244,7 @@ def _denied(sidecar: Cached, ask: Asking, entries: Json, reason: Reason) -> None
     """From the moment on at which the list is in force, nothing is repeated that it ends; then all is well again."""
     replace(sidecar.denylist, json.dumps(entries))
     until(lambda: sidecar.metric("authz_denylist_entries") == 1)
-    until(lambda: ask.once() == (401 if reason is Reason.TOKEN_REVOKED else 403, reason))
+    until(lambda: ask.once() == (401 if reason is Reason.TOKEN_REVOKED else 403, reason), WITHIN)
     for _ in range(3):
         assert ask.once()[1] == reason
     replace(sidecar.denylist, "{}")
@@ -239,20 +252,21 @@ def _denied(sidecar: Cached, ask: Asking, entries: Json, reason: Reason) -> None
     until_by_envoy(sidecar, ask)
 
 
-def test_a_revocation_ends_what_was_repeated(sidecar: Cached, live: Live) -> None:
+def test_a_revocation_ends_what_was_repeated(sidecar: Cached, john: str) -> None:
     """Of the token, of the certificate, on an open connection."""
-    token = live.user("john")
-    with asking(sidecar, token, "/orders/revoked") as ask:
+    certificate = load_leaf(sidecar.certs, GATEWAY).certificate.fingerprint(SHA256()).hex()
+    with asking(sidecar, john, "/orders/revoked") as ask:
         until_by_envoy(sidecar, ask)
-        _denied(sidecar, ask, {"tokens": [{"jti": decoded(token)[1]["jti"]}]}, Reason.TOKEN_REVOKED)
+        _denied(sidecar, ask, {"tokens": [{"jti": decoded(john)[1]["jti"]}]}, Reason.TOKEN_REVOKED)
+        _denied(sidecar, ask, {"certificates": [{"fingerprint_sha256": certificate}]}, Reason.CLIENT_CERT_REVOKED)
 
 
-def test_a_reload_ends_what_was_repeated(sidecar: Cached, live: Live) -> None:
+def test_a_reload_ends_what_was_repeated(sidecar: Cached, john: str) -> None:
     """Also one that takes the cache away, and one that brings it back."""
-    with asking(sidecar, live.user("john"), "/orders/reloaded") as ask:
+    with asking(sidecar, john, "/orders/reloaded") as ask:
         until_by_envoy(sidecar, ask)
         sidecar.write_policy(POLICY.replace("forbidden", "orders"))
-        until(lambda: ask.once() == (403, Reason.POLICY_DENIED))
+        until(lambda: ask.once() == (403, Reason.POLICY_DENIED), WITHIN)
         assert ask.once() == (403, Reason.POLICY_DENIED)
         sidecar.write_policy(POLICY)
         until(lambda: ask.once() == (200, ""))
@@ -260,20 +274,20 @@ def test_a_reload_ends_what_was_repeated(sidecar: Cached, live: Live) -> None:
     sidecar.write_config({"proxy.authz.remember": "0s"})
     until(lambda: sidecar.metric('authz_decision_cache{state="nothing_repeated"}') == 1)
     until(lambda: sidecar.readyz()["ready"])
-    with asking(sidecar, live.user("john"), "/orders/reloaded") as ask:
+    with asking(sidecar, john, "/orders/reloaded") as ask:
         for _ in range(4):
             ask.once()
         assert not any(one["repeats"] for one in sidecar.audit[-4:])
     sidecar.write_config({"proxy.authz.remember": "60s"})
     until(lambda: sidecar.metric('authz_decision_cache{state="used"}') == 1)
     until(lambda: sidecar.readyz()["ready"])
-    with asking(sidecar, live.user("john"), "/orders/reloaded") as ask:
+    with asking(sidecar, john, "/orders/reloaded") as ask:
         until_by_envoy(sidecar, ask)
 
 
-def test_a_killed_envoy_goes_on_with_its_chain(sidecar: Cached, live: Live) -> None:
+def test_a_killed_envoy_goes_on_with_its_chain(sidecar: Cached, john: str) -> None:
     """In the middle of its records, or not; what it knew is gone."""
-    with asking(sidecar, live.user("john"), "/orders/killed") as ask:
+    with asking(sidecar, john, "/orders/killed") as ask:
         until_by_envoy(sidecar, ask)
     before = len(sidecar.audit)
     sidecar.envoy().send_signal(signal.SIGKILL)
@@ -281,15 +295,26 @@ def test_a_killed_envoy_goes_on_with_its_chain(sidecar: Cached, live: Live) -> N
 
     def answers() -> bool:
         try:
-            with asking(sidecar, live.user("john"), "/orders/killed") as ask:
+            with asking(sidecar, john, "/orders/killed") as ask:
                 return ask.once() == (200, "")
         except OSError:
             return False
 
     until(answers)
     assert sidecar.audit[before]["repeats"] == "" or not sidecar.is_by_envoy(sidecar.audit[before])
-    with asking(sidecar, live.user("john"), "/orders/killed") as ask:
+    with asking(sidecar, john, "/orders/killed") as ask:
         until_by_envoy(sidecar, ask)
+
+
+def test_other_keys_of_the_issuer_end_what_was_repeated(sidecar: Cached, idp: PrivateIdp, john: str) -> None:
+    """From the moment on at which a token of the new key is accepted."""
+    with asking(sidecar, john, "/orders/keys") as ask:
+        until_by_envoy(sidecar, ask)
+        idp.rotate_keys("users", keep_old=False)
+        with asking(sidecar, idp.user("john"), "/orders/keys") as other:
+            until(lambda: other.once() == (200, ""))
+
+        assert ask.once()[0] == 401
 
 
 def test_all_of_it_is_on_record_in_whole_chains(sidecar: Cached) -> None:

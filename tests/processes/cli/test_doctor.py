@@ -67,6 +67,18 @@ def test_an_old_envoy_runs_with_less_and_todays_is_good(tmp_path: Path) -> None:
     assert doctor.envoy(_an_envoy(tmp_path, "1.30.0")).code == RUNS_WITH_LESS
 
 
+def test_the_decision_cache_is_there_or_missed_or_not_wanted(tmp_path: Path) -> None:
+    """What somebody switched off is nothing to mend."""
+    library = tmp_path / "a.so"
+    library.touch()
+    named = {"AUTHZ_ENVOY_MODULE": str(library)}
+
+    assert doctor.cache(named) == Finding(GOOD, "decision cache", f"Envoy repeats what workers permit it to, {library}")
+    assert doctor.cache({"AUTHZ_ENVOY_MODULE": "none"}).code == GOOD
+    assert doctor.cache(named | _an_envoy(tmp_path, "1.41.0")).code == RUNS_WITH_LESS
+    assert doctor.cache({"AUTHZ_ENVOY_MODULE": "/no/such.so"}).code == WILL_NOT_RUN
+
+
 def test_a_sidecar_runs_where_these_tests_run() -> None:
     """Walls and all, which are tried in a process of their own: this one can open files afterwards."""
     ended = CliRunner().invoke(authz, ["doctor"])
