@@ -31,8 +31,8 @@ def memory() -> list[Mutation]:
         Mutation(
             "new rules forget nothing",
             _REVISIONS,
-            "        self.remembered.forget_all()\n        last",
-            "        last",
+            "        self.remembered.forget_all()\n        self.heads",
+            "        self.heads",
             _WORKER,
         ),
         Mutation(
@@ -62,15 +62,15 @@ def memory() -> list[Mutation]:
         Mutation(
             "the first one is remembered",
             _DECISION,
-            "if not self._remembered.is_asked_again(came_in):",
+            "if came_in is None or not self._remembered.is_asked_again(came_in):",
             "if False:",
             _WORKER,
         ),
         Mutation(
             "repeated while questions end workers",
             f"{_SRC}/decision_worker/answer.py",
-            "found = None if self._stands_by or self._in_flight.alarmed else",
-            "found = None if self._stands_by else",
+            "        if self._stands_by or self._in_flight.alarmed:\n            return None\n",
+            "        if self._stands_by:\n            return None\n",
             _WORKER,
         ),
         Mutation(
@@ -80,11 +80,23 @@ def memory() -> list[Mutation]:
             "self._bytes = data",
             _WORKER,
         ),
+        *_heads(),
         *_permits(),
         *_epochs(),
         *_kept(),
         *_clock(),
     ]
+
+
+def _heads() -> list[Mutation]:
+    known, wire = f"{_SRC}/ext_authz/known_heads.py", f"{_SRC}/ext_authz/wire.py"
+    tests = ("tests/unit/ext_authz/test_known_heads.py",)
+    return [
+        Mutation("new rules read by the old ones", _REVISIONS, "        self.heads.forget_all()\n", "", _WORKER),
+        Mutation("a head learnt that is not found again", known, "asked.correlation_id) == request:", "asked.correlation_id):", tests),
+        Mutation("a known head has another's correlation id", wire, "headers.CORRELATION_ID: correlation_id}", "}", tests),
+        Mutation("a known head's line may be anything", wire, '[!\\"$-~]*) HTTP', ".*) HTTP", tests),
+    ]  # fmt: skip
 
 
 def _permits() -> list[Mutation]:
@@ -165,8 +177,8 @@ def _epochs() -> list[Mutation]:
         Mutation(
             "rules that could not be used are forgotten",
             _REVISIONS,
-            "        self.remembered.forget_all()\n        last",
-            "        self.remembered.forget_all(self._epoch)\n        last",
+            "        self.remembered.forget_all()\n        self.heads",
+            "        self.remembered.forget_all(self._epoch)\n        self.heads",
             _PERMITS,
         ),
         Mutation(
@@ -228,29 +240,29 @@ def _alike() -> list[Mutation]:
         Mutation(
             "the rest of a question is not compared",
             _REMEMBERED,
-            "Alike(question[:start] + question[end:],",
-            "Alike(question[:start],",
+            "Alike(question[:end_of_line], question[end_of_line:start] + question[end:],",
+            "Alike(question[:end_of_line], question[end_of_line:start],",
             _QUESTIONS,
         ),
         Mutation(
             "the start of a question is not compared",
             _REMEMBERED,
-            "Alike(question[:start] + question[end:],",
-            "Alike(question[end:],",
+            "Alike(question[:end_of_line], question[end_of_line:start] + question[end:],",
+            "Alike(question[:end_of_line], question[end:],",
             _QUESTIONS,
         ),
         Mutation(
             "anything is a correlation id",
             _REMEMBERED,
-            "if is_correlation_id(correlation_id) else None",
-            "if correlation_id else None",
+            "if not is_correlation_id(correlation_id):",
+            "if not correlation_id:",
             _QUESTIONS,
         ),
         Mutation(
             "two questions are one",
             _REMEMBERED,
-            "return question.find(_END) ==",
-            "return question.rfind(_END) ==",
+            "is_one = question.find(_END) ==",
+            "is_one = question.rfind(_END) ==",
             _QUESTIONS,
         ),
         Mutation(
@@ -270,8 +282,8 @@ def _alike() -> list[Mutation]:
         Mutation(
             "another id than the parser's",
             _REMEMBERED,
-            "if alike is None or alike.correlation_id != correlation_id:",
-            "if alike is None:",
+            "        if asked.correlation_id != correlation_id:\n            return False\n",
+            "",
             _QUESTIONS,
         ),
         Mutation("remembered without bound", _REMEMBERED, "Bounded(MAX_REMEMBERED)", "Bounded(1 << 30)", _QUESTIONS),

@@ -29,7 +29,8 @@ from authz_service.decision_worker.in_flight import InFlight
 from authz_service.decision_worker.ingress_decision import IngressDecisions, Known
 from authz_service.domain.rules import GateRules, PeerRules, PolicySource, RouteRules, TokenDenials
 from authz_service.ext_authz.http_protocol import DecisionProtocol
-from authz_service.ext_authz.remembered import RememberedQuestions
+from authz_service.ext_authz.known_heads import KnownHeads
+from authz_service.ext_authz.remembered import RememberedQuestions, one_taken_apart, taken_apart
 from authz_service.policy.decide.engine import PolicyEngine
 
 _OF_ITS_OWN = ("time", "decision_id", "duration_us", "repeats", "writer", "seq", "chain")
@@ -55,12 +56,15 @@ class Worker:
         self._audit = AuditWriter(Chain("", 0), AuditSink(str(self._file)))
         self.counters = WorkerCounters()
         self._remembered: RememberedQuestions[Known] = RememberedQuestions(clock.now)
+        self._heads: KnownHeads[IngressDecisions] = KnownHeads()
+        self.known_heads = 0
         self._read = 0
         self._engines: dict[PolicySource, PolicyEngine] = {}
 
     def use(self, given: GateRules, epoch: int = 0) -> None:
         """As `decision_worker.revisions` does."""
         self._remembered.forget_all(epoch)
+        self._heads.forget_all()
         source = given.policy
         assert source is not None
         engine = self._engines.get(source) or PolicyEngine(source, lambda: int(self._clock.time * 1e9))
@@ -91,11 +95,23 @@ class Worker:
         return [json.loads(line) for line in new]
 
     def _recall(self, question: bytes) -> bytes | None:
-        found = self._remembered.find(question)
-        return None if found is None else found[0].service.repeat(*found)
+        asked = taken_apart(question)
+        if asked is None:
+            return None
+        known = self._remembered.find(asked)
+        if known is not None:
+            return known.service.repeat(known, asked.correlation_id)
+        head = self._heads.find(asked)
+        if head is None:
+            return None
+        self.known_heads += 1
+        return self._service.answer(head[1], came_in=asked)
 
     def _answer(self, method: bytes, target: bytes, found: dict[bytes, bytes], question: bytes) -> bytes:
-        return self._service.answer(self._service.read(method, target, found), came_in=question)
+        request, asked = self._service.read(method, target, found), one_taken_apart(question)
+        if asked is not None:
+            self._heads.learn(asked, self._service, request)
+        return self._service.answer(request, came_in=asked)
 
 
 class CachedWorker:

@@ -13,6 +13,7 @@ from tests.support.fake_transport import FakeTransport
 from tests.support.remembering import LISTENER, Asked
 from tests.support.tokens import good_claims, mint
 
+from authz_service.audit.chain import open_memory
 from authz_service.audit.destinations import OwnDestinations
 from authz_service.decision_worker.answer import Answering
 from authz_service.decision_worker.counters import WorkerCounters
@@ -27,7 +28,7 @@ from authz_service.ext_authz.http_protocol import DecisionProtocol
 class Live:
     """A worker's own parts: revisions of rules, and what answers by them."""
 
-    def __init__(self, folder: Path, slot: int = 0, workers: int = 2) -> None:
+    def __init__(self, folder: Path, slot: int = 0, workers: int = 2, audit_chain: str = "") -> None:
         self.file = folder / "audit"
         self.in_flight = InFlight(workers)
         self.in_flight.sit(slot)
@@ -40,7 +41,7 @@ class Live:
         now = int(time.time())
         token, peer = mint(good_claims(now)), in_envoys_form(certificate(now=now))
         self.asked = Asked(token=token.encode(), peer=peer)
-        self.given = rules(remember=10.0, audit_path=str(self.file))
+        self.given = rules(remember=10.0, audit_path=str(self.file), audit_chain=audit_chain)
         self.use()
         self.revisions.set_keys(keys())
 
@@ -69,11 +70,14 @@ class Live:
 
     @property
     def is_remembered(self) -> bool:
-        return self.answering.recall(self.question()) is not None
+        self.counters.take()
+        self.answering.recall(self.question())
+        told = self.counters.take()
+        return told is not None and told.memory == {"repeated": 1}
 
     def records(self) -> list[dict[str, str]]:
         return [json.loads(line) for line in self.file.read_text().splitlines()]
 
 
 class _Own(OwnDestinations):
-    open_chain = dial = None
+    open_chain, dial = staticmethod(open_memory), None

@@ -14,6 +14,7 @@ from authz_service.decision_worker.revisions import Revisions
 from authz_service.domain.questions import Exchange, NotReady, Question, Verdict
 from authz_service.domain.time_budget import EXCHANGE_PATIENCE, PATIENCE
 from authz_service.ext_authz import wire
+from authz_service.ext_authz.remembered import one_taken_apart, taken_apart
 
 _HANG_UP = 0.001  # seconds in which the end of a connection is heard of
 _LOOK_AT_THE_OTHER = 0.002  # seconds
@@ -28,15 +29,27 @@ class Answering:
         self._rules = rules
         self._service_for = rules.service_for
         self._remembered = rules.remembered
+        self._heads = rules.heads
         self._questions = questions
 
     def recall(self, question: bytes) -> bytes | None:
-        """The answer where one like it was allowed a moment ago; None: it has to be decided."""
-        found = None if self._stands_by or self._in_flight.alarmed else self._remembered.find(question)
-        if found is None:
+        """The answer where one like it was allowed a moment ago, or was read before; None: it has to be parsed."""
+        if self._stands_by or self._in_flight.alarmed:
             return None
-        known, correlation_id = found
-        return known.service.repeat(known, correlation_id)
+        asked = taken_apart(question)
+        if asked is None:
+            return None
+        known = self._remembered.find(asked)
+        if known is not None:
+            return known.service.repeat(known, asked.correlation_id)
+        head = self._heads.find(asked)
+        if head is None:
+            return None
+        service, request = head
+        try:
+            return service.answer(request, came_in=asked)
+        except NotReady:  # `answer` is asked, and will wait
+            return None
 
     def answer(
         self, method: bytes, target: bytes, found: dict[bytes, bytes], came_in: bytes = b""
@@ -53,9 +66,12 @@ class Answering:
     ) -> bytes | Awaitable[bytes]:
         service = self._service_for(wire.configuration_tag(found))
         request = service.read(method, target, found)
+        asked = one_taken_apart(came_in)
+        if asked is not None and service.policy_server is None:  # which `recall` would not wait for
+            self._heads.learn(asked, service, request)
         decision_id = os.urandom(16).hex()
         try:
-            return service.answer(request, decision_id, came_in=came_in)
+            return service.answer(request, decision_id, came_in=asked)
         except NotReady as missing:
             question = missing.question
         started, tag = time.perf_counter_ns(), wire.configuration_tag(found)

@@ -27,7 +27,7 @@ from authz_service.errors import AuditUnavailable, KeysUnavailable
 from authz_service.ext_authz import wire
 from authz_service.ext_authz.in_progress import InProgress
 from authz_service.ext_authz.permit import permit
-from authz_service.ext_authz.remembered import RememberedQuestions
+from authz_service.ext_authz.remembered import Alike, RememberedQuestions
 from authz_service.headers import USER_CONTEXT, is_correlation_id, listener_tag
 from authz_service.identity.certificates import Peers
 from authz_service.identity.token_places import TokenPlaces
@@ -128,7 +128,7 @@ class IngressDecisions:
         started: int = 0,
         unanswered: Question | None = None,
         *,
-        came_in: bytes = b"",
+        came_in: Alike | None = None,
     ) -> bytes:
         """The bytes for Envoy; the audit record is written before they exist. `came_in`: what it was read from.
 
@@ -148,7 +148,7 @@ class IngressDecisions:
         return self._answered(request, known.decision, decision_id, correlation_id, started, known=known)
 
     def _remember(
-        self, came_in: bytes, request: Request, decision: Decision, decision_id: str, recorded: bytes
+        self, came_in: Alike | None, request: Request, decision: Decision, decision_id: str, recorded: bytes
     ) -> tuple[str, bytes]:
         """For requests that are like this one. Which of `control_protocol.MEMORY` it is, and the permit for Envoy."""
         why_not = self._gate.repeatable.why_not
@@ -156,7 +156,7 @@ class IngressDecisions:
             return why_not.label, b""
         if isinstance(decision, Deny) or self._remembered is None:
             return "refused", b""
-        if not self._remembered.is_asked_again(came_in):
+        if came_in is None or not self._remembered.is_asked_again(came_in):
             return "new", b""
         now = self._remembered.now()
         until = self._gate.holds_until(request, decision, now)
@@ -183,7 +183,7 @@ class IngressDecisions:
         correlation_id: str,
         started: int,
         *,
-        came_in: bytes = b"",
+        came_in: Alike | None = None,
         known: Known | None = None,
     ) -> bytes:
         """The decision on record, and as bytes. Not on record where it has to be: refused. `known`: what it repeats."""

@@ -17,6 +17,7 @@ from authz_service.decision_worker.ingress_decision import IngressDecisions, Kno
 from authz_service.domain.questions import Answers
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicySource
 from authz_service.egress.gate import EgressGate
+from authz_service.ext_authz.known_heads import KnownHeads
 from authz_service.ext_authz.remembered import RememberedQuestions
 from authz_service.headers import listener_tag
 from authz_service.identity.certificates import Peers
@@ -43,6 +44,7 @@ class Revisions:
     ) -> None:
         # What an answer depends on beside question and clock changes here and nowhere else: in `use` and `set_keys`.
         self.remembered: RememberedQuestions[Known] = RememberedQuestions(time.time)
+        self.heads: KnownHeads[IngressDecisions] = KnownHeads()  # as the present rules read them, and those before
         self.exchange = False  # whether any of the rules so far have users' tokens exchanged
         self._in_flight = in_flight
         self._counters = counters
@@ -87,6 +89,7 @@ class Revisions:
         `engine`: what `engine_for` made of them. `epoch`: what `expect` was told of them.
         """
         self.remembered.forget_all()
+        self.heads.forget_all()
         last = self._rules
         peers, tokens = self._peers, self._tokens
         # The caches of verified certificates and tokens live as long as the rules they were verified by.

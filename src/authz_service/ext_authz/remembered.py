@@ -24,8 +24,14 @@ _T = TypeVar("_T")
 class Alike(NamedTuple):
     """A question, taken apart."""
 
-    rest: bytes  # all but the correlation id
+    line: bytes  # the first
+    head: bytes  # all that follows, from the line's end on, but for the correlation id
     correlation_id: str
+
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        """What all have in common that are alike. The head's hash is counted once, however often it is looked for."""
+        return self.line, self.head
 
 
 class _Remembered(NamedTuple, Generic[_T]):
@@ -40,37 +46,32 @@ class RememberedQuestions(Generic[_T]):
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
         self.epoch = 0  # of all that is remembered: with it Envoy may repeat it, too. 0: it may not
-        self._known: Bounded[bytes, _Remembered[_T]] = Bounded(MAX_REMEMBERED)
+        self._known: Bounded[tuple[bytes, bytes], _Remembered[_T]] = Bounded(MAX_REMEMBERED)
         self._asked: Bounded[int, None] = Bounded(_MAX_ASKED)  # digests: most is never asked again
 
-    def find(self, question: bytes) -> tuple[_T, str] | None:
-        """What is remembered of a question like this one, and this one's correlation id."""
-        alike = taken_apart(question) if self._known else None
-        known = None if alike is None else self._known.get(alike.rest)
-        if alike is None or known is None:
+    def find(self, asked: Alike) -> _T | None:
+        """What is remembered of a question like this one."""
+        known = self._known.get(asked.key)
+        if known is None:
             return None
         if not known.since <= self.now() < known.until:  # also where the clock was set back
-            del self._known[alike.rest]
+            del self._known[asked.key]
             return None
-        return known.what, alike.correlation_id
+        return known.what
 
-    def is_asked_again(self, question: bytes) -> bool:
-        """Whether one like it was asked before: only then it is worth its memory. Also false for what has no like."""
-        alike = taken_apart(question) if _is_one(question) else None
-        if alike is None:
-            return False
-        digest = hash(alike.rest)
+    def is_asked_again(self, asked: Alike) -> bool:
+        """Whether one like it was asked before: only then it is worth its memory."""
+        digest = hash(asked.key)
         if digest in self._asked:
             return True
         self._asked[digest] = None
         return False
 
-    def remember(self, question: bytes, correlation_id: str, what: _T, until: float) -> bool:
+    def remember(self, asked: Alike, correlation_id: str, what: _T, until: float) -> bool:
         """`correlation_id`: what the parser found. False where it is not the one that stands in the bytes."""
-        alike = taken_apart(question) if _is_one(question) else None
-        if alike is None or alike.correlation_id != correlation_id:
+        if asked.correlation_id != correlation_id:
             return False
-        self._known[alike.rest] = _Remembered(what, self.now(), until)
+        self._known[asked.key] = _Remembered(what, self.now(), until)
         return True
 
     def forget_all(self, epoch: int = 0) -> None:
@@ -82,14 +83,18 @@ class RememberedQuestions(Generic[_T]):
 
 def taken_apart(question: bytes) -> Alike | None:
     """None for what has no correlation id that is one."""
-    start = question.find(_ID) + len(_ID)
+    end_of_line = question.find(_LINE_END)
+    start = question.find(_ID, end_of_line) + len(_ID)
     end = question.find(_LINE_END, start)
     if start < len(_ID) or end < 0 or len(question) > MAX_BYTES:
         return None
     correlation_id = question[start:end].decode("latin-1")
-    return Alike(question[:start] + question[end:], correlation_id) if is_correlation_id(correlation_id) else None
+    if not is_correlation_id(correlation_id):
+        return None
+    return Alike(question[:end_of_line], question[end_of_line:start] + question[end:], correlation_id)
 
 
-def _is_one(question: bytes) -> bool:
-    """A head and nothing else: no body, no second question."""
-    return question.find(_END) == len(question) - len(_END) >= 0
+def one_taken_apart(question: bytes) -> Alike | None:
+    """The same of a head and nothing else: no body, no second question."""
+    is_one = question.find(_END) == len(question) - len(_END) >= 0
+    return taken_apart(question) if is_one else None

@@ -6,11 +6,14 @@ Envoy sends `<METHOD> /check<path>?<query>` with the headers that the rendering 
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from authz_service import headers
 from authz_service.domain.decision import Request, StepUp
 from authz_service.domain.refusals import ANSWERS, Answer, Reason
+from authz_service.request_form import METHODS
 
 CHECK_PREFIX = headers.CHECK_PATH.encode()
 _PATH_START = len(CHECK_PREFIX) + headers.TAG_LENGTH
@@ -19,6 +22,8 @@ PROBLEM = b"application/problem+json"
 _EXCHANGE_PREFIX = headers.EXCHANGE_PATH.encode()
 _EVALUATION_PREFIX = headers.EVALUATION_PATH.encode()
 _EVALUATION = headers.EVALUATION.encode()
+# A first line that the parser takes as it stands here: `#` would begin what is no part of the target (RFC 3986 §3.5).
+_LINE = re.compile(rb"(%s) (%s[!\"$-~]*) HTTP/1\.1" % ("|".join(METHODS).encode(), CHECK_PREFIX))
 _ALLOW = b"HTTP/1.1 200 OK\r\n"
 _EMPTY = b"content-length: 0\r\n\r\n"
 _ROUTE = headers.ROUTE.encode()
@@ -57,12 +62,11 @@ def read_request(
 
     A target that Envoy would not send has no path, which the gate refuses.
     """
-    path, _, query = target.partition(b"?")
-    path = path[_PATH_START:] if path.startswith(CHECK_PREFIX) else b""
+    path, query, listener = _parts(target)
     return Request(
         method.decode("latin-1"),
-        path.decode("latin-1"),
-        query.decode("latin-1"),
+        path,
+        query,
         found.get(b"host", b"").decode("latin-1"),
         found.get(_ROUTE, b"").rpartition(_SEPARATOR)[2].decode("latin-1"),
         found.get(_PEER, b""),
@@ -70,8 +74,42 @@ def read_request(
         found.get(_CORRELATION, b"").decode("latin-1"),
         {name: found[raw_name].decode("latin-1") for raw_name, name in extract if raw_name in found},
         found.get(_REMOTE, b"").decode("latin-1"),
-        target[len(CHECK_PREFIX) : _PATH_START],
+        listener,
     )
+
+
+def read_again(known: Request, line: bytes, correlation_id: str) -> Request | None:
+    """The question with another first line and another correlation id, but for these written as the known one. None
+    for a line that the parser has to read.
+    """
+    found = _LINE.fullmatch(line)
+    if found is None or known.evaluation:
+        return None
+    path, query, listener = _parts(found[2])
+    extracted = known.extracted
+    if headers.CORRELATION_ID in extracted:
+        extracted = {**extracted, headers.CORRELATION_ID: correlation_id}
+    return Request(
+        found[1].decode(),
+        path,
+        query,
+        known.host,
+        known.route,
+        known.peer,
+        known.authorization,
+        correlation_id,
+        extracted,
+        known.remote,
+        listener,
+        known.of_another_page,
+    )
+
+
+def _parts(target: bytes) -> tuple[str, str, bytes]:
+    """Path, query and listener's tag."""
+    path, _, query = target.partition(b"?")
+    path = path[_PATH_START:] if path.startswith(CHECK_PREFIX) else b""
+    return path.decode("latin-1"), query.decode("latin-1"), target[len(CHECK_PREFIX) : _PATH_START]
 
 
 def is_evaluation(target: bytes) -> bool:

@@ -6,17 +6,18 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.support.audit_files import verified
-from tests.support.decisions import PEERS, policy
+from tests.support.decisions import HEADERS, PEERS, policy
 from tests.support.fake_transport import FakeTransport
 from tests.support.remembering import Play, twins_in
 from tests.support.remembering_worker import Live
-from tests.support.tokens import ISSUER, an_ec_signer, jwk, jwks
+from tests.support.tokens import ISSUER, an_ec_signer, good_claims, jwk, jwks, mint
 
 from authz_service.decision_worker.in_flight import Ending
 from authz_service.decision_worker.ingress_decision import Known
 from authz_service.domain.rules import IssuerKeys, TokenDenials
 from authz_service.errors import AuditUnavailable
 from authz_service.ext_authz.http_protocol import DecisionProtocol
+from authz_service.ext_authz.remembered import one_taken_apart
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -27,6 +28,7 @@ def test_with_and_without_a_memory_in_worker_or_envoy_all_say_the_same(tmp_path:
     differences = [each for each in Play(twins, seed).steps(600) if each]
     assert differences == []
     assert twins.repeated > 40  # or it would say nothing
+    assert twins.remembering.known_heads > 100
     assert twins.cached.cache.repeated > 40
     assert min(twins.allowed, twins.refused) > 100
     report = verified(twins.cached.file)
@@ -90,6 +92,34 @@ def test_rules_that_cannot_be_used_have_already_said_who_is_denied(tmp_path: Pat
     assert live.ask().startswith(b"HTTP/1.1 401 ")
 
 
+def test_by_other_rules_a_known_head_is_read_anew(tmp_path: Path) -> None:
+    """Which headers are read is a matter of the rules."""
+    live = Live(tmp_path)
+    for path in (b"/orders?a=1", b"/orders?a=2"):
+        live.asked = live.asked._replace(path=path)
+        live.ask()
+
+    live.use(headers=msgspec.structs.replace(HEADERS, extract=()))
+    live.ask()
+    first, second, third = (record["user_context"] for record in live.records())
+    assert (first, second) == ("john", "john")
+    assert third != "john"
+
+
+def test_a_known_head_that_lacks_a_key_is_left_to_who_can_wait_for_it(tmp_path: Path) -> None:
+    """Nothing is answered before, and nothing is on record."""
+    live = Live(tmp_path)
+    live.asked = live.asked._replace(token=mint(good_claims(), signer=an_ec_signer()).encode())
+    service, asked = live.revisions.service_for(b""), one_taken_apart(live.question())
+    assert asked is not None
+    head = dict(line.split(b": ", 1) for line in live.question().split(b"\r\n")[1:-2])
+    live.revisions.heads.learn(asked, service, service.read(b"POST", live.question().split(b" ")[1], head))
+    assert live.revisions.heads.find(asked) is not None
+
+    assert live.answering.recall(live.question()) is None
+    assert not live.records()
+
+
 def test_with_other_keys_a_token_is_verified_anew(tmp_path: Path) -> None:
     live = Live(tmp_path)
     for _ in range(2):
@@ -112,7 +142,9 @@ def test_after_a_death_in_the_middle_of_a_question_each_is_judged_with_care(tmp_
     assert not live.is_remembered
     beside = Live(tmp_path, slot=1)
     assert beside.in_flight.stands_by
-    beside.revisions.remembered.remember(beside.question(), "c-1", Known(*[None] * 5), float("inf"))
+    asked = one_taken_apart(beside.question())
+    assert asked is not None
+    beside.revisions.remembered.remember(asked, "c-1", Known(*[None] * 5), float("inf"))
     assert not beside.is_remembered
 
 
