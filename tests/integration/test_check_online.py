@@ -21,6 +21,7 @@ from tests.support.certificates import CLIENT, SERVER, Authority, Life
 from tests.support.echo_service import EchoService, tls_server
 from tests.support.faulty_server import Answer, FaultyServer, json_answer
 from tests.support.lone_config import put
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
 from authz_service.cli.online import try_all
@@ -30,6 +31,7 @@ SECRET, TOKEN = "a-client-secret-of-tests", "abc.def.ghi"
 IDP, DATA = "idp.example", "data.example"
 REALM = "/realm"
 POLICY = {"a.rego": "package a\n\nallow if input.path\n"}
+EMPTY: dict[str, object] = {"keys": []}
 KEYS = {name: bundles.a_key() for name in ("signing", "other")}
 GOOD_TOKEN = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300, "scope": "read"}
 
@@ -47,7 +49,7 @@ class Ground:
         self.opa = FaultyServer()
         self.issuer = self.idp.url(REALM, host=IDP)
         self._provider()
-        self.opa.script("/health?bundles", json_answer({}))
+        self.opa.script("/health?bundles", json_answer({}, delay=0.05))  # longer than a decision may take
         self.stack = ExitStack()
         self.target = self.serve("target", self.zone)
         own = self.zone.issue("orders", usages=(CLIENT,)).write(folder, "own")
@@ -69,7 +71,7 @@ class Ground:
             "url": f"https://{DATA}:{self.target.port}",
             "auth": auth,
             "tls": tls,
-            "connect_timeout": "10s",
+            "connect_timeout": f"{PATIENCE:.0f}s",
         }
         self.config: dict[str, Any] = {
             "service": {"name": "orders"},
@@ -85,7 +87,7 @@ class Ground:
                 "mtls": {"enabled": False},
                 "authz": {"policy_query": "data.a.allow"},
             },
-            "policy": {"engine": "opa_server", "server": {"url": self.opa.url(), "timeout": "300ms"}},
+            "policy": {"engine": "opa_server", "server": {"url": self.opa.url(), "timeout": "10ms"}},
             "egress": {"targets": {"data": data}, "routes": [{"path_prefix": "/data", "target": "data"}]},
             "hosts": {IDP: "127.0.0.1", DATA: "127.0.0.1"},
             "audit": {"path": str(folder / "audit.jsonl")},
@@ -137,7 +139,7 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
 
 def check(ground: Ground, *more: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "authz_service.cli.main", "check", "--config", str(ground.file), *more]
-    ended = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert "Traceback" not in ended.stderr
     assert not [hidden for hidden in (SECRET, TOKEN, "hidden") if hidden in ended.stdout + ended.stderr]
     return ended.returncode, ended.stdout + ended.stderr
@@ -235,7 +237,7 @@ def an_exchange(status: int | None) -> Change:
 
 
 WRONG: dict[str, tuple[Change, str, str]] = {
-    "no key": (lambda g: g.idp.script("/certs", json_answer({"keys": []})), "keys of ", "no usable key"),
+    "no key": (lambda g: g.idp.script("/certs", json_answer(EMPTY)), "keys of ", "no usable key"),
     "keys of another algorithm": (lambda g: g.publish("P-384"), "keys of ", "keys are for ES384"),
     "another issuer": (keys_of_another_issuer, "keys of ", "is about 'https://other.example', not about this issuer"),
     "no discovery": (
@@ -294,6 +296,23 @@ def test_one_wrong_thing_is_told_and_the_others_are_good(ground: Ground, wrong: 
     assert said in error
     assert ". Fix: " in error
     assert SECRET not in error
+
+
+def test_there_are_never_too_many_at_once(ground: Ground) -> None:
+    """Whoever is tried has time of his own, and is not late because we are busy with a hundred others."""
+    for number in range(12):
+        ground.idp.script(f"/certs/{number}", json_answer(EMPTY, delay=0.2))
+    given = {"audience": "orders", "ca_file": str(ground.folder / "identity.crt")}
+    ground.config["jwt"] = {
+        "issuers": [
+            {**given, "issuer": f"https://{number}.example", "jwks_url": ground.idp.url(f"/certs/{number}", host=IDP)}
+            for number in range(12)
+        ]
+    }
+    found = [error for name, error in ground.found().items() if name.startswith("keys of ")]
+
+    assert ["no usable key" in error for error in found] == [True] * 12
+    assert 1 < ground.idp.most_in_flight <= 8
 
 
 def test_every_target_is_tried_as_envoy_would_reach_it(ground: Ground) -> None:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from tests.support.decision_workers import ABSENT_FOR, CLAIMS, NEW_KEY, Sidecar, folder, with_sidecar
 from tests.support.faulty_server import Answer, FaultyServer, Seen, json_answer
+from tests.support.patience import PATIENCE
 from tests.support.tokens import ISSUER, jwk, jwks, mint
 
 from authz_rego.values.json_text import from_json, to_json
@@ -26,7 +27,6 @@ from authz_service.policy.decide.opa_server import OpaServer, health_problem, ve
 
 __all__ = ["folder"]  # a fixture
 PATH = "/v1/data/order/allow"
-PATIENCE = 0.25  # seconds
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ def opa() -> Iterator[FaultyServer]:
         yield server
 
 
-def rules_for(server: FaultyServer, timeout: float = 10) -> PolicyServer:
+def rules_for(server: FaultyServer, timeout: float = PATIENCE) -> PolicyServer:
     return PolicyServer("data.order.allow", timeout, host=server.address, port=server.port)
 
 
-def ask(server: FaultyServer, *documents: str, timeout: float = 10) -> list[Verdict]:
+def ask(server: FaultyServer, *documents: str, timeout: float = PATIENCE) -> list[Verdict]:
     """One after the other, as one worker does."""
 
     async def run() -> list[Verdict]:
@@ -166,7 +166,7 @@ def test_answers_do_not_change_places(opa: FaultyServer) -> None:
     opa.script_with(PATH, lambda seen: json_answer({"result": json.loads(seen.body)["input"]["n"] % 2 == 0}))
 
     async def run() -> None:
-        asked = OpaServer(rules_for(opa, timeout=60))
+        asked = OpaServer(rules_for(opa, timeout=PATIENCE))
         await asyncio.gather(*(asked.fetch(to_json({"n": n})) for n in range(200)))
         for n in range(200):
             wanted = Reason.ALLOWED if n % 2 == 0 else Reason.POLICY_DENIED
@@ -178,18 +178,22 @@ def test_answers_do_not_change_places(opa: FaultyServer) -> None:
 
 
 def test_health_is_opas_own_word(opa: FaultyServer) -> None:
-    """Bundles that are not there yet, and nobody who answers, are problems."""
-    opa.script("/health?bundles", Answer(body=b"{}"), Answer(status=500, body=b"{}"))
+    """Bundles that are not there yet, and nobody who answers, are problems; slowness is one when patience ends."""
+    rules, late = rules_for(opa, timeout=0.05), Answer(body=b"{}", delay=0.2)
+    opa.script("/health?bundles", late, Answer(status=500, body=b"{}"), late)
 
-    assert asyncio.run(health_problem(rules_for(opa))) == ""
-    assert "bundles" in asyncio.run(health_problem(rules_for(opa)))
+    assert asyncio.run(health_problem(rules, PATIENCE)) == ""
+    assert "bundles" in asyncio.run(health_problem(rules, PATIENCE))
+    assert "no answer within 0.01 s" in asyncio.run(health_problem(rules, 0.01))
     opa.go_down()
-    assert asyncio.run(health_problem(rules_for(opa)))
+    assert asyncio.run(health_problem(rules, PATIENCE))
 
 
-def with_opa(folder_: object, opa: FaultyServer, play: Callable[[Sidecar], Awaitable[None]]) -> None:
+def with_opa(
+    folder_: object, opa: FaultyServer, play: Callable[[Sidecar], Awaitable[None]], timeout: float = PATIENCE
+) -> None:
     async def start(sidecar: Sidecar) -> None:
-        await sidecar.start(policy=None, policy_server=rules_for(opa, PATIENCE))
+        await sidecar.start(policy=None, policy_server=rules_for(opa, timeout))
         await play(sidecar)
 
     with_sidecar(folder_, start)  # type: ignore[arg-type]
@@ -224,13 +228,13 @@ def test_without_opa_every_request_is_unavailable(folder: object, opa: FaultySer
         assert await sidecar.ask(0) == (headers.UNAVAILABLE_STATUS, Reason.POLICY_UNAVAILABLE)
         await asyncio.to_thread(opa.go_down)
         assert await sidecar.ask(0) == (headers.UNAVAILABLE_STATUS, Reason.POLICY_UNAVAILABLE)
-        assert "within 250 ms" in str(sidecar.records()[1]["reasons"])
+        assert "within 2000 ms" in str(sidecar.records()[1]["reasons"])
         assert sidecar.records()[2]["user_id"] == sidecar.records()[0]["user_id"]
         opa.script(PATH, json_answer({"result": True}))
         await asyncio.to_thread(opa.come_up)
         assert await sidecar.ask(0) == (200, "")
 
-    with_opa(folder, opa, play)
+    with_opa(folder, opa, play, timeout=2)
 
 
 def test_a_new_key_and_opa_are_both_fetched(folder: object, opa: FaultyServer) -> None:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from authz_service.cli.target_handshake import look_up, reach
 from authz_service.config.addresses import Endpoint, split_url
@@ -39,7 +40,11 @@ from authz_service.policy.sources.bundle import MAX_BYTES, read_bundle
 from authz_service.trust.introspection import IntrospectionEndpoint, Introspector
 from authz_service.trust.issuer_keys import fetch_key_set
 
+if TYPE_CHECKING:
+    from authz_service.credentials.shared_tokens import StoreSettings
+
 _PATIENCE = 5.0  # seconds for what has no limit of its own in the configuration
+_AT_ONCE = 8  # so that nobody is found late because we are busy with all the others
 _REACHABLE = "see that the address, `hosts` and the CA file are right, that it runs, and that this host may connect"
 _INVENTED = "authz-check-online"  # a token that nobody gave out
 
@@ -65,20 +70,22 @@ class Outcome:
 
 
 def try_all(config: Config) -> list[Outcome]:
-    """All at the same time; none of them is waited for beyond its own limit."""
+    """Some at the same time; none of them is waited for beyond its own limit, which begins when it is its turn."""
     with asyncio.Runner(loop_factory=ControlLoop) as runner:
         return runner.run(_all(list(_attempts(config))))
 
 
 async def _all(attempts: list[Attempt]) -> list[Outcome]:
-    return list(await asyncio.gather(*map(_tried, attempts)))
+    turns = asyncio.Semaphore(_AT_ONCE)
+    return list(await asyncio.gather(*(_tried(attempt, turns) for attempt in attempts)))
 
 
-async def _tried(attempt: Attempt) -> Outcome:
-    try:
-        return Outcome(attempt.name, await attempt.ask())
-    except AuthzServiceError as error:
-        return Outcome(attempt.name, "", error)
+async def _tried(attempt: Attempt, turns: asyncio.Semaphore) -> Outcome:
+    async with turns:
+        try:
+            return Outcome(attempt.name, await attempt.ask())
+        except AuthzServiceError as error:
+            return Outcome(attempt.name, "", error)
 
 
 def _attempts(config: Config) -> Iterator[Attempt]:
@@ -121,7 +128,9 @@ def _of_the_egress(config: Config) -> Iterator[Attempt]:
     for name, target in config.egress.targets.items():
         yield Attempt(f"target {name}", partial(reach, f"egress.targets.{name}", target, config.hosts))
     if isinstance(config.egress.token_store, TokensInRedis):
-        yield Attempt("Redis", partial(_redis, config.egress.token_store))
+        from authz_service.credentials import shared_tokens  # Redis' client is imported by those who share
+
+        yield Attempt("Redis", partial(_redis, shared_tokens.reach, config.egress.token_store))
 
 
 def _name(config: Config, at: str, url: str) -> Attempt:
@@ -173,21 +182,19 @@ async def _token_endpoint(config: Config, name: str, request: TokenRequest) -> s
     return f"answers (HTTP {answer.status}); an exchange needs a user's token, and is not tried"
 
 
-async def _redis(store: TokensInRedis) -> str:
-    from authz_service.credentials import shared_tokens  # Redis' client is imported by those who share
-
+async def _redis(reach: Callable[[StoreSettings], Awaitable[None]], store: TokensInRedis) -> str:
     fix = "see that token_store.url, its user and password and ca_file are right, and that this host may connect"
     try:
         with _blamed("egress.token_store", fix):
             async with asyncio.timeout(_PATIENCE):
-                await shared_tokens.reach(store_settings(store))
+                await reach(store_settings(store))
     except TimeoutError as error:
         raise _problem("egress.token_store", f"Redis: no answer within {_PATIENCE:g} s", fix) from error
     return "answers"
 
 
 async def _opa(rules: PolicyServer) -> str:
-    if problem := await health_problem(rules):
+    if problem := await health_problem(rules, _PATIENCE):
         raise _problem("policy.server.url", problem, "start OPA there, and see that its bundles arrive")
     return "ready"
 

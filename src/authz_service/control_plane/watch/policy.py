@@ -8,6 +8,8 @@ from authz_service.control_plane.part import Part
 from authz_service.control_plane.reload.rollout import Rollout
 from authz_service.policy.decide.opa_server import health_problem
 
+_PATIENCE = 1.0  # seconds: the other looks wait for this one
+
 
 class PolicyWatch(Part):
     def __init__(self, rollout: Rollout) -> None:
@@ -16,7 +18,7 @@ class PolicyWatch(Part):
 
     async def look(self) -> None:
         server = self._rollout.current.rules.policy_server
-        why = "" if server is None else await health_problem(server)
+        why = "" if server is None else await health_problem(server, _PATIENCE)
         self._server_problem = f"the policy server does not answer: {why}" if why else ""
 
     def missing(self, *, starting: bool) -> Iterator[str]:

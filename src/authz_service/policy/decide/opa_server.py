@@ -116,18 +116,21 @@ class OpaServer:
         return answer
 
 
-async def health_problem(rules: PolicyServer) -> str:
-    """Why OPA is not ready to be asked (its own word, bundles included); empty when it is."""
+async def health_problem(rules: PolicyServer, patience: float) -> str:
+    """Why OPA is not ready to be asked (its own word, bundles included); empty when it is.
+
+    Not within `rules.timeout`: that is for one decision of a worker, and whoever looks after OPA has other work too.
+    """
     question = b"GET /health?bundles HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
-        async with asyncio.timeout(rules.timeout):
+        async with asyncio.timeout(patience):
             connection = await _on_socket(await dial(rules))
             try:
                 status, _ = await connection.ask(question)
             finally:
                 connection.close()
     except TimeoutError:
-        return f"no answer within {rules.timeout * 1000:.0f} ms"
+        return f"no answer within {patience:g} s"
     except OSError as error:
         return str(error) or type(error).__name__
     return "" if status == HTTPStatus.OK else f"it answers with status {status}: its bundles are not there yet"
