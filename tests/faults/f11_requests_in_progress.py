@@ -24,7 +24,7 @@ from authz_devkit.certs.rotation import rotate_leaf
 from authz_devkit.certs.tree import load_leaf
 
 _KINDS = 5
-_LIVES = 4  # seconds of a token that ends while we look
+_LIVES = 6  # seconds of a token that ends while we look
 
 
 async def run(live: Live, size: int, progress: Progress) -> Outcome:

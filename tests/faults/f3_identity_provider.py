@@ -10,11 +10,12 @@ import time
 from contextlib import ExitStack
 
 from tests.faults.broken_idp import CASES, BrokenIdp, configuration
-from tests.faults.ground import PATIENCE, Waits
+from tests.faults.ground import Waits
 from tests.support.echo_service import EchoService
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar
 from tests.support.neighbours import Answer
+from tests.support.patience import PATIENCE
 from tests.support.target_service import target_service
 from tests.torture.row import Outcome, Progress, Row
 

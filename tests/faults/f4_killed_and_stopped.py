@@ -13,9 +13,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import psutil
-from tests.faults.ground import PATIENCE, Traffic, Waits, first, long_token, waited
+from tests.faults.ground import Traffic, Waits, first, long_token, waited
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar
+from tests.support.patience import PATIENCE
 from tests.torture.row import Outcome, Progress, Row
 
 _VICTIMS = {"worker": 1, "forkserver": 1, "envoy": 1, "control plane": 2}  # in so many sidecars
@@ -27,7 +28,7 @@ _MUST_LOSE_NOTHING = {("worker", signal.SIGKILL), ("worker", signal.SIGSTOP), ("
 async def run(live: Live, size: int, progress: Progress) -> Outcome:
     """An eighth each: four victims, killed and stopped."""
     token, times = long_token(live), size // (2 * len(_VICTIMS))
-    waits = {name: Waits(promised=2.0 if name in {"worker", "envoy"} else PATIENCE) for name in _VICTIMS}
+    waits = {name: Waits(promised=2.0 if name in {"worker", "envoy"} else 15.0) for name in _VICTIMS}
     with ExitStack() as stack:
         victims = [
             Victim(name, stack.enter_context(LoneSidecar(live)), token, waits[name])

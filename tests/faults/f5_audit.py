@@ -12,10 +12,11 @@ import time
 from contextlib import ExitStack
 
 from tests.faults.audit_faults import FAULTS, Fault, mounts_of_our_own
-from tests.faults.ground import PATIENCE, first, long_token, waited
+from tests.faults.ground import first, long_token, waited
 from tests.support.live import Live
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import HOST, LoneSidecar
+from tests.support.patience import PATIENCE
 from tests.torture.row import Outcome, Progress, Row
 
 from authz_service.audit.record import MAX_LINE

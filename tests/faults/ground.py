@@ -11,8 +11,8 @@ from typing import Self
 from tests.support.live import Live
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import HOST, LoneSidecar
+from tests.support.patience import PATIENCE
 
-PATIENCE = 15.0  # seconds; what is not done by then is broken, whatever else the machine does
 _POLL = 0.01
 _PAUSE = 0.05  # seconds between two requests of a client: several sidecars under load share two cores
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from tests.support.echo_service import EchoService
 from tests.support.fault_proxy import NO_FAULT, Fault, FaultProxy
+from tests.support.patience import PATIENCE
 
 _GET = b"GET /x?size=20000 HTTP/1.1\r\nhost: a\r\n\r\n"
-_PATIENCE = 20.0  # seconds; whatever takes longer is stuck
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def proxy() -> Iterator[FaultProxy]:
 
 
 def connected(proxy: FaultProxy) -> socket.socket:
-    return socket.create_connection(proxy.place, _PATIENCE)
+    return socket.create_connection(proxy.place, PATIENCE)
 
 
-def answer(connection: socket.socket, wanted: int = 20_000, patience: float = _PATIENCE) -> bytes:
+def answer(connection: socket.socket, wanted: int = 20_000, patience: float = PATIENCE) -> bytes:
     """Bytes until so many have come, the other side ends, or patience does."""
     connection.settimeout(patience)
     found = b""

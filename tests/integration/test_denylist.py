@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.support.live import Live, decoded
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar, ask_again, replace, until
+from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.tree import load_leaf
 from authz_service.domain.refusals import Reason
 
 StartSidecar = Callable[..., LoneSidecar]
 Open = Callable[[LoneSidecar], http.client.HTTPConnection]
-ACTS_WITHIN = 10.0  # seconds; SECURITY §2.6 asks for 2, which a quiet machine holds: CI's two cores may be busy
 
 
 def listed(sidecar: LoneSidecar) -> Path:
@@ -57,14 +57,14 @@ def test_a_token_is_revoked_by_each_of_its_names(start_sidecar: StartSidecar, li
         for entry in ({"jti": claims["jti"]}, {"sub": claims["sub"], "issuer": claims["iss"]}, {"sid": claims["sid"]}):
             assert ask_again(connection, john) == (200, "")
             revoke(sidecar, tokens=[entry])
-            until(lambda: ask_again(connection, john) == (401, Reason.TOKEN_REVOKED), ACTS_WITHIN)
+            until(lambda: ask_again(connection, john) == (401, Reason.TOKEN_REVOKED))
             revoke(sidecar)
-            until(lambda: ask_again(connection, john) == (200, ""), ACTS_WITHIN)
+            until(lambda: ask_again(connection, john) == (200, ""))
     assert load.failures == []
     assert load.refused == 0
 
     revoke(sidecar, tokens=[{"azp": claims["azp"]}])
-    until(lambda: ask_again(connection, john) == (401, Reason.TOKEN_REVOKED), ACTS_WITHIN)
+    until(lambda: ask_again(connection, john) == (401, Reason.TOKEN_REVOKED))
     assert ask_again(connection, mary) == (401, Reason.TOKEN_REVOKED)
 
 
@@ -78,7 +78,7 @@ def test_what_an_issuer_issued_before_a_moment_is_revoked(
     assert ask_again(connection, john) == ask_again(connection, younger) == (200, "")
 
     revoke(sidecar, not_before={claims["iss"]: claims["iat"] + 5})
-    until(lambda: ask_again(connection, john) == (401, Reason.TOKEN_REVOKED), ACTS_WITHIN)
+    until(lambda: ask_again(connection, john) == (401, Reason.TOKEN_REVOKED))
     assert ask_again(connection, younger) == (200, "")
 
 
@@ -93,9 +93,9 @@ def test_a_certificate_is_revoked_by_its_fingerprint_and_by_its_serial(
     for entry in ({"fingerprint_sha256": certificate.fingerprint(SHA256()).hex()}, by_serial):
         assert ask_again(connection, john) == (200, "")
         revoke(sidecar, certificates=[entry])
-        until(lambda: ask_again(connection, john) == (403, Reason.CLIENT_CERT_REVOKED), ACTS_WITHIN)
+        until(lambda: ask_again(connection, john) == (403, Reason.CLIENT_CERT_REVOKED))
         revoke(sidecar, certificates=[{**by_serial, "serial": "1"}])
-        until(lambda: ask_again(connection, john) == (200, ""), ACTS_WITHIN)
+        until(lambda: ask_again(connection, john) == (200, ""))
 
 
 def test_a_broken_list_changes_nothing_and_is_told(start_sidecar: StartSidecar, live: Live) -> None:
@@ -115,7 +115,7 @@ def test_a_broken_list_changes_nothing_and_is_told(start_sidecar: StartSidecar, 
     sidecar.write_config({"nonsense": "1"})
     until(lambda: "nonsense" in str(sidecar.readyz()["degraded"]))
     revoke(sidecar, tokens=[{"jti": decoded(mary)[1]["jti"]}])
-    until(lambda: sidecar.call("GET", "/orders/1", token=mary).status == 401, ACTS_WITHIN)
+    until(lambda: sidecar.call("GET", "/orders/1", token=mary).status == 401)
     assert sidecar.call("GET", "/orders/1", token=john).status == 200
     assert "denylist" not in str(sidecar.readyz()["degraded"])
 
@@ -137,5 +137,5 @@ def test_without_its_list_it_does_not_start(start_sidecar: StartSidecar, live: L
     assert sidecar.stop() == 0
     sidecar.start()
     assert sidecar.process is not None
-    assert sidecar.process.wait(30) == 1
+    assert sidecar.process.wait(PATIENCE) == 1
     assert "absent.json: denylist: cannot be read" in sidecar.log

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.support.live import Live
 from tests.support.lone_sidecar import HOST, LoneSidecar, ask_again, until
+from tests.support.patience import PATIENCE
 
 StartSidecar = Callable[..., LoneSidecar]
 _MANY = 300  # connections; with one more behind each of them, more than 256 descriptors
@@ -23,14 +24,14 @@ def allowed(soft: int, hard: int) -> Callable[[LoneSidecar], None]:
 
 
 @contextlib.contextmanager
-def crowd(sidecar: LoneSidecar) -> Iterator[int]:
-    """How many of many connections could be made; they are open within it."""
+def crowd(sidecar: LoneSidecar, patience: float) -> Iterator[int]:
+    """How many of many connections could be made, each within this time; they are open within it."""
     with contextlib.ExitStack() as stack:
         made = 0
         context = sidecar.tls()
         for _ in range(_MANY):
-            plain = stack.enter_context(socket.create_connection(sidecar.place, 5))
-            plain.settimeout(2)
+            plain = stack.enter_context(socket.create_connection(sidecar.place, PATIENCE))
+            plain.settimeout(patience)
             wrapped = context.wrap_socket(plain, server_hostname=HOST, do_handshake_on_connect=False)
             stack.enter_context(wrapped)
             try:
@@ -52,7 +53,7 @@ def test_the_customary_soft_limit_is_no_limit(start_sidecar: StartSidecar, live:
     """It is raised to the hard one, for the workers too: each request in flight is a connection to one of them."""
     sidecar = start_sidecar(prepare=allowed(256, 8192))
     assert {descriptors_of(process.pid) for process in sidecar.tree()} == {("8192", "8192")}
-    with crowd(sidecar) as made:
+    with crowd(sidecar, PATIENCE) as made:
         assert made == _MANY
         assert sidecar.call("GET", "/orders/1", token=live.user("john")).status == 200
     assert sidecar.readyz()["degraded"] == []
@@ -66,7 +67,7 @@ def test_too_few_are_told_and_cost_refusals_only(start_sidecar: StartSidecar, li
     assert "4200" in told
     before, pids = len(sidecar.echo.seen), [process.pid for process in sidecar.tree()]
     kept = sidecar.connection(sidecar.tls())
-    with crowd(sidecar) as made:
+    with crowd(sidecar, 2.0) as made:
         assert made < _MANY
         assert ask_again(kept, john)[0] in {200, 503}
         kept.request("GET", "/forbidden", headers={"authorization": f"Bearer {john}"})

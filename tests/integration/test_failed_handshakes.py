@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.live import Live
 from tests.support.lone_sidecar import HOST, LoneSidecar, until
+from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.authority import Authority, client_request
 from authz_service.control_plane.data_plane.counts import HANDSHAKES
@@ -67,7 +68,7 @@ def expired(sidecar: LoneSidecar) -> None:
 
 
 def plain_http(sidecar: LoneSidecar) -> None:
-    with socket.create_connection(sidecar.place, 10) as connection:
+    with socket.create_connection(sidecar.place, PATIENCE) as connection:
         connection.sendall(b"GET /orders/1 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"HTTP" not in connection.recv(100)
 
@@ -76,7 +77,7 @@ def untrusting(sidecar: LoneSidecar) -> None:
     """A caller that does not know the CA of our certificate."""
     context = ssl.create_default_context()
     with pytest.raises(ssl.SSLCertVerificationError):
-        context.wrap_socket(socket.create_connection(sidecar.place, 10), server_hostname=HOST)
+        context.wrap_socket(socket.create_connection(sidecar.place, PATIENCE), server_hostname=HOST)
 
 
 def test_each_handshake_that_fails_is_counted_and_told_and_no_other(started: LoneSidecar, live: Live) -> None:
@@ -84,7 +85,7 @@ def test_each_handshake_that_fails_is_counted_and_told_and_no_other(started: Lon
     audit record, for nobody asked for anything.
     """
     assert started.call("GET", "/orders/1", token=live.user("john")).status == 200
-    socket.create_connection(started.place, 10).close()
+    socket.create_connection(started.place, PATIENCE).close()
     for attempt in (no_certificate, other_ca, expired, plain_http, untrusting):
         attempt(started)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
 from tests.support.live import Live
 from tests.support.lone_sidecar import GATEWAY, LoneSidecar, until
-from tests.support.open_streams import events
+from tests.support.open_streams import Answer, events
 from tests.support.private_idp import PrivateIdp
 
 from authz_service.domain.refusals import Reason
@@ -43,6 +43,16 @@ def reason(sidecar: LoneSidecar, path: str, token: str) -> Reason:
     return Reason(sidecar.audit[-1]["reason"])
 
 
+def begun(sidecar: LoneSidecar, token: str) -> Answer:
+    """Events, on the route that asks. Once more while the issuer's answer is late: the gate waits a third of a second,
+    and a busy machine takes longer. What came too late serves the next request.
+    """
+    while True:
+        until(lambda: reason(sidecar, ASKING, token) is Reason.ALLOWED)
+        with suppress(AssertionError):
+            return events(sidecar, token)
+
+
 def test_a_token_that_was_taken_back_is_refused_where_the_issuer_is_asked(
     start_sidecar: StartSidecar, live: Live
 ) -> None:
@@ -50,14 +60,14 @@ def test_a_token_that_was_taken_back_is_refused_where_the_issuer_is_asked(
     with PrivateIdp(live) as idp:
         sidecar = start_sidecar(changes(live, idp))
         first, second = idp.service("order-service"), idp.service("order-service")
-        assert {reason(sidecar, path, token) for path in (ASKING, PLAIN) for token in (first, second)} == {
-            Reason.ALLOWED
-        }
+        for token in (first, second):
+            until(lambda token=token: reason(sidecar, ASKING, token) is Reason.ALLOWED)  # type: ignore[misc]
+            assert reason(sidecar, PLAIN, token) is Reason.ALLOWED
 
         idp.revoke("order-service", first)
         until(lambda: reason(sidecar, ASKING, first) is Reason.TOKEN_INACTIVE)
         assert reason(sidecar, PLAIN, first) is Reason.ALLOWED
-        assert reason(sidecar, ASKING, second) is Reason.ALLOWED
+        until(lambda: reason(sidecar, ASKING, second) is Reason.ALLOWED)
         assert sidecar.metric('authz_introspections_total{result="inactive"}') >= 1
 
 
@@ -66,7 +76,7 @@ def test_what_goes_on_ends_when_its_token_is_taken_back(start_sidecar: StartSide
     with PrivateIdp(live) as idp, ExitStack() as stack:
         sidecar = start_sidecar(changes(live, idp))
         first, second = idp.service("order-service"), idp.service("order-service")
-        ending, going_on = (stack.enter_context(closing(events(sidecar, token))) for token in (first, second))
+        ending, going_on = (stack.enter_context(closing(begun(sidecar, token))) for token in (first, second))
         elsewhere = stack.enter_context(closing(events(sidecar, first, path=PLAIN)))
         idp.stop()
         until(lambda: reason(sidecar, ASKING, first) is Reason.INTROSPECTION_UNAVAILABLE)
@@ -84,6 +94,7 @@ def test_an_answer_is_asked_for_once_in_its_time(start_sidecar: StartSidecar, li
     with PrivateIdp(live) as idp:
         sidecar = start_sidecar(changes(live, idp, cache="30s"))
         token = idp.service("order-service")
+        until(lambda: reason(sidecar, ASKING, token) is Reason.ALLOWED)
         assert {reason(sidecar, ASKING, token) for _ in range(20)} == {Reason.ALLOWED}
 
         assert sidecar.metric('authz_introspections_total{result="active"}') == 1
@@ -94,7 +105,7 @@ def test_an_issuer_that_cannot_be_asked_is_503_until_it_can(start_sidecar: Start
     with PrivateIdp(live) as idp:
         sidecar = start_sidecar(changes(live, idp))
         token = idp.service("order-service")
-        assert reason(sidecar, ASKING, token) is Reason.ALLOWED
+        until(lambda: reason(sidecar, ASKING, token) is Reason.ALLOWED)
         idp.stop()
         until(lambda: reason(sidecar, ASKING, token) is Reason.INTROSPECTION_UNAVAILABLE)
         assert reason(sidecar, PLAIN, token) is Reason.ALLOWED
@@ -103,7 +114,7 @@ def test_an_issuer_that_cannot_be_asked_is_503_until_it_can(start_sidecar: Start
 
         idp.start()
         until(lambda: reason(sidecar, ASKING, token) is Reason.ALLOWED)
-        assert "introspection at" not in str(sidecar.readyz()["degraded"])
+        until(lambda: "introspection at" not in str(sidecar.readyz()["degraded"]))
 
 
 @pytest.mark.parametrize("wrong", [{"client_secret": "guess"}, {"url": "https://127.0.0.1:1/introspect"}])

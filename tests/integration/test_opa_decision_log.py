@@ -12,6 +12,7 @@ import pytest
 from tests.support.faulty_server import Answer, FaultyServer
 from tests.support.lone_config import REMOVED
 from tests.support.lone_sidecar import LoneSidecar, until
+from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 
@@ -128,7 +129,7 @@ def test_to_a_file_and_off_again_by_a_reload(
     assert sidecar.call("GET", "/forbidden", token=john).status == 403
     assert sidecar.process is not None
     sidecar.process.terminate()
-    assert sidecar.process.wait(30) == 0
+    assert sidecar.process.wait(PATIENCE) == 0
     assert [json.loads(line)["result"]["reason"] for line in log.read_text().splitlines()] == ["policy_denied"]
 
     sidecar.write_config({"audit.opa_decision_log": REMOVED})

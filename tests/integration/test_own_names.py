@@ -19,6 +19,7 @@ import pytest
 from tests.support.echo_service import EchoService
 from tests.support.lone_sidecar import until
 from tests.support.neighbours import Answer, ask
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tests.unit.docs.pages import fenced, read, section
 
@@ -58,7 +59,7 @@ class Own:
         launcher = [sys.executable, "-m", "authz_service.parent_death", str(os.getpid())]
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen([*launcher, *command], stdout=log, stderr=log)
-        self._stack.callback(process.wait, 30)
+        self._stack.callback(process.wait, PATIENCE)
         self._stack.callback(process.terminate)
 
     def _ready(self) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from tests.support import alerts, charts
 from tests.support.curl import needs_curl
 from tests.support.lone_sidecar import until
+from tests.support.patience import PATIENCE
 from tests.support.pod import USER, Pod, Volume
 
 from authz_devkit.certs.own_names import add_names
@@ -197,5 +198,5 @@ def test_at_sigterm_it_stops_being_ready_answers_what_it_has_and_ends(data: Data
     data.pod.process.send_signal(signal.SIGTERM)
     until(lambda: data.page("/readyz") in {503, 0})
 
-    assert slow.communicate(timeout=60)[0] == "200"
-    assert data.pod.process.wait(60) == 0
+    assert slow.communicate(timeout=PATIENCE)[0] == "200"
+    assert data.pod.process.wait(PATIENCE) == 0

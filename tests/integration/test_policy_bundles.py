@@ -13,6 +13,7 @@ from tests.support import bundles
 from tests.support.faulty_server import Answer, FaultyServer, Seen
 from tests.support.lone_config import POLICY
 from tests.support.lone_sidecar import LoneSidecar, until
+from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 from authz_service.domain.refusals import Reason
@@ -171,7 +172,7 @@ def test_without_a_first_bundle_nobody_is_let_in(live: Live, shelf: Shelf) -> No
         assert status(sidecar, live) == 200
         assert sidecar.process is not None
         sidecar.process.send_signal(signal.SIGTERM)
-        assert sidecar.process.wait(30) == 0
+        assert sidecar.process.wait(PATIENCE) == 0
     finally:
         sidecar.__exit__(None, None, None)
 

@@ -13,8 +13,6 @@ from tests.support.live import Json, Live
 from tests.support.load import Load, get
 from tests.support.lone_sidecar import HOST, LoneSidecar, until
 
-from authz_service.domain.time_budget import RETRIES_ARE_OVER
-
 StartSidecar = Callable[..., LoneSidecar]
 # The vetting tries the paths that it finds in the text; this one is not there.
 POLICY = """package lone
@@ -35,7 +33,9 @@ LOOP = "/loop-for-ever"
 
 @pytest.fixture(params=[1, 2])
 def sidecar(request: pytest.FixtureRequest, start_sidecar: StartSidecar) -> LoneSidecar:
-    return start_sidecar({"runtime.decision_workers": request.param}, policy=POLICY)
+    """The budget is a small part of an attempt of Envoy's, so that it is used up in time on a busy machine too."""
+    changes = {"runtime.decision_workers": request.param, "policy.evaluation_budget": "50ms"}
+    return start_sidecar(changes, policy=POLICY)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_looping_request_is_refused_and_recorded_and_costs_nobody_else(sidecar
         until(lambda: sidecar.metric("authz_worker_restarts_total") == 5)
         for number in range(5):
             assert loop(sidecar, john, f"{LOOP}/{number}", f"again-{number}") == (503, "policy_timeout")
-        until(lambda: len(records(sidecar, "again")) == 5, RETRIES_ARE_OVER * 3)
+        until(lambda: len(records(sidecar, "again")) == 5)
     assert load.failures == []
     assert sidecar.metric("authz_worker_restarts_total") == 5
     until(lambda: sidecar.metric('authz_decisions_total{decision="deny",reason="policy_timeout"}') >= 5)
@@ -86,7 +86,7 @@ def test_many_at_once_are_no_worse(sidecar: LoneSidecar, john: str) -> None:
     with good_load(sidecar, john) as load, ThreadPoolExecutor(12) as pool:
         until(lambda: load.answered > 5)
         answers = list(pool.map(lambda number: loop(sidecar, john, LOOP, f"loop-{number}"), range(12)))
-        until(lambda: len(records(sidecar, "loop")) >= 12, RETRIES_ARE_OVER * 3)
+        until(lambda: len(records(sidecar, "loop")) >= 12)
     assert load.failures == []
     assert {status for status, _ in answers} == {503}
     assert len({record["correlation_id"] for record in records(sidecar, "loop")}) == 12

@@ -22,7 +22,6 @@ from authz_service.domain.refusals import Reason
 StartSidecar = Callable[..., LoneSidecar]
 SERVER = "order-service/server"
 CLIENT = "order-service/client-zone3"
-ACTS_WITHIN = 10.0  # seconds; SECURITY §2.6 asks for 2, which a quiet machine holds: CI's two cores may be busy
 
 
 def now() -> datetime:
@@ -56,7 +55,7 @@ def test_a_new_server_certificate_is_served_and_no_request_is_lost(
         for _ in range(3):
             assert sidecar.served_serial() == serial(sidecar, SERVER)
             rotate_leaf(sidecar.certs, SERVER, now=now())
-            until(lambda: sidecar.served_serial() == serial(sidecar, SERVER), ACTS_WITHIN)
+            until(lambda: sidecar.served_serial() == serial(sidecar, SERVER))
     assert load.failures == []
     assert load.refused == 0
     assert load.answered > 10
@@ -91,7 +90,7 @@ def test_a_new_client_certificate_is_shown_to_the_target(start_sidecar: StartSid
             for _ in range(3):
                 until(lambda: target.seen and target.seen[-1].peer_serial == serial(sidecar, CLIENT))
                 rotate_leaf(sidecar.certs, CLIENT, now=now())
-                until(lambda: target.seen[-1].peer_serial == serial(sidecar, CLIENT), ACTS_WITHIN)
+                until(lambda: target.seen[-1].peer_serial == serial(sidecar, CLIENT))
         assert load.failures == []
         assert len({seen.peer_serial for seen in target.seen}) == 4
 
@@ -104,7 +103,7 @@ def test_a_certificate_in_another_file_is_shown_to_the_target(start_sidecar: Sta
         rotate_leaf(renewed, CLIENT, now=now())
         tls = "egress.targets.data-service.tls"
         with Load((sidecar.address, 8080), get("/data/x", "localhost"), None, clients=1) as load:
-            until(lambda: target.seen and target.seen[-1].peer_serial == serial(sidecar, CLIENT), ACTS_WITHIN)
+            until(lambda: target.seen and target.seen[-1].peer_serial == serial(sidecar, CLIENT))
             sidecar.write_config(
                 {
                     f"{tls}.client_cert": str(leaf_cert(renewed, CLIENT)),
@@ -112,7 +111,7 @@ def test_a_certificate_in_another_file_is_shown_to_the_target(start_sidecar: Sta
                 }
             )
             number = f"{load_leaf(renewed, CLIENT).certificate.serial_number:x}"
-            until(lambda: target.seen[-1].peer_serial == number, ACTS_WITHIN)
+            until(lambda: target.seen[-1].peer_serial == number)
     assert load.failures == []
 
 
@@ -125,16 +124,16 @@ def test_a_ca_changes_in_steps_and_nobody_notices(start_sidecar: StartSidecar, l
         load.replace(tls=sidecar.tls())
         for name in (SERVER, "payment-service/server", GATEWAY):
             rotate_leaf(sidecar.certs, name, now=now())
-        until(lambda: sidecar.served_serial() == serial(sidecar, SERVER), ACTS_WITHIN)
-        until(lambda: not is_refused(sidecar, john), ACTS_WITHIN)
+        until(lambda: sidecar.served_serial() == serial(sidecar, SERVER))
+        until(lambda: not is_refused(sidecar, john))
         load.replace(tls=sidecar.tls())
         assert not is_refused(sidecar, john, files)
         open_connection = sidecar.connection(sidecar.tls(files))
         assert ask_again(open_connection, john) == (200, "")
 
         finish_ca_overlap(sidecar.certs, "zone2", now=now())
-        until(lambda: is_refused(sidecar, john, files), ACTS_WITHIN)
-        until(lambda: ask_again(open_connection, john) == (403, Reason.CLIENT_CERT_REVOKED), ACTS_WITHIN)
+        until(lambda: is_refused(sidecar, john, files))
+        until(lambda: ask_again(open_connection, john) == (403, Reason.CLIENT_CERT_REVOKED))
         open_connection.close()
         assert not is_refused(sidecar, john)
     assert load.failures == []
@@ -149,8 +148,8 @@ def test_a_revoked_certificate_is_refused_on_open_connections_too(start_sidecar:
     request = get("/orders/1", HOST, authorization=f"Bearer {john}")
     with Load(sidecar.place, request, sidecar.tls(kept(sidecar, "second", pair)), server_name=HOST) as load:
         revoke(sidecar.certs, GATEWAY, now=now())
-        until(lambda: is_refused(sidecar, john), ACTS_WITHIN)
-        until(lambda: ask_again(open_connection, john) == (403, Reason.CLIENT_CERT_REVOKED), ACTS_WITHIN)
+        until(lambda: is_refused(sidecar, john))
+        until(lambda: ask_again(open_connection, john) == (403, Reason.CLIENT_CERT_REVOKED))
         open_connection.close()
 
         rotate_leaf(sidecar.certs, GATEWAY, now=now())
@@ -172,7 +171,7 @@ def test_a_list_that_is_garbage_changes_nothing(start_sidecar: StartSidecar, liv
         until(lambda: not sidecar.readyz()["degraded"])
 
     revoke(sidecar.certs, GATEWAY, now=now())
-    until(lambda: is_refused(sidecar, john), ACTS_WITHIN)
+    until(lambda: is_refused(sidecar, john))
 
 
 def test_a_bundle_without_our_own_ca_is_refused(start_sidecar: StartSidecar, live: Live) -> None:

@@ -26,7 +26,7 @@ from authz_service.domain.refusals import Reason
 
 Certificate = tuple[Path, Path]
 DRAIN = 2  # seconds
-LIFETIME = 5  # seconds of a token or certificate that shall end while we look
+LIFETIME = 8  # seconds of a token or certificate that shall end while we look
 
 
 @pytest.fixture(scope="module")

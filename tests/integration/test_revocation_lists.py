@@ -98,7 +98,7 @@ def test_lists_that_the_gate_must_look_at_need_a_gate_that_looks(listed: ListedS
 
 def test_a_list_that_ends_while_it_serves_ends_for_everybody(listed: ListedSidecar) -> None:
     """`crl_expired: deny`, and /readyz says so, until its successor comes."""
-    ends = time.time() + 4
+    ends = time.time() + 8  # time enough to read it
     shape = Shape("", "envoy", lambda serial: of(ROOT, serial, life=Life(NOW - 60, ends)))
     listed.put(shape, listed.revoked)
     until(lambda: listed.answers(listed.good, listed.revoked) == [HANDSHAKE, HANDSHAKE])

@@ -21,6 +21,7 @@ import pytest
 from tests.support.echo_service import EVENT_PAUSE, nothing_arrives
 from tests.support.live import Live
 from tests.support.lone_sidecar import TARGET, LoneSidecar
+from tests.support.patience import PATIENCE
 from tests.support.stream_services import grpc_echo, websocket_echo
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -54,7 +55,7 @@ class Way:
 
     def http1(self, method: str, path: str, body: Iterator[bytes] | None = None) -> http.client.HTTPResponse:
         """The answer, its body not yet read."""
-        connection = http.client.HTTPConnection(*self.place, timeout=60)
+        connection = http.client.HTTPConnection(*self.place, timeout=PATIENCE)
         connection.connect()
         tls = self.tls
         if tls is not None:
@@ -68,7 +69,9 @@ class Way:
     def http2(self, path: str, headers: Headers) -> httpx.Response:
         scheme = "https" if self.certs else "http"
         url = f"{scheme}://{self.place[0]}:{self.place[1]}{self.prefix}{path}"
-        with httpx.Client(http1=False, http2=True, verify=self.tls or True, trust_env=False) as client:
+        with httpx.Client(
+            http1=False, http2=True, verify=self.tls or True, trust_env=False, timeout=PATIENCE
+        ) as client:
             return client.get(url, headers=headers, extensions={"sni_hostname": TARGET})
 
     def channel(self) -> grpc.Channel:
@@ -83,8 +86,15 @@ class Way:
         url = f"{self.place[0]}:{self.place[1]}{self.prefix}{path}"
         tls = self.tls
         if tls is None:
-            return connect(f"ws://{url}", additional_headers=headers, proxy=None)
-        return connect(f"wss://{url}", additional_headers=headers, proxy=None, ssl=tls, server_hostname=TARGET)
+            return connect(f"ws://{url}", additional_headers=headers, proxy=None, open_timeout=PATIENCE)
+        return connect(
+            f"wss://{url}",
+            additional_headers=headers,
+            proxy=None,
+            ssl=tls,
+            server_hostname=TARGET,
+            open_timeout=PATIENCE,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +148,7 @@ def test_grpc_passes(way: Way) -> None:
     metadata = tuple(way.headers.items())
     with grpc_echo(way.ingress.address, 9001) as called, way.channel() as channel:
         unary = channel.unary_unary(f"{way.prefix}/echo.Echo/Unary")
-        answer, call = unary.with_call(b"hello", metadata=metadata, timeout=10)
+        answer, call = unary.with_call(b"hello", metadata=metadata, timeout=PATIENCE)
         assert answer == b"hello"
         assert ("x-trailer", "at the end") in call.trailing_metadata()
 
@@ -146,10 +156,12 @@ def test_grpc_passes(way: Way) -> None:
 
         def questions() -> Iterator[bytes]:
             for number in range(5):
-                assert asked.acquire(timeout=5)
+                assert asked.acquire(timeout=PATIENCE)
                 yield b"%d" % number
 
-        answers = channel.stream_stream(f"{way.prefix}/echo.Echo/Stream")(questions(), metadata=metadata, timeout=10)
+        answers = channel.stream_stream(f"{way.prefix}/echo.Echo/Stream")(
+            questions(), metadata=metadata, timeout=PATIENCE
+        )
         for number in range(5):
             assert next(answers) == b"%d" % number
             asked.release()
@@ -157,7 +169,7 @@ def test_grpc_passes(way: Way) -> None:
         assert called == ["Unary", "Stream"]
         if metadata:
             with pytest.raises(grpc.RpcError) as refused:
-                unary(b"hello", timeout=10)
+                unary(b"hello", timeout=PATIENCE)
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
             assert called == ["Unary", "Stream"]
 
@@ -168,7 +180,7 @@ def test_websockets_pass(way: Way) -> None:
         with way.websocket("/ws/chat", way.headers) as socket:
             for message in ("hello", "x" * 500_000):
                 socket.send(message)
-                assert socket.recv(timeout=10) == message
+                assert socket.recv(timeout=PATIENCE) == message
         assert opened == ["/ws/chat"]
         assert contains_record(way.ingress, "/ws/chat", "allow")
 

@@ -126,7 +126,10 @@ def test_nobody_gets_anothers_token(
     asked = [name for _ in range(25) for name in (ANN, BOB)]
 
     def one(name: str, number: int) -> int:
-        return call(order, tokens[name], path=f"/data/{name}/{number}").status
+        """Once more while the provider is late, in which case nothing has left."""
+        while (status := call(order, tokens[name], path=f"/data/{name}/{number}").status) == 503:
+            pass
+        return status
 
     with ThreadPoolExecutor(together) as pool:
         assert set(pool.map(one, asked, range(50))) == {200}

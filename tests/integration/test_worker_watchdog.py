@@ -6,6 +6,7 @@ Envoy's second try is played here; test_policy_timeout has Envoy itself.
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -51,8 +52,8 @@ def reasons(sidecar: Sidecar, correlation_id: str) -> list[object]:
     return [record["reason"] for record in sidecar.records() if record["correlation_id"] == correlation_id]
 
 
-async def replaced(sidecar: Sidecar, slot: int, dead: int, patience: float = PATIENCE) -> None:
-    await until(lambda: sidecar.pids().get(slot, dead) != dead, patience)
+async def replaced(sidecar: Sidecar, slot: int, dead: int) -> None:
+    await until(lambda: sidecar.pids().get(slot, dead) != dead)
     assert await sidecar.ask(slot, correlation_id="again") == (200, "")
 
 
@@ -136,7 +137,7 @@ class TestTimedOut:
             first = sidecar.pids()[0]
             assert await sidecar.ask(0, path="/loop", correlation_id="l") == (0, "")
             await replaced(sidecar, 0, first)
-            await until(lambda: reasons(sidecar, "l") != [], RETRIES_ARE_OVER + 5)
+            await until(lambda: reasons(sidecar, "l") != [], RETRIES_ARE_OVER + PATIENCE)
             await asyncio.sleep(2)
             assert reasons(sidecar, "l") == ["policy_timeout"]
             await until(lambda: sidecar.figures["deny|policy_timeout"] == 1)
@@ -173,7 +174,7 @@ class TestTimedOut:
             await sidecar.use(sidecar.rules(revision="r2", policy=POLICY, evaluation_budget=LONG))
             assert await sidecar.ask(1, path="/slow") == (200, "")
 
-        played(folder, play, evaluation_budget=0.01)
+        played(folder, play, evaluation_budget=0.05)
 
 
 def test_a_question_that_crashes_a_worker_crashes_one(folder: Path) -> None:
@@ -201,6 +202,13 @@ class TestInnocent:
         os.kill(sidecar.pids()[0], number)
         return working
 
+    @staticmethod
+    async def seconds_of_the_second(sidecar: Sidecar, correlation_id: str) -> float:
+        """That the second worker takes for it."""
+        begun = time.monotonic()
+        assert await sidecar.ask(1, path="/slow", correlation_id=correlation_id) == (200, "")
+        return time.monotonic() - begun
+
     def test_the_question_of_a_killed_worker_is_answered_by_the_next(self, folder: Path) -> None:
         async def play(sidecar: Sidecar) -> None:
             working = await self.at_work(sidecar, signal.SIGKILL)
@@ -214,7 +222,7 @@ class TestInnocent:
     def test_that_nobody_asks_again_is_on_record_too(self, folder: Path) -> None:
         async def play(sidecar: Sidecar) -> None:
             assert await (await self.at_work(sidecar, signal.SIGKILL)) == (0, "")
-            await until(lambda: reasons(sidecar, "s") == ["decision_unavailable"], RETRIES_ARE_OVER + 5)
+            await until(lambda: reasons(sidecar, "s") == ["decision_unavailable"], RETRIES_ARE_OVER + PATIENCE)
 
         played(folder, play, evaluation_budget=LONG)
 
@@ -223,9 +231,10 @@ class TestInnocent:
 
         async def play(sidecar: Sidecar) -> None:
             first = sidecar.pids()[0]
+            alone = await self.seconds_of_the_second(sidecar, "before")
             working = await self.at_work(sidecar, signal.SIGSTOP)
-            assert await sidecar.ask(1, path="/slow", correlation_id="s") == (200, "")
-            assert not working.done()
+            # A machine may be so busy that the stopped one is ended meanwhile; its end is not what was waited for.
+            assert await self.seconds_of_the_second(sidecar, "s") < 3 * alone or not working.done()
             await replaced(sidecar, 0, first)
             assert await working == (0, "")
             await asyncio.sleep(RETRIES_ARE_OVER + 1.5)
@@ -245,7 +254,7 @@ class TestHung:
             for pid in first.values():
                 os.kill(pid, signal.SIGSTOP)
             for slot, pid in first.items():
-                await replaced(sidecar, slot, pid, 20)
+                await replaced(sidecar, slot, pid)
             assert sidecar.events() == ["worker_hung", "worker_died"] * workers
             kept = sidecar.pids()
             await asyncio.sleep(3)

@@ -80,7 +80,7 @@ class Sidecar:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.forkserver.end(5)
+        await self.forkserver.end(PATIENCE)
         self.control_server.stop()
         decision_sockets.close(self._sockets)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import httpx
 import pytest
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
 from authz_devkit.demo.services.problems import PROBLEMS
@@ -48,7 +49,7 @@ def running(service: str, logs: Path, *options: str, **environment: str) -> Iter
         yield f"http://{address}"
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) in {0, -signal.SIGTERM}
+        assert process.wait(timeout=PATIENCE) in {0, -signal.SIGTERM}
 
 
 def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -72,7 +73,7 @@ def open_shop(folder: Path, database: str) -> Iterator[Shop]:
         payments = stack.enter_context(running("payment", folder, EGRESS_URL=data))
         urls = (orders, payments, data + "/data")
         first, second, third = (
-            stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=30)) for url in urls
+            stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE)) for url in urls
         )
         yield Shop(first, second, third, folder)
 

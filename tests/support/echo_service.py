@@ -15,11 +15,14 @@ import contextlib
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import parse_qsl
+
+from tests.support.patience import PATIENCE
 
 EVENT_PAUSE = 0.25  # seconds between server-sent events
 _PIECE = b"\0" * (256 << 10)
@@ -34,6 +37,7 @@ class Seen(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     body_size: int
     peer_serial: str  # of the client's certificate, as hexadecimal digits; "" = none
+    at: float  # when, as time.time()
 
     def values(self, name: str) -> list[str]:
         """Every value of the header, whatever the name's case."""
@@ -58,15 +62,15 @@ class EchoService:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(PATIENCE)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
         self._loop.close()
 
     @property
@@ -111,7 +115,7 @@ class EchoService:
         headers = tuple((name, value.strip()) for name, _, value in (one.partition(":") for one in rest))
         size = await _skip_body(reader, {name.lower(): value for name, value in headers})
         certificate = writer.get_extra_info("peercert") or {}
-        seen = Seen(method, target, headers, size, certificate.get("serialNumber", "").lower().lstrip("0"))
+        seen = Seen(method, target, headers, size, certificate.get("serialNumber", "").lower().lstrip("0"), time.time())
         self.seen.append(seen)
         wanted = dict(parse_qsl(target.partition("?")[2]))
         await asyncio.sleep(float(wanted.get("delay", "0")))

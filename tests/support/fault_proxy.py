@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.patience import PATIENCE
+
 Address = tuple[str, int]
 _PIECE = 16 << 10
 _LOOK = 0.02  # seconds between looks at a fault that stands in the way
@@ -65,7 +67,7 @@ class FaultProxy:
     ) -> None:
         self._call(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
         self._loop.close()
 
     def switch(self, fault: Fault) -> None:
@@ -73,7 +75,7 @@ class FaultProxy:
         self._call(self._switch(fault))
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, *self.place, backlog=1024)

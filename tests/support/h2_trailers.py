@@ -12,6 +12,7 @@ from typing import Any
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, ResponseReceived, StreamEnded, TrailersReceived
+from tests.support.patience import PATIENCE
 
 Headers = list[tuple[str, str]]
 
@@ -57,7 +58,7 @@ def post_with_trailers(place: tuple[str, int], tls: ssl.SSLContext, headers: Hea
     h2.send_headers(1, headers)
     h2.send_data(1, b"body")
     h2.send_headers(1, trailers, end_stream=True)
-    with tls.wrap_socket(socket.create_connection(place, timeout=5), server_hostname="edge.test") as connection:
+    with tls.wrap_socket(socket.create_connection(place, timeout=PATIENCE), server_hostname="edge.test") as connection:
         connection.sendall(h2.data_to_send())
         while piece := connection.recv(65536):
             for event in h2.receive_data(piece):

@@ -12,6 +12,7 @@ from contextlib import closing
 from tests.support.certificates import Leaf
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar, ask_again, replace
+from tests.support.patience import PATIENCE
 from tests.support.revocation_shapes import CALLER, SHAPES, Shape
 
 from authz_service.domain.refusals import Reason
@@ -69,7 +70,7 @@ class ListedSidecar:
         before = len(sidecar.log) if sidecar.log_file.exists() else 0
         sidecar.start()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as check:
-            checked, _ = check.communicate(timeout=60)
+            checked, _ = check.communicate(timeout=PATIENCE)
         try:
             found = [f"check: exit code {check.returncode}"] if check.returncode != (not usable) else []
             found += [f"check: does not say {shape.told}"] if not _says(checked, shape.told) else []
@@ -80,7 +81,7 @@ class ListedSidecar:
                 said = self.degraded()
             else:
                 assert sidecar.process is not None
-                code, said = sidecar.process.wait(30), sidecar.log[before:]
+                code, said = sidecar.process.wait(PATIENCE), sidecar.log[before:]
                 found += [f"run: exit code {code}"] if code != 1 else []
             found += [f"run: does not say {shape.told}"] if not _says(said, shape.told) else []
         finally:

@@ -36,7 +36,8 @@ class Live:
     """The identity provider runs from `start` on, the example's services and sidecars from `start_pods` on."""
 
     def __init__(self, identity: IdentityProvider = IdentityProvider.DEVELOPMENT) -> None:
-        self.mesh = Mesh(new_folder(), a_free_block(), identity=identity)
+        block, self._claim = claim_block()
+        self.mesh = Mesh(new_folder(), block, identity=identity)
         self.caller, self.tokens = Caller(self.mesh), Tokens(self.mesh)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="live", daemon=True)
@@ -65,6 +66,7 @@ class Live:
         self._thread.join()
         self._loop.close()
         shutil.rmtree(self.mesh.folder)
+        self._claim.close()
 
     def free_address(self) -> str:
         """An address of our block that nobody has been given; `short_name` makes it part of a file's name."""
@@ -136,15 +138,20 @@ def short_name(address: str) -> str:
     return "-".join(address.split(".")[2:])
 
 
-def a_free_block() -> int:
-    """A second byte of loopback addresses that no other run of these tests uses (the demo begins at 77)."""
+def claim_block() -> tuple[int, socket.socket]:
+    """A second byte of loopback addresses that no other run of these tests uses while the socket is there. Nor a demo:
+    its identity provider would listen.
+    """
     for block in random.Random(os.getpid()).sample(range(100, 250), 150):
-        with socket.socket() as probe:
-            try:
+        claim = socket.socket()
+        try:
+            claim.bind((f"127.{block}.0.1", 8443))
+            with socket.socket() as probe:
                 probe.bind((f"127.{block}.9.1", 8443))
-            except OSError:
-                continue
-            return block
+        except OSError:
+            claim.close()
+            continue
+        return block, claim
     raise AssertionError("no free block of loopback addresses")
 
 

@@ -18,6 +18,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from tests.support.patience import PATIENCE
+
 Address = tuple[str, int]
 
 
@@ -52,7 +54,7 @@ class Load:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join(2 * PATIENCE)
         assert not self._thread.is_alive()
 
     def replace(self, request: bytes | None = None, tls: ssl.SSLContext | None = None) -> None:
@@ -83,7 +85,7 @@ class Load:
             return False  # closed while idle: nothing was sent
         try:
             writer.write(self._request)
-            status, headers, body = await asyncio.wait_for(read_answer(reader), 20)
+            status, headers, body = await asyncio.wait_for(read_answer(reader), PATIENCE)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError) as error:
             self.failures.append(f"{type(error).__name__} {error}")
             return False

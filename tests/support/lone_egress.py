@@ -16,6 +16,7 @@ from typing import Any, Self
 from tests.support.faulty_server import FaultyServer
 from tests.support.lone_sidecar import replace, until
 from tests.support.neighbours import Answer, ask
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
 Json = dict[str, Any]
@@ -60,7 +61,7 @@ class LoneEgress:
     ) -> None:
         assert self.process is not None
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
         self.target.__exit__(kind, error, trace)
         self.idp.__exit__(kind, error, trace)
 
@@ -94,7 +95,7 @@ class LoneEgress:
 
         def is_open() -> bool:
             with contextlib.suppress(ConnectionRefusedError):
-                socket.create_connection(self.door, 10).close()
+                socket.create_connection(self.door, PATIENCE).close()
                 return True
             return False
 

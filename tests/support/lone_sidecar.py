@@ -17,7 +17,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +27,7 @@ from tests.support.echo_service import EchoService
 from tests.support.live import Json, Live, lines, short_name
 from tests.support.lone_config import GATEWAY, HOST, POLICY, REMOVED, TARGET, egress_config, ingress_config, put
 from tests.support.neighbours import Answer, Headers, ask, send_raw
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, until
 
 from authz_devkit.certs.authority import Request
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key, load_authority
@@ -114,7 +113,7 @@ class LoneSidecar:
             everybody = self.tree()
             self.process.kill()
             self.process.wait()
-            _, alive = psutil.wait_procs(everybody, 5)
+            _, alive = psutil.wait_procs(everybody, PATIENCE)
             assert alive == []
 
     @property
@@ -194,8 +193,8 @@ class LoneSidecar:
 
     def connection(self, tls: ssl.SSLContext, session: ssl.SSLSession | None = None) -> http.client.HTTPConnection:
         """A connection that stays open over several requests."""
-        connection = http.client.HTTPConnection(HOST, timeout=10)
-        plain = socket.create_connection(self.place, timeout=10)
+        connection = http.client.HTTPConnection(HOST, timeout=PATIENCE)
+        plain = socket.create_connection(self.place, timeout=PATIENCE)
         connection.sock = tls.wrap_socket(plain, server_hostname=HOST, session=session)
         return connection
 
@@ -210,11 +209,11 @@ class LoneSidecar:
     def egress_connection(self) -> http.client.HTTPConnection:
         """One that stays open over several requests."""
         assert not isinstance(self.egress_place, Path)
-        return http.client.HTTPConnection(*self.egress_place, timeout=10)
+        return http.client.HTTPConnection(*self.egress_place, timeout=PATIENCE)
 
     def served_serial(self) -> str:
         """Of the certificate that a new connection is shown, as hexadecimal digits."""
-        with self.tls().wrap_socket(socket.create_connection(self.place, 10), server_hostname=HOST) as connection:
+        with self.tls().wrap_socket(socket.create_connection(self.place, PATIENCE), server_hostname=HOST) as connection:
             shown = connection.getpeercert()
         assert shown is not None
         return str(shown["serialNumber"]).lower().lstrip("0")
@@ -229,7 +228,7 @@ class LoneSidecar:
         """SIGTERM, and the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
     @property
     def log(self) -> str:
@@ -289,12 +288,3 @@ def replace(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.fresh")
     fresh.write_text(text)
     fresh.rename(path)
-
-
-def until(holds: Callable[[], object], patience: float = PATIENCE, state: Callable[[], str] = lambda: "") -> float:
-    """Wait until it holds; how many seconds that took. AssertionError, with `state()`, when patience is at an end."""
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < patience, state()
-        time.sleep(0.02)
-    return time.monotonic() - started

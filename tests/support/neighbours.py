@@ -14,16 +14,19 @@ import socketserver
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from tests.support.patience import PATIENCE
+
 from authz_service import headers
 
 Headers = Sequence[tuple[str, str]]
 Address = tuple[str, int]
+_SILENCE = 0.5  # seconds after the first bytes
 
 
 class Seen(NamedTuple):
@@ -53,7 +56,7 @@ class Reply(NamedTuple):
     headers: Headers = ()
     body: bytes = b""
     delay: float = 0.0
-    pieces: Sequence[tuple[float, bytes]] = ()
+    pieces: Iterable[tuple[float, bytes]] = ()
 
 
 class Answer(NamedTuple):
@@ -131,7 +134,7 @@ def ask(
     host: str = "localhost",
 ) -> Answer:
     """One request over a connection of its own; headers are sent as they are, repeated ones too."""
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=PATIENCE)
     connection.sock = _connected(place, tls, host)
     with contextlib.closing(connection):
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -149,25 +152,33 @@ def ask(
         )
 
 
-def send_raw(place: Address | Path, text: bytes, tls: ssl.SSLContext | None = None) -> bytes:
-    """Bytes in, bytes out, until the other side closes or is silent for half a second."""
+def send_raw(
+    place: Address | Path,
+    text: bytes,
+    tls: ssl.SSLContext | None = None,
+    enough: Callable[[bytes], object] | None = None,
+) -> bytes:
+    """Bytes in, bytes out, until the other side closes, or this is enough, or by default it falls silent."""
     with _connected(place, tls, "localhost") as connection:
-        connection.settimeout(0.5)
         connection.sendall(text)
         received = b""
         with contextlib.suppress(TimeoutError, ConnectionResetError):
             while piece := connection.recv(65536):
                 received += piece
+                if enough is None:
+                    connection.settimeout(_SILENCE)
+                elif enough(received):
+                    break
         return received
 
 
 def _connected(place: Address | Path, tls: ssl.SSLContext | None, host: str) -> socket.socket:
     if isinstance(place, Path):
         local = socket.socket(socket.AF_UNIX)
-        local.settimeout(10)
+        local.settimeout(PATIENCE)
         local.connect(str(place))
         return local
-    plain = socket.create_connection(place, timeout=10)
+    plain = socket.create_connection(place, timeout=PATIENCE)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if tls is None:
         return plain

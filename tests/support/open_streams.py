@@ -19,6 +19,7 @@ from typing import Protocol
 
 import grpc
 from tests.support.lone_sidecar import GATEWAY, HOST, LoneSidecar
+from tests.support.patience import PATIENCE
 from tests.support.stream_services import grpc_echo, websocket_echo
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -26,7 +27,6 @@ from websockets.sync.client import connect
 from authz_devkit.certs.tree import ca_bundle, leaf_cert, leaf_key
 
 GRPC_PORT, WEBSOCKET_PORT = 9001, 9002
-PATIENCE = 15.0  # seconds; 2 are promised, which a quiet machine holds
 _ENDLESS = 1 << 40  # bytes
 _PIECE = 1 << 16
 
@@ -68,6 +68,7 @@ class WebSocket:
             proxy=None,
             ssl=tls or sidecar.tls(),
             server_hostname=HOST,
+            open_timeout=PATIENCE,
         )
         self._stack = ExitStack()
         self._socket = self._stack.enter_context(opened)

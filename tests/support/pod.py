@@ -13,6 +13,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.patience import PATIENCE
+
 import authz_service
 
 USER = 65_532
@@ -79,7 +81,7 @@ class Pod:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         ).stdout
 
     def asking(self, *curl: str) -> subprocess.Popen[str]:
@@ -101,7 +103,7 @@ class Pod:
         for process in (self.process, *self._beside):
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
-            process.wait(30)
+            process.wait(PATIENCE)
 
     def _inside(self, command: tuple[str, ...]) -> list[str]:
         return ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", *command]

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Sequence
 
 from hpack import Encoder
+from tests.support.patience import PATIENCE
 
 Address = tuple[str, int]
 Fields = Sequence[tuple[bytes, bytes]]
@@ -25,7 +26,7 @@ async def exchange(place: Address, tls: ssl.SSLContext, name: str, sent: bytes) 
     try:
         writer.write(sent)
         with contextlib.suppress(TimeoutError, ConnectionError, ssl.SSLError):
-            patience = 5.0  # for the first byte
+            patience = PATIENCE  # for the first byte
             while piece := await asyncio.wait_for(reader.read(65536), patience):
                 received += piece
                 patience = _SILENCE

@@ -92,7 +92,7 @@ class RealEnvoy:
     def admin(self, path: str) -> str:
         """GET on the admin socket."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
+            connection.settimeout(PATIENCE)
             connection.connect(str(self.paths.admin_socket))
             connection.sendall(f"GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
             received = b""
@@ -115,7 +115,7 @@ class RealEnvoy:
 
 def _accepts(host: str, port: int) -> bool:
     try:
-        socket.create_connection((host, port), timeout=1).close()
+        socket.create_connection((host, port), timeout=PATIENCE).close()
     except ConnectionRefusedError:
         return False
     return True

@@ -75,7 +75,7 @@ class StockProxy:
     ) -> None:
         if self.process is not None:
             self.process.terminate()  # nginx' workers end with it; kill would leave them
-            self.process.wait(30)
+            self.process.wait(PATIENCE)
 
     @property
     def log(self) -> str:
@@ -118,7 +118,7 @@ class StockProxy:
 
     def _listens(self) -> bool:
         try:
-            socket.create_connection((self.address, 8443), timeout=1).close()
+            socket.create_connection((self.address, 8443), timeout=PATIENCE).close()
         except OSError:
             return False
         return True

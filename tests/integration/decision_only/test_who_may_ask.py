@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.live import Live
 from tests.support.lone_config import GATEWAY, HOST
 from tests.support.lone_sidecar import LoneSidecar, replace, until
+from tests.support.patience import PATIENCE
 from tests.support.stock_proxies import decision_point
 
 from authz_devkit.certs.authority import client_request
@@ -53,7 +54,7 @@ def over_grpc(asked: LoneSidecar, certificate: Certificate | None) -> str:
     options = [("grpc.ssl_target_name_override", HOST)]
     with grpc.secure_channel(f"{asked.address}:9191", credentials, options) as channel:
         try:
-            answer = channel.unary_unary(ext_authz_grpc.METHOD.decode())(b"", timeout=20)
+            answer = channel.unary_unary(ext_authz_grpc.METHOD.decode())(b"", timeout=PATIENCE)
         except grpc.RpcError as error:
             return str(error.code().name)
     [(_, status)] = protobuf.fields(protobuf.within(answer, 2, 1))
@@ -62,8 +63,8 @@ def over_grpc(asked: LoneSidecar, certificate: Certificate | None) -> str:
 
 @contextmanager
 def connected(asked: LoneSidecar, certificate: Certificate | str | None) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(HOST, timeout=20)
-    plain = socket.create_connection((asked.address, 9192), timeout=20)
+    connection = http.client.HTTPConnection(HOST, timeout=PATIENCE)
+    plain = socket.create_connection((asked.address, 9192), timeout=PATIENCE)
     connection.sock = asked.tls(certificate).wrap_socket(plain, server_hostname=HOST)
     try:
         yield connection
@@ -112,7 +113,7 @@ def test_who_is_not_listed_may_not(asked: LoneSidecar) -> None:
 
 
 def test_plain_text_is_not_spoken(asked: LoneSidecar) -> None:
-    with socket.create_connection((asked.address, 9192), timeout=20) as plain:
+    with socket.create_connection((asked.address, 9192), timeout=PATIENCE) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert not plain.recv(100).startswith(b"HTTP")
 
@@ -172,7 +173,7 @@ def test_a_session_ends_with_the_rules_that_began_it(asked: LoneSidecar) -> None
     tls.maximum_version = ssl.TLSVersion.TLSv1_2  # where a session is known as soon as there is a connection
 
     def connect(session: ssl.SSLSession | None) -> ssl.SSLSocket:
-        plain = socket.create_connection((asked.address, 9192), timeout=20)
+        plain = socket.create_connection((asked.address, 9192), timeout=PATIENCE)
         return tls.wrap_socket(plain, server_hostname=HOST, session=session)
 
     with connect(None) as first:
@@ -191,5 +192,5 @@ def test_the_door_is_started_again_when_it_dies(asked: LoneSidecar) -> None:
     door.kill()
 
     assert over_http(asked, GATEWAY) == 403
-    psutil.wait_procs([door], 10)
+    psutil.wait_procs([door], PATIENCE)
     until(lambda: asked.readyz()["ready"])

@@ -6,14 +6,14 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from tests.support.envoy_pair import BLOCK
 from tests.support.name_server import Mood, NameServer
 from tests.support.neighbours import Address, Neighbour, Reply, ask
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, until
 from tests.support.real_envoy import RealEnvoy
 
 from authz_service.config.model import Config
@@ -48,16 +48,9 @@ def envoy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEnvoy]:
         yield envoy
 
 
-def until(fact: Callable[[], bool], patience: float = PATIENCE) -> None:
-    deadline = time.monotonic() + patience
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def is_open(place: Address) -> bool:
     try:
-        socket.create_connection(place, timeout=1).close()
+        socket.create_connection(place, timeout=PATIENCE).close()
     except ConnectionRefusedError:
         return False
     return True

@@ -1,9 +1,9 @@
 """Envoy in hard times: workers that are away, a changed configuration, a taken port, too many connections."""
 
 import contextlib
+import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support.envoy_pair import BLOCK
 from tests.support.neighbours import Address, Neighbour, ask
-from tests.support.patience import PATIENCE
+from tests.support.patience import until
 from tests.support.real_envoy import RealEnvoy, write_atomically
 
 from authz_service.config.model import Config
@@ -85,12 +85,9 @@ def test_without_a_worker_nothing_passes_and_with_one_everything(
 def test_a_second_sidecar_cannot_share_the_port(envoy: RealEnvoy, workers: list[Path], tmp_path: Path) -> None:
     """SECURITY T22: its listener is refused, and says so; nobody's requests are split between two."""
     with RealEnvoy(BEFORE, tmp_path, {}) as second:
-        deadline = time.monotonic() + PATIENCE
-        while "Address already in use" not in second.log:
-            assert time.monotonic() < deadline, second.log
-            time.sleep(0.05)
-
-        assert "update_rejected: 1" in second.admin("/stats?filter=listener_manager.lds.update_rejected")
+        until(lambda: "Address already in use" in second.log, state=lambda: second.log)
+        rejected = "/stats?filter=listener_manager.lds.update_rejected"
+        until(lambda: "update_rejected: 1" in second.admin(rejected))
 
 
 def test_connections_above_the_limit_are_closed_and_leave_the_egress_free(
@@ -99,15 +96,15 @@ def test_connections_above_the_limit_are_closed_and_leave_the_egress_free(
     """http.max_connections, for each door its own."""
     with contextlib.ExitStack() as held:
         connections = [held.enter_context(socket.create_connection(INGRESS)) for _ in range(MAX_CONNECTIONS + 2)]
-        assert sum(map(_is_closed, connections)) >= 2
+        until(lambda: sum(map(_is_closed, connections)) >= 2)
         assert ask(EGRESS, "GET", "/old").status == 200
 
     with Neighbour(workers[0]):
-        assert _answered_soon(INGRESS)
+        until(lambda: _is_answered(INGRESS))  # Envoy must first notice that the others are gone
 
 
 def _is_closed(connection: socket.socket) -> bool:
-    connection.settimeout(0.3)
+    connection.settimeout(0.05)
     try:
         return connection.recv(1) == b""
     except TimeoutError:
@@ -116,13 +113,9 @@ def _is_closed(connection: socket.socket) -> bool:
         return True
 
 
-def _answered_soon(place: Address) -> bool:
-    """Envoy must first notice that the others are gone."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ConnectionError):
-            return ask(place, "GET", "/").status == 200
-        time.sleep(0.05)
+def _is_answered(place: Address) -> bool:
+    with contextlib.suppress(ConnectionError):
+        return ask(place, "GET", "/").status == 200
     return False
 
 
@@ -131,6 +124,9 @@ def test_a_changed_configuration_loses_no_request(envoy: RealEnvoy, service: Nei
     after = render(AFTER, envoy.paths)
     statuses: list[int] = []
     ended = threading.Event()
+
+    def versions() -> str:
+        return envoy.admin("/stats?type=TextReadouts")
 
     def caller() -> None:
         while not ended.is_set():
@@ -141,8 +137,10 @@ def test_a_changed_configuration_loses_no_request(envoy: RealEnvoy, service: Nei
         thread.start()
     try:
         for path, text in steps(envoy.resources, after):
+            before = len(statuses)
             write_atomically(envoy.paths.root / path, text)
-            time.sleep(0.15)
+            until(lambda text=text: f'version_text: "{json.loads(text)["version_info"]}"' in versions())  # type: ignore[misc]
+            until(lambda before=before: len(statuses) > before + 8)  # type: ignore[misc]
     finally:
         ended.set()
         for thread in threads:
@@ -154,6 +152,5 @@ def test_a_changed_configuration_loses_no_request(envoy: RealEnvoy, service: Nei
     clusters = envoy.admin("/clusters")
     assert "target_new" in clusters
     assert "target_old" not in clusters
-    shown = envoy.admin("/stats?type=TextReadouts")
     for path, version in after.versions().items():
-        assert f'version_text: "{version}"' in shown, path
+        assert f'version_text: "{version}"' in versions(), path

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from tests.support.certificates import Authority, Key, Leaf
 from tests.support.envoy_pair import EDGE, ORDERS, EnvoyPair
 from tests.support.neighbours import ask
+from tests.support.patience import PATIENCE
 from tests.support.real_envoy import RealEnvoy
 
 from authz_service.credentials.certificates import parse_key_pair
@@ -127,7 +128,7 @@ SHA1, SHA256 = [0x0203, 0x0201], [0x0403, 0x0401]  # ECDSA and RSA (RFC 5246 §7
 @pytest.mark.parametrize(("offered", "answered"), [(SHA256, True), (SHA1 + SHA256, True), (SHA1, False)])
 def test_nothing_is_signed_with_sha1(pair: EnvoyPair, offered: list[int], answered: bool) -> None:
     """A client of TLS 1.2 that takes nothing else gets an alert; by default it got its signature."""
-    with socket.create_connection(EDGE, timeout=5) as connection:
+    with socket.create_connection(EDGE, timeout=PATIENCE) as connection:
         connection.sendall(_client_hello(offered))
         answer = connection.recv(4096)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -17,7 +17,7 @@ from h2.events import DataReceived, ResponseReceived, StreamReset
 from h2.settings import SettingCodes
 from tests.support.envoy_pair import EDGE, NOBODY, ORDERS, EnvoyPair, url
 from tests.support.neighbours import Neighbour, Reply, Seen, ask, send_raw
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, until
 from tests.support.raw_bytes import opening, request
 from tests.support.real_envoy import RealEnvoy
 
@@ -58,7 +58,7 @@ def test_what_names_no_path_ends_in_envoy(pair: EnvoyPair, line: bytes) -> None:
     assert send_raw(EDGE, line + b"\r\n" + _HOST, pair.client_tls()).startswith(b"HTTP/1.1 404")
     assert pair.edge_asked == []
     assert pair.app.seen == []
-    assert _waited(lambda: len(_logged(pair)) > lines)
+    until(lambda: len(_logged(pair)) > lines)
     assert _logged(pair)[-1]["status"] == 404
 
     assert send_raw(EDGE, b"GET https://edge.test/api HTTP/1.1\r\n" + _HOST, pair.client_tls()).startswith(
@@ -73,11 +73,11 @@ def test_an_empty_second_transfer_encoding_smuggles_nothing(pair: EnvoyPair) -> 
     inner = b"GET /api/evil HTTP/1.1\r\nhost: e\r\n\r\n"
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner)
 
-    received = send_raw(EDGE, head % b"transfer-encoding: \r\n" + body, pair.client_tls())
+    received = send_raw(EDGE, head % b"transfer-encoding: \r\n" + body, pair.client_tls(), _answers(2))
     assert [answer[:3] for answer in received.split(b"HTTP/1.1 ")[1:]] == [b"200", b"400"]
     assert [(seen.target, seen.body) for seen in pair.app.seen] == [("/api/x", b"")]
 
-    send_raw(EDGE, head % b"" + body, pair.client_tls())
+    send_raw(EDGE, head % b"" + body, pair.client_tls(), _answers(1))
     assert [(seen.target, seen.body) for seen in pair.app.seen[1:]] == [("/api/x", inner)]
 
 
@@ -100,7 +100,7 @@ def test_what_follows_a_101_that_nobody_asked_for_is_nobodys_answer(pair: EnvoyP
     evil = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
     connections = []
     with socket.create_server(NOBODY) as service:
-        service.settimeout(10)
+        service.settimeout(PATIENCE)
         tls = pair.client_tls().wrap_socket(socket.create_connection(EDGE), server_hostname="edge.test")
         with tls:
             for answer in (
@@ -127,8 +127,12 @@ def test_one_malformed_stream_ends_alone(pair: EnvoyPair) -> None:
     for bad in ([(b"X-Upper", b"1")], [(b"connection", b"close")], [(b"x-nul", b"a\0b")]):
         pair.reset()
         sent = opening(request([*fields, *bad], stream=1), request(fields, stream=3))
-        assert _frames(send_raw(EDGE, sent, tls), stream=3), bad
+        assert _frames(send_raw(EDGE, sent, tls, lambda received: _frames(received, stream=3)), stream=3), bad
         assert [seen.target for seen in pair.app.seen] == ["/api/x"]
+
+
+def _answers(count: int) -> Callable[[bytes], bool]:
+    return lambda received: received.count(b"HTTP/1.1 ") >= count
 
 
 def _frames(received: bytes, stream: int) -> list[int]:
@@ -148,7 +152,9 @@ def test_websocket_over_http2_works_as_announced(pair: EnvoyPair) -> None:
     h2.initiate_connection()
     tls = pair.client_tls(pair.caller)
     tls.set_alpn_protocols(["h2"])
-    with tls.wrap_socket(socket.create_connection(ORDERS, timeout=10), server_hostname="orders.test") as connection:
+    with tls.wrap_socket(
+        socket.create_connection(ORDERS, timeout=PATIENCE), server_hostname="orders.test"
+    ) as connection:
         connection.sendall(h2.data_to_send())
         while not h2.remote_settings.get(SettingCodes.ENABLE_CONNECT_PROTOCOL):
             h2.receive_data(connection.recv(65536))
@@ -194,7 +200,7 @@ def test_the_egress_changes_no_forwarding_header(pair: EnvoyPair, said: str) -> 
     (seen,) = pair.open.seen
     assert [(name, seen.values(name)) for name, _ in sent] == [(name, [value]) for name, value in sent]
     assert _envoys(seen) == []
-    assert _waited(lambda: any(line["event"] == "egress" for line in _lines(pair)))
+    until(lambda: any(line["event"] == "egress" for line in _lines(pair)))
     assert "10.9.8.7" not in [line["remote"] for line in _lines(pair) if line["event"] == "egress"]
 
 
@@ -209,15 +215,6 @@ def _logged(pair: EnvoyPair) -> list[dict[str, Any]]:
 def _lines(pair: EnvoyPair) -> list[dict[str, Any]]:
     text = pair.access_log.read_text() if pair.access_log.exists() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-
-
-def _waited(holds: Any) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_a_crowd_at_the_services_door_is_waited_for(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -239,7 +236,7 @@ def test_a_crowd_at_the_services_door_is_waited_for(tmp_path_factory: pytest.Tem
         service.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         service.bind(NOBODY)
         service.listen(0)
-        service.settimeout(15)
+        service.settimeout(PATIENCE)
         while True:  # until nobody more is let in
             crowd = stack.enter_context(socket.socket())
             crowd.settimeout(0.3)
@@ -257,7 +254,7 @@ def test_a_crowd_at_the_services_door_is_waited_for(tmp_path_factory: pytest.Tem
             with suppress(TimeoutError):
                 if connection.recv(4096):
                     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                    wait([answer], timeout=10)
+                    wait([answer], timeout=PATIENCE)
 
     assert waiting
     assert answer.result().status == 200

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.support.envoy_pair import BLOCK
 from tests.support.neighbours import Address, Neighbour, Seen, ask
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tests.support.real_envoy import RealEnvoy
 
@@ -46,7 +47,7 @@ class Door:
         self.gate.reset()
         self.app.reset()
         head = "\r\n".join(["GET /x HTTP/1.1", "host: a", "connection: close", *lines, "", ""])
-        with socket.create_connection(self.place, timeout=10, source_address=(source, 0)) as connection:
+        with socket.create_connection(self.place, timeout=PATIENCE, source_address=(source, 0)) as connection:
             connection.sendall(first + head.encode())
             answer = b""
             try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.envoy_pair import BLOCK
+from tests.support.patience import PATIENCE
 from tests.support.real_envoy import RealEnvoy, write_atomically
 from tests.support.rendering import CASES, anything, case
 
@@ -38,7 +39,7 @@ class _Doorless(RealEnvoy):
             write_atomically(self.paths.root / file, text)
 
     def _wait_until_it_listens(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while len(self.shown("dynamic_listeners")) < len(self.resources.listeners):
             assert time.monotonic() < deadline, self.log
             time.sleep(0.05)

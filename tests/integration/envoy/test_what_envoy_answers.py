@@ -1,8 +1,9 @@
 """What Envoy answers by itself has the gate's form, says one of our reasons, and tells nothing about the inside."""
 
 import pytest
-from tests.support.envoy_pair import EDGE, MAX_BODY, EnvoyPair
+from tests.support.envoy_pair import EDGE, MAX_BODY, TIMEOUT, EnvoyPair
 from tests.support.neighbours import Answer, Headers, Reply, Seen, send_raw
+from tests.support.patience import PATIENCE
 
 from authz_service.domain.refusals import ANSWERS, Reason
 
@@ -46,7 +47,7 @@ def test_each_reason_is_said_in_the_gates_form(
 
 def _trouble(seen: Seen) -> Reply:
     if seen.target.endswith("/hang"):
-        return Reply(delay=1.0)
+        return Reply(delay=TIMEOUT + 0.4)
     if seen.target.endswith("/cut"):
         raise ConnectionError
     return Reply(headers=(("content-length", "nonsense"),))
@@ -108,11 +109,11 @@ def test_a_client_that_drips_its_headers_is_timed_out(pair: EnvoyPair) -> None:
 
     tls = pair.client_tls()
     with tls.wrap_socket(socket.create_connection(EDGE), server_hostname="edge.test") as connection:
-        connection.settimeout(3)
+        connection.settimeout(PATIENCE)
         connection.sendall(b"GET /api HTTP/1.1\r\nhost:")
         started = time.monotonic()
         received = connection.recv(4096)
 
     assert received.startswith(b"HTTP/1.1 408")
     assert b'"reason":"request_timeout"' in received
-    assert 0.7 < time.monotonic() - started < 2.5
+    assert time.monotonic() - started > 0.7
