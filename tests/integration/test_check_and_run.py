@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from tests.support.certificates import Authority, private_pem
+from tests.support.patience import PATIENCE
 
 Ended = subprocess.CompletedProcess[str]
 
 
 def authz(*words: object, environment: Mapping[str, str] = os.environ) -> Ended:
     command = [sys.executable, "-m", "authz_service.cli.main", *map(str, words)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert "Traceback" not in ended.stderr + ended.stdout
     return ended
 

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from tests.support.live import Live
 from tests.support.lone_sidecar import until
+from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.authority import server_request
 from authz_devkit.certs.tree import leaf_cert, leaf_key, load_authority
@@ -45,7 +46,7 @@ def authz(environment: Mapping[str, str], *words: object) -> Ended:
 
 def run(module: str, environment: Mapping[str, str], *words: object) -> Ended:
     command = [sys.executable, "-m", module, *map(str, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.mark.parametrize("pod", PODS, ids=lambda pod: pod.name)
@@ -281,8 +282,8 @@ def test_the_mesh_of_make_up_ends_with_ctrl_c(moment: str) -> None:
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) >= (4 if moment == "half-way" else 20)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-        _, alive = psutil.wait_procs(family, 3)
+        assert process.wait(PATIENCE) == 130
+        _, alive = psutil.wait_procs(family, PATIENCE)
         assert alive == []
     finally:
         process.kill()

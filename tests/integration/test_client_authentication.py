@@ -20,6 +20,7 @@ from tests.support.changed_clients import ChangedProvider, changed_clients
 from tests.support.live import Json, Live, decoded
 from tests.support.lone_config import TARGET
 from tests.support.lone_sidecar import REMOVED, LoneSidecar, until
+from tests.support.patience import PATIENCE
 from tests.support.target_service import target_service
 
 from authz_devkit.certs.authority import client_request
@@ -213,7 +214,7 @@ async def asked(live: Live, provider: ChangedProvider, request: TokenRequest) ->
     """By the product's own client, without a sidecar. Raises FetchError."""
     url = f"{live.mesh.identity_url}/realms/services/protocol/openid-connect/token"
     ca_file = ca_bundle(live.mesh.certs, "identity")
-    http = HttpClient(provider.hosts, ca_file, timeout=30, client_pair=request.client_pair)
+    http = HttpClient(provider.hosts, ca_file, timeout=PATIENCE, client_pair=request.client_pair)
     try:
         return await fetch_token(http.post_form, replace(request, token_url=url), time.time)
     finally:

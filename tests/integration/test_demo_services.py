@@ -24,6 +24,7 @@ from tests.support.demo_services import (
     placed,
     running,
 )
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,9 +190,11 @@ def test_user_and_correlation_id_reach_the_data_service_and_the_logs(shop: Shop)
 def test_a_database_that_fails_is_503(tmp_path: Path) -> None:
     """Not 500, and nothing of the driver's words."""
     with running("data", tmp_path, DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/data.db") as url:
-        assert httpx.get(f"{url}/inventory", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/inventory", trust_env=False, timeout=PATIENCE).status_code == 200
         with closing(sqlite3.connect(tmp_path / "data.db")) as vandal:
             vandal.execute("ALTER TABLE inventory RENAME TO gone")
-        for answer in (httpx.get(f"{url}/{path}", trust_env=False) for path in ("inventory", "healthz")):
+        for answer in (
+            httpx.get(f"{url}/{path}", trust_env=False, timeout=PATIENCE) for path in ("inventory", "healthz")
+        ):
             assert (code(answer), answer.headers["Retry-After"]) == ("database_unavailable", "1")
             assert "inventory" not in answer.text

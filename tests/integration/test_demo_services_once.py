@@ -21,6 +21,7 @@ from tests.support.demo_services import (
     placed,
     running,
 )
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def test_of_200_orders_at_once_for_50_pieces_exactly_50_succeed(tmp_path: Path, 
     with open_shop(tmp_path, database) as shop, running("data", tmp_path, DATABASE_URL=database) as second:
 
         async def buy_all() -> list[httpx.Response]:
-            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
                 targets = [(str(shop.order.base_url), JOHN), (second, FOR_JOHN)]
                 calls = [
                     client.post(f"{url}/orders", json=an_order("PROD-123"), headers=who) for url, who in targets * 100
@@ -89,7 +90,7 @@ def test_the_same_key_twenty_times_at_once_is_one_order(shop: Shop) -> None:
     headers = {**JOHN, "Idempotency-Key": uuid4().hex}
 
     async def race() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=shop.order.base_url, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=shop.order.base_url, trust_env=False, timeout=PATIENCE) as client:
             return await asyncio.gather(*(client.post("/orders", json=an_order(), headers=headers) for _ in range(20)))
 
     answers = asyncio.run(race())
@@ -113,7 +114,7 @@ def test_an_order_is_paid_once(shop: Shop) -> None:
     order_id = placed(shop)
 
     async def race() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=shop.payment.base_url, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=shop.payment.base_url, trust_env=False, timeout=PATIENCE) as client:
             keys = [{**JOHN, "Idempotency-Key": f"{order_id}-{n}"} for n in range(20)]
             return await asyncio.gather(
                 *(client.post("/payments", json={"order_id": order_id}, headers=k) for k in keys)
@@ -143,7 +144,7 @@ def test_orders_outlive_the_data_service(tmp_path: Path, new_database: NewDataba
     for _ in range(2):
         with (
             running("data", tmp_path, DATABASE_URL=database) as url,
-            httpx.Client(base_url=url, trust_env=False) as data,
+            httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE) as data,
         ):
             answers.append(data.post("/orders", json=an_order("PROD-456", 25), headers=headers).json())
             assert data.get(f"/orders/{answers[0]['id']}", headers=FOR_JOHN).json() == answers[0]

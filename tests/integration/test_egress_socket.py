@@ -15,6 +15,7 @@ import pytest
 from tests.support.echo_service import EchoService, nothing_arrives
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar, until
+from tests.support.patience import PATIENCE
 from tests.support.target_service import target_service
 
 from authz_service.domain.refusals import Reason
@@ -52,7 +53,7 @@ def test_it_serves_and_is_private(egress: LoneSidecar, target: EchoService) -> N
     assert target.paths()[-1] == "/x"
     assert facts(egress) == (0o600, os.geteuid(), os.getegid())
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((egress.address, 8080), timeout=5)
+        socket.create_connection((egress.address, 8080), timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_it_does_not_start_where_a_file_lies(live: Live, target: EchoService) ->
     sidecar.egress_place.write_text("data")
 
     with sidecar.echo:
-        ended = subprocess.run(sidecar.command, capture_output=True, text=True, timeout=60, check=False)
+        ended = subprocess.run(sidecar.command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     assert ended.returncode == 1
     assert "egress.addr" in ended.stderr

@@ -12,6 +12,7 @@ import pytest
 from tests.support.certificates import Authority
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar, replace, until
+from tests.support.patience import PATIENCE
 from tests.support.rendering import anything
 
 COUNTER = "authz_envoy_foreign_configuration_total"
@@ -74,7 +75,7 @@ def test_a_listener_that_is_not_ours_is_seen_and_put_right(
     change(content["resources"])
     assert content != json.loads(ours)
     replace(path, json.dumps(content))
-    until(lambda: sidecar.metric(COUNTER) > before, 30, lambda: sidecar.log[-3000:])
+    until(lambda: sidecar.metric(COUNTER) > before, PATIENCE, lambda: sidecar.log[-3000:])
     sidecar.wait_ready()
 
     assert sidecar.metric(COUNTER) == before + 1

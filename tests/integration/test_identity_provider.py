@@ -70,7 +70,7 @@ def start(folder: Path, realms: Path = REALMS) -> Provider:
     with (folder / "idp.log").open("ab") as log:
         process = subprocess.Popen(command, stderr=log)
     trust = ssl.create_default_context(cafile=certs / "ca/identity-ca.crt")
-    http = httpx.Client(base_url=f"https://{address}:8443", verify=trust, trust_env=False)
+    http = httpx.Client(base_url=f"https://{address}:8443", verify=trust, trust_env=False, timeout=PATIENCE)
     provider = Provider(folder, address, process, http)
     wait_until(lambda: is_up(provider), "the provider answers")
     return provider
@@ -79,7 +79,7 @@ def start(folder: Path, realms: Path = REALMS) -> Provider:
 def stop(provider: Provider) -> int:
     provider.http.close()
     provider.process.terminate()
-    return provider.process.wait(timeout=10)
+    return provider.process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -273,9 +273,9 @@ def test_nobody_else_s_ca_is_accepted_and_nothing_is_served_without_tls(provider
     other = ssl.create_default_context(cafile=provider.certs / "ca/zone1-ca.crt")
 
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(f"https://{provider.address}:8443/realms/users", verify=other, trust_env=False)
+        httpx.get(f"https://{provider.address}:8443/realms/users", verify=other, trust_env=False, timeout=PATIENCE)
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(f"http://{provider.address}:8443/realms/users", trust_env=False)
+        httpx.get(f"http://{provider.address}:8443/realms/users", trust_env=False, timeout=PATIENCE)
 
 
 def test_it_ends_cleanly_keeps_its_keys_and_says_what_it_is_for(tmp_path: Path) -> None:
@@ -293,14 +293,14 @@ def test_it_ends_cleanly_keeps_its_keys_and_says_what_it_is_for(tmp_path: Path) 
     assert second.get(certs) == published
     second.http.close()
     second.process.send_signal(signal.SIGINT)
-    assert second.process.wait(timeout=10) == 0
+    assert second.process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_broken_realm_file_stops_the_start_with_file_and_path(tmp_path: Path) -> None:
     (tmp_path / "users-realm.json").write_text('{"realm": "users", "clients": [{"clientId": 5}]}')
     command = [sys.executable, "-m", "authz_devkit.cli", "idp", f"--realms={tmp_path}", "--cert=x", "--key=y"]
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     assert ended.returncode == 1
     assert "users-realm.json: Expected `str`, got `int` - at `$.clients[0].clientId`" in ended.stderr

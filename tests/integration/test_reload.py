@@ -42,10 +42,10 @@ def test_a_changed_file_is_taken_over_and_loses_no_request(start_sidecar: StartS
     with a_load(sidecar, john) as load:
         sidecar.write_config({"proxy.routes": [*ROUTES, {"path": "/new/**"}], "proxy.headers.inject_user_id": "X-Who"})
         until(lambda: sidecar.call("GET", "/new/1", token=john).status == 200)
-        until(lambda: sidecar.readyz()["ready"])
+        until(lambda: sidecar.readyz()["ready"] and sidecar.readyz()["revision"] != old)
+        until(lambda: load.answered > 20)
         assert sidecar.call("GET", "/new/2", token=john, headers=[("x-who", "root")]).status == 200
     assert load.failures == []
-    assert load.answered > 20
 
     last = next(seen for seen in reversed(sidecar.echo.seen) if seen.target == "/new/2")
     assert last.values("x-who") == [sidecar.audit[-1]["user_id"]]

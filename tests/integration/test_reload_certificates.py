@@ -59,7 +59,7 @@ def test_a_new_server_certificate_is_served_and_no_request_is_lost(
     assert load.failures == []
     assert load.refused == 0
     assert load.answered > 10
-    assert sidecar.metric('authz_reloads_total{result="ok",what="certificates"}') == 3
+    until(lambda: sidecar.metric('authz_reloads_total{result="ok",what="certificates"}') == 3)
 
 
 def test_a_pair_that_does_not_match_or_is_cut_is_no_certificate(start_sidecar: StartSidecar, live: Live) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.support.curl import needs_curl
 from tests.support.live import Live, lines
 from tests.support.neighbours import ask
+from tests.support.patience import PATIENCE
 
 from authz_devkit.demo import trail
 from authz_devkit.demo.caller import POD, Answer
@@ -39,7 +40,7 @@ def test_a_user_creates_and_reads_an_order_through_the_gateway(mesh: Live) -> No
 def test_the_lines_that_make_up_prints_do_what_they_say(mesh: Live) -> None:
     """All of them, pasted into a shell: an order, stock through the egress, readiness, the audit trail."""
     pasted = subprocess.run(
-        ["bash"], input=instructions(mesh.mesh), capture_output=True, text=True, timeout=60, check=False
+        ["bash"], input=instructions(mesh.mesh), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
     assert (pasted.returncode, pasted.stderr) == (0, "")

@@ -13,6 +13,7 @@ import pytest
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar, until
 from tests.support.other_user import NOBODY, as_nobody, make_theirs
+from tests.support.patience import PATIENCE
 from tests.support.taken_over.ways_out import WAYS_OUT
 
 _SHIM = Path(__file__).parents[1] / "support" / "taken_over"
@@ -54,7 +55,7 @@ class TakenOver:
                 return str(said[-1]["outcome"])
             return "ended" if len(self.events("worker_died", exit=_SYSTEM_CALL)) > len(deaths) else ""
 
-        until(lambda: bool(found()), 20, lambda: self.sidecar.log[-2000:])
+        until(lambda: bool(found()), PATIENCE, lambda: self.sidecar.log[-2000:])
         return found()
 
     def events(self, event: str, **fields: object) -> list[dict[str, object]]:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from tests.support import wheel as wheels
 from tests.support.lone_sidecar import until
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tests.support.wheel import ROOT, run
 
@@ -169,7 +170,7 @@ def test_it_runs_until_it_is_ready_and_ends_when_asked(programs: Path, config: P
             until(lambda: sidecar.poll() is not None or _is_ready(page))
         finally:
             sidecar.terminate()
-        told = sidecar.communicate(timeout=60)[1]
+        told = sidecar.communicate(timeout=PATIENCE)[1]
 
     assert sidecar.returncode == 0, told
     assert "Traceback" not in told
@@ -177,7 +178,7 @@ def test_it_runs_until_it_is_ready_and_ends_when_asked(programs: Path, config: P
 
 def _is_ready(page: str) -> bool:
     try:
-        with urllib.request.urlopen(page, timeout=5):
+        with urllib.request.urlopen(page, timeout=PATIENCE):
             return True
     except urllib.error.URLError:
         return False

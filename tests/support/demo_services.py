@@ -56,7 +56,7 @@ def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
     for _ in range(200):
         assert process.poll() is None, "the service ended by itself"
         try:
-            if httpx.get(url, trust_env=False).status_code == 200:
+            if httpx.get(url, trust_env=False, timeout=PATIENCE).status_code == 200:
                 return
         except httpx.TransportError:
             pass

@@ -22,16 +22,6 @@ class IdentityProvider(StrEnum):
     DEVELOPMENT = "development"
     KEYCLOAK = "keycloak"
 
-    @property
-    def ready_timeout(self) -> float:
-        """Seconds. Keycloak makes its database at the first start, and on a busy machine that takes a while."""
-        return 240.0 if self is IdentityProvider.KEYCLOAK else 30.0
-
-    @property
-    def answer_timeout(self) -> float:
-        """Seconds. The first requests of a Java server are slow."""
-        return 30.0 if self is IdentityProvider.KEYCLOAK else 5.0
-
 
 def command(provider: IdentityProvider, example: Path, folder: Path, address: str, url: str) -> list[str]:
     """Both take the same options. `folder`: the running mesh's."""

@@ -4,6 +4,7 @@ import httpx
 import pytest
 from tests.support.envoy_pair import EDGE, EnvoyPair, url
 from tests.support.neighbours import Reply, Seen, send_raw
+from tests.support.patience import PATIENCE
 
 from authz_service import headers
 from authz_service.envoy.filters import owned_headers
@@ -38,7 +39,7 @@ def test_a_forged_header_never_arrives(pair: EnvoyPair, name: str, spell: object
 
 def test_a_forged_header_never_arrives_over_http2(pair: EnvoyPair) -> None:
     """The same removal on the other codec."""
-    with httpx.Client(http1=False, http2=True, verify=pair.client_tls()) as client:
+    with httpx.Client(http1=False, http2=True, verify=pair.client_tls(), timeout=PATIENCE) as client:
         sent = [(name, "evil") for name in FORGED for _ in range(2)]
         answer = client.get(url(EDGE, "https") + "/api", headers=[*sent, ("x-honest", "1")])
 

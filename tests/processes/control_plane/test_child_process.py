@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.support.patience import PATIENCE
+
 _SCRIPT = """
 import ctypes, os, subprocess, sys, time
 from authz_service.control_plane.child_process import reap_strangers
@@ -21,7 +23,7 @@ def zombies():
     return own
 
 def until(fact):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not fact():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -44,6 +46,8 @@ print("well")
 
 
 def test_strangers_are_reaped_and_ours_are_left() -> None:
-    ended = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", _SCRIPT], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
     assert (ended.stdout, ended.returncode) == ("well\n", 0), ended.stderr

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.patience import PATIENCE
+
 _SCRIPT = """
 import asyncio, logging, resource, sys
 from pathlib import Path
@@ -32,7 +34,7 @@ asyncio.run(main())
 def test_without_a_watch_the_files_are_looked_at_now_and_then(tmp_path: Path) -> None:
     """A process of its own runs out of descriptors, as a host runs out of inotify instances."""
     ended = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(tmp_path)], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", _SCRIPT, str(tmp_path)], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
 
     assert ended.stdout.splitlines() == ["watched 3", "files_not_watched", "not watched 3"]

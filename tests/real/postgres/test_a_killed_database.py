@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 from tests.support.demo_services import JOHN, NewDatabase, Shop, an_order, available, code, open_shop
+from tests.support.patience import PATIENCE
 
 from authz_devkit.demo.postgres import Postgres
 
@@ -27,7 +28,7 @@ async def bought(client: httpx.AsyncClient, key: str) -> tuple[str, int]:
 
 
 async def buy_through_deaths(shop: Shop, postgres: Postgres) -> tuple[list[str], int]:
-    async with httpx.AsyncClient(base_url=shop.order.base_url, trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=shop.order.base_url, trust_env=False, timeout=PATIENCE) as client:
 
         async def buyer() -> list[tuple[str, int]]:
             return [await bought(client, uuid4().hex) for _ in range(ORDERS_EACH)]

@@ -10,6 +10,7 @@ import pytest
 from tests.support.echo_service import EchoService
 from tests.support.live import Live
 from tests.support.lone_sidecar import LoneSidecar, until
+from tests.support.patience import PATIENCE
 from tests.support.redis_server import RedisServer
 from tests.support.target_service import target_service
 
@@ -58,7 +59,7 @@ def test_replicas_send_one_token_and_without_redis_each_its_own(
 
 
 def ready_page(sidecar: LoneSidecar) -> str:
-    return httpx.get(f"http://{sidecar.address}:9901/readyz", trust_env=False).text
+    return httpx.get(f"http://{sidecar.address}:9901/readyz", trust_env=False, timeout=PATIENCE).text
 
 
 def test_no_secret_of_the_store_is_in_a_log_or_a_page(live: Live, target: EchoService, redis: RedisServer) -> None:
@@ -66,7 +67,7 @@ def test_no_secret_of_the_store_is_in_a_log_or_a_page(live: Live, target: EchoSe
     with replica(live, target, store) as one:
         assert token_of(one, target)
         pages = [
-            httpx.get(f"http://{one.address}:9901/{name}", trust_env=False).text
+            httpx.get(f"http://{one.address}:9901/{name}", trust_env=False, timeout=PATIENCE).text
             for name in ("readyz", "tokens", "metrics")
         ]
         files = [path.read_bytes() for path in Path(one.folder).rglob("*") if path.is_file() and path.suffix != ".yaml"]
