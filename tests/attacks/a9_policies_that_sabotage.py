@@ -17,7 +17,6 @@ from tests.torture.row import Outcome, Progress, Row, seed
 from tests.unit.policy.sabotage import DEADLY, PROBED, STATIC, Sabotage
 
 from authz_service.domain.rules import PolicySource
-from authz_service.domain.time_budget import RETRIES_ARE_OVER
 from authz_service.errors import PolicyProblems
 from authz_service.policy.vetting.vet import check_policies
 
@@ -43,7 +42,8 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
         for tried, found in enumerate(pool.map(_at_the_gate, loaded), 1):
             failures += found
             progress(tried)
-    with LoneSidecar(live, policy=policy(tuple(hidden))) as sidecar:
+    # A small part of an attempt of Envoy's: used up in time on a busy machine too.
+    with LoneSidecar(live, {"policy.evaluation_budget": "50ms"}, policy=policy(tuple(hidden))) as sidecar:
         token = live.user("john")
         load = Load(
             sidecar.place, get("/orders/1", HOST, authorization=f"Bearer {token}"), sidecar.tls(), server_name=HOST
@@ -96,7 +96,7 @@ def _on_requests(sidecar: LoneSidecar, token: str, hidden: Sequence[Hidden]) -> 
 def _records(sidecar: LoneSidecar, hidden: Sequence[Hidden]) -> list[str]:
     """One for each, whatever became of its worker; what nobody asked again is recorded when Envoy has given up."""
     with suppress(AssertionError):
-        until(lambda: len(_ids(sidecar)) >= len(hidden), RETRIES_ARE_OVER * 3)
+        until(lambda: len(_ids(sidecar)) >= len(hidden))
     counts = Counter(_ids(sidecar))
     wrong = {each.name: counts[f"a9-{number}"] for number, each in enumerate(hidden) if counts[f"a9-{number}"] != 1}
     return [f"{name}: {count} records" for name, count in wrong.items()]

@@ -58,7 +58,7 @@ def ask(sidecar: LoneSidecar, path: str, token: str) -> Answer:
 
 def reason(answer: object) -> str:
     body = getattr(answer, "body", b"")
-    return str(json.loads(body)["reason"]) if body else ""
+    return str(json.loads(body).get("reason", "")) if body else ""
 
 
 def test_opa_decides(start_sidecar: Callable[..., LoneSidecar], live: Live, server: opa.OpaServer) -> None:
