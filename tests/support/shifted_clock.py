@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.support.lone_sidecar import LoneSidecar
 
+from authz_service.envoy.decision_cache import NONE, OVERRIDE
+
 SHIM = Path(__file__).with_name("clock_shim") / "sitecustomize.py"
 
 
@@ -24,6 +26,7 @@ class ShiftedClock:
         self._file = folder / "offset"
         self._file.write_bytes(struct.pack("d", 0.0))
         sidecar.environment["PYTHONPATH"] = str(folder)
+        sidecar.environment[OVERRIDE] = NONE  # Envoy's clock is another here; tests/module sets that of its filter
 
     def set(self, seconds: float) -> None:
         """So many ahead of the truth, for all processes at once."""
