@@ -1,6 +1,5 @@
 """The development identity provider as a process: real TLS, every grant with its "no"."""
 
-import os
 import signal
 import socket
 import ssl
@@ -18,6 +17,7 @@ import pytest
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError
 from joserfc.jwk import KeySet
+from tests.support.blocks import claim_block
 from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.rotation import rotate_leaf
@@ -38,6 +38,7 @@ class Provider:
     address: str
     process: subprocess.Popen[bytes]
     http: httpx.Client
+    claim: socket.socket  # of its address
 
     @property
     def certs(self) -> Path:
@@ -61,7 +62,8 @@ class Provider:
 
 
 def start(folder: Path, realms: Path = REALMS) -> Provider:
-    address = free_address()
+    block, claim = claim_block()
+    address = f"127.{block}.9.1"
     certs = folder / "certs"
     create_tree(certs, now=datetime.now(UTC), ips={"identity-provider": [address]})
     command = [sys.executable, "-m", "authz_devkit.cli", "idp", f"--realms={realms}", f"--listen={address}:8443"]
@@ -71,13 +73,14 @@ def start(folder: Path, realms: Path = REALMS) -> Provider:
         process = subprocess.Popen(command, stderr=log)
     trust = ssl.create_default_context(cafile=certs / "ca/identity-ca.crt")
     http = httpx.Client(base_url=f"https://{address}:8443", verify=trust, trust_env=False, timeout=PATIENCE)
-    provider = Provider(folder, address, process, http)
+    provider = Provider(folder, address, process, http, claim)
     wait_until(lambda: is_up(provider), "the provider answers")
     return provider
 
 
 def stop(provider: Provider) -> int:
     provider.http.close()
+    provider.claim.close()
     provider.process.terminate()
     return provider.process.wait(timeout=PATIENCE)
 
@@ -292,6 +295,7 @@ def test_it_ends_cleanly_keeps_its_keys_and_says_what_it_is_for(tmp_path: Path) 
     second = start(tmp_path)
     assert second.get(certs) == published
     second.http.close()
+    second.claim.close()
     second.process.send_signal(signal.SIGINT)
     assert second.process.wait(timeout=PATIENCE) == 0
 
@@ -304,19 +308,6 @@ def test_a_broken_realm_file_stops_the_start_with_file_and_path(tmp_path: Path) 
 
     assert ended.returncode == 1
     assert "users-realm.json: Expected `str`, got `int` - at `$.clients[0].clientId`" in ended.stderr
-
-
-def free_address() -> str:
-    """127.<n>.9.1, a loopback address of our own (the mesh's scheme), with port 8443 unused."""
-    for attempt in range(200):
-        address = f"127.{20 + (os.getpid() + attempt) % 200}.9.1"
-        with socket.socket() as probe:
-            try:
-                probe.bind((address, 8443))
-            except OSError:
-                continue
-            return address
-    pytest.fail("no free loopback address")
 
 
 def is_up(provider: Provider) -> bool:

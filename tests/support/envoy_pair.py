@@ -4,7 +4,6 @@ client ─▶ edge (TLS, certificate optional) ─▶ app
                  └ egress (plain HTTP) ─▶ orders (mTLS required) ─▶ app, gRPC, WebSocket
 """
 
-import os
 import ssl
 import threading
 import time
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+from tests.support.blocks import claim_block
 from tests.support.certificates import Authority, Leaf
 from tests.support.neighbours import Address, Answer, Neighbour, Seen, ask
 from tests.support.real_envoy import RealEnvoy
@@ -23,8 +23,9 @@ from websockets.sync.server import ServerConnection, serve
 from authz_service.config.model import Config
 from authz_service.envoy import secrets
 
-# Another one for each process that runs tests: two runs on one machine do not meet.
-BLOCK = f"127.{os.getpid() % 70 + 1}"
+# Another one for each process that runs tests: two Envoys at one address would answer for each other.
+_NUMBER, _CLAIM = claim_block()
+BLOCK = f"127.{_NUMBER}"
 EDGE: Address = (f"{BLOCK}.1.1", 21443)
 EGRESS: Address = (f"{BLOCK}.1.1", 21080)
 ORDERS: Address = (f"{BLOCK}.2.1", 21443)

@@ -6,10 +6,7 @@ import asyncio
 import base64
 import itertools
 import json
-import os
-import random
 import shutil
-import socket
 import ssl
 import threading
 import time
@@ -20,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 from joserfc import jws
 from joserfc.jwk import KeySet
+from tests.support.blocks import claim_block
 from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.tree import ca_bundle
@@ -136,23 +134,6 @@ def decoded(token: str) -> tuple[Json, Json]:
 def short_name(address: str) -> str:
     """Unique within a run, and short: paths of sockets may have no more than 107 bytes."""
     return "-".join(address.split(".")[2:])
-
-
-def claim_block() -> tuple[int, socket.socket]:
-    """A second byte of loopback addresses that no other run of these tests uses while the socket is there. Nor a demo:
-    its identity provider would listen.
-    """
-    for block in random.Random(os.getpid()).sample(range(100, 250), 150):
-        claim = socket.socket()
-        try:
-            claim.bind((f"127.{block}.0.1", 8443))
-            with socket.socket() as probe:
-                probe.bind((f"127.{block}.9.1", 8443))
-        except OSError:
-            claim.close()
-            continue
-        return block, claim
-    raise AssertionError("no free block of loopback addresses")
 
 
 def lines(path: Path, *, only_json: bool = False) -> list[Json]:
