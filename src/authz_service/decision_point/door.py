@@ -57,7 +57,7 @@ class Door:
     def __init__(self, rules: Path, listening: list[int]) -> None:
         self._file = rules
         self._listening = listening
-        self._connections: set[Connection] = set()
+        self._connections: set[Connection] = set()  # each is in it from the end of its handshake to its own
         self._servers: list[asyncio.Server] = []
         self._workers: Workers | None = None
         self._seen: tuple[object, ...] = ()  # of the files, when they were taken over
@@ -129,19 +129,19 @@ class Door:
         return await loop.create_server(make, sock=end, ssl=context, ssl_handshake_timeout=patience)
 
     def _http(self, desk: Desk, askers: Askers) -> Callable[[], Connection]:
-        return lambda: HttpConnection(desk.answer_http, askers.is_welcome, self._connections.discard)
+        return lambda: HttpConnection(
+            desk.answer_http, askers.is_welcome, self._connections.add, self._connections.discard
+        )
 
     def _grpc(self, desk: Desk, askers: Askers) -> Callable[[], Connection]:
         answers = {ext_authz_grpc.METHOD: desk.answer_check}
-        return lambda: GrpcConnection(answers, askers.is_welcome, self._connections.discard)
+        return lambda: GrpcConnection(answers, askers.is_welcome, self._connections.add, self._connections.discard)
 
     def _within(self, most: int, make: Callable[[], Connection]) -> Callable[[], asyncio.Protocol]:
         def one_more() -> asyncio.Protocol:
             if len(self._connections) >= most:
                 return _Closed()
-            connection = make()
-            self._connections.add(connection)
-            return connection
+            return make()
 
         return one_more
 

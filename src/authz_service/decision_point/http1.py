@@ -25,10 +25,16 @@ Welcome = Callable[[asyncio.BaseTransport], bool]
 class HttpConnection(asyncio.Protocol):
     """Anything that is not one well-formed request after another ends the connection, if it can with a 400."""
 
-    def __init__(self, answer: Answerer, is_welcome: Welcome, on_end: Callable[[HttpConnection], None]) -> None:
+    def __init__(
+        self,
+        answer: Answerer,
+        is_welcome: Welcome,
+        on_begin: Callable[[HttpConnection], None],
+        on_end: Callable[[HttpConnection], None],
+    ) -> None:
         self._answer = answer
         self._is_welcome = is_welcome
-        self._on_end = on_end
+        self._on_begin, self._on_end = on_begin, on_end  # behind the handshake; each begun one ends
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._pending: asyncio.Task[bytes] | None = None
@@ -47,6 +53,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._on_begin(self)
         self._wait(_SLOWEST)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -37,11 +37,15 @@ class GrpcConnection(asyncio.Protocol):
     """`answers`: what to do for which method. Whatever is wrong is a status that allows nothing."""
 
     def __init__(
-        self, answers: Mapping[bytes, Answerer], is_welcome: Welcome, on_end: Callable[[GrpcConnection], None]
+        self,
+        answers: Mapping[bytes, Answerer],
+        is_welcome: Welcome,
+        on_begin: Callable[[GrpcConnection], None],
+        on_end: Callable[[GrpcConnection], None],
     ) -> None:
         self._answers = answers
         self._is_welcome = is_welcome
-        self._on_end = on_end
+        self._on_begin, self._on_end = on_begin, on_end  # behind the handshake; each begun one ends
         config = h2.config.H2Configuration(client_side=False, header_encoding=None)
         self._h2 = h2.connection.H2Connection(config)
         self._h2.local_settings = h2.settings.Settings(
@@ -60,6 +64,7 @@ class GrpcConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._on_begin(self)
         self._h2.initiate_connection()
         self._flush()
         self._wait()

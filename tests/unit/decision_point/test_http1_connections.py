@@ -28,7 +28,7 @@ class Http:
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.transport = FakeTransport()
-        self.ended: list[HttpConnection] = []
+        self.connections: set[asyncio.Protocol] = set()
 
         async def answer(request: HttpRequest, last: bool) -> bytes:
             self.asked.append(request)
@@ -37,7 +37,7 @@ class Http:
                 raise RuntimeError("broken")
             return http_answer(200, (), b"yes", last=last)
 
-        self.connection = HttpConnection(answer, lambda _: welcome, self.ended.append)
+        self.connection = HttpConnection(answer, lambda _: welcome, self.connections.add, self.connections.discard)
         self.connection.connection_made(self.transport)
 
     async def send(self, data: bytes) -> bytes:
@@ -68,8 +68,9 @@ def test_one_question_after_another_is_answered() -> None:
         assert (await http.send(b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc")).endswith(b"yes")
         assert [request.body for request in http.asked] == [b"", b"", b"abc"]
         assert http.transport.ended == ""
+        assert http.connections == {http.connection}
         http.connection.connection_lost(None)
-        assert http.ended == [http.connection]
+        assert http.connections == set()
 
     play(part())
 
@@ -203,7 +204,9 @@ class Grpc:
                 raise RuntimeError("broken")
             return b"y" * size
 
-        self.connection = GrpcConnection({ext_authz_grpc.METHOD: answer}, lambda _: welcome, lambda _: None)
+        self.connection = GrpcConnection(
+            {ext_authz_grpc.METHOD: answer}, lambda _: welcome, lambda _: None, lambda _: None
+        )
         self.connection.connection_made(self.transport)
         self.client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.client.initiate_connection()
