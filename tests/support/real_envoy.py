@@ -15,6 +15,7 @@ from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.listeners import has_egress, has_ingress
 from authz_service.envoy.paths import StatePaths
 from authz_service.envoy.resources import Resources, render
+from authz_service.parent_death import bound_to_us
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -71,7 +72,7 @@ class RealEnvoy:
             *("--drain-time-s", "5", "--drain-strategy", "immediate", "--file-flush-interval-msec", "50", "-l", "warn"),
         ]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(bound_to_us(command), stdout=log, stderr=subprocess.STDOUT)
         try:
             self._wait_until_it_listens()
         except BaseException:
