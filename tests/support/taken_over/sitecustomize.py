@@ -48,6 +48,7 @@ def _with_exploit() -> None:
         return answer(self, method, target, *more)
 
     Answering.answer = taken_over
+    Answering.recall = lambda _self, _question: None  # else a known caller's question is not parsed
 
 
 if any(name in sys.orig_argv for name in _PRODUCT):
