@@ -58,6 +58,7 @@ class Door:
         self._file = rules
         self._listening = listening
         self._connections: set[Connection] = set()  # each is in it from the end of its handshake to its own
+        self._most = 0  # connections
         self._servers: list[asyncio.Server] = []
         self._workers: Workers | None = None
         self._seen: tuple[object, ...] = ()  # of the files, when they were taken over
@@ -129,21 +130,21 @@ class Door:
         return await loop.create_server(make, sock=end, ssl=context, ssl_handshake_timeout=patience)
 
     def _http(self, desk: Desk, askers: Askers) -> Callable[[], Connection]:
-        return lambda: HttpConnection(
-            desk.answer_http, askers.is_welcome, self._connections.add, self._connections.discard
-        )
+        return lambda: HttpConnection(desk.answer_http, askers.is_welcome, self._take_in, self._connections.discard)
 
     def _grpc(self, desk: Desk, askers: Askers) -> Callable[[], Connection]:
         answers = {ext_authz_grpc.METHOD: desk.answer_check}
-        return lambda: GrpcConnection(answers, askers.is_welcome, self._connections.add, self._connections.discard)
+        return lambda: GrpcConnection(answers, askers.is_welcome, self._take_in, self._connections.discard)
 
     def _within(self, most: int, make: Callable[[], Connection]) -> Callable[[], asyncio.Protocol]:
-        def one_more() -> asyncio.Protocol:
-            if len(self._connections) >= most:
-                return _Closed()
-            return make()
+        self._most = most
+        return lambda: _Closed() if len(self._connections) >= most else make()
 
-        return one_more
+    def _take_in(self, connection: Connection) -> None:
+        """Its handshake is over. Many may have begun theirs while there was room."""
+        self._connections.add(connection)
+        if len(self._connections) > self._most:
+            connection.retire()
 
     async def _end(self) -> None:
         for server in self._servers:

@@ -83,6 +83,21 @@ class House:
             connection.close()
 
 
+def written_secrets(folder: Path) -> dict[str, str]:
+    """What the door's rules name: our certificate, and whose we take."""
+    server, trust = folder / "server.json", folder / "ca.json"
+    server.write_text(tls_certificate_secret("server", OURS.certificate.decode(), OURS.key.decode()))
+    trust.write_text(validation_context_secret("ca", CA.pem.decode()))
+    return {"certificate": str(server), "client_ca": str(trust)}
+
+
+def client(folder: Path, leaf: Any) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=CA.pem.decode())
+    if leaf is not None:
+        context.load_cert_chain(*leaf.write(folder, f"client-{leaf.serial}"))
+    return context
+
+
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not holds():
@@ -153,6 +168,27 @@ def test_one_connection_too_many_is_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["ext_authz_http", "ext_authz_grpc"])
+def test_one_too_many_is_closed_also_after_handshakes_at_once(tmp_path: Path, protocol: str) -> None:
+    """There was room for each when it began."""
+    secrets = written_secrets(tmp_path)
+
+    async def part(house: House) -> None:
+        await house.taken_over(house.write(protocol=protocol, allowed=LISTED, max_connections=1, **secrets))
+        plain = [await asyncio.open_connection("127.0.0.1", house.port) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        for _, writer in plain:
+            await writer.start_tls(client(tmp_path, PROXY), server_hostname="localhost")
+        (first, _), (second, _) = plain
+        await asyncio.wait_for(second.read(), PATIENCE)
+        assert second.at_eof()
+        assert not first.at_eof()
+        for _, writer in plain:
+            writer.close()
+
+    play(tmp_path, part)
+
+
+@pytest.mark.parametrize("protocol", ["ext_authz_http", "ext_authz_grpc"])
 def test_other_rules_end_what_is_idle(tmp_path: Path, protocol: str) -> None:
     """Who asks has to show anew who it is."""
 
@@ -169,28 +205,19 @@ def test_other_rules_end_what_is_idle(tmp_path: Path, protocol: str) -> None:
 
 def test_where_callers_are_listed_only_they_may_ask(tmp_path: Path) -> None:
     """By TLS with a certificate of the named authority; one without, or of another, gets no answer."""
-    for name, text in {
-        "server": tls_certificate_secret("server", OURS.certificate.decode(), OURS.key.decode()),
-        "ca": validation_context_secret("ca", CA.pem.decode()),
-    }.items():
-        (tmp_path / f"{name}.json").write_text(text)
-
-    def client(leaf: Any) -> ssl.SSLContext:
-        context = ssl.create_default_context(cadata=CA.pem.decode())
-        if leaf is not None:
-            context.load_cert_chain(*leaf.write(tmp_path, f"client-{leaf.serial}"))
-        return context
+    secrets = written_secrets(tmp_path)
 
     async def part(house: House) -> None:
-        secrets = {"certificate": str(tmp_path / "server.json"), "client_ca": str(tmp_path / "ca.json")}
-        await house.taken_over(house.write(allowed=LISTED, max_connections=1, **secrets))
-        assert await house.ask(client(PROXY)) == 200
-        assert await house.ask(client(CA.issue("another"))) == 403
-        assert await house.ask(client(STRANGER)) == 0
-        assert await house.ask(client(None)) == 0
+        await house.taken_over(
+            house.write(allowed=LISTED, max_connections=2, **secrets)
+        )
+        assert await house.ask(client(tmp_path, PROXY)) == 200
+        assert await house.ask(client(tmp_path, CA.issue("another"))) == 403
+        assert await house.ask(client(tmp_path, STRANGER)) == 0
+        assert await house.ask(client(tmp_path, None)) == 0
         assert await house.ask() == 0
         # Whose handshake has failed takes nobody's place.
-        assert await house.ask(client(PROXY)) == 200
+        assert await house.ask(client(tmp_path, PROXY)) == 200
         assert len(house.worker.asked) == 2
 
     play(tmp_path, part)
