@@ -1,8 +1,7 @@
 """Holds the branches that tests reach against what each folder promises: `make coverage`.
 
-Measured in-process, over the unit layer, Rego's tables and the attacks on tokens and certificates. A decision worker's
-process is not measured: behind its walls it can open no file to write down what it ran; its code is reached in-process
-instead.
+Measured in-process, over the unit layer and the attacks on tokens and certificates. A decision worker's process is not
+measured: behind its walls it can open no file to write down what it ran; its code is reached in-process instead.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ def test_a_host_is_judged_as_a_live_sidecar_is_told_it(tmp_path: Path, host: str
     assert ended.exit_code == code, ended.output
 
 
+@pytest.mark.ended_by_signal
 def test_a_policy_that_does_not_end_is_ended_and_nothing_is_allowed(tmp_path: Path) -> None:
     """When its own budget is used up."""
     ended = decide(tmp_path, LOOP)

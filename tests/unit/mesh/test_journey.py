@@ -355,6 +355,7 @@ def test_a_sidecar_that_would_not_start_lets_nobody_through(example_copy: Path, 
     assert outcome == "unknown"
 
 
+@pytest.mark.ended_by_signal
 def test_a_policy_that_does_not_end_is_not_judged(example_copy: Path) -> None:
     """Within its own budget; the service behind it is not said to be reached."""
     loop = "count([1 | some x in numbers.range(1, 100000); some y in numbers.range(1, 100000)]) > 0"

@@ -128,20 +128,16 @@ def test_what_the_log_leaves_out_makes_a_verdict_unsure() -> None:
     assert set(replayed([event(**lacking)], all_of_it).lacking) == set(lacking["erased"])
 
 
+@pytest.mark.ended_by_signal
 def test_a_policy_that_loops_or_fails_is_told_and_the_next_record_is_decided() -> None:
     """Each in its own word; the command goes on."""
-
-    def loops(most: int) -> PolicySource:
-        return changed(
-            'package order\n\nallow if input.request.method == "GET"\n\n'
-            'allow if {\n\tinput.request.method == "POST"\n'
-            f"\tsome a in numbers.range(1, {most})\n\tsome b in numbers.range(1, {most})\n\ta * b == 0\n}}\n"
-        )
-
+    loops = changed(
+        'package order\n\nallow if input.request.method == "GET"\n\n'
+        'allow if {\n\tinput.request.method == "POST"\n'
+        "\tsome a in numbers.range(1, 3000)\n\tsome b in numbers.range(1, 3000)\n\ta * b == 0\n}\n"
+    )
     post: dict[str, Any] = {"input__request": request("POST", "orders")}
-    # A signal that comes while coverage sees a file for the first time leaves it locked: each is seen before.
-    assert [one.becomes for one in replayed([event(**post)], loops(2)).flips] == ["policy_undefined"]
-    found = replayed([event(**post), event()], loops(3000), budget=0.2)
+    found = replayed([event(**post), event()], loops, budget=0.2)
 
     assert [(one.becomes, one.lost) for one in found.flips] == [("policy_timeout", True)]
     assert found.alike == 1
