@@ -261,8 +261,8 @@ def _alike() -> list[Mutation]:
         Mutation(
             "two questions are one",
             _REMEMBERED,
-            "is_one = question.find(_END) ==",
-            "is_one = question.rfind(_END) ==",
+            "return question.find(_END) ==",
+            "return question.rfind(_END) ==",
             _QUESTIONS,
         ),
         Mutation(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from authz_rego.builtins.declarations import declarations
 from authz_rego.compile.plan import Document
+from authz_rego.compile.references import unreplaced
 from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import (
     ArrayTerm,
     Call,
+    Ref,
     Scalar,
     SetTerm,
     Term,
@@ -57,7 +59,11 @@ def call(writer: BodyWriter, call: Call) -> None:
     if document is not None:
         _call_function(writer, name, document, call)
         return
-    declaration = declarations()[name]
+    declaration = declarations().get(name)
+    if declaration is None:  # a rule that is no function, called without arguments: its value, whatever a `with` says
+        assert isinstance(call.operator, Ref)
+        _give(writer, unreplaced(writer, call.operator), call.args[0] if call.args else None, ())
+        return
     arguments = [writer.evaluated(each) for each in call.args[: declaration.arity]]
     output = call.args[declaration.arity] if len(call.args) > declaration.arity else None
     if declaration.relation:

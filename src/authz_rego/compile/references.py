@@ -110,8 +110,11 @@ def _each(writer: BodyWriter, value: str, step: Term) -> str:
 
 def _data(writer: BodyWriter, ref: Ref) -> str:
     """Rules and plain data: by the shortest way that is known to be right."""
-    if writer.generator.plan.may_be_replaced(ref.path):
-        return _walked(writer, ref)
+    return _walked(writer, ref) if writer.generator.plan.may_be_replaced(ref.path) else unreplaced(writer, ref)
+
+
+def unreplaced(writer: BodyWriter, ref: Ref) -> str:
+    """The same where no `with` puts anything there."""
     node = writer.generator.plan.tree
     for index, step in enumerate(ref.path):
         if not isinstance(step, Scalar):

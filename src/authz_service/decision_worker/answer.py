@@ -14,7 +14,7 @@ from authz_service.decision_worker.revisions import Revisions
 from authz_service.domain.questions import Exchange, NotReady, Question, Verdict
 from authz_service.domain.time_budget import EXCHANGE_PATIENCE, PATIENCE
 from authz_service.ext_authz import wire
-from authz_service.ext_authz.remembered import one_taken_apart, taken_apart
+from authz_service.ext_authz.remembered import Alike, is_one, one_taken_apart, taken_apart
 
 _HANG_UP = 0.001  # seconds in which the end of a connection is heard of
 _LOOK_AT_THE_OTHER = 0.002  # seconds
@@ -31,12 +31,14 @@ class Answering:
         self._remembered = rules.remembered
         self._heads = rules.heads
         self._questions = questions
+        self._last: tuple[bytes, Alike | None] = b"", None  # what `recall` was shown
 
     def recall(self, question: bytes) -> bytes | None:
         """The answer where one like it was allowed a moment ago, or was read before; None: it has to be parsed."""
         if self._stands_by or self._in_flight.alarmed:
             return None
         asked = taken_apart(question)
+        self._last = question, asked
         if asked is None:
             return None
         known = self._remembered.find(asked)
@@ -66,7 +68,7 @@ class Answering:
     ) -> bytes | Awaitable[bytes]:
         service = self._service_for(wire.configuration_tag(found))
         request = service.read(method, target, found)
-        asked = one_taken_apart(came_in)
+        asked = self._taken_apart(came_in)
         if asked is not None and service.policy_server is None:  # which `recall` would not wait for
             self._heads.learn(asked, service, request)
         decision_id = os.urandom(16).hex()
@@ -81,6 +83,13 @@ class Answering:
             return service.answer(service.read(method, target, found), decision_id, started, unanswered)
 
         return self._once_ready(answer, question, tag)
+
+    def _taken_apart(self, question: bytes) -> Alike | None:
+        """With its head's hash, where `recall` has looked for it."""
+        shown, asked = self._last
+        if question is not shown:
+            return one_taken_apart(question)
+        return asked if is_one(question) else None
 
     def _answer_egress(self, asked: EgressQuestion) -> bytes | Awaitable[bytes]:
         decision_id, started, tag = os.urandom(16).hex(), time.perf_counter_ns(), wire.configuration_tag(asked[2])

@@ -94,7 +94,11 @@ def taken_apart(question: bytes) -> Alike | None:
     return Alike(question[:end_of_line], question[end_of_line:start] + question[end:], correlation_id)
 
 
+def is_one(question: bytes) -> bool:
+    """A head and nothing else: no body, no second question."""
+    return question.find(_END) == len(question) - len(_END) >= 0
+
+
 def one_taken_apart(question: bytes) -> Alike | None:
-    """The same of a head and nothing else: no body, no second question."""
-    is_one = question.find(_END) == len(question) - len(_END) >= 0
-    return taken_apart(question) if is_one else None
+    """Also None for what is not one."""
+    return taken_apart(question) if is_one(question) else None

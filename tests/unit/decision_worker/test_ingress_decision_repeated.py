@@ -112,12 +112,27 @@ def test_a_known_head_that_lacks_a_key_is_left_to_who_can_wait_for_it(tmp_path: 
     live.asked = live.asked._replace(token=mint(good_claims(), signer=an_ec_signer()).encode())
     service, asked = live.revisions.service_for(b""), one_taken_apart(live.question())
     assert asked is not None
-    head = dict(line.split(b": ", 1) for line in live.question().split(b"\r\n")[1:-2])
-    live.revisions.heads.learn(asked, service, service.read(b"POST", live.question().split(b" ")[1], head))
+    live.revisions.heads.learn(asked, service, service.read(*parts(live.question())))
     assert live.revisions.heads.find(asked) is not None
 
     assert live.answering.recall(live.question()) is None
     assert not live.records()
+
+
+def test_what_was_shown_last_is_not_taken_for_another_question(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    question, other = live.question(), live.question().replace(b"10.0.1.10", b"10.0.1.11")
+    live.answering.recall(other)
+    live.answering.answer(*parts(question), question)
+
+    found = [live.revisions.heads.find(asked) for asked in map(one_taken_apart, (question, other)) if asked]
+    assert [each is not None for each in found] == [True, False]
+
+
+def parts(question: bytes) -> tuple[bytes, bytes, dict[bytes, bytes]]:
+    """As the parser finds them."""
+    line, *lines = question.split(b"\r\n")[:-2]
+    return line.split(b" ")[0], line.split(b" ")[1], dict(each.split(b": ", 1) for each in lines)
 
 
 def test_with_other_keys_a_token_is_verified_anew(tmp_path: Path) -> None:
