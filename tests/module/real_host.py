@@ -19,6 +19,7 @@ from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 
 from authz_service.envoy.binary import find_envoy
+from authz_service.parent_death import bound_to_us
 
 _TYPE = "type.googleapis.com/envoy."
 DENIED, UNREACHABLE = "/denied", "/unreachable"
@@ -54,7 +55,7 @@ class RealHost:
         words = ("--concurrency", "1", "--disable-hot-restart", "--reject-unknown-dynamic-fields", "-l", "warn")
         with (self.ground.folder / "envoy.log").open("wb") as log:
             command = [str(find_envoy(os.environ)), "-c", str(file), *words]
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(bound_to_us(command), stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
             assert self._process.poll() is None, self.log
