@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import uvicorn
+from starlette.applications import Starlette
 
 from authz_devkit.demo.services import data, order, payment
 from authz_devkit.demo.services.data_client import DataClient
 from authz_devkit.demo.services.request_log import RequestLog
 from authz_devkit.demo.services.store import Store, open_engine
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from starlette.applications import Starlette
 
 DEFAULT_DATABASE = "sqlite+aiosqlite:///data-service.db"
 DEFAULT_EGRESS = "http://localhost:8080"

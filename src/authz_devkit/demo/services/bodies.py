@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
 
 from authz_devkit.demo.services.problems import Problem
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 MAX_BODY = 64 * 1024
 _ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # no dots, slashes or escapes: an id is put into a URL as it is

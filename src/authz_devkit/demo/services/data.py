@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from authz_devkit.demo.services.bodies import NewOrder, NewPayment, path_id, read_body, require_user
 from authz_devkit.demo.services.problems import HANDLERS, Problem, answer_problem
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from starlette.requests import Request
-
-    from authz_devkit.demo.services.store import Store
+from authz_devkit.demo.services.store import Store
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 

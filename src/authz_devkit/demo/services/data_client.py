@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
+from pydantic import BaseModel
+from starlette.requests import Request
 
 from authz_devkit.demo.services.problems import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pydantic import BaseModel
-    from starlette.requests import Request
 
 # Passed from the request that we serve to the calls that we make for it.
 PROPAGATED = ("x-correlation-id", "traceparent", "tracestate", "idempotency-key")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from authz_devkit.demo.services.data_client import DataClient
 from authz_devkit.demo.services.problems import HANDLERS
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from starlette.requests import Request
-
-    from authz_devkit.demo.services.data_client import DataClient
 
 
 async def healthz(_request: Request) -> JSONResponse:

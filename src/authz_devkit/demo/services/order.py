@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from authz_devkit.demo.services.bodies import NewOrder, path_id, read_body, require_user
+from authz_devkit.demo.services.data_client import DataClient
 from authz_devkit.demo.services.frontend import frontend_app
 from authz_devkit.demo.services.problems import Problem
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-
-    from authz_devkit.demo.services.data_client import DataClient
 
 
 class OrderService:
