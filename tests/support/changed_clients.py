@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.support.keycloak_changes import change_client
 from tests.support.live import Json, Live
 from tests.support.private_idp import PrivateIdp
 
@@ -56,7 +57,7 @@ def on_keycloak(live: Live) -> Iterator[ChangeClient]:
     def change(client_id: str, **changes: object) -> None:
         if client_id not in before:
             before[client_id] = live.administer(lambda admin: found(admin, client_id))
-        live.administer(lambda admin: admin.change_client("services", client_id, **changes))
+        live.administer(lambda admin: change_client(admin, "services", client_id, **changes))
 
     yield change
     for client_id, kept in before.items():

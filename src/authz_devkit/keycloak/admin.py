@@ -1,4 +1,4 @@
-"""Keycloak's administration by its REST API: what tests and the mesh change on a running server."""
+"""Keycloak's administration by its REST API: what the mesh needs of a running server."""
 
 from __future__ import annotations
 
@@ -25,23 +25,6 @@ class Admin:
         self._url = url
         self._send = send
 
-    async def import_realm(self, document: Json) -> None:
-        """A whole realm, in the format of the realm files."""
-        await self.call("POST", "", document)
-
-    async def change_realm(self, realm: str, **changes: object) -> None:
-        await self.call("PUT", f"/{realm}", changes)
-
-    async def change_client(self, realm: str, client_id: str, **changes: object) -> None:
-        """Attributes that are not named stay; None takes one away."""
-        [client] = await self.call("GET", f"/{realm}/clients?clientId={client_id}")
-        attributes = {**client["attributes"], **dict(changes.pop("attributes", {}))}  # type: ignore[call-overload]
-        await self.call("PUT", f"/{realm}/clients/{client['id']}", {**client, **changes, "attributes": attributes})
-
-    async def change_user(self, realm: str, username: str, **changes: object) -> None:
-        [user] = await self.call("GET", f"/{realm}/users?exact=true&username={username}")
-        await self.call("PUT", f"/{realm}/users/{user['id']}", {**user, **changes})
-
     async def add_signing_key(self, realm: str, private_key_pem: str, *, priority: int) -> str:
         """Sign with this RSA key from now on, if no key of higher priority is there. Its `kid`."""
         about = await self.call("GET", f"/{realm}")
@@ -54,13 +37,6 @@ class Admin:
         await self.call("POST", f"/{realm}/components", component)
         [kid] = {key["kid"] for key in (await self.keys(realm))} - before
         return str(kid)
-
-    async def change_key(self, realm: str, kid: str, *, active: bool, enabled: bool) -> None:
-        """Not active: verifies, but signs no more. Not enabled: is not published either."""
-        [key] = [key for key in await self.keys(realm) if key["kid"] == kid]
-        component = await self.call("GET", f"/{realm}/components/{key['providerId']}")
-        component["config"] |= {"active": [str(active).lower()], "enabled": [str(enabled).lower()]}
-        await self.call("PUT", f"/{realm}/components/{component['id']}", component)
 
     async def keys(self, realm: str) -> list[Json]:
         found = await self.call("GET", f"/{realm}/keys")
