@@ -21,7 +21,7 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
     live.start_pods()
     tried = live.run(_tried(live, drawn, progress))
     wrong = [f"{one.cell.name}: expected {one.expected}, got {one.outcome}" for one in tried if not one.held]
-    reached = sum(one.answer.reached_the_service for one in tried)
+    reached = sum(not one.answer.reason for one in tried)
     if not 0 < reached < len(tried):
         wrong.append(f"{reached} of {len(tried)} reached a service: the yes or the no is missing")
     return Outcome(len(tried), wrong, figures={"reached a service": reached, "refused": len(tried) - reached})

@@ -35,15 +35,10 @@ class Answer:
     """What came back: a status with its reason, or a refused handshake."""
 
     status: int  # 0: no HTTP answer
-    reason: str  # the problem body's `reason`, "tls_refused", "connection_failed", or ""
+    reason: str  # the problem body's `reason`, "tls_refused", "connection_failed"; "": a service has answered
     body: Any  # JSON, or text
     headers: httpx.Headers
     seconds: float
-
-    @property
-    def reached_the_service(self) -> bool:
-        """Whether a service answered: a refusal of the sidecar always carries a reason."""
-        return self.status != 0 and not self.reason
 
 
 @dataclass

@@ -143,23 +143,14 @@ class Mesh:
 
     async def start_service(self, pod: Pod) -> None:
         assert pod.service is not None
-        command = [
-            sys.executable,
-            "-m",
-            "authz_devkit.demo.services",
-            pod.service,
-            "--listen",
-            f"{self.address(pod)}:9000",
-        ]
+        listen = f"--listen={self.address(pod)}:9000"
         database = self.folder / "database" / "data.db"
-        await self.spawn(
-            f"{pod.name}/app",
-            command,
-            {
-                "EGRESS_URL": f"http://{self.address(pod)}:8080",
-                "DATABASE_URL": os.environ.get("DATABASE_URL", f"sqlite+aiosqlite:///{database}"),
-            },
-        )
+        environment = {
+            "EGRESS_URL": f"http://{self.address(pod)}:8080",
+            "DATABASE_URL": os.environ.get("DATABASE_URL", f"sqlite+aiosqlite:///{database}"),
+        }
+        command = [sys.executable, "-m", "authz_devkit.demo.services", pod.service, listen]
+        await self.spawn(f"{pod.name}/app", command, environment)
 
     async def start_sidecar(self, pod: Pod) -> None:
         config = self.example / pod.folder / "config.yaml"

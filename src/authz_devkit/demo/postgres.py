@@ -45,21 +45,11 @@ class Postgres:
         if self._user is not None:
             os.chown(self._folder, self._user, self._user)
         self._data = self._folder / "data"
-        command: list[str | Path] = [
-            self._programs / "initdb",
-            "-D",
-            self._data,
-            "-U",
-            "demo",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-        ]
+        options = ("--username=demo", "--auth=trust", "--encoding=UTF8", "--locale=C")
         made = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=self._folder, user=self._user, group=self._user
-        )
+            [self._programs / "initdb", "-D", self._data, *options],
+            capture_output=True, text=True, check=False, cwd=self._folder, user=self._user, group=self._user,
+        )  # fmt: skip
         if made.returncode:
             self._stack.close()
             raise PostgresError(f"initdb failed: {made.stderr.strip()[-500:]}")

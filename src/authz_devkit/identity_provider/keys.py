@@ -6,7 +6,7 @@ A development provider's keys: in memory, or unencrypted in one file (0600).
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from hashlib import sha1, sha256
+from hashlib import sha1
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +21,7 @@ from joserfc.util import urlsafe_b64encode
 from msgspec import Struct, ValidationError, json
 
 from authz_devkit.certs.files import PRIVATE, replace_file
+from authz_devkit.identity_provider.client_certificates import thumbprint
 from authz_realm.mappers import Claims
 
 SigningKey = RSAKey | ECKey
@@ -156,7 +157,7 @@ def _certificate_members(key: SigningKey) -> Jwk:
     return {
         "x5c": [base64.b64encode(der).decode()],
         "x5t": urlsafe_b64encode(sha1(der, usedforsecurity=False).digest()).decode(),
-        "x5t#S256": base64.urlsafe_b64encode(sha256(der).digest()).rstrip(b"=").decode(),
+        "x5t#S256": thumbprint(der),
     }
 
 
