@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -210,15 +210,10 @@ async def _bundle(config: Config, bundle: PolicyBundle) -> str:
     return f"signed, {count} file{'s' if count != 1 else ''}"
 
 
-@asynccontextmanager
-async def _client(
+def _client(
     config: Config, ca_file: Path | None, patience: float = _PATIENCE, client_pair: tuple[Path, Path] | None = None
-) -> AsyncIterator[HttpClient]:
-    client = HttpClient(config.hosts, ca_file, patience, client_pair)
-    try:
-        yield client
-    finally:
-        await client.aclose()
+) -> aclosing[HttpClient]:
+    return aclosing(HttpClient(config.hosts, ca_file, patience, client_pair))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -88,9 +89,8 @@ class BundlePoller:
         await stop_tasks(task)
 
     async def _poll(self, config: Config, wanted: PolicyBundle) -> None:
-        client = HttpClient(config.hosts, wanted.ca_file, timeout=30)
         schedule = RefreshSchedule(self.clock, first_retry=_FIRST_RETRY)
-        try:
+        async with aclosing(HttpClient(config.hosts, wanted.ca_file, timeout=30)) as client:
             while True:
                 pause = jittered(self.clock, wanted.polling)
                 try:
@@ -101,8 +101,6 @@ class BundlePoller:
                     self._failed(error)
                     schedule.failed(self.problem, longest=_LONGEST_RETRY, latest=pause)
                 await schedule.due()
-        finally:
-            await client.aclose()
 
     async def _look(self, client: HttpClient, config: Config, wanted: PolicyBundle) -> None:
         """One question to the server. Raises what kept a bundle from being taken."""
