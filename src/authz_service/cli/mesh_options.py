@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from authz_service.cli.telling import header_pairs
+
 if TYPE_CHECKING:
     from authz_service.mesh.asked import AskedFor
 
@@ -41,9 +43,7 @@ def asked_for(  # noqa: PLR0913 - one per option
         raise click.UsageError("--token needs --jwks: nothing is fetched, so the issuer's keys have to be given")
     if source and certificate is not None:
         raise click.UsageError("--from shows the certificate of that service's configuration: leave --cert out")
-    headers = tuple(
-        (name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in header_lines)
-    )
+    headers = header_pairs(header_lines)
     from authz_service.mesh.asked import AskedFor  # `run` loads none of it
 
     return AskedFor(

@@ -9,8 +9,7 @@ from typing import cast
 import click
 
 from authz_service.cli.mesh_options import mesh_argument
-from authz_service.cli.telling import tell
-from authz_service.errors import AuthzServiceError
+from authz_service.cli.telling import not_judged_if_broken
 
 audit_files = click.argument(
     "audit", nargs=-1, required=True, metavar="AUDIT...", type=click.Path(exists=True, allow_dash=True)
@@ -46,7 +45,8 @@ def trail(correlation_id: str, audit: tuple[str, ...], output: str, *, follow: b
     from authz_service.cli.trail import follow_trail, show_trail
 
     show = follow_trail if follow else show_trail
-    sys.exit(show(correlation_id, audit, "json" if output == "json" else "text"))
+    with not_judged_if_broken():
+        sys.exit(show(correlation_id, audit, "json" if output == "json" else "text"))
 
 
 @click.command(
@@ -108,9 +108,5 @@ def suggest(mesh: Path, audit: tuple[str, ...], output: str) -> None:
     """
     from authz_service.cli.suggest import suggest as suggested
 
-    try:
-        code = suggested(mesh, audit, output)
-    except (AuthzServiceError, OSError, EOFError) as error:  # gzip's own, too
-        tell(error if isinstance(error, AuthzServiceError | OSError) else OSError(str(error)))
-        code = 2
-    sys.exit(code)
+    with not_judged_if_broken():
+        sys.exit(suggested(mesh, audit, output))

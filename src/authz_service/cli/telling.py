@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,12 @@ def from_file(text: str | None) -> str | None:
         raise click.BadParameter(f"{text[1:]} cannot be read: {why}", param_hint="--token") from error
 
 
-def tell(error: AuthzServiceError | OSError) -> None:
+def header_pairs(lines: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Of `Name: value`, the names in lower case."""
+    return tuple((name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
+
+
+def tell(error: AuthzServiceError | OSError | EOFError) -> None:
     from authz_service.cli.terminal import Terminal  # `run` prints nothing else, and loads none of it
 
     terminal = Terminal(stderr=True)
@@ -42,6 +47,6 @@ def not_judged_if_broken() -> Iterator[None]:
     """What is broken is told, and the exit code is 2."""
     try:
         yield
-    except (AuthzServiceError, OSError) as error:
+    except (AuthzServiceError, OSError, EOFError) as error:  # gzip's own, too
         tell(error)
         sys.exit(2)

@@ -20,7 +20,7 @@ from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tree_lines import branches, wrapped
 
-_WHOLE, _NOT_WHOLE, _UNREADABLE = 0, 1, 2
+_WHOLE, _NOT_WHOLE = 0, 1
 _PAUSE = 0.2  # seconds between two looks at files that are followed
 
 Format = Literal["text", "json"]
@@ -52,13 +52,9 @@ class TrailDocument(msgspec.Struct):
 
 
 def show_trail(correlation_id: str, files: Sequence[str], output: Format) -> int:
-    """0: all of it is here; 1: nothing, or not all; 2: a file cannot be read."""
+    """0: all of it is here; 1: nothing, or not all. Raises OSError and EOFError."""
     collector = Collector(correlation_id)
-    try:
-        collect(collector, correlation_id, files)
-    except (OSError, EOFError) as error:  # gzip's own, too
-        print(f"authz: {error}", file=sys.stderr)
-        return _UNREADABLE
+    collect(collector, correlation_id, files)
     trail = collector.joined()
     if output == "json":
         print(json.dumps(msgspec.to_builtins(document(correlation_id, trail)), indent=2))
@@ -123,7 +119,7 @@ class _Followed:
 
 
 def follow_trail(correlation_id: str, files: Sequence[str], output: Format) -> int:
-    """Print each hop as its record is written, until the command is ended."""
+    """Print each hop as its record is written, until the command is ended. Raises OSError and EOFError."""
     collector = Collector(correlation_id)
     terminal = Terminal()
     try:
@@ -138,9 +134,6 @@ def follow_trail(correlation_id: str, files: Sequence[str], output: Format) -> i
                     printed.add(key)
                     _tell(terminal, hop, output)
             time.sleep(_PAUSE)
-    except (OSError, EOFError) as error:
-        print(f"authz: {error}", file=sys.stderr)
-        return _UNREADABLE
     except KeyboardInterrupt:
         return _WHOLE
 
