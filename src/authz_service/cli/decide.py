@@ -11,14 +11,15 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import quote
 
 from authz_rego.values.json_text import to_json
 from authz_rego.values.value import Value
 from authz_service.cli.letters import shown
+from authz_service.cli.telling import header_pairs
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import tried_lines
 from authz_service.config.model import Config, HttpTlsOfAgent, HttpTlsOfFiles
@@ -30,17 +31,18 @@ from authz_service.domain.decision import Allow, Decision, Request, Verdict
 from authz_service.domain.questions import Absent, Active, Answer, Asked
 from authz_service.domain.refusals import ANSWERS, Reason, Rejected
 from authz_service.domain.rules import GateRules, IssuerKeys, PolicyServer
-from authz_service.envoy.received_path import received_host, received_path
+from authz_service.envoy.received_path import received_path
 from authz_service.errors import AuthzServiceError, FetchError
 from authz_service.http_client import HttpClient
 from authz_service.identity.certificates import Peers
-from authz_service.identity.token_places import NO_SCHEME
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate, Policy
 from authz_service.ingress.route_table import RouteTable
-from authz_service.mesh.client_handshake import CannotTell, load_chain, load_trust, refusal
+from authz_service.mesh.client_handshake import CannotTell, load_trust, refusal
+from authz_service.mesh.door import Question as RequestAsked
+from authz_service.mesh.door import request_as_told
+from authz_service.mesh.shown import NOTHING, Shown, shown_from
 from authz_service.mesh.steps import walk
-from authz_service.pem_files import to_pem
 from authz_service.policy.decide.awaited import AwaitedPolicy
 from authz_service.policy.decide.bounded_policy import BoundedPolicy
 from authz_service.policy.decide.engine import PolicyEngine
@@ -95,7 +97,10 @@ def explain(config_path: Path, environment: Mapping[str, str], question: Questio
     elif rules.policy_awaited:
         policy = AwaitedPolicy()
     gate = Gate(rules, peers, tokens, policy, issuers)
-    request = _request(snapshot, question, path, peer)
+    headers = header_pairs(question.header_lines)
+    asked = RequestAsked(question.method.upper(), question.target, question.host, NOTHING, question.token, headers)
+    request = request_as_told(rules, RouteTable(rules.routes), asked, path, peer)
+    request = request._replace(correlation_id=dict(headers).get("x-correlation-id", _DECISION))
     _walk(console, gate, request)
     return _answer(console, gate.decide(request, _DECISION, _DECISION))
 
@@ -115,12 +120,15 @@ class _NoConnection(Exception):  # noqa: N818 - it names what happened
     """The handshake refuses the client."""
 
 
+def _certificate(question: Question) -> Shown:
+    return NOTHING if question.certificate is None else shown_from(question.certificate)
+
+
 def _after_handshake(console: Terminal, snapshot: Snapshot, question: Question) -> tuple[GateRules, bytes]:
     """The rules with what is revoked, and what Envoy would say of the client. Raises _NoConnection."""
     tls, rules = snapshot.config.http.tls, snapshot.rules
     if snapshot.config.is_decision_only:  # the proxy that asks has made the handshake, and says whom it met
-        given = b"" if question.certificate is None else to_pem(load_chain(question.certificate)[:1]).encode("ascii")
-        return rules, quote(given, safe="").encode("ascii")
+        return rules, _certificate(question).pem
     if isinstance(tls, HttpTlsOfAgent) and tls.client_auth != "none":
         raise AuthzServiceError(
             "http.tls.sds: only the agent knows whose certificates are accepted; ask a live sidecar"
@@ -130,21 +138,19 @@ def _after_handshake(console: Terminal, snapshot: Snapshot, question: Question) 
     now = time.time()
     trust = load_trust(tls, tls.client_authorities, now, gate=snapshot.config.proxy.mtls.enabled)
     rules = with_lists(rules, trust.lists)
-    if question.certificate is None:
-        why = "client_cert_missing: client_auth is require" if tls.client_auth == "require" else ""
-        leaf = b""
-    else:
-        chain = load_chain(question.certificate)
-        try:
-            why = refusal(chain, trust, now)
-        except CannotTell as cannot:
-            raise AuthzServiceError(f"{question.certificate}: {cannot}; ask a live sidecar") from cannot
-        leaf = quote(to_pem(chain[:1]), safe="").encode("ascii")
+    certificate, why = _certificate(question), ""
+    if not certificate.chain and tls.client_auth == "require":
+        why = "client_cert_missing: client_auth is require"
+    try:
+        why = refusal(certificate.chain, trust, now) if certificate.chain else why
+    except CannotTell as cannot:
+        raise AuthzServiceError(f"{question.certificate}: {cannot}; ask a live sidecar") from cannot
     if why:
         console.print(f"[red]✗[/] handshake: {shown(why)}")
         raise _NoConnection
-    console.print(f"[green]✓[/] handshake: {'the certificate is accepted' if leaf else 'without a client certificate'}")
-    return rules, leaf
+    told = "the certificate is accepted" if certificate.chain else "without a client certificate"
+    console.print(f"[green]✓[/] handshake: {told}")
+    return rules, certificate.pem
 
 
 def _path(console: Terminal, config: Config, question: Question) -> str:
@@ -200,11 +206,8 @@ class _Issuers:
         endpoint = endpoints(self._config).get(question.issuer)
         if endpoint is None:
             return None
-        client = HttpClient(self._config.hosts, endpoint.ca_file)
-        try:
+        async with aclosing(HttpClient(self._config.hosts, endpoint.ca_file)) as client:
             return await Introspector(endpoint, client.post_form).ask(question.token)
-        finally:
-            await client.aclose()
 
 
 def _walk(console: Terminal, gate: Gate, request: Request) -> None:
@@ -220,27 +223,6 @@ def _walk(console: Terminal, gate: Gate, request: Request) -> None:
             console.print(f"    {shown(line)}")
 
 
-def _request(snapshot: Snapshot, question: Question, path: str, peer: bytes) -> Request:
-    found = {
-        name.strip().lower(): value.strip()
-        for name, _, value in (line.partition(":") for line in question.header_lines)
-    }
-    scheme = snapshot.rules.headers.auth_scheme
-    prefix = "" if scheme.lower() == NO_SCHEME else f"{scheme} "
-    return Request(
-        method=question.method.upper(),
-        path=path,
-        query=question.target.partition("?")[2],
-        host=question.host if snapshot.config.is_decision_only else received_host(question.host),
-        route=RouteTable(snapshot.rules.routes).find([] if path == "/" else path.split("/")[1:]),
-        peer=peer,
-        authorization=None if question.token is None else f"{prefix}{question.token}",
-        correlation_id=found.get("x-correlation-id", _DECISION),
-        extracted={n: found[n] for n in (name.lower() for name in snapshot.rules.headers.extract) if n in found},
-        remote="127.0.0.1",
-    )
-
-
 def _keys(console: Terminal, snapshot: Snapshot, file: Path | None) -> list[IssuerKeys]:
     if file is not None:
         text = file.read_text(encoding="utf-8")
@@ -252,12 +234,10 @@ async def _fetched_keys(console: Terminal, config: Config) -> list[IssuerKeys]:
     """Of those that can be had: a token of another issuer is not judged."""
     found = []
     for issuer in config.issuers:
-        client = HttpClient(config.hosts, issuer.ca_file)
         try:
-            found.append(IssuerKeys(issuer.issuer, await fetch_key_set(key_settings(issuer, None), client.get)))
+            async with aclosing(HttpClient(config.hosts, issuer.ca_file)) as client:
+                found.append(IssuerKeys(issuer.issuer, await fetch_key_set(key_settings(issuer, None), client.get)))
         except (FetchError, ValueError, RecursionError) as error:
             text = f"keys of {issuer.issuer}: {error}; give the issuer's keys by --jwks FILE"
             console.print(f"[yellow]![/] {shown(text)}")
-        finally:
-            await client.aclose()
     return found

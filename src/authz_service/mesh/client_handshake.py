@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from authz_service import pem_files
 from authz_service.config.model import HttpTlsOfFiles
 from authz_service.credentials.certificates import weak_links
+from authz_service.mesh.model import Sidecar
 from authz_service.trust.ca_bundles import CaBundle, load_ca_bundle
 from authz_service.trust.crl import Crl, read_lists
 from authz_service.trust.revocation_lists import RevocationList, RevocationLists
@@ -46,6 +47,16 @@ def load_trust(tls: HttpTlsOfFiles, authorities: Path, now: float, *, gate: bool
     lists = RevocationLists().load(tls.crl_file, bundle, tls.crl_expired, now, gate=gate)
     given = () if lists.pem is None else tuple(read_lists(lists.pem.encode(), str(tls.crl_file)))
     return Trust(bundle, lists, given)
+
+
+def trust_of(sidecar: Sidecar, now: float) -> Trust | None:
+    """Whom a sidecar of a mesh believes; None where its file is not here. Raises CertificateProblems."""
+    tls = sidecar.config.http.tls
+    found = sidecar.find_file(tls.client_authorities) if isinstance(tls, HttpTlsOfFiles) else None
+    if not isinstance(tls, HttpTlsOfFiles) or found is None:
+        return None
+    here = tls.model_copy(update={"crl_file": sidecar.find_file(tls.crl_file)})
+    return load_trust(here, found, now, gate=sidecar.config.proxy.mtls.enabled)
 
 
 def load_chain(file: Path) -> list[x509.Certificate]:

@@ -5,7 +5,7 @@ files. It decides what the live one decides; what it cannot know it says (`Unjud
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from authz_service.control_plane.sources.denylist import load_denylist, with_den
 from authz_service.domain.decision import Allow, Decision, Request
 from authz_service.domain.questions import Absent, Active, Answer, Asked, Found
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.domain.rules import IssuerKeys, PolicySource
+from authz_service.domain.rules import GateRules, IssuerKeys, PolicySource
 from authz_service.envoy.received_path import received_host, received_path
 from authz_service.errors import AuthzServiceError, Problems
 from authz_service.identity.certificates import Peers
@@ -26,9 +26,9 @@ from authz_service.identity.token_places import NO_SCHEME
 from authz_service.identity.tokens import TokenVerifier
 from authz_service.ingress.gate import Gate
 from authz_service.ingress.route_table import RouteTable
-from authz_service.mesh.client_handshake import CannotTell, Trust, load_trust, refusal
+from authz_service.mesh.client_handshake import CannotTell, refusal, trust_of
 from authz_service.mesh.mint import Mint
-from authz_service.mesh.model import Sidecar
+from authz_service.mesh.model import Call, Sidecar
 from authz_service.mesh.shown import Shown
 from authz_service.mesh.steps import Step, walk
 from authz_service.policy.decide.bounded_policy import BoundedPolicy
@@ -110,7 +110,7 @@ class Door:
         self.escaped_slashes = any(route.encoded_slashes for route in config.proxy.routes)
         try:
             source = policy_source(sidecar)
-            self._trust = self._read_trust()
+            self._trust = trust_of(sidecar, now())
             rules = gate_rules(config, source, DECISION)
             if self._trust is not None:
                 rules = with_lists(rules, self._trust.lists)
@@ -134,16 +134,6 @@ class Door:
         peers = Peers(rules.peers, now) if rules.peers is not None else None
         self.gate = Gate(rules, peers, self._tokens, engine, _NobodyAsked())
         self._known_keys = -1
-
-    def _read_trust(self) -> Trust | None:
-        tls = self.sidecar.config.http.tls
-        if not isinstance(tls, HttpTlsOfFiles):
-            return None
-        found = self.sidecar.find_file(tls.client_authorities)
-        if found is None:
-            return None
-        here = tls.model_copy(update={"crl_file": self.sidecar.find_file(tls.crl_file)})
-        return load_trust(here, found, self._now(), gate=self.sidecar.config.proxy.mtls.enabled)
 
     @property
     def _sees_certificates(self) -> bool:
@@ -226,20 +216,39 @@ class Door:
             self._tokens.set_keys(IssuerKeys(issuer.issuer, text))
         self._known_keys = len(self._mint.algorithms)
 
+    def next_call(self, calls: Iterable[Call], path: str, method: str) -> Call | None:
+        """Where the route of a request that is let in sends it on to."""
+        onward = [call for call in calls if call.of_ingress]
+        name = self.routes.find(_segments(path)) if onward else ""
+        for call in onward:
+            route = self.sidecar.config.proxy.routes[int(call.place[2])]
+            if route.path == name and method in route.methods:
+                return call
+        return None
+
     def request(self, question: Question, path: str) -> Request:
-        """As Envoy would tell it."""
-        headers = dict(question.headers)
-        scheme = self.rules.headers.auth_scheme
-        prefix = "" if scheme.lower() == NO_SCHEME else f"{scheme} "
-        return Request(
-            method=question.method,
-            path=path,
-            query=question.target.partition("?")[2],
-            host=question.host if self.sidecar.config.is_decision_only else received_host(question.host),
-            route=self.routes.find([] if path == "/" else path.split("/")[1:]),
-            peer=question.shown.pem if self._sees_certificates else b"",
-            authorization=None if question.token is None else f"{prefix}{question.token}",
-            correlation_id=headers.get("x-correlation-id", DECISION),
-            extracted={n: headers[n] for n in (name.lower() for name in self.rules.headers.extract) if n in headers},
-            remote="127.0.0.1",
-        )
+        peer = question.shown.pem if self._sees_certificates else b""
+        return request_as_told(self.rules, self.routes, question, path, peer)
+
+
+def request_as_told(rules: GateRules, routes: RouteTable, question: Question, path: str, peer: bytes) -> Request:
+    """As Envoy would tell it, or another proxy. `peer`: the certificate, where the sidecar asks for one."""
+    headers = dict(question.headers)
+    scheme = rules.headers.auth_scheme
+    prefix = "" if scheme.lower() == NO_SCHEME else f"{scheme} "
+    return Request(
+        method=question.method,
+        path=path,
+        query=question.target.partition("?")[2],
+        host=question.host if rules.callers_elsewhere else received_host(question.host),
+        route=routes.find(_segments(path)),
+        peer=peer,
+        authorization=None if question.token is None else f"{prefix}{question.token}",
+        correlation_id=headers.get("x-correlation-id", DECISION),
+        extracted={n: headers[n] for n in (name.lower() for name in rules.headers.extract) if n in headers},
+        remote="127.0.0.1",
+    )
+
+
+def _segments(path: str) -> list[str]:
+    return [] if path == "/" else path.split("/")[1:]

@@ -9,12 +9,11 @@ from functools import cached_property
 from cryptography import x509
 
 from authz_rego.syntax.tree import Module
-from authz_service.config.model import HttpTlsOfFiles
 from authz_service.domain.decision import Peer
 from authz_service.domain.refusals import Rejected
 from authz_service.errors import AuthzServiceError, CertificateProblems, Problem, Problems
 from authz_service.identity.certificates import read_peer
-from authz_service.mesh.client_handshake import Trust, load_trust
+from authz_service.mesh.client_handshake import Trust, trust_of
 from authz_service.mesh.door import Unjudged, policy_source
 from authz_service.mesh.model import Call, Mesh, Sidecar, file_of
 from authz_service.mesh.realm_file import Principal
@@ -61,6 +60,12 @@ class Ground:
     @property
     def served(self) -> list[Sidecar]:
         return [one for one in self.mesh.sidecars.values() if one.config.proxy.enabled]
+
+    @cached_property
+    def compiled(self) -> dict[str, Compiled | None]:
+        """The policies of all that are served, by sidecar."""
+        read = {sidecar.name: self.policy(sidecar) for sidecar in self.served}
+        return {name: None if policy is None else policy.compiled for name, policy in read.items()}
 
     def policy(self, sidecar: Sidecar) -> PolicyRead | None:
         if sidecar.name not in self._policies:
@@ -132,13 +137,8 @@ class Ground:
 
     def trust(self, sidecar: Sidecar) -> Trust | None:
         """Whom a sidecar's handshake believes; None where its file is not here or cannot be read."""
-        tls = sidecar.config.http.tls
-        found = sidecar.find_file(tls.client_authorities) if isinstance(tls, HttpTlsOfFiles) else None
-        if not isinstance(tls, HttpTlsOfFiles) or found is None:
-            return None
         try:
-            here = tls.model_copy(update={"crl_file": sidecar.find_file(tls.crl_file)})
-            return load_trust(here, found, self.now, gate=sidecar.config.proxy.mtls.enabled)
+            return trust_of(sidecar, self.now)
         except CertificateProblems:
             return None
 

@@ -77,7 +77,7 @@ class Travel:
     def _onward(self, leg: _Leg, sidecar: Sidecar, asked: AskedFor, hops: list[Hop]) -> Journey:
         while len(hops) < _LONGEST:
             hop, answered = self._in(leg, sidecar, asked, hops)
-            call = self._next_call(sidecar, answered, leg.method)
+            call = self._doors[sidecar.name].next_call(self._mesh.calls_of(sidecar), answered.path, leg.method)
             if call is None:
                 onward = tuple(
                     f"{one.base} → {one.destination.name if one.destination else one.url}"
@@ -172,16 +172,6 @@ class Travel:
         broken = self._mesh.find_broken(call.url)
         if broken:
             raise Unjudged(f"{broken}, where {call.url} leads to, cannot be used: its sidecar would not start")
-
-    def _next_call(self, sidecar: Sidecar, answered: Answered, method: str) -> Call | None:
-        door = self._doors[sidecar.name]
-        name = door.routes.find([] if answered.path == "/" else answered.path.split("/")[1:])
-        for call in self._mesh.calls_of(sidecar):
-            if call.of_ingress:
-                route = sidecar.config.proxy.routes[int(call.place[2])]
-                if route.path == name and method in route.methods:
-                    return call
-        return None
 
     def door(self, sidecar: Sidecar, keys: Sequence[dict[str, object]] = ()) -> Door:
         """Raises Unjudged where the sidecar could not start."""

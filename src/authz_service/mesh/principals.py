@@ -129,12 +129,18 @@ def _asked_scopes(client_id: str, configs: Sequence[Config]) -> list[tuple[str, 
     return list(dict.fromkeys(found)) or [()]
 
 
-def token_claims(realm: Realm, client: Client, user: User, scopes: Sequence[str], issuer: str) -> Mapping[str, object]:
-    """Raises UnknownScope for what the client may not ask for."""
+def token_claims(
+    realm: Realm, client: Client, user: User, scopes: Sequence[str], issuer: str, exchange: OAuth2 | None = None
+) -> Mapping[str, object]:
+    """`exchange`: by which another token of the user's becomes this one. Raises UnknownScope for what the client may
+    not ask for.
+    """
     names = requested_scopes(client, " ".join(scopes) if scopes else None)
-    own = user.service_account_client_id is not None
+    own = user.service_account_client_id is not None and exchange is None
     notes = {"client_id": client.client_id, **_NOTES} if own else {}
     granted = select_scopes(realm, client, user, names)
-    grant = Grant(realm, client, user, granted, "openid" in names, None if own else "model", "model", notes)
+    session, audience = None if own else "model", None if exchange is None else exchange.audience
+    exchanged = exchange is not None
+    grant = Grant(realm, client, user, granted, OPENID in names, session, "model", notes, exchanged, audience)
     claims = access_claims(grant, Stamp(issuer, 0, "model"))
     return {name: value for name, value in claims.items() if name not in _PASSING}

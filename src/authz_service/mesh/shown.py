@@ -22,7 +22,9 @@ from authz_service.identity.certificates import parse_client_rule
 from authz_service.mesh.client_handshake import load_chain
 from authz_service.mesh.model import Call, Sidecar
 from authz_service.mesh.spot import Spot
-from authz_service.pem_files import to_pem
+from authz_service.pem_files import extension, to_pem
+
+NAMELESS = "without a name"
 
 _DECADE = dt.timedelta(days=3650)  # whatever time it is judged at
 _OIDS = {"CN": NameOID.COMMON_NAME, "O": NameOID.ORGANIZATION_NAME, "OU": NameOID.ORGANIZATIONAL_UNIT_NAME}
@@ -49,11 +51,8 @@ class Shown:
         leaf = self.chain[0]
         if leaf.subject:
             return leaf.subject.rfc4514_string()
-        try:
-            names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except x509.ExtensionNotFound:
-            return "without a name"
-        return next(iter(map(str, names.get_values_for_type(x509.UniformResourceIdentifier))), "without a name")
+        names = extension(leaf, x509.SubjectAlternativeName) or ()
+        return next((str(one.value) for one in names if isinstance(one, x509.UniformResourceIdentifier)), NAMELESS)
 
 
 NOTHING = Shown()

@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from authz_realm.claims import Grant, Stamp, UnknownScope, access_claims, requested_scopes, select_scopes
+from authz_realm.claims import UnknownScope
 from authz_realm.realm import Client
 from authz_service.config.model import OAuth2
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.mesh.door import Unjudged
 from authz_service.mesh.mint import Mint
 from authz_service.mesh.model import Call, Mesh
-from authz_service.mesh.principals import scopes_lacking, service_account
+from authz_service.mesh.principals import scopes_lacking, service_account, token_claims
 from authz_service.mesh.realm_file import Principal, RealmFile
 
 
@@ -94,18 +94,15 @@ def _exchanged(call: Call, auth: OAuth2, before: TokenInHand, realm: RealmFile |
         raise Rejected(Reason.TOKEN_EXCHANGE_DENIED, f"the user's token is not for {client.client_id}")
     if user is None:
         raise Rejected(Reason.TOKEN_NOT_EXCHANGEABLE, "the realm has no such user")
+    issuer = str(before.claims.get("iss"))
     try:
-        names = requested_scopes(client, " ".join(auth.scopes) if auth.scopes else None)
+        claims = token_claims(realm.realm, client, user, auth.scopes, issuer, auth)
     except UnknownScope as unknown:
         raise Rejected(Reason.TOKEN_EXCHANGE_DENIED, f"scope {unknown} (invalid_scope)") from unknown
-    scopes = select_scopes(realm.realm, client, user, names)
-    grant = Grant(realm.realm, client, user, scopes, "openid" in names, "model", "model", {}, True, auth.audience)
-    claims = access_claims(grant, Stamp(str(before.claims.get("iss")), 0, "model"))
     if auth.audience is not None and "aud" not in claims:
         raise Rejected(Reason.TOKEN_EXCHANGE_DENIED, f"the token would not be for {auth.audience}")
-    lasting = {name: value for name, value in claims.items() if name not in {"exp", "iat", "jti", "sid"}}
-    principal = Principal(user.username, "user", str(before.claims.get("iss")), lasting, realm.spot, client.client_id)
-    return TokenInHand.of(principal, mint.token(lasting, realm.realm.default_signature_algorithm))
+    principal = Principal(user.username, "user", issuer, claims, realm.spot, client.client_id)
+    return TokenInHand.of(principal, mint.token(claims, realm.realm.default_signature_algorithm))
 
 
 def _none(detail: str) -> Rejected:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from authz_rego.check.walk import walk
-from authz_rego.syntax.tree import Ref, Rule, Scalar, Var
+from authz_rego.syntax.tree import Ref, Rule
 from authz_service.mesh.ground import Ground
 from authz_service.mesh.lint.hygiene import has_own_service
+from authz_service.mesh.lint.policies import below_input
 from authz_service.mesh.lint.rule import Found
 
 _CONTEXT = "X-User-Context"
@@ -82,17 +83,11 @@ def whose_resource(ground: Ground) -> Iterator[Found]:
 def _owns(rule: Rule) -> bool:
     """`sub` beside a part of the request, in one statement."""
     for expr in rule.body:
-        paths = [_below_input(node) for node in walk(expr) if isinstance(node, Ref)]
+        paths = [below_input(node) for node in walk(expr) if isinstance(node, Ref)]
         if any(path[:2] == ("token", "sub") for path in paths) and any(path[:1] == ("request",) for path in paths):
             return True
     return False
 
 
 def _reads(rule: Rule, wanted: tuple[str, ...]) -> bool:
-    return any(isinstance(node, Ref) and _below_input(node) == wanted for node in walk(rule))
-
-
-def _below_input(ref: Ref) -> tuple[str, ...]:
-    if not isinstance(ref.head, Var) or ref.head.name != "input":
-        return ()
-    return tuple(step.value for step in ref.path if isinstance(step, Scalar) and isinstance(step.value, str))
+    return any(isinstance(node, Ref) and below_input(node) == wanted for node in walk(rule))

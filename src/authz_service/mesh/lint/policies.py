@@ -40,11 +40,12 @@ def header_may_be_missing(ground: Ground) -> Iterator[Found]:
     """In the value of a rule: without the header there is no value at all, and the refusal has no reason."""
     for _, policy, module in _modules(ground):
         for rule in module.rules:
-            found = [ref for ref in _refs(rule.head.value) if _path(ref)[:1] == ("headers",) and len(_path(ref)) > 1]
-            names = [_path(ref)[1] for ref in found]
+            read = [(ref, below_input(ref)) for ref in _refs(rule.head.value)]
+            found = [(ref, path[1]) for ref, path in read if len(path) > 1 and path[0] == "headers"]
+            names = [name for _, name in found]
             if any(name.lower() != _CORRELATION for name in names):
                 yield Found(
-                    policy.spot(found[0].place.file, found[0].place.row),
+                    policy.spot(found[0][0].place.file, found[0][0].place.row),
                     f"{_name(rule)} has no value when a request lacks {' or '.join(dict.fromkeys(names))}",
                     'write object.get(input.headers, "NAME", "")',
                 )
@@ -55,7 +56,7 @@ def prefix_without_an_end(ground: Ground) -> Iterator[Found]:
         for call in _calls(module):
             match call.args:
                 case (Ref() as ref, Scalar(value=str(text))) if _operator(call) == "startswith":
-                    if _path(ref) == ("request", "path") and not text.endswith("/"):
+                    if below_input(ref) == ("request", "path") and not text.endswith("/"):
                         yield Found(
                             policy.spot(call.place.file, call.place.row),
                             f'startswith(input.request.path, "{text}") also holds for {text}-admin',
@@ -117,7 +118,7 @@ def claim_that_nobody_writes(ground: Ground) -> Iterator[Found]:
         known = {name for principal in principals for name in principal.claims} | _ALWAYS
         told: set[str] = set()
         for ref in (node for rule in module.rules for node in walk(rule) if isinstance(node, Ref)):
-            path = _path(ref)
+            path = below_input(ref)
             if principals and path[:1] == ("token",) and len(path) > 1 and path[1] not in known | told:
                 told.add(path[1])
                 yield Found(
@@ -175,7 +176,7 @@ def method_without_a_path(ground: Ground) -> Iterator[Found]:
             continue
         policy, modules = found
         refs = [node for module in modules for rule in module.rules for node in walk(rule) if isinstance(node, Ref)]
-        paths = [_path(ref) for ref in refs]
+        paths = [below_input(ref) for ref in refs]
         method = next((ref for ref, path in zip(refs, paths, strict=True) if path == ("request", "method")), None)
         if method is not None and not any(_reads_a_path(path) for path in paths):
             yield Found(
@@ -257,7 +258,7 @@ def _compared(module: Module) -> Iterator[_Compared]:
             continue
         for constant, part in (call.args, call.args[::-1]):
             if isinstance(constant, Scalar) and isinstance(constant.value, str) and isinstance(part, Ref):
-                path = _path(part)
+                path = below_input(part)
                 if path:
                     yield _Compared(constant.value, path, call.place.row, call.place.file)
 
@@ -268,7 +269,7 @@ def _operator(call: Call) -> str:
     return ".".join((name, *_constants(call.operator)))
 
 
-def _path(ref: Ref) -> tuple[str, ...]:
+def below_input(ref: Ref) -> tuple[str, ...]:
     """Below `input`; empty for any other reference."""
     return _constants(ref) if isinstance(ref.head, Var) and ref.head.name == "input" else ()
 

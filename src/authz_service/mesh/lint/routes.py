@@ -12,7 +12,6 @@ from authz_service.mesh.matrix.asker import Asker
 from authz_service.mesh.matrix.resources import ID, paths_of_policy
 from authz_service.mesh.model import Call, Sidecar
 from authz_service.mesh.target_token import TokenInHand
-from authz_service.policy.vetting.checks import Compiled
 from authz_service.request_form import METHODS
 
 _ANY = "5f0c9e6a"  # a segment that nobody names
@@ -64,7 +63,7 @@ def policy_without_the_path(ground: Ground) -> Iterator[Found]:
     could arrive, whoever asks.
     """
     told = {found.spot for found in version_is_passed_on(ground)}
-    asker = Asker(ground.mesh, lambda: ground.now, _policies(ground), {})
+    asker = Asker(ground.mesh, lambda: ground.now, ground.compiled, {})
     for call in ground.calls:
         sidecar, spot = call.destination, call.source.spot(*call.place)
         if sidecar is None or sidecar.config.proxy.routes or ground.mesh.serves.get(sidecar.name) or spot in told:
@@ -79,11 +78,6 @@ def policy_without_the_path(ground: Ground) -> Iterator[Found]:
             sidecar.spot("policy", "path"),
             f"the policy of {sidecar.name} names {', '.join(path for path in paths if ID not in path)}",
         )
-
-
-def _policies(ground: Ground) -> dict[str, Compiled | None]:
-    read = {sidecar.name: ground.policy(sidecar) for sidecar in ground.served}
-    return {name: None if policy is None else policy.compiled for name, policy in read.items()}
 
 
 def _could_be(call: Call, path: str) -> bool:

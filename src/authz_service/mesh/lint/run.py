@@ -18,7 +18,7 @@ from authz_service.mesh.model import Mesh
 from authz_service.mesh.spot import Spot
 
 _IGNORE = re.compile(r"#\s*authz-lint:\s*ignore\s+([A-Z]{2}[0-9]{3}(?:\s*,\s*[A-Z]{2}[0-9]{3})*)\s*(.*)")
-_WITHOUT_REASON = Rule(
+WITHOUT_REASON = Rule(
     "AZ002",
     "warning",
     "something is ignored without a reason",
@@ -43,7 +43,7 @@ def lint(mesh: Mesh, now: float, rules: Sequence[Rule] = RULES) -> Linted:
     comments = _Comments(mesh.folder)
     ignored = [one for one in found if comments.ignores(one)]
     left = [one for one in found if one not in ignored]
-    left += [Finding(_WITHOUT_REASON, what) for what in comments.without_reason(ground)]
+    left += [Finding(WITHOUT_REASON, what) for what in comments.without_reason(ground)]
     left.sort(key=lambda one: one.order)
     return Linted(
         tuple(one for one in left if one.rule.severity != "note"),
@@ -51,9 +51,6 @@ def lint(mesh: Mesh, now: float, rules: Sequence[Rule] = RULES) -> Linted:
         tuple(ignored),
         tuple(not_here(mesh)),
     )
-
-
-WITHOUT_REASON = _WITHOUT_REASON
 
 
 class _Comments:

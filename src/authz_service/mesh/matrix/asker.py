@@ -92,7 +92,7 @@ class Asker:
         reason, decision = door.judge(question, path)
         if reason:
             return Said(reason, sidecar.name)
-        call = self._next(sidecar, door, path, method)
+        call = door.next_call(self.calls_of(sidecar), path, method)
         if call is not None and self.mesh.find_broken(call.url) and call.destination is None:
             raise Unjudged(f"{self.mesh.find_broken(call.url)}, where {call.url} leads to, cannot be used")
         if call is None or call.destination is None:
@@ -141,14 +141,3 @@ class Asker:
         if sidecar.name not in self._calls:
             self._calls[sidecar.name] = list(self.mesh.calls_of(sidecar))
         return self._calls[sidecar.name]
-
-    def _next(self, sidecar: Sidecar, door: Door, path: str, method: str) -> Call | None:
-        calls = [call for call in self.calls_of(sidecar) if call.of_ingress]
-        if not calls:
-            return None
-        name = door.routes.find([] if path == "/" else path.split("/")[1:])
-        for call in calls:
-            route = sidecar.config.proxy.routes[int(call.place[2])]
-            if route.path == name and method in route.methods:
-                return call
-        return None

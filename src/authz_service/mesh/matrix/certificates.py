@@ -11,7 +11,7 @@ from authz_service.errors import AuthzServiceError
 from authz_service.identity.certificates import is_match, parse_client_rule, read_peer
 from authz_service.mesh.ground import Ground
 from authz_service.mesh.model import Call, Sidecar
-from authz_service.mesh.shown import NOTHING, Shown, assumed_by
+from authz_service.mesh.shown import NAMELESS, NOTHING, Shown, assumed_by
 
 
 class Way(NamedTuple):
@@ -68,4 +68,4 @@ def _peer(shown: Shown | None) -> Peer | None:
 
 
 def _certificate_name(shown: Shown, call: Call) -> str:
-    return shown.name if shown.name != "without a name" else f"{call.source.name}'s"
+    return shown.name if shown.name != NAMELESS else f"{call.source.name}'s"

@@ -22,7 +22,6 @@ from authz_service.mesh.matrix.resources import ID, OTHER, Asked, Reads, is_serv
 from authz_service.mesh.model import Mesh, Sidecar
 from authz_service.mesh.realm_file import Principal
 from authz_service.mesh.target_token import TokenInHand
-from authz_service.policy.vetting.checks import Compiled
 
 Answer = Literal["allow", "deny", "if"]
 _ID = "5f0c9e6a"  # an id that is nobody's
@@ -104,10 +103,7 @@ class MatrixMaker:
         """`more`: by sidecar, what else is to be asked: what another mesh is compared by."""
         self._mesh, self._more = mesh, more or {}
         self._ground = Ground(mesh, now)
-        self._policies: dict[str, Compiled | None] = {}
-        self._problems: dict[str, str] = {}
-        for sidecar in self._ground.served:
-            self._read(sidecar)
+        self._policies = self._ground.compiled
         keys: dict[str, PrivateKey] = {}
         self.asker = Asker(mesh, lambda: now, self._policies, keys)
         self._later = [Asker(mesh, partial(_at, now + hours * 3600), self._policies, keys) for hours in _HOURS]
@@ -115,12 +111,6 @@ class MatrixMaker:
         self._principals = list(self._tokens())
         names = [principal.name for principal in mesh.principals if principal.kind == "service"]
         self._several = [one for one in mesh.principals if one.kind == "service" and names.count(one.name) > 1]
-
-    def _read(self, sidecar: Sidecar) -> None:
-        policy = self._ground.policy(sidecar)
-        self._policies[sidecar.name] = None if policy is None else policy.compiled
-        if policy is not None and policy.problems:
-            self._problems[sidecar.name] = "; ".join(str(problem) for problem in policy.problems)
 
     def make(self) -> Matrix:
         """Those whose configuration cannot be read have a table that says so."""
@@ -135,8 +125,10 @@ class MatrixMaker:
 
     def _table(self, sidecar: Sidecar) -> SidecarTable:
         zone = sidecar.config.service.zone
-        if sidecar.name in self._problems:
-            return SidecarTable(sidecar.name, sidecar.shown, zone, (), (), self._problems[sidecar.name])
+        read = self._ground.policy(sidecar)
+        if read is not None and read.problems:
+            problems = "; ".join(map(str, read.problems))
+            return SidecarTable(sidecar.name, sidecar.shown, zone, (), (), problems)
         policy = self._policies.get(sidecar.name)
         try:
             columns = resources(self._mesh, sidecar, policy)
