@@ -5,7 +5,7 @@ Names and labels are public: docs/operations.md lists them. Not their gathering.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -34,10 +34,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         counters = self._counters
         yield _counter_family(
-            "authz_decisions",
-            "Decisions, by what was decided and why.",
-            ("decision", "reason"),
-            counters.decisions.items(),
+            "authz_decisions", "Decisions, by what was decided and why.", ("decision", "reason"), counters.decisions
         )
         total, cumulative = 0, []
         for bound, count in zip(BOUNDS, counters.buckets, strict=True):
@@ -56,18 +53,15 @@ class Metrics(Collector):
             ("authz_opa_decision_log_events", "Copies of audit records in OPA's format.", "result", counters.copies),
             ("authz_candidate_verdicts", "What the candidate policy would change.", "result", counters.candidate),
         ):
-            yield _counter_family(name, text, (label,), [((value,), count) for value, count in values.items()])
+            yield _counter_family(name, text, (label,), {(value,): count for value, count in values.items()})
         yield _counter_family(
             "authz_token_exchanges",
             "Exchanges of users' tokens for a target's.",
             ("target", "result"),
-            counters.exchanges.items(),
+            counters.exchanges,
         )
         yield _counter_family(
-            "authz_reloads",
-            "Changes of files that were taken over or refused.",
-            ("what", "result"),
-            counters.reloads.items(),
+            "authz_reloads", "Changes of files that were taken over or refused.", ("what", "result"), counters.reloads
         )
         for name, value in self._more().items():
             yield _one_counter(name, name.replace("_", " "), value)
@@ -81,15 +75,13 @@ class Metrics(Collector):
 
 
 def _counter_family(
-    name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float]]
+    name: str, text: str, labels: tuple[str, ...], values: Mapping[tuple[str, str], float] | Mapping[tuple[str], float]
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(name, text, labels=labels)
-    for values_of_labels, value in list(values):
+    for values_of_labels, value in list(values.items()):
         family.add_metric(values_of_labels, value)
     return family
 
 
 def _one_counter(name: str, text: str, value: float) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, text)
-    family.add_metric((), value)
-    return family
+    return CounterMetricFamily(name, text, value)
