@@ -93,6 +93,18 @@ def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extensi
         return None
 
 
+def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """DNS names, URIs and addresses."""
+    names = extension(certificate, x509.SubjectAlternativeName)
+    if names is None:
+        return ()
+    return (
+        *names.get_values_for_type(x509.DNSName),
+        *names.get_values_for_type(x509.UniformResourceIdentifier),
+        *map(str, names.get_values_for_type(x509.IPAddress)),
+    )
+
+
 def near_end(not_before: float, not_after: float) -> float:
     """From when on somebody should have renewed it: a share of its life, for it may be a day or ten years."""
     return not_after - min((not_after - not_before) * _LAST_PART, _LAST_MONTH)

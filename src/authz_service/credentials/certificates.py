@@ -103,7 +103,7 @@ def _key_pair(chain: Sequence[x509.Certificate], key: PrivateKeyTypes, warnings:
         chain=tuple(chain),
         subject=leaf.subject.rfc4514_string(),
         issuer=leaf.issuer.rfc4514_string(),
-        names=_names(leaf),
+        names=pem_files.alternative_names(leaf),
         fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
         not_before=leaf.not_valid_before_utc.timestamp(),
         not_after=min(one.not_valid_after_utc.timestamp() for one in chain),
@@ -177,7 +177,7 @@ def _is_well_signed(certificate: x509.Certificate) -> bool:
 
 def _chain_warnings(chain: Sequence[x509.Certificate], purpose: Purpose, now: float, file: str) -> list[str]:
     warnings = expiry_warnings(chain, now, file)
-    if purpose == "server" and not _names(chain[0]):
+    if purpose == "server" and not pem_files.alternative_names(chain[0]):
         warnings.append(f"{file}: without a subject alternative name no modern client accepts it (RFC 9525 §2)")
     return warnings
 
@@ -189,15 +189,3 @@ def expiry_warnings(certificates: Sequence[x509.Certificate], now: float, file: 
             left = pem_files.in_words(one.not_valid_after_utc.timestamp() - now)
             warnings.append(f"{file}: {pem_files.name(one)} expires in {left}")
     return warnings
-
-
-def _names(leaf: x509.Certificate) -> tuple[str, ...]:
-    names = pem_files.extension(leaf, x509.SubjectAlternativeName)
-    if names is None:
-        return ()
-    addresses = map(str, names.get_values_for_type(x509.IPAddress))
-    return (
-        *names.get_values_for_type(x509.DNSName),
-        *names.get_values_for_type(x509.UniformResourceIdentifier),
-        *addresses,
-    )

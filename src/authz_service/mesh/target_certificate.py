@@ -18,12 +18,12 @@ def why_not_trusted(call: Call, sidecar: Sidecar, now: float) -> str:
     bundle = target_bundle(call, now)
     if not chain:
         return ""
-    if bundle is not None and not is_signed_by(chain, bundle):
+    if bundle is not None and not bundle.covers(chain):
         issuer = chain[-1].issuer.rfc4514_string()
         return f"the certificate of {sidecar.name} is signed by {issuer}, {NOT_IN_CA_CERT} {call.source.name} has not"
     wanted = wanted_name(call)
     if wanted and not has_name(chain[0], wanted):
-        names = ", ".join(names_of(chain[0])) or "no name (no subject alternative name)"
+        names = ", ".join(pem_files.alternative_names(chain[0])) or "no name (no subject alternative name)"
         return f"{call.source.name} calls {wanted}; the certificate of {sidecar.name} has {names}"
     return ""
 
@@ -43,29 +43,13 @@ def target_bundle(call: Call, now: float) -> CaBundle | None:
     return None if found is None else load_ca_bundle(found, now)
 
 
-def is_signed_by(chain: list[x509.Certificate], bundle: CaBundle) -> bool:
-    last = chain[-1]
-    return any(last == one or pem_files.is_issued_by(last, one) for one in bundle.authorities)
-
-
 def wanted_name(call: Call) -> str:
     tls = call.target.tls
     return "" if isinstance(tls, NoTls) else tls.spiffe_id or tls.server_name or call.url.host
 
 
-def names_of(certificate: x509.Certificate) -> list[str]:
-    names = pem_files.extension(certificate, x509.SubjectAlternativeName)
-    if names is None:
-        return []
-    return [
-        *names.get_values_for_type(x509.DNSName),
-        *names.get_values_for_type(x509.UniformResourceIdentifier),
-        *map(str, names.get_values_for_type(x509.IPAddress)),
-    ]
-
-
 def has_name(certificate: x509.Certificate, wanted: str) -> bool:
     """Whole; `*` stands for one label, as Envoy has it."""
-    names = [name.lower() for name in names_of(certificate)]
+    names = [name.lower() for name in pem_files.alternative_names(certificate)]
     first, _, rest = wanted.lower().partition(".")
     return wanted.lower() in names or bool(first and rest and f"*.{rest}" in names)

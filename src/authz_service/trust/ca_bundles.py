@@ -21,9 +21,9 @@ class CaBundle:
     near_end: float  # from when on one of them should have been renewed
     warnings: tuple[str, ...]
 
-    def covers(self, pair: KeyPair) -> bool:
-        """Does the pair's chain end at one of these authorities?"""
-        last = pair.chain[-1]
+    def covers(self, chain: Sequence[x509.Certificate]) -> bool:
+        """Does it end at one of these authorities?"""
+        last = chain[-1]
         return any(last == one or pem_files.is_issued_by(last, one) for one in self.authorities)
 
 
@@ -34,7 +34,7 @@ def load_ca_bundle(file: Path, now: float) -> CaBundle:
 
 def require_own_authority_kept(before: CaBundle, after: CaBundle, own: KeyPair) -> None:
     """Raises CertificateProblems for a bundle that drops the CA of our own live leaf: our peers get the same bundle."""
-    if before.covers(own) and not after.covers(own):
+    if before.covers(own.chain) and not after.covers(own.chain):
         found = (
             f"the new bundle drops the authority of our own live certificate ({own.subject}, issued by {own.issuer})"
         )

@@ -108,10 +108,10 @@ def test_a_chain_is_followed_to_its_end() -> None:
     leaf = MIDDLE.issue("x", dns=("x",))
     chained = pair_of(leaf._replace(certificate=leaf.certificate + MIDDLE.pem))
 
-    assert bundle_of(ROOT).covers(chained)
-    assert not bundle_of(ROOT).covers(pair_of(leaf))
-    assert bundle_of(MIDDLE).covers(pair_of(leaf))
-    assert not bundle_of(OTHER).covers(chained)
+    assert bundle_of(ROOT).covers(chained.chain)
+    assert not bundle_of(ROOT).covers(pair_of(leaf).chain)
+    assert bundle_of(MIDDLE).covers(pair_of(leaf).chain)
+    assert not bundle_of(OTHER).covers(chained.chain)
 
 
 @settings(deadline=None)

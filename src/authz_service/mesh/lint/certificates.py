@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from authz_service import pem_files
 from authz_service.config.model import HttpTlsOfFiles, TargetTlsOfAgent
 from authz_service.credentials.certificates import Purpose, load_key_pair
 from authz_service.errors import CertificateProblems, Problem
@@ -17,7 +18,7 @@ from authz_service.mesh.ground import Ground
 from authz_service.mesh.lint.rule import Found
 from authz_service.mesh.model import Mesh, Sidecar, file_of
 from authz_service.mesh.spot import Spot
-from authz_service.mesh.target_certificate import has_name, is_signed_by, names_of, target_bundle, wanted_name
+from authz_service.mesh.target_certificate import has_name, target_bundle, wanted_name
 from authz_service.pem_files import name
 from authz_service.trust.ca_bundles import load_ca_bundle
 
@@ -94,7 +95,7 @@ def server_name(ground: Ground) -> Iterator[Found]:
     for call, sidecar in ground.arrows:
         chain, wanted = ground.chain(sidecar), wanted_name(call)
         if chain and wanted and not has_name(chain[0], wanted):
-            names = ", ".join(names_of(chain[0])) or "no subject alternative name"
+            names = ", ".join(pem_files.alternative_names(chain[0])) or "no subject alternative name"
             yield Found(
                 sidecar.spot("http", "tls", "cert_file"),
                 f"the certificate of {sidecar.name} ({name(chain[0])}) has {names}",
@@ -108,7 +109,7 @@ def server_without_a_name(ground: Ground) -> Iterator[Found]:
     called = {sidecar.name for _, sidecar in ground.arrows}
     for sidecar in ground.served:
         chain = ground.chain(sidecar)
-        if chain and sidecar.name not in called and not names_of(chain[0]):
+        if chain and sidecar.name not in called and not pem_files.alternative_names(chain[0]):
             yield Found(
                 sidecar.spot("http", "tls", "cert_file"),
                 f"the certificate of {sidecar.name} ({name(chain[0])}) has no subject alternative name",
@@ -123,7 +124,7 @@ def server_authority(ground: Ground) -> Iterator[Found]:
             bundle = target_bundle(call, ground.now)
         except CertificateProblems:
             continue
-        if chain and bundle is not None and not is_signed_by(chain, bundle):
+        if chain and bundle is not None and not bundle.covers(chain):
             yield Found(
                 call.source.spot(*call.target_place, "tls", "ca_cert"),
                 f"{call.source.name} trusts {', '.join(name(one) for one in bundle.authorities)}",
