@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from authz_service.clock import Clock
@@ -21,25 +22,17 @@ _Wanted = tuple[KeySettings, Path | None]  # and the CA file of the issuer's ser
 _NO_KEY_FOR = 1.0  # seconds: the answer for all who wait for it; a key that comes meanwhile is used all the same
 
 
+@dataclass(slots=True)
 class Issuers(Part):
     """Follows the configuration: what did not change in it keeps its keys, and its questions in flight."""
 
-    def __init__(
-        self,
-        clients: HttpClients,
-        saved_keys: Path,
-        publish: Callable[[IssuerKeys], None],
-        clock: Clock,
-        results: Counter[str],
-    ) -> None:
-        """`results` counts introspections, as `Counters.introspections`."""
-        self._clients = clients
-        self._saved_keys = saved_keys
-        self._publish = publish
-        self._clock = clock
-        self._results = results
-        self._sources: dict[_Wanted, KeySource] = {}
-        self._introspectors: dict[str, Introspector] = {}  # by issuer
+    _clients: HttpClients
+    _saved_keys: Path
+    _publish: Callable[[IssuerKeys], None]
+    _clock: Clock
+    _results: Counter[str]  # of introspections, as `Counters.introspections`
+    _sources: dict[_Wanted, KeySource] = field(default_factory=dict)
+    _introspectors: dict[str, Introspector] = field(default_factory=dict)  # by issuer
 
     async def update(self, config: Config) -> None:
         """Returns before the first answers are there; never raises for their lack."""

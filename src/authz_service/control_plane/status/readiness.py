@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -30,25 +30,17 @@ class Lifecycle:
     seconds_to_ready: float | None = None  # None: it was not ready yet
 
 
+@dataclass(slots=True)
 class Status:
     """Read by the admin server's threads."""
 
-    def __init__(
-        self,
-        lifecycle: Lifecycle,
-        rollout: Rollout,
-        parts: Sequence[Part],
-        counters: Counters,
-        audit_heads: Callable[[], list[Head]],
-        envoy_restarts: Callable[[], int],
-    ) -> None:
-        self._lifecycle = lifecycle
-        self._rollout = rollout
-        self._parts = parts
-        self._counters = counters
-        self._audit_heads = audit_heads
-        self._envoy_restarts = envoy_restarts
-        self._version = product_version()
+    _lifecycle: Lifecycle
+    _rollout: Rollout
+    _parts: Sequence[Part]
+    _counters: Counters
+    _audit_heads: Callable[[], list[Head]]
+    _envoy_restarts: Callable[[], int]
+    _version: str = field(default_factory=product_version)
 
     def missing(self) -> list[str]:
         """What keeps requests away; empty when ready."""
