@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from authz_service import logs
+from authz_service import logs, private_file
 from authz_service.decision_point import ext_authz_grpc
 from authz_service.decision_point.askers import Askers, server_context
 from authz_service.decision_point.desk import Desk
@@ -93,7 +93,7 @@ class Door:
                 log.error("door_rules_unusable", extra=about(error=self._problem))  # noqa: TRY400 - expected
             return
         self._seen, self._problem = seen, ""
-        _say(self._file.with_name("door.version"), text)
+        private_file.write("door.version", f"{os.getpid()} {version_of(text)}".encode(), folder=self._file.parent)
 
     def _context(self, rules: DoorRules, at: int) -> ssl.SSLContext | None:
         asker = rules.askers[at]
@@ -166,12 +166,6 @@ class _Closed(asyncio.Protocol):
 def version_of(text: bytes) -> str:
     """By which the control plane knows what we took over."""
     return hashlib.sha256(text).hexdigest()
-
-
-def _say(path: Path, text: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.fresh")
-    fresh.write_text(f"{os.getpid()} {version_of(text)}", encoding="ascii")
-    fresh.rename(path)
 
 
 if __name__ == "__main__":
