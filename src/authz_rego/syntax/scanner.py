@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Final
 
 from authz_rego.errors import Place
@@ -40,12 +41,12 @@ class Token:
 
     __slots__ = ("column", "end", "errors", "kind", "next", "ragged", "row", "start", "text")
 
-    def __init__(self, kind: Kind, start: int, end: int, text: str = "") -> None:
+    def __init__(self, kind: Kind, start: int, end: int, text: str = "", errors: Iterable[str] = ()) -> None:
         self.kind = kind
         self.start, self.end = start, end
         self.row = self.column = 0
         self.text = text
-        self.errors: tuple[str, ...] = ()
+        self.errors = tuple(errors)
         self.ragged = False  # something that is not ASCII stands right behind: there OPA's cut is a byte too long
         self.next: Token | None = None
 
@@ -131,12 +132,12 @@ class Scanner:
             return Token(Kind.COMMENT, at, end, self.text[at:end])
         if character == "$" and self.text[at + 1 : at + 2] in {"`", '"'}:
             return self._template(at, at + 1, raw=self.text[at + 1] == "`")
-        found = Token(Kind.ILLEGAL, at, at + 1)
+        errors: tuple[str, ...] = ()
         if character in "!$":
-            found.errors = (f"illegal {character} character",)
+            errors = (f"illegal {character} character",)
         elif character == _NBSP:
-            found.errors = ("illegal non-breaking space character, use a regular space instead",)
-        return found
+            errors = ("illegal non-breaking space character, use a regular space instead",)
+        return Token(Kind.ILLEGAL, at, at + 1, errors=errors)
 
     def _whitespace(self, at: int) -> Token:
         match = _WHITESPACE.match(self.text, at)
@@ -177,9 +178,7 @@ class Scanner:
         if _IDENT.match(self.text, end):
             errors.append("illegal number format")
             end = self._with_digits(end, letters=True)
-        found = Token(Kind.NUMBER, at, end, self.text[at:end])
-        found.errors = tuple(errors)
-        return found
+        return Token(Kind.NUMBER, at, end, self.text[at:end], errors)
 
     def _string(self, at: int) -> Token:
         text, end, errors = self.text, at + 1, list[str]()
@@ -194,9 +193,7 @@ class Scanner:
             if text[end - 1] == '"':
                 break
             end = self._escaped(end, errors)
-        found = Token(Kind.STRING, at, end, text[at:end])
-        found.errors = tuple(errors)
-        return found
+        return Token(Kind.STRING, at, end, text[at:end], errors)
 
     def _escaped(self, end: int, errors: list[str]) -> int:
         """Where to go on after a backslash."""
@@ -210,11 +207,9 @@ class Scanner:
 
     def _raw_string(self, at: int) -> Token:
         end = self.text.find("`", at + 1)
-        found = Token(Kind.STRING, at, self.length if end < 0 else end + 1)
-        found.text = self.text[at : found.end]
         if end < 0:
-            found.errors = (_UNTERMINATED,)
-        return found
+            return Token(Kind.STRING, at, self.length, self.text[at:], (_UNTERMINATED,))
+        return Token(Kind.STRING, at, end + 1, self.text[at : end + 1])
 
     def _template(self, start: int, opening: int, *, raw: bool) -> Token:
         """A template string's part from its quote (or from the `}` before it) to the next `{`, or to its end."""
@@ -240,9 +235,7 @@ class Scanner:
                 end += 1
             elif not raw:
                 end = self._escaped(end, errors)
-        found = Token(kind, start, end, "".join(kept) + text[opening:end])
-        found.errors = tuple(errors)
-        return found
+        return Token(kind, start, end, "".join(kept) + text[opening:end], errors)
 
 
 def _complaint(character: str) -> str:

@@ -94,25 +94,23 @@ def rounded(one: int | Number) -> int | Number:
 
 
 def ceiling(one: int | Number) -> int | Number:
-    small = _small(one)
-    if small is not None:
-        return small
-    number = _float(one)
-    whole = truncated(number)
-    if whole < 0 or number.is_whole:
-        return whole
-    return _written(added(float_of_integer(whole), _ONE))
+    return _whole(one, _ONE)
 
 
 def floor(one: int | Number) -> int | Number:
+    return _whole(one, negated(_ONE))
+
+
+def _whole(one: int | Number, step: BinaryFloat) -> int | Number:
+    """Without its fraction, and a step on where that was cut off on the other side."""
     small = _small(one)
     if small is not None:
         return small
     number = _float(one)
     whole = truncated(number)
-    if whole >= 0 or number.is_whole:
+    if number.is_whole or (whole < 0) != step.negative:
         return whole
-    return _written(added(float_of_integer(whole), negated(_ONE)))
+    return _written(added(float_of_integer(whole), step))
 
 
 def total(numbers: Iterable[int | Number]) -> int | Number:

@@ -57,6 +57,15 @@ class Cursor:
         self.column = 0
         return found if found in "\u2028\u2029" else "\n"
 
+    def end_line(self) -> None:
+        """Passes the rest of a line, which may only be a comment, and its break."""
+        if self.peek() == "#":
+            self.take_line()
+        if self.peek() not in BREAKS_OR_END:
+            raise self.refusal("did not find expected comment or line break")
+        if self.peek() in BREAKS:
+            self.take_break()
+
     def take_lines(self, end: int) -> list[str]:
         """Passes everything up to the place, and returns the lines; the last one may be unfinished."""
         lines = _BREAK.split(self.text[self.at : end])

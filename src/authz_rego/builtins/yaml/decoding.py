@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -57,7 +59,8 @@ class _Decoder:
     def value(self, node: Node) -> Decoded:
         self.count_one()
         if node.shape is Shape.ALIAS:
-            return self._follow(node, None)
+            with self._followed(node) as target:
+                return self.value(target)
         if node.shape is Shape.SCALAR:
             return scalar_value(node)
         if node.shape is Shape.MAPPING:
@@ -74,22 +77,17 @@ class _Decoder:
         if self._depth > MAX_DEPTH:
             raise beyond_bounds("yaml", f"a document more than {MAX_DEPTH} levels deep")
 
-    def _follow(self, alias: Node, into: Map | None) -> Decoded:
-        """The value of what an alias names; or that merged into a map."""
+    @contextmanager
+    def _followed(self, alias: Node) -> Iterator[Node]:
+        """What an alias names."""
         assert alias.target is not None  # the parser has seen to it
         if id(alias) in self._open:
             raise BuiltinError(f"yaml: anchor '{alias.value}' value contains itself")
         self._open.add(id(alias))
         self._alias_depth += 1
-        found: Decoded = None
-        if into is None:
-            found = self.value(alias.target)
-        else:
-            self.count_one()
-            self._fill(into, alias.target)
+        yield alias.target
         self._alias_depth -= 1
         self._open.remove(id(alias))
-        return found
 
     def _fill(self, found: Map, node: Node) -> None:
         _require_unique_keys(node)
@@ -121,7 +119,8 @@ class _Decoder:
         """A key where all are texts: of a number that is merged in its text counts; null is none."""
         self.count_one()
         if node.shape is Shape.ALIAS:
-            return self._followed_text_key(node)
+            with self._followed(node) as target:
+                return self._text_key(target)
         if node.shape is not Shape.SCALAR:
             raise BuiltinError("yaml: cannot unmarshal into string")
         value = scalar_value(node)
@@ -130,17 +129,6 @@ class _Decoder:
         if not isinstance(value, str | bytes):
             value = node.value
         return (type(value), value)
-
-    def _followed_text_key(self, alias: Node) -> _Key | None:
-        assert alias.target is not None  # the parser has seen to it
-        if id(alias) in self._open:
-            raise BuiltinError(f"yaml: anchor '{alias.value}' value contains itself")
-        self._open.add(id(alias))
-        self._alias_depth += 1
-        found = self._text_key(alias.target)
-        self._alias_depth -= 1
-        self._open.remove(id(alias))
-        return found
 
     def _merge(self, found: Map, parent: Node, merge: Node) -> None:
         """Adds the members of the mappings that `<<` names, where there is none of that key yet."""
@@ -153,7 +141,9 @@ class _Decoder:
                 raise BuiltinError("yaml: map merge requires map or sequence of maps as the value")
             self.count_one()
             if source.shape is Shape.ALIAS:
-                self._follow(source, found)
+                with self._followed(source) as target:
+                    self.count_one()
+                    self._fill(found, target)
             else:
                 self._fill(found, source)
         self._merged = merged

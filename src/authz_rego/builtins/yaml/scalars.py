@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from authz_rego.builtins.yaml.cursor import BLANKS, BLANKS_OR_BREAKS, BLANKS_OR_END, BREAKS, BREAKS_OR_END, END, Cursor
+from authz_rego.builtins.yaml.cursor import BLANKS, BLANKS_OR_BREAKS, BLANKS_OR_END, BREAKS, END, Cursor
 
 _ESCAPES: Final = dict(zip("0abt\tnvfre \"'\\N_LP", "\0\a\b\t\t\n\v\f\r\x1b \"'\\\x85\xa0\u2028\u2029", strict=True))
 _HEXADECIMAL: Final = {
@@ -160,12 +160,7 @@ def _scan_header(cursor: Cursor) -> tuple[str, int]:
     digit = match[2] or match[3] or ""
     if digit == "0":
         raise cursor.refusal("found an indentation indicator equal to 0")
-    if cursor.peek() == "#":
-        cursor.take_line()
-    if cursor.peek() not in BREAKS_OR_END:
-        raise cursor.refusal("did not find expected comment or line break")
-    if cursor.peek() in BREAKS:
-        cursor.take_break()
+    cursor.end_line()
     return match[1] or match[4] or "", int(digit or 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from authz_rego.builtins.yaml.cursor import BLANKS, BLANKS_OR_END, BREAKS, BREAKS_OR_END, Cursor
+from authz_rego.builtins.yaml.cursor import BLANKS, BLANKS_OR_END, Cursor
 from authz_rego.builtins.yaml.tokens import Kind, Token
 
 _NAME: Final = re.compile(r"[0-9A-Za-z_-]*")
@@ -97,12 +97,7 @@ def scan_directive(cursor: Cursor) -> Token:
     else:
         raise cursor.refusal("found unknown directive name")
     cursor.take(_BLANKS)
-    if cursor.peek() == "#":
-        cursor.take_line()
-    if cursor.peek() not in BREAKS_OR_END:
-        raise cursor.refusal("did not find expected comment or line break")
-    if cursor.peek() in BREAKS:
-        cursor.take_break()
+    cursor.end_line()
     return token
 
 
