@@ -47,6 +47,7 @@ class Active(msgspec.Struct, frozen=True, tag="active"):
     """The worker decides by this revision."""
 
     revision: str
+    epoch: int = 0  # of the rules that it decides by
 
 
 class Unusable(msgspec.Struct, frozen=True, tag="unusable"):

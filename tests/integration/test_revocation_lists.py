@@ -5,13 +5,16 @@ By reload, on one sidecar. Row F10 starts a sidecar with each.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 
+import psutil
 import pytest
-from tests.support.certificates import Life
-from tests.support.listed_sidecar import HANDSHAKE, REFUSED_BY, ListedSidecar
+from tests.support.certificates import Leaf, Life
+from tests.support.listed_sidecar import HANDSHAKE, PLAIN, REFUSED_BY, ListedSidecar
 from tests.support.live import Live
 from tests.support.lone_sidecar import replace, until
 from tests.support.revocation_shapes import (
@@ -148,3 +151,77 @@ def test_an_issuing_authority_that_leaves_is_trusted_through_its_root(listed: Li
         listed.put(other, revoked)
         until(lambda: listed.ask(open_one) == (403, Reason.CLIENT_CERT_REVOKED))
     until(lambda: listed.answers(good, *other.clients()[:1]) == [HANDSHAKE, "200"])
+
+
+@contextmanager
+def hammered(listed: ListedSidecar, *clients: Leaf) -> Iterator[list[set[str]]]:
+    """What each of these gets meanwhile, on new connections without a pause. From the plainest lists on, or none."""
+    until(lambda: listed.answers(listed.good) == ["200"])
+    found: list[set[str]] = [set() for _ in clients]
+    ended = threading.Event()
+
+    def hammer(client: Leaf, answers: set[str]) -> None:
+        while not ended.is_set():
+            answers.update(listed.answers(client))
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        running = [pool.submit(hammer, client, answers) for client, answers in zip(clients, found, strict=True)]
+        try:
+            yield found
+        finally:
+            ended.set()
+    for each in running:
+        each.result()
+
+
+AT_ONCE = Shape("", "gate", lambda serial: of(ROOT, serial, scope=AT))
+
+
+def test_who_is_refused_before_and_after_is_refused_while_the_lists_go_from_gate_to_envoy_and_back(
+    listed: ListedSidecar,
+) -> None:
+    """A client of an authority without a list, who sends its certificate along, meets no moment at which neither looks:
+    Envoy refuses him by plain lists, the gate by others. The good one always gets in.
+    """
+    stranger = below(ISSUING, name=CALLER)
+    stranger = stranger._replace(certificate=stranger.certificate + ISSUING.pem)
+    with hammered(listed, stranger, listed.good) as (strangers, good):
+        for by, shape in (("gate", AT_ONCE), ("envoy", PLAIN)) * 3:
+            replace(listed.lists, shape.lists(listed.revoked.serial).decode())
+            expected = [REFUSED_BY[by]] * 2
+            until(lambda expected=expected: listed.answers(stranger, listed.revoked) == expected)  # type: ignore[misc]
+
+    assert strangers == {HANDSHAKE, REFUSED_BY["gate"]}
+    assert good == {"200"}
+
+
+def test_a_connection_from_before_does_not_outlive_the_gates_look_at_the_lists(listed: ListedSidecar) -> None:
+    """The gate let its client connect and refused each request. Envoy, which looks from now on, does not see him."""
+    stranger = below(ISSUING, name=CALLER)
+    stranger = stranger._replace(certificate=stranger.certificate + ISSUING.pem)
+    replace(listed.lists, AT_ONCE.lists(listed.revoked.serial).decode())
+    until(lambda: listed.answers(stranger) == [REFUSED_BY["gate"]])
+    with closing(listed.connection(stranger)) as his, closing(listed.connection(listed.good)) as good:
+        assert listed.ask(his) == (403, Reason.CLIENT_CERT_REVOKED)
+        replace(listed.lists, PLAIN.lists(listed.revoked.serial).decode())
+        until(lambda: listed.answers(stranger) == [HANDSHAKE])
+
+        assert [listed.ask(his) for _ in range(5)] == [(403, Reason.CLIENT_CERT_REVOKED)] * 5
+        assert listed.ask(good) == (200, "")
+
+
+def test_a_worker_that_does_not_answer_keeps_no_revocation_from_envoy(listed: ListedSidecar) -> None:
+    """It is stopped, and so decides nothing; when it goes on it has ended."""
+    until(lambda: listed.answers(listed.good, listed.revoked) == ["200", HANDSHAKE])
+    newly = below(ROOT, name=CALLER)
+    assert listed.answers(newly) == ["200"]
+    stopped = listed.sidecar.workers()[0]
+    stopped.suspend()
+    try:
+        replace(listed.lists, of(ROOT, listed.revoked.serial, newly.serial).decode())
+        until(lambda: listed.answers(newly, listed.good) == [HANDSHAKE, "200"])
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            stopped.resume()
+    until(lambda: stopped.pid not in [worker.pid for worker in listed.sidecar.workers()])
+    until(lambda: listed.sidecar.readyz()["ready"])

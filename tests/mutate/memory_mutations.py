@@ -149,8 +149,8 @@ def _epochs() -> list[Mutation]:
         Mutation(
             "Envoy goes on repeating by the last rules",
             _CONTROL,
-            "            self._epoch = self.raise_epoch()\n            self._rules",
-            "            self._rules",
+            "            self._epoch = self._rules_epoch = self.raise_epoch()\n            self.rules",
+            "            self.rules",
             _TOLD,
         ),
         Mutation(

@@ -124,7 +124,7 @@ def _identity() -> list[Mutation]:
         ),
         Mutation(
             "Envoy is given every list", f"{_SRC}/trust/revocation_lists.py",
-            "elif not _is_enough_for_envoy(used, bundle, now):", "elif False:", _LISTS,
+            "elif for_envoy := _is_enough_for_envoy(used, bundle, now):", "elif for_envoy := True:", _LISTS,
         ),
         Mutation(
             "a list of a part counts for all", f"{_SRC}/trust/revocation_lists.py",
@@ -179,6 +179,29 @@ def _identity() -> list[Mutation]:
         Mutation(
             "expired lists at the gate", f"{folder}/certificates.py",
             "if self._now() >= self._listed_until:", "if False:", _LISTS,
+        ),
+        Mutation(
+            "envoy's lists are none of the gate's business", f"{_SRC}/trust/revocation_lists.py",
+            "listed = tuple(sorted({(one.name, ()) for one in used if one.is_for_clients}))", "listed = None",
+            ("tests/unit/trust/test_revocation_lists.py",),
+        ),
+        Mutation(
+            "older rules go on while envoy changes", f"{_SRC}/control_plane/workers/control_server.py",
+            "        while late := [", "        while False and [", ("tests/unit/control_plane/workers/test_control_server.py",),
+        ),
+        *(
+            Mutation(
+                f"while lists change {what}", f"{_SRC}/control_plane/reload/trust_on_its_way.py", old, new,
+                ("tests/unit/control_plane/reload/test_trust_on_its_way.py",),
+            )
+            for what, old, new in (
+                ("the last revoked get in", "revoked=tuple(sorted({*wanted.revoked, *before.revoked})),", ""),
+                ("the last list is forgotten", "listed=_by_both(wanted.listed, before.listed),", ""),
+                ("the gate goes at once", "return replace(wanted, peers=before.peers)", "return wanted"),
+                ("no place is every place", "tuple(sorted({*urls} & {*others})) or None", "tuple(sorted({*urls} & {*others}))"),
+                ("the last withdrawn get in", "withdrawn=tuple(sorted({*wanted.withdrawn, *before.withdrawn})),", ""),
+                ("the last end is forgotten", "listed_until=min(ends, default=None),", ""),
+            )
         ),
         Mutation(
             "half a PEM file is whole", f"{_SRC}/pem_files.py",

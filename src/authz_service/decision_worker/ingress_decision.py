@@ -106,6 +106,8 @@ class IngressDecisions:
                 own,
                 revoked=peers.revoked,
                 revoked_fingerprints=peers.revoked_fingerprints,
+                listed=peers.listed,
+                listed_until=peers.listed_until,
                 withdrawn=peers.withdrawn,
             )
             self._gate.look_at_peers_with(Peers(rules, time.time))

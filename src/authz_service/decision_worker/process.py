@@ -217,7 +217,7 @@ class _Worker:
             self._unrecordable = None
             if self._server is None:
                 self._server = await _serve(self._doors.decisions, self._protocol)
-            self._writer.write(pack(Active(rules.revision)))
+            self._writer.write(pack(Active(rules.revision, told.epoch)))
 
     async def _beat(self) -> None:
         while True:

@@ -29,8 +29,8 @@ class PeerRules(Struct, frozen=True):
     # A connection outlives its handshake: what has been revoked or withdrawn since is refused on its next request.
     revoked: tuple[tuple[str, str], ...] = ()  # (issuer as in Peer.issuer, serial in lower-case hex)
     revoked_fingerprints: tuple[str, ...] = ()  # as Peer.fingerprint
-    # Where Envoy cannot look at the revocation lists: (authority as in Peer.issuer, the distribution points that its
-    # lists are for; none: all of its clients), and their end in seconds since the epoch. None: Envoy looks.
+    # Whom the revocation lists are for: (authority as in Peer.issuer, the distribution points that its lists are for;
+    # none: all of its clients), and their end in seconds since the epoch. None: there are no lists, or they have ended.
     listed: tuple[tuple[str, tuple[str, ...]], ...] | None = None
     listed_until: float | None = None
     withdrawn: tuple[str, ...] = ()  # PEM of the authorities that we trusted since the start, and no longer do

@@ -1,5 +1,6 @@
 """The files in which Envoy finds certificates, keys and tokens (SDS), as text. Not the writing: rename, mode 0600."""
 
+import hashlib
 import json
 from typing import NamedTuple
 
@@ -40,13 +41,17 @@ def tls_certificate_secret(name: str, chain_pem: str, key_pem: str) -> str:
 
 
 def validation_context_secret(name: str, ca_pem: str, crl_pem: str | None = None) -> str:
-    """Raises ValueError without a CA: Envoy would then accept every certificate."""
+    """With a version, which Envoy shows when it has taken it over.
+
+    Raises ValueError without a CA: Envoy would then accept every certificate.
+    """
     if not ca_pem.strip():
         raise ValueError("a validation context without a CA would accept every certificate")
     context: Message = {"trusted_ca": {"inline_string": ca_pem}}
     if crl_pem is not None:
         context["crl"] = {"inline_string": crl_pem}
-    return _secret(name, validation_context=context)
+    version = hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()
+    return _secret(name, version, validation_context=context)
 
 
 def token_secret(name: str, token: str) -> str:
@@ -59,6 +64,7 @@ def token_secret(name: str, token: str) -> str:
     return _secret(name, generic_secret={"secret": {"inline_string": token}})
 
 
-def _secret(name: str, **content: Message) -> str:
+def _secret(name: str, version: str = "", **content: Message) -> str:
     secret = message("extensions.transport_sockets.tls.v3.Secret", name=name, **content)
-    return json.dumps({"resources": [secret]}, sort_keys=True) + "\n"
+    versioned = {"version_info": version} if version else {}
+    return json.dumps({**versioned, "resources": [secret]}, sort_keys=True) + "\n"

@@ -18,8 +18,9 @@ from authz_service.trust.ca_bundles import CaBundle
 from authz_service.trust.crl import AT, Crl, read_lists
 
 LARGEST_FILE = 8 << 20  # 200,000 entries
-# With `ignore` a list goes from Envoy so long before it ends (seconds): after its end Envoy refuses everybody.
-_AHEAD = 5.0
+# With `ignore` a list goes from Envoy so long before it ends (seconds): after its end Envoy refuses everybody, and the
+# next look at it may be half a minute away (file_watch.LONGEST_SILENCE).
+_AHEAD = 45.0
 
 ExpiredPolicy = Literal["deny", "ignore"]
 Listed = tuple[tuple[str, tuple[str, ...]], ...]
@@ -34,8 +35,8 @@ class RevocationList:
     next_update: float  # seconds since the epoch, the soonest; infinity when no list says it
     near_end: float  # from when on the next list should be there
     warnings: tuple[str, ...]
-    # (authority, the distribution points that its lists are for; none: all of its clients). Not None: the gate lets in
-    # whom these cover, and nobody else.
+    # (authority, the distribution points that its lists are for; none: all of its clients). The gate lets in whom these
+    # cover, and nobody else. None: everybody, for the lists have expired and that is ignored.
     listed: Listed | None = None
     revoked_authorities: tuple[x509.Certificate, ...] = ()  # of the bundle; or all that are above them are
 
@@ -80,11 +81,14 @@ def judged_lists(
         raise CertificateProblems(problems)
     next_update = min(one.end for one in used)
     revoked = _revoked_authorities(used, bundle)
-    listed = None
+    listed: Listed | None = None
+    for_envoy = False
     is_over = next_update <= (now + _AHEAD if expired == "ignore" else now)
     if is_over:
         warnings.append(f"{file}: expired; certificates revoked since then are accepted (crl_expired: ignore)")
-    elif not _is_enough_for_envoy(used, bundle, now):
+    elif for_envoy := _is_enough_for_envoy(used, bundle, now):
+        listed = tuple(sorted({(one.name, ()) for one in used if one.is_for_clients}))
+    else:
         _require_gate(used, bundle, file, gate=gate)
         trusted = [one for one in bundle.authorities if pem_files.is_valid_at(one, now) and one not in revoked]
         listed = _listed(used, trusted)
@@ -94,7 +98,7 @@ def judged_lists(
         if not is_over and pem_files.near_end(one.begin, one.end) < now < one.end
     ]
     return RevocationList(
-        pem=None if is_over or listed is not None else _to_pem(used),
+        pem=_to_pem(used) if for_envoy else None,
         revoked=frozenset((one.name, serial) for one in used for serial in one.serials),
         next_update=next_update,
         near_end=min(pem_files.near_end(one.begin, one.end) for one in used),

@@ -96,11 +96,14 @@ class EnvoyAdmin:
         except _GONE_ERRORS:
             return {}
 
-    async def taken_over(self, file: str, version: str, patience: float) -> None:
+    async def taken_over(self, file: str, version: str, patience: float) -> bool:
         """Wait until Envoy shows `version` for `file`, at most `patience` seconds; readiness tells if it never does."""
         end = time.monotonic() + patience
-        while (await self.state()).versions.get(file) != version and time.monotonic() < end:
+        while (await self.state()).versions.get(file) != version:
+            if time.monotonic() >= end:
+                return False
             await asyncio.sleep(0.005)
+        return True
 
     async def prometheus(self) -> str:
         """Envoy's own metrics that were used at least once, in Prometheus' text format; none while it is not there."""
@@ -150,8 +153,10 @@ def _named(dump: httpcore.Response, where: tuple[str, ...]) -> dict[str, Json]:
 
 def _file_of(stat: str) -> str:
     """`listener_manager.lds.version_text` -> "xds/lds.json"; `http.ingress.rds.ingress.version_text` ->
-    "xds/rds_ingress.json".
+    "xds/rds_ingress.json"; `sds.client_ca.version_text` -> "sds/client_ca.json".
     """
+    if stat.startswith("sds."):
+        return f"sds/{stat.removeprefix('sds.').removesuffix('.version_text')}.json"
     if stat.startswith("listener_manager.lds."):
         return "xds/lds.json"
     if stat.startswith("cluster_manager.cds."):

@@ -22,6 +22,7 @@ from authz_service.control_plane.data_plane.door import FILE as DOOR
 from authz_service.control_plane.decision_log.delivery import DecisionLog
 from authz_service.control_plane.events import Events
 from authz_service.control_plane.part import Gauge, Part
+from authz_service.control_plane.reload.trust_on_its_way import with_both
 from authz_service.control_plane.snapshot import Snapshot
 from authz_service.control_plane.sources.certificates import ServedCertificates
 from authz_service.control_plane.sources.denylist import ServedDenylist
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 _ON_THEIR_WAY = 8  # changes that Envoy may not have taken over yet
 _TAKE_OVER = 1.0  # seconds for Envoy to accept a file
 _SETTLE = 20.0  # seconds for the workers to take over the rules: the largest policies are compiled for as long
+# Seconds for the workers to leave rules behind. A revocation acts in those that have, and who is stopped ends earlier.
+_LEAVE = 5.0
 
 
 class Rollout(Part):
@@ -58,7 +61,7 @@ class Rollout(Part):
         self.taken_over = snapshot  # the last one that took over wholly; `current` may be on its way
         self._directory = directory
         self._paths = StatePaths(directory.path)
-        self._look = events.look
+        self._look, self._reload = events.look, events.reload
         self._written = [snapshot.resources]  # that Envoy may run: what serves, and what is on its way
         self._secrets: dict[str, list[Json]] = {}  # by name; the last ones, for Envoy may refuse one
         self._clients, clock = HttpClients(), SystemClock()
@@ -121,7 +124,9 @@ class Rollout(Part):
 
     def known_to_envoy(self, versions: Mapping[str, str]) -> dict[str, dict[str, list[Json]]]:
         """What it may run, by kind and name: what serves alone, once it shows these versions of it."""
-        if versions == self.current.resources.versions():
+        if {name: version for name, version in versions.items() if name.startswith("xds/")} == (
+            self.current.resources.versions()
+        ):
             self._written = [self.current.resources]
         known: dict[str, dict[str, list[Json]]] = {"listener": {}, "route configuration": {}, "cluster": {}}
         for resources in self._written:
@@ -156,6 +161,7 @@ class Rollout(Part):
             self.token_exchanges.add(snapshot.config)
             self._send_rules()
             await self.control_server.require_settled(snapshot.revision, _SETTLE)
+            await self._hand_over_client_cas()
             await self._write_steps(before, snapshot)
         except BaseException:
             self.current = before
@@ -172,6 +178,7 @@ class Rollout(Part):
         await asyncio.to_thread(self.denylist.refresh, self.current.config)
         changed = self.certificates.refresh(self.current.config)
         self._send_rules()
+        changed += await self._hand_over_client_cas()
         await self._connect_anew()
         self.taken_over = self.current
         # A token may be bound to the certificate before, or refused for the key that signs for it.
@@ -210,6 +217,24 @@ class Rollout(Part):
     def _take_copies(self, copies: Copies) -> None:
         self.decision_log.take(copies)
         self.candidate.take(copies)
+
+    async def _hand_over_client_cas(self) -> list[str]:
+        """Of clients, Envoy judges the handshake and the workers each request, and they change one after the other.
+
+        So that nobody gets in meanwhile whom neither the files before nor those after let in, the workers refuse whom
+        either refuses, from before Envoy gets the new ones until it has them. Waits for none of both for ever.
+        """
+        if not self.certificates.is_held:
+            return []
+        await self.control_server.leave_older_rules(_LEAVE)
+        version, file = self.certificates.release(), f"sds/{secrets.CLIENT_CA}.json"
+        is_there = not self.current.needs_envoy or await self.envoy.taken_over(file, version, _TAKE_OVER)
+        self.certificates.taken_over(is_there=is_there)
+        if not is_there:  # it may be starting: until it has them, everybody whom the last ones refused is refused
+            asyncio.get_running_loop().call_later(_TAKE_OVER, self._reload, "client CAs are on their way to Envoy")
+            return []
+        self._send_rules()
+        return [secrets.CLIENT_CA]
 
     async def _connect_anew(self) -> None:
         """To targets that are shown another certificate from now on: on open connections the one before may end before
@@ -268,7 +293,10 @@ class Rollout(Part):
 
     def _send_rules(self) -> None:
         """To every worker; nothing happens when they have these already."""
-        self.control_server.set_rules(self.denylist.with_denied(self.certificates.with_trust(self.current.rules)))
+        rules = self.certificates.with_trust(self.current.rules)
+        if self.certificates.is_held:
+            rules = with_both(rules, self.control_server.rules)
+        self.control_server.set_rules(self.denylist.with_denied(rules))
 
     def _publish_secret(self, name: str, text: str) -> None:
         self._directory.write(f"sds/{name}.json", text)

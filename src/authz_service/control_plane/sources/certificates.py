@@ -5,6 +5,7 @@ What is broken never replaces what is good; it is remembered as a problem until 
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections import Counter
@@ -42,7 +43,11 @@ REVOCATION_LIST = "client_ca_crl"  # its name in the metrics and in /readyz
 
 @dataclass(slots=True)
 class ServedCertificates(Part):
-    """By secret name: the text that Envoy reads, when it expires, and what is wrong with the files of now."""
+    """By secret name: the text that Envoy reads, when it expires, and what is wrong with the files of now.
+
+    Whom Envoy lets in (its client CAs and their lists) is held back when it changes: `release` hands it over, once the
+    workers know of it.
+    """
 
     publish: Callable[[str, str], None]  # (secret name, file text)
     now: Callable[[], float]
@@ -58,6 +63,9 @@ class ServedCertificates(Part):
     _once_trusted: set[x509.Certificate] = field(default_factory=set)  # client CAs since the start
     _lists: RevocationList | None = None
     _list_file: RevocationLists = field(default_factory=RevocationLists)
+    _held: str = ""  # the client CAs that Envoy is not known to have
+    _released: bool = False  # ... since Envoy may have others than those of `_texts`
+    _late: bool = False
 
     def refresh(self, config: Config) -> list[str]:
         """Read every file anew and publish what changed; returns the names.
@@ -71,12 +79,33 @@ class ServedCertificates(Part):
             if tls.client_authorities is not None:
                 crl = (tls.crl_file, tls.crl_expired, config.proxy.mtls.enabled) if tls.crl_file else None
                 self._bundle(secrets.CLIENT_CA, tls.client_authorities, own, crl, changed)
+            else:
+                self._held = ""
         if config.egress.enabled:
             for name, target in config.egress.targets.items():
                 self._target(name, target, changed)
         return changed
 
+    @property
+    def is_held(self) -> bool:
+        """Envoy is not known to have the client CAs that `with_trust` goes by."""
+        return bool(self._held)
+
+    def release(self) -> str:
+        """Hand them over; their version. Raises OSError."""
+        self.publish(secrets.CLIENT_CA, self._held)
+        self._released = True
+        return str(json.loads(self._held)["version_info"])
+
+    def taken_over(self, *, is_there: bool) -> None:
+        """Whether Envoy has shown the version that was handed over."""
+        self._late = not is_there
+        if is_there:
+            self._texts[secrets.CLIENT_CA], self._held, self._released = self._held, "", False
+
     def degraded(self) -> Iterator[str]:
+        if self._late:
+            yield "envoy has not taken over the changed client CAs yet: whom the last ones refused is refused, too"
         for name, text in self.problems.items():
             yield f"certificate {name}: {text}"
         for warnings in self.warnings.values():
@@ -184,7 +213,9 @@ class ServedCertificates(Part):
         if warnings and self.warnings.get(name) != warnings:
             log.warning("certificate_warning", extra=about(name=name, warnings=warnings))
         self.warnings[name] = warnings
-        if self._texts.get(name) != text:
+        if name == secrets.CLIENT_CA and name in self._texts:
+            self._held = text if self._released or self._texts[name] != text else ""
+        elif self._texts.get(name) != text:
             self.publish(name, text)
             self._texts[name] = text  # only now: what could not be written is tried again
             changed.append(name)

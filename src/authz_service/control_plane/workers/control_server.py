@@ -41,7 +41,8 @@ class _Connected:
     pid: int
     writer: asyncio.StreamWriter
     missing_walls: tuple[str, ...]
-    revision: str = ""
+    revision: str = ""  # "": it decides nothing yet
+    epoch: int = 0  # of the rules that it decides by
     error: str = ""
 
 
@@ -61,8 +62,9 @@ class ControlServer:
     # What Envoy repeated so far ends: called before anything that an answer depends on is told to a worker.
     raise_epoch: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
     restarts: int = 0
+    rules: GateRules | None = None  # the present ones
     _epoch: int = 0
-    _rules: GateRules | None = None
+    _rules_epoch: int = 0
     _keys: dict[str, IssuerKeys] = field(default_factory=dict)
     _workers: dict[int, _Connected] = field(default_factory=dict)  # by slot
     _seen: set[int] = field(default_factory=set)
@@ -88,9 +90,9 @@ class ControlServer:
             task.cancel()
 
     def set_rules(self, rules: GateRules) -> None:
-        if rules != self._rules:
-            self._epoch = self.raise_epoch()
-            self._rules = rules
+        if rules != self.rules:
+            self._epoch = self._rules_epoch = self.raise_epoch()
+            self.rules = rules
             self._handover.follow(rules)
             self._send_all(SetRules(rules, self._epoch))
 
@@ -113,6 +115,22 @@ class ControlServer:
                 raise AuthzServiceError(f"the decision workers have not taken over the rules within {patience:g} s")
             await asyncio.sleep(0.005)
 
+    async def leave_older_rules(self, patience: float) -> None:
+        """Wait until nobody decides by other rules than the present ones.
+
+        Who still does after `patience` seconds is cut off, and so ends: whatever keeps a worker from an answer, it does
+        not keep a revocation from Envoy.
+        """
+        deadline = asyncio.get_running_loop().time() + patience
+        while late := [one for one in self._workers.values() if one.revision and one.epoch < self._rules_epoch]:
+            if asyncio.get_running_loop().time() > deadline:
+                for worker in late:
+                    log.error("worker_cut_off", extra=about(slot=worker.slot, pid=worker.pid))
+                    del self._workers[worker.slot]
+                    worker.writer.close()
+                return
+            await asyncio.sleep(0.002)
+
     def errors(self) -> list[str]:
         return sorted({worker.error for worker in self._workers.values() if worker.error})
 
@@ -134,8 +152,8 @@ class ControlServer:
                 match await read_message(reader, to_control_decoder):
                     case Hello() as hello:
                         worker = self._welcome(hello, writer)
-                    case Active(revision) if worker is not None:
-                        worker.revision, worker.error = revision, ""
+                    case Active(revision, epoch) if worker is not None:
+                        worker.revision, worker.epoch, worker.error = revision, epoch, ""
                         self.on_change()
                     case Unusable(_, error) if worker is not None:
                         worker.error = error
@@ -173,8 +191,8 @@ class ControlServer:
                 return worker
         for keys in self._keys.values():
             writer.write(pack(SetKeys(keys, self._epoch)))
-        if self._rules is not None:
-            writer.write(pack(SetRules(self._rules, self._epoch)))
+        if self.rules is not None:
+            writer.write(pack(SetRules(self.rules, self._epoch)))
         return worker
 
     def _tell_missing(self, walls: tuple[str, ...]) -> None:

@@ -11,7 +11,16 @@ import pytest
 from tests.support.decisions import keys, rules
 
 from authz_service.control_plane.workers.control_server import ControlServer
-from authz_service.control_protocol import Hello, SetKeys, SetRules, ToWorker, pack, read_message, to_worker_decoder
+from authz_service.control_protocol import (
+    Active,
+    Hello,
+    SetKeys,
+    SetRules,
+    ToWorker,
+    pack,
+    read_message,
+    to_worker_decoder,
+)
 
 
 @pytest.fixture
@@ -35,6 +44,21 @@ class _Worker:
     async def told(self) -> ToWorker:
         async with asyncio.timeout(20):
             return await read_message(self._reader, to_worker_decoder)
+
+    async def take_over(self) -> None:
+        """The rules that it is told next."""
+        told = await self.told()
+        assert isinstance(told, SetRules)
+        self._writer.write(pack(Active(told.rules.revision, told.epoch)))
+
+    async def is_cut_off(self) -> bool:
+        """Whatever was told before."""
+        try:
+            async with asyncio.timeout(20):
+                await self._reader.read()
+        except ConnectionError:
+            pass
+        return self._reader.at_eof()
 
     def leave(self) -> None:
         self._writer.close()
@@ -91,3 +115,57 @@ def test_the_same_rules_again_end_nothing(folder: Path) -> None:
 
     asyncio.run(play())
     assert board == [1]
+
+
+async def until_active(server: ControlServer, revision: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while server.active(revision) < count:
+            await asyncio.sleep(0.001)
+
+
+def test_who_goes_on_by_older_rules_is_cut_off_and_nobody_waits_for_him(folder: Path) -> None:
+    """He ends without the control plane. Who has left them stays; so does who decides nothing yet."""
+
+    async def play() -> None:
+        server = ControlServer(folder / "control.sock", print, _nothing)
+        await server.start()
+        given = rules(audit_path=str(folder / "audit"))
+        server.set_rules(given)
+        quick, slow, new = [await _Worker.connect(folder, slot) for slot in range(3)]
+        for worker in (quick, slow):
+            await worker.take_over()
+        await until_active(server, given.revision, 2)
+        server.set_rules(msgspec.structs.replace(given, zone="zone9"))  # the same revision, as with other lists
+        waiting = asyncio.create_task(server.leave_older_rules(0.2))
+        await quick.take_over()
+        await waiting
+        assert len(server.pids()) == 2
+        assert await slow.is_cut_off()
+        server.set_keys(keys())
+        for worker in (quick, new):
+            await worker.told()  # raises where it is cut off
+        for worker in (quick, slow, new):
+            worker.leave()
+        server.stop()
+
+    asyncio.run(play())
+
+
+def test_nobody_waits_once_all_have_left_the_older_rules(folder: Path) -> None:
+    """The keys raise the epoch, too, and are no rules."""
+
+    async def play() -> None:
+        server = ControlServer(folder / "control.sock", print, _nothing)
+        await server.start()
+        given = rules(audit_path=str(folder / "audit"))
+        server.set_rules(given)
+        worker = await _Worker.connect(folder, 0)
+        await worker.take_over()
+        await until_active(server, given.revision, 1)
+        server.set_keys(keys())
+        async with asyncio.timeout(20):
+            await server.leave_older_rules(3600)
+        worker.leave()
+        server.stop()
+
+    asyncio.run(play())
