@@ -28,6 +28,12 @@ class SetKeys(msgspec.Struct, frozen=True, tag="keys"):
     epoch: int  # the same
 
 
+class SetEpoch(msgspec.Struct, frozen=True, tag="epoch"):
+    """Nothing else changes, but what was permitted so far has ended."""
+
+    epoch: int
+
+
 class Answered(msgspec.Struct, frozen=True, tag="answered"):
     """What became of the question that you asked. A key was sent before this, if there is one."""
 
@@ -106,7 +112,7 @@ MEMORY = (
 )
 DURATION_BUCKETS_US = (25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000)
 
-ToWorker = SetRules | SetKeys | Answered
+ToWorker = SetRules | SetKeys | SetEpoch | Answered
 ToControl = Hello | Active | Unusable | Wanted | CountersDelta | Copies
 
 _encoder = msgspec.json.Encoder()

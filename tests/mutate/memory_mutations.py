@@ -161,6 +161,13 @@ def _epochs() -> list[Mutation]:
             _TOLD,
         ),
         Mutation(
+            "what a worker permitted outlives it",
+            _CONTROL,
+            "                self._end_permits()\n                self.on_change()",
+            "                self.on_change()",
+            _TOLD,
+        ),
+        Mutation(
             "rules on their way have the epoch of those in force",
             _REVISIONS,
             "        self._epoch = self._awaited = epoch\n        self.remembered.forget_all()",

@@ -28,6 +28,7 @@ from authz_service.control_protocol import (
     Active,
     Answered,
     Hello,
+    SetEpoch,
     SetKeys,
     SetRules,
     Unusable,
@@ -185,6 +186,8 @@ class _Worker:
                     self._start(self._use(told))
                 case SetKeys(keys, epoch):
                     self._rules.set_keys(keys, epoch)
+                case SetEpoch(epoch):
+                    self._rules.set_epoch(epoch)
                 case Answered() as answered:
                     self._questions.hear(answered)
 

@@ -121,9 +121,13 @@ class Revisions:
         if epoch == self._awaited:
             self._awaited, self.remembered.epoch = 0, self._epoch
 
-    def set_keys(self, keys: IssuerKeys, epoch: int = 0) -> None:
+    def set_epoch(self, epoch: int) -> None:
+        """What Envoy repeats from now on, it repeats by this one."""
         self._epoch = epoch
         self.remembered.forget_all(0 if self._awaited else epoch)
+
+    def set_keys(self, keys: IssuerKeys, epoch: int = 0) -> None:
+        self.set_epoch(epoch)
         self._keys[keys.issuer] = keys
         _give(self._tokens, keys)
 

@@ -81,6 +81,19 @@ def write_listener() -> str:
     return "open"
 
 
+def raise_the_epoch() -> int:
+    """Or leave it where it is: by it Envoy knows that what it was permitted to repeat has ended."""
+    with (state() / "run" / "decision-cache").open("r+b", 0) as board:
+        found = board.read(72)
+        board.seek(0)
+        return board.write(found)
+
+
+def read_envoys_chain() -> int:
+    """The keys of Envoy's own records."""
+    return len((state() / "audit" / "envoy-chain").read_bytes())
+
+
 def trace() -> str:
     pid = control_plane()
     _checked("attach", _LIBC.ptrace(0x4206, pid, 0, 0))  # PTRACE_SEIZE: it is not stopped
@@ -247,6 +260,8 @@ WAYS_OUT: dict[str, Callable[[], object]] = {
     "list-state": list_state,
     "rewrite-listener": rewrite_listener,
     "write-listener": write_listener,
+    "raise-the-epoch": raise_the_epoch,
+    "read-envoys-chain": read_envoys_chain,
     "trace": trace,
     "read-across": read_across,
     "signal-control-plane": signal_control_plane,

@@ -130,6 +130,8 @@ class TestEpoch:
         assert [permit and permit.epoch for permit in permits(live, 3)] == [None, EPOCH + 1, EPOCH + 1]
         live.use_of(EPOCH + 2)
         assert [permit and permit.epoch for permit in permits(live, 3)] == [None, EPOCH + 2, EPOCH + 2]
+        live.revisions.set_epoch(EPOCH + 3)
+        assert [permit and permit.epoch for permit in permits(live, 3)] == [None, EPOCH + 3, EPOCH + 3]
 
     def test_while_rules_are_on_their_way_there_is_no_permit(self, tmp_path: Path) -> None:
         """Neither where keys come with a newer one meanwhile; with the rules it is the newest."""

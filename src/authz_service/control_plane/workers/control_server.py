@@ -16,6 +16,7 @@ from authz_service.control_protocol import (
     Copies,
     CountersDelta,
     Hello,
+    SetEpoch,
     SetKeys,
     SetRules,
     ToWorker,
@@ -128,6 +129,7 @@ class ControlServer:
                     log.error("worker_cut_off", extra=about(slot=worker.slot, pid=worker.pid))
                     del self._workers[worker.slot]
                     worker.writer.close()
+                self._end_permits()
                 return
             await asyncio.sleep(0.002)
 
@@ -169,8 +171,14 @@ class ControlServer:
         finally:
             if worker is not None and self._workers.get(worker.slot) is worker:
                 del self._workers[worker.slot]
+                self._end_permits()
                 self.on_change()
             writer.close()
+
+    def _end_permits(self) -> None:
+        """Whoever has taken over a worker permits nothing beyond its end."""
+        self._epoch = self.raise_epoch()
+        self._send_all(SetEpoch(self._epoch))
 
     def _pass_on(self, report: CountersDelta | Copies) -> None:
         if isinstance(report, CountersDelta):

@@ -14,6 +14,7 @@ from authz_service.control_plane.workers.control_server import ControlServer
 from authz_service.control_protocol import (
     Active,
     Hello,
+    SetEpoch,
     SetKeys,
     SetRules,
     ToWorker,
@@ -166,6 +167,33 @@ def test_nobody_waits_once_all_have_left_the_older_rules(folder: Path) -> None:
         async with asyncio.timeout(20):
             await server.leave_older_rules(3600)
         worker.leave()
+        server.stop()
+
+    asyncio.run(play())
+
+
+def test_what_a_worker_permitted_ends_with_it(folder: Path) -> None:
+    """It may have been taken over. Envoy sees it first, then the others go on by the new epoch."""
+    board: list[int] = []
+    epochs = count(101)
+
+    def raise_epoch() -> int:
+        board.append(next(epochs))
+        return board[-1]
+
+    async def play() -> None:
+        server = ControlServer(folder / "control.sock", print, _nothing, raise_epoch=raise_epoch)
+        await server.start()
+        stays, goes = [await _Worker.connect(folder, slot) for slot in range(2)]
+        server.set_keys(keys())
+        while len(server.pids()) < 2:
+            await asyncio.sleep(0.001)
+        assert isinstance(await stays.told(), SetKeys)
+        assert board == [101]
+        goes.leave()
+        assert await stays.told() == SetEpoch(102)
+        assert board == [101, 102]
+        stays.leave()
         server.stop()
 
     asyncio.run(play())
