@@ -176,7 +176,7 @@ site: .venv-site/.installed  ## the documentation as a site, into dist/site/VERS
 	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/site.txt
 	@touch $@
 
-install: $(INSTALLED)
+install: $(INSTALLED) $(MODULE)
 
 $(INSTALLED): requirements/dev.txt pyproject.toml devkit/pyproject.toml
 	@echo "installing into $(VENV) …"
@@ -184,7 +184,6 @@ $(INSTALLED): requirements/dev.txt pyproject.toml devkit/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable ./devkit
-	@test -f $(MODULE) || echo "the decision cache was not compiled: make module says why"
 	@touch $@
 
 module: $(MODULE)  ## compile the decision cache, which Envoy loads, of its source, src/envoy_module
