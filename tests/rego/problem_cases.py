@@ -26,7 +26,67 @@ class Case(NamedTuple):
 
 _EVERY = "package p\n\nx if {{\n\tevery m in input.role {{ m == 1; w }}\n\t{}\n}}\n"
 
+
+def _schema(text: str, body: str = "input.b", path: str = "input") -> tuple[str, ...]:
+    """A rule with a schema that stands in its annotation; the rule is in line 6."""
+    return (f"package p\n\n# METADATA\n# schemas:\n# - {path}: {text}\nx if {body}\n",)
+
+
+_B_IS_TEXT = "{type: object, properties: {b: {type: string}}}"
+_UNABLE = "unable to compile the schema: "
+_TAKES = "{a: {type: [string, 'null'], minLength: 1, maxLength: 2, pattern: '(?=x)', format: x}, b: {enum: [1, '1', true], const: 5}}"
+_SCHEMAS = [
+    *(Case(f"a schema: {text}", _schema(text)) for text in (
+        "{}", _B_IS_TEXT, f"{{properties: {_TAKES}, required: [a, b], additionalProperties: false}}", "{unknown: [1], title: x}",
+        "{$schema: 'http://json-schema.org/draft-07/schema#', properties: {b: true}}", "{type: object, properties: {b: {items: [{type: number}, false]}}}",
+        "{type: object, properties: {b: {anyOf: [{type: string}, {type: object}]}}, patternProperties: {'^a': {minimum: 1.5}}}",
+        "{type: [object, array], dependencies: {a: [b], c: {not: {}}}, if: {}, then: true, else: {multipleOf: 0.5}}",
+        "{definitions: {a: {type: string}}, minProperties: 0, uniqueItems: true, contains: {}, propertyNames: {}}",
+        "{oneOf: [{type: string}, true], anyOf: [], exclusiveMinimum: 1, maximum: 2, exclusiveMaximum: true, minItems: 0}",
+    )),
+    *(Case(f"no schema: {text}", _schema(text), (("p.rego", 6, _TYPE, _UNABLE + found),)) for text, found in (
+        ("{type: 5}", "Invalid type. Expected: type, given: string/Array Of Strings"),
+        ("{type: text}", "has a primitive type that is NOT VALID -- given: /text/"),
+        ("{type: [string, string]}", "string type is duplicated"), ("{type: [1]}", "Invalid type. Expected: type"),
+        ("{properties: [1]}", "Properties must be of type object"), ("{properties: {a: 1}}", "Expected: Valid Schema, given: Invalid JSON"),
+        ("{properties: {a: {properties: {b: {type: x}}}}}", "has a primitive type"), ("{items: 1}", "Invalid type. Expected: Valid Schema/"),
+        ("{title: 1}", "Invalid type. Expected: string, given: title"), ("{required: a}", "required must be of an array"),
+        ("{required: [a, a]}", "required items must be unique"), ("{enum: [1, 1.0]}", "enum items must be unique"), ("{enum: 1}", "enum must be of an array"),
+        ("{minLength: -1}", "minLength must be greater than or equal to 0"), ("{minLength: 1.5}", "minLength must be of an integer"),
+        ("{minLength: 3, maxLength: 2}", "minLength cannot be greater than maxLength"), ("{minimum: a}", "minimum must be of a Number"),
+        ("{exclusiveMinimum: true}", "exclusiveMinimum cannot be used without minimum"), ("{multipleOf: 0}", "multipleOf must be strictly greater than 0"),
+        ("{patternProperties: {'(': {}}}", "Invalid regex pattern '('"), ("{anyOf: [1]}", "Expected: Valid Schema"), ("{not: 1}", "not must be of an object"),
+        ("{if: []}", "if must be of an object"), ("{dependencies: {a: [1]}}", "Dependency must be of type"), ("{uniqueItems: 1}", "uniqueItems must be of a boolean"),
+        ("{additionalProperties: 1}", "Invalid type. Expected: boolean/Valid Schema"), ("{definitions: {a: 1}}", "Invalid type. Expected: Array Of Schemas"),
+        ("{$schema: 1}", "$schema must be of type string"), ("{$schema: '%zz'}", "parse"), ("{$id: 1}", "Invalid type. Expected: string, given: $id"),
+        ("{$schema: 'http://json-schema.org/draft-07/schema', minimum: 1, exclusiveMinimum: true}", "Invalid type. Expected: number"),
+    )),
+    Case("a schema that is a file is none without it", _schema("schema.x", "input.b == 1")),
+    Case("what a schema does not know", _schema(_B_IS_TEXT, "input.c"), (("p.rego", 6, _TYPE, "undefined ref: input.c"),)),
+    Case("what a schema knows otherwise", _schema(_B_IS_TEXT, "input.b == 1"), (("p.rego", 6, _TYPE, "match error"),)),
+    Case("what a schema knows", _schema(_B_IS_TEXT, 'input.b == "1"')),
+    Case("a schema of a part of the input", _schema("{type: string}", "input.b == 1", "input.b"), (("p.rego", 6, _TYPE, "match error"),)),
+    Case("and of no other part", _schema("{type: string}", "input.c == 1", "input.b")),
+    Case("a schema of data", _schema("{type: string}", "data.b.c == 1", "data.b.c"), (("p.rego", 6, _TYPE, "match error"),)),
+    Case("and beside the rules", (*_schema("{type: string}", "data.q.x == 1", "data.b.c"), "package q\n\nx := 1\n")),
+    Case("a schema of several kinds is its first", _schema("{type: [string, number]}", "input.b == 1", "input.b"), (("p.rego", 6, _TYPE, "match error"),)),
+    Case("one of two schemas", _schema("{anyOf: [{type: string}, {type: number}]}", "input.b == 1", "input.b")),
+    Case("neither of two schemas", _schema("{anyOf: [{type: string}, {type: number}]}", "input.b == true", "input.b"), (("p.rego", 6, _TYPE, "match error"),)),
+    Case("items of a schema", _schema("{items: {type: string}}", "input.b[_] == 1", "input.b"), (("p.rego", 6, _TYPE, "match error"),)),
+    Case("a schema of the package", ("# METADATA\n# scope: package\n# schemas:\n# - input: {type: string}\npackage p\n\nx if input == 1\n", "package p.q\n\nx if input == 1\n"),
+         (("p.rego", 7, _TYPE, "match error"),)),
+    Case("a schema of packages below", ("# METADATA\n# scope: subpackages\n# schemas:\n# - input: {type: string}\npackage p\n", "package p.q\n\nx if input == 1\n"),
+         (("q.rego", 3, _TYPE, "match error"),)),
+    Case("a schema of a document", ("package p\n\n# METADATA\n# scope: document\n# schemas:\n# - input: {type: string}\nx if input == 2\n\nx if input == 1\n\ny if input == 1\n",),
+         (("p.rego", 7, _TYPE, "match error"), ("p.rego", 9, _TYPE, "match error"))),
+    Case("a schema of a rule is none of its others", ("package p\n\n# METADATA\n# schemas:\n# - input: {type: string}\nx if input.a == 2\n\nx if input == 1\n",),
+         (("p.rego", 6, _TYPE, "undefined ref: input.a"),)),
+    Case("the last schema holds", ("package p\n\n# METADATA\n# schemas:\n# - input: {type: string}\n# - input: {type: number}\nx if input == 1\n",)),
+    Case("no rule, no schema", ("# METADATA\n# scope: package\n# schemas:\n# - input: {type: 5}\npackage p\n",)),
+]  # fmt: skip
+
 CASES = [
+    *_SCHEMAS,
     Case("what a call's operand runs through comes too late for `every`", (_EVERY.format("input.segments[w] == 1"),),
          (("p.rego", 4, _UNSAFE, "var w is unsafe"),)),
     Case("what an equality runs through does not", (_EVERY.format("1 = input.segments[w]"),)),

@@ -40,6 +40,7 @@ from authz_rego.check.safety import UnsafeVariable, order_body
 from authz_rego.check.templates import without_templates
 from authz_rego.check.type_check import check_types
 from authz_rego.check.type_replacing import Branch
+from authz_rego.check.type_schemas import Schemas
 from authz_rego.check.walk import SAFETY, variables, variables_of, walk
 from authz_rego.check.with_targets import with_values
 from authz_rego.errors import RegoProblem, RegoProblems
@@ -142,7 +143,8 @@ class _Stages:
         for node, used in found.of.items():
             for each in used:
                 used_by.setdefault(position[each], []).append(position[node])
-        checked = [self._branch(node) for node in order]
+        schemas = Schemas(self._modules)
+        checked = [self._branch(node, schemas) for node in order]
         written, subjects = self._names.written, self._names.subjects
         self._stop_at(
             problem
@@ -154,10 +156,12 @@ class _Stages:
         )
         return problems
 
-    def _branch(self, node: RuleId) -> Branch:
+    def _branch(self, node: RuleId, schemas: Schemas) -> Branch:
         module = self._modules[node.module]
         rule = module.rules[node.rule]
-        return Branch(full_ref(module, rule), list(branches(rule))[node.branch], is_else=node.branch > 0)
+        is_else = node.branch > 0
+        known = schemas.of(module, rule, is_else=is_else)
+        return Branch(full_ref(module, rule), list(branches(rule))[node.branch], is_else, known)
 
     def _safe(self) -> None:
         problems: list[RegoProblem] = []

@@ -1,4 +1,4 @@
-"""Infers the types of rules from what they are made of, and finds what can never be, as OPA does. Knows no schemas.
+"""Infers the types of rules from what they are made of, and finds what can never be, as OPA does.
 
 READ FIRST of all `type_…` modules: here a rule's body is gone through.
 """
@@ -16,6 +16,7 @@ from authz_rego.check.type_memory import Checked, Known
 from authz_rego.check.type_merging import has_empty, unifies, without_empty
 from authz_rego.check.type_refs import References
 from authz_rego.check.type_replacing import Branch, Replacing, ground_prefix
+from authz_rego.check.type_schemas import put_schemas
 from authz_rego.check.type_tree import builtin_tree, parts_of
 from authz_rego.check.type_unification import fit, unify
 from authz_rego.check.types import (
@@ -75,7 +76,9 @@ class TypeCheck:
     def _branch(self, number: int) -> None:
         branch = self._branches[number]
         self._known = Known()
-        env, problems = self._body(self.env, branch.rule.body)
+        around = self.env.inner()
+        self._problems += put_schemas(around, branch.schemas, branch.rule.place)
+        env, problems = self._body(around, branch.rule.body)
         self._problems += problems
         path = parts_of(branch.ref)
         if problems:  # said once: whoever uses it shall not be told again

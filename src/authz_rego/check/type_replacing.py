@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from authz_rego.check.json_schemas import SchemaAt
 from authz_rego.check.static_keys import is_constant, is_ground
 from authz_rego.check.term_order import TermOrder, term_order
 from authz_rego.check.type_env import TypeEnv
@@ -23,6 +24,7 @@ class Branch(NamedTuple):
     ref: Ref  # data.package.name…, with what of the head is computed
     rule: Rule
     is_else: bool = False
+    schemas: tuple[SchemaAt, ...] = ()  # of annotations
 
 
 class Replacing:

@@ -106,10 +106,13 @@ def _text_in(given: dict[str, Any], name: str) -> str:
 
 def _schema(given: dict[str, Any] | None, parse_term: ParseTerm) -> Value:
     path, schema = next(iter((given or {}).items()), ("", None))
-    found: dict[str, Value] = {"path": _names(_reference(path, parse_term))}
+    ref = _reference(path, parse_term)
+    found: dict[str, Value] = {"path": _names(ref)}
     if isinstance(schema, str):
         found["schema"] = _names(_schema_reference(schema, parse_term))
     elif isinstance(schema, dict) and not isinstance(schema, LooseMap):
+        if not all(isinstance(each, Scalar) and isinstance(each.value, str) for each in ref.path):
+            raise MetadataError(f'schema for path "{path}", which is not of names alone, is not supported')
         found["definition"] = _value(schema)
     else:
         raise MetadataError(f'invalid schema declaration for path "{path}"')
