@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from authz_rego.builtins.declarations import declarations
+from authz_rego.compile.forms import form_of
 from authz_rego.compile.plan import Document
 from authz_rego.compile.references import unreplaced
 from authz_rego.syntax.text import ref_text
@@ -78,7 +79,7 @@ def call(writer: BodyWriter, call: Call) -> None:
 def _now(writer: BodyWriter, output: Term | None) -> None:
     """One value for each question, unless a `with` says another."""
     if "time.now_ns" in writer.generator.plan.replaced_functions:
-        value = writer.named(f"{writer.context}.call('time.now_ns', now_ns)")
+        value = writer.named(f"{writer.context}.call('time.now_ns', now_ns, 0)")
         writer.fail_if(f"{value} is U")
         _give(writer, value, output, ())
     else:
@@ -199,16 +200,13 @@ def _call_function(writer: BodyWriter, name: str, document: Document, call: Call
     arguments = [writer.evaluated(each) for each in call.args[:arity]]
     output = call.args[arity] if len(call.args) > arity else None
     function = document.name
-    is_mocked = name in writer.generator.plan.replaced_functions
-    if output is not None and document.with_output and writer.is_ground(output):
-        gives = [*arguments, writer.evaluated(output)]
-        text = f"{function}_gives({', '.join([writer.context, *gives])})"
-        if is_mocked:
-            text = f"{writer.context}.call_giving({', '.join([repr(name), f'{function}_gives', *gives])})"
-        writer.fail_if(f"{writer.named(text)} is U", *gives)
-        return
-    if is_mocked:
-        text = f"{writer.context}.call({', '.join([repr(name), function, *arguments])})"
+    known: list[str] = []
+    form = None if output is None else form_of(writer, output, known)
+    if form is not None:  # as in OPA, what has to come out is known before a body is tried
+        function = writer.generator.giving(document, form, len(known))
+        arguments += known
+    if name in writer.generator.plan.replaced_functions:
+        text = f"{writer.context}.call({', '.join([repr(name), function, str(arity), *arguments])})"
     else:
         text = f"{function}({', '.join([writer.context, *arguments])})"
     value = writer.named(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from authz_rego.check.dependencies import branches, is_constant
 from authz_rego.check.rules import PlacedRule
 from authz_rego.compile.bodies import BodyWriter
+from authz_rego.compile.forms import Form, Given, check_form, match_form
 from authz_rego.compile.index import index_of
 from authz_rego.compile.plan import Document, Kind, may_repeat
 from authz_rego.compile.rule_frame import begun, matching, remember
@@ -20,23 +21,31 @@ if TYPE_CHECKING:
 
 
 class CompleteRules:
-    def __init__(self, generator: Generator, document: Document) -> None:
+    """`form` is what is known of the value that is asked for; so many parts of it come after the arguments."""
+
+    def __init__(self, generator: Generator, document: Document, form: Form = None, known: int = 0) -> None:
         self._generator = generator
         self._source = generator.source
         self._document = document
         self._name = document.name
         self._args = [f"a{index}" for index in range(generator.arity(document))]
+        self._form = form
+        self._known = [f"k{index}" for index in range(known)]
 
     def write(self) -> None:
         if self._document.kind is Kind.FUNCTION:
             self._value(self._name, self._args)
-            if self._document.with_output:
-                self._value(f"{self._name}_gives", [*self._args, "gives"])
         elif self._document.is_asked_once:
             self._value(self._name, [])
         else:
             self._value(f"{self._name}_value", [])
             remember(self._source, self._document, f"{self._name}_value")
+
+    def of_form(self) -> str:
+        """The name of a function that gives values of the form only: bodies that give others are not tried."""
+        name = self._source.name(f"{self._name}_like")
+        self._value(name, [*self._args, *self._known])
+        return name
 
     def _value(self, name: str, args: list[str]) -> None:
         """Of a complete rule, or of a function for its arguments."""
@@ -128,16 +137,20 @@ class CompleteRules:
         writer = begun(self._generator, self._document, rule, "return U")
         head = name or self._source.name("body")
         value = rule.head.value
-        given = [*zip(rule.head.args or (), args, strict=False)]
-        if len(args) > len(given):
-            given.append((value, "gives"))
+        form, known = self._form, self._known
+        matched = matching(zip(rule.head.args or (), args, strict=False))
+
+        def given(writer: BodyWriter) -> None:
+            matched(writer)
+            match_form(writer, form, value, known)
+
         is_constant_value = is_constant(value)
         explores = self._document.raises and not self._document.early  # another way may be an error
         mine = list(args) if is_only else [*args, "found"]
         if is_constant_value and (not explores or not may_repeat(rule)) and is_only:
-            writer.body(rule.body, lambda each: each.lines.add(f"return {each.evaluated(value)}"), matching(given))
+            writer.body(rule.body, lambda each: each.lines.add(f"return {each.evaluated(value)}"), given)
         else:
-            self._all_ways(writer, rule, value, matching(given), is_only=is_only)
+            self._all_ways(writer, rule, value, given, is_only=is_only)
         if writer.loops:
             writer.lines.depth = 1
             writer.lines.add("return " + ("mine" if self._counts_ways(writer) else "U"))
@@ -158,6 +171,9 @@ class CompleteRules:
 
         def success(each: BodyWriter) -> None:
             found = each.evaluated(value)
+            if not isinstance(self._form, Given | None):
+                found = each.named(found)
+                check_form(each, self._form, found, self._known)
             if not each.loops:
                 if not is_only:
                     each.lines.add(f"v = {found}")

@@ -63,6 +63,13 @@ class Generator:
             self._forms[key] = PartialRules(self, document).of_forms(forms, count)
         return self._forms[key]
 
+    def giving(self, document: Document, form: Form, count: int) -> str:
+        """The function that gives what another gives, if that has a form; `count` parts of it are arguments."""
+        key = (document.number, repr(form))
+        if key not in self._forms:
+            self._forms[key] = CompleteRules(self, document, form, count).of_form()
+        return self._forms[key]
+
     @staticmethod
     def arity(document: Document) -> int:
         rule = document.rules[0].rule if document.rules else document.default

@@ -12,7 +12,7 @@ from authz_rego.compile.forms import Form, Given, check_form, match_form
 from authz_rego.compile.plan import Document, Kind
 from authz_rego.compile.rule_frame import begun, matching, remember
 from authz_rego.compile.writer import Lines
-from authz_rego.syntax.tree import Term, Var
+from authz_rego.syntax.tree import Term
 
 if TYPE_CHECKING:
     from authz_rego.compile.generate import Generator
@@ -188,8 +188,8 @@ def _checking(
 
     def checked(writer: BodyWriter) -> None:
         for term, form in known:
-            if isinstance(term, Var) and not isinstance(form, Given):
-                check_form(writer, form, writer.evaluated(term), arguments)
+            if not isinstance(form, Given | None):
+                check_form(writer, form, writer.named(writer.evaluated(term)), arguments)
         add(writer)
 
     return checked

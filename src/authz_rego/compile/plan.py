@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -49,7 +49,6 @@ class Document:
     early: bool = False  # all give the same value: the first that holds ends it, as in OPA
     raises: bool = False  # it may find two values where there can be one
     is_asked_once: bool = False  # by one place, that is come to once in a question: nothing has to be remembered
-    with_output: bool = False  # a call of it says what it must give
 
     @property
     def depth(self) -> int:
@@ -132,8 +131,6 @@ def plan(compiled: Compiled) -> Plan:
         for node in walk(rule):
             if isinstance(node, With):
                 _note_target(node, functions, made)
-            elif isinstance(node, Call):
-                _note_output(node, functions, compiled.names.written)
     _note_uses(rules, made)
     _note_raising(made)
     return made
@@ -183,15 +180,6 @@ def _note_target(each: With, functions: dict[str, Document], made: Plan) -> None
         made.replaced_functions.add(name)
     elif root == "data":
         made.replaced_data.append(each.target.path)
-
-
-def _note_output(call: Call, functions: dict[str, Document], written: Mapping[str, str]) -> None:
-    found = functions.get(ref_text(call.operator))
-    if found is not None:
-        arity = found.rules[0].arity if found.rules else len((found.default.head.args or ()) if found.default else ())
-        output = call.args[arity] if len(call.args) > arity else None
-        is_ours = isinstance(output, Var) and output.name.startswith("__local") and output.name not in written
-        found.with_output = found.with_output or not (output is None or is_ours)
 
 
 def _note_uses(rules: list[Rule], made: Plan) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from authz_rego.errors import BuiltinError
-from authz_rego.values.value import UNDEFINED, Value, equal, key_of
+from authz_rego.values.value import UNDEFINED, Value, key_of
 
 Path = tuple[Value, ...]
 Mock = Callable[..., Value]
@@ -54,18 +54,10 @@ class Context:
         """Whether `with` put something at this path below `data`, or above it."""
         return any(tuple(path[: len(each)]) == each for each in self.replaced)
 
-    def call(self, name: str, function: Callable[..., Value], *args: Value) -> Value:
-        """A function of the policy that a `with` may have replaced."""
+    def call(self, name: str, function: Callable[..., Value], arity: int, *args: Value) -> Value:
+        """A function of the policy that a `with` may have replaced; after its arguments, what is known of its value."""
         mock = self.mocks.get(name)
-        return function(self, *args) if mock is None else mock(self._unmocked(), *args)
-
-    def call_giving(self, name: str, function: Callable[..., Value], *args: Value) -> Value:
-        """The same where the last argument is what it must give; UNDEFINED when it gives something else."""
-        mock = self.mocks.get(name)
-        if mock is None:
-            return function(self, *args)
-        value = mock(self._unmocked(), *args[:-1])
-        return value if value is not UNDEFINED and equal(value, args[-1]) else UNDEFINED
+        return function(self, *args) if mock is None else mock(self._unmocked(), *args[:arity])
 
     def call_builtin(self, name: str, function: Callable[..., Value], *args: Value) -> Value:
         """A builtin that a `with` may have replaced; raises BuiltinError when it cannot answer."""
