@@ -110,6 +110,7 @@ def _namespace(generator: Generator, documents: Documents) -> dict[str, Any]:
         "object_conflict": object_conflict,
         "object_of": object_of,
         "same_keys": same_keys,
+        "unpaired": unpaired,
         "step": documents.step,
         "value_mock": value_mock,
         "walk_pairs": walk_pairs,
@@ -154,6 +155,11 @@ def object_of(*pairs: tuple[str | Key, Value]) -> Value:
     if len(found) < len(pairs):
         raise same_keys()
     return found
+
+
+def unpaired() -> EvaluationError:
+    """Two patterns at keys of which only a question says that they are one: neither has a value for the other."""
+    return EvaluationError(CONFLICT, "two patterns stand at one computed key: give one of them its value before")
 
 
 def same_keys() -> EvaluationError:

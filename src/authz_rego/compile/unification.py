@@ -125,14 +125,45 @@ def _unify_objects(writer: BodyWriter, left: ObjectTerm, right: ObjectTerm) -> l
 
 
 def _unify_computed(writer: BodyWriter, left: ObjectTerm, right: ObjectTerm) -> list[tuple[Term, Term]]:
-    """Objects with computed keys and patterns on both sides: the keys are compared as they are written."""
-    pairs = []
-    for key, value in left.pairs:
-        same = next((other for name, other in right.pairs if name == key), None)
-        if same is None:
-            writer.never()
-        pairs.append((value, same))
+    """Objects with computed keys and patterns on both sides: some are known to be one, others are asked."""
+    names: dict[str, str] = {}
+    mine, theirs = (
+        [(names.setdefault(text, writer.named(text)), value) for text, value in side]
+        for side in ([(writer.key(key), value) for key, value in term.pairs] for term in (left, right))
+    )
+    for side in (mine, theirs):
+        _raise_if(writer, f"len({{{', '.join(key for key, _ in side)}}}) < {len(side)}", "same_keys()")
+    others = dict(theirs)
+    pairs = [(value, others[key]) for key, value in mine if key in others]
+    known = {key for key, _ in mine} & others.keys()
+    mine, theirs = ([each for each in side if each[0] not in known] for side in (mine, theirs))
+    if mine:
+        _unify_found(writer, mine, theirs)
     return pairs
+
+
+def _unify_found(writer: BodyWriter, left: list[tuple[str, Term]], right: list[tuple[str, Term]]) -> None:
+    """The members of two objects whose keys are compared when it is asked; one side of each has its value by then."""
+    sides = [{key: value for key, value in side if writer.is_ground(value)} for side in (left, right)]
+    writer.fail_if(f"{{{', '.join(key for key, _ in left)}}} != {{{', '.join(key for key, _ in right)}}}")
+    mine, theirs = (
+        writer.named("{" + ", ".join(f"{key}: {writer.evaluated(value)}" for key, value in side.items()) + "}")
+        for side in sides
+    )
+    for side, known, values in ((left, sides[0], theirs), (right, sides[1], mine)):
+        for key, value in side:
+            found = writer.named(f"{values}.get({key}, U)")
+            if key not in known:
+                _raise_if(writer, f"{found} is U", "unpaired()")
+                match(writer, value, found)
+            elif values == theirs:
+                writer.fail_if(f"{found} is not U and not equal({found}, {mine}[{key}])")
+
+
+def _raise_if(writer: BodyWriter, condition: str, error: str) -> None:
+    writer.lines.open(f"if {condition}:")
+    writer.lines.add(f"raise {error}")
+    writer.lines.close()
 
 
 def match(writer: BodyWriter, pattern: Term, value: str) -> None:
@@ -160,11 +191,9 @@ def match(writer: BodyWriter, pattern: Term, value: str) -> None:
 
 def _match_object(writer: BodyWriter, pattern: ObjectTerm, value: str) -> None:
     keys = [writer.key(key) for key, _ in pattern.pairs]
-    if len(keys) > 1 and not all(isinstance(key, Scalar) for key, _ in pattern.pairs):
-        writer.lines.open(f"if len({{{', '.join(keys)}}}) < {len(keys)}:")
-        writer.lines.add("raise same_keys()")
-        writer.lines.close()
     writer.fail_if(f"type({value}) is not dict or len({value}) != {len(keys)}", value)
+    if len(keys) > 1 and not all(isinstance(key, Scalar) for key, _ in pattern.pairs):
+        _raise_if(writer, f"len({{{', '.join(keys)}}}) < {len(keys)}", "same_keys()")
     for key, (_, item) in zip(keys, pattern.pairs, strict=True):
         found = writer.named(f"{value}.get({key}, U)")
         writer.fail_if(f"{found} is U", value)
