@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
+from math import isinf
 from typing import Final
 
 from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
 from authz_rego.builtins.operands import wrong_operand
 from authz_rego.builtins.sprintf_directives import formatted
 from authz_rego.builtins.sprintf_verbs import Argument
+from authz_rego.values.big_integers import integer_of
 from authz_rego.values.byte_texts import mended
-from authz_rego.values.number import Number
+from authz_rego.values.number import Number, float64, int64_of
 from authz_rego.values.text import int_text, term_text
 from authz_rego.values.value import Value
 
 _LONGEST_PLAN: Final = 1024
+_HAS_FRACTION: Final = frozenset(".eE")
+_DIGITS: Final = re.compile(r"[+-]?[0-9]+")
 
 
 def _sprintf(text: Value, values: Value) -> str:
@@ -70,10 +75,14 @@ def _argument(value: Value) -> Argument:
         return value
     if type(value) is not Number:
         return term_text(value)
-    if value.text == "-0":
-        return 0
-    number = float(value.text)
-    return value.text if number in (float("inf"), float("-inf")) else number
+    text = value.text
+    if not _HAS_FRACTION.isdisjoint(text):  # OPA looks at the letters alone: the e of 0x1ep1, too
+        number = float64(value)
+        return text if isinf(number) else number
+    whole = int64_of(value)
+    if whole is not None:
+        return whole
+    return integer_of(text) if _DIGITS.fullmatch(text) else text
 
 
 FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {"sprintf": _sprintf}

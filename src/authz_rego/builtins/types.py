@@ -21,6 +21,7 @@ _READABLE: Final = re.compile(
     rf"[+-]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?"
     rf"|0[xX](?:_?{_HEXADECIMALS}\.?(?:{_HEXADECIMALS})?|\.{_HEXADECIMALS})[pP](?P<binary>[+-]?{_DIGITS}))"
 )
+_ZERO: Final = re.compile(r"[+-]?0[xX][0_.]*[pP]")
 _PLAIN_INTEGER: Final = re.compile(r"-?[1-9][0-9]*|0")
 
 
@@ -39,11 +40,14 @@ def _number_of_text(text: str) -> int | Number:
     match = _READABLE.fullmatch(text)
     if match is None:
         raise BuiltinError(f"to_number: {text[:100]!r} is no number")
-    if len(text) > MAX_DIGITS or abs(integer_of((match["binary"] or "0").replace("_", ""))) > MAX_BITS:
+    if len(text) > MAX_DIGITS:
         raise beyond_bounds("to_number", "a number of too many digits")
     number = Number(text)
     if isinf(float64(number)):
         raise BuiltinError(f"to_number: {text[:100]} is out of range")
+    if match["binary"] and not _ZERO.match(text) and abs(integer_of(match["binary"].replace("_", ""))) > MAX_BITS:
+        # OPA takes it, and panics as soon as it is compared, or computed with.
+        raise beyond_bounds("to_number", "a number with too small an exponent")
     try:
         check_exponent(text)
     except ValueError as problem:

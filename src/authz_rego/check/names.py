@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeAlias, TypeGuard
 
@@ -10,6 +10,7 @@ from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.walk import COMPREHENSIONS, Node, children, variables
 from authz_rego.errors import Place, RegoProblem
 from authz_rego.syntax import tree
+from authz_rego.syntax.shapes import distinct, identity
 
 Globals: TypeAlias = Mapping[str, tree.Ref]
 
@@ -162,7 +163,7 @@ class _Names(Rebuild):
                 found = self._global(term.name)
                 return term if found is None else placed(found, term.place)
             case tree.SetTerm():
-                return replace(term, items=_without_repeats(map(self.term, term.items)))
+                return replace(term, items=distinct(map(self.term, term.items)))
             case tree.ObjectTerm():
                 pairs = ((self.term(key), self.term(value)) for key, value in term.pairs)
                 return replace(term, pairs=_last_of_each_key(pairs))
@@ -197,25 +198,13 @@ class _Names(Rebuild):
         return super().statement(terms)
 
 
-def _without_repeats(items: Iterable[tree.Term]) -> tuple[tree.Term, ...]:
-    """A set has each of its terms once, before they are evaluated."""
-    found: list[tree.Term] = []
-    for each in items:
-        if each not in found:
-            found.append(each)
-    return tuple(found)
-
-
 def _last_of_each_key(pairs: Iterable[tuple[tree.Term, tree.Term]]) -> tuple[tuple[tree.Term, tree.Term], ...]:
     """Of two pairs with one key the second is there, and the first is never evaluated."""
-    found: list[tuple[tree.Term, tree.Term]] = []
+    found: dict[Hashable, tuple[tree.Term, tree.Term]] = {}
     for key, value in pairs:
-        at = next((index for index, (known, _) in enumerate(found) if known == key), None)
-        if at is None:
-            found.append((key, value))
-        else:
-            found[at] = (found[at][0], value)
-    return tuple(found)
+        name = identity(key)
+        found[name] = (found.get(name, (key,))[0], value)
+    return tuple(found.values())
 
 
 def placed(ref: tree.Ref, place: Place) -> tree.Ref:

@@ -100,24 +100,24 @@ def distinct(items: Iterable[tree.Term]) -> tuple[tree.Term, ...]:
     """The members of a set, each once: the first of those that OPA takes for the same."""
     found: dict[Hashable, tree.Term] = {}
     for each in items:
-        found.setdefault(_identity(each), each)
+        found.setdefault(identity(each), each)
     return tuple(found.values())
 
 
-def _identity(node: Any) -> Hashable:  # noqa: PLR0911  # one line for each kind of node
+def identity(node: Any) -> Hashable:  # noqa: PLR0911  # one line for each kind of node
     """The same for the same terms, wherever they stand: `1` and `1.0` are, `1` and `true` are not."""
     if isinstance(node, tree.Scalar):
         return node.value if isinstance(node.value, str) else Key(node.value)
     if isinstance(node, tree.Var):
         return (tree.Var, node.name)
     if isinstance(node, tree.SetTerm):
-        return (tree.SetTerm, frozenset(map(_identity, node.items)))
+        return (tree.SetTerm, frozenset(map(identity, node.items)))
     if isinstance(node, tree.ObjectTerm):
-        return (tree.ObjectTerm, frozenset((_identity(key), _identity(value)) for key, value in node.pairs))
+        return (tree.ObjectTerm, frozenset((identity(key), identity(value)) for key, value in node.pairs))
     if isinstance(node, tuple):
-        return tuple(map(_identity, node))
+        return tuple(map(identity, node))
     if hasattr(node, "__dataclass_fields__"):
-        return (type(node), *(_identity(getattr(node, each.name)) for each in fields(node) if each.compare))
+        return (type(node), *(identity(getattr(node, each.name)) for each in fields(node) if each.compare))
     return (type(node), node)
 
 
