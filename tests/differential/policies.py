@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import Final, NamedTuple
 
+from tests.differential.annotation_blocks import block
 from tests.differential.documents import an_input, odd_value, some_data
 from tests.differential.mistakes import plant
 from tests.differential.names import Imported, Known, Place
@@ -19,7 +20,14 @@ from authz_rego.values.value import Value
 _PACKAGES: Final = ("order", "lib", "a.b", "a", "authz.rules", "users", "common", "a.b.c")
 _INPUTS: Final = 24
 _DATA_IMPORTS: Final = ("data.users", "data.users.alice", "data.grants", "data.limits", "data.routes")
-_INPUT_IMPORTS: Final = ("input.token", "input.request", "input.mtls", "input.token.realm_access", "input.headers")
+_INPUT_IMPORTS: Final = (
+    "input",
+    "input.token",
+    "input.request",
+    "input.mtls",
+    "input.token.realm_access",
+    "input.headers",
+)
 
 
 class Module(NamedTuple):
@@ -79,9 +87,12 @@ def _modules(chance: Random, data: dict[str, Value]) -> list[Module]:
 def _module(file: str, place: Place, rules_wanted: int, rules: Rules, chance: Random) -> Module:
     head = f"package {place.package}\n"
     if chance.random() < 0.06:
-        head = "# METADATA\n# title: the package\n# scope: package\n" + head
+        scope = chance.choice(("package", "package", "subpackages"))
+        head = f"{block(chance, 'the package')}# scope: {scope}\n{head}"
     lines = _imports(place, chance)
     chunks: list[str] = []
+    if place.own and chance.random() < 0.5:  # the package's second file
+        chunks += rules.more(place)
     for _ in range(rules_wanted):
         chunks += rules.write(place)
     if chance.random() < 0.1:
@@ -106,7 +117,7 @@ def _imports(place: Place, chance: Random) -> list[str]:
     for paths, share in ((_DATA_IMPORTS, 0.2), (_INPUT_IMPORTS, 0.25), (others, 0.5), (rules, 0.3)):
         if paths and chance.random() < share:
             path = chance.choice(paths)
-            alias = chance.choice(("", "", "lib", "t", "u", "x", "role"))
+            alias = chance.choice(("req",) if path == "input" else ("", "", "lib", "t", "u", "x", "role"))
             name = alias or path.rpartition(".")[2]
             if name not in {*place.own, *(each.name for each in place.imports)}:
                 place.imports.append(Imported(path, name))

@@ -9,6 +9,7 @@ import re
 from random import Random
 from typing import Final
 
+from tests.differential.annotation_blocks import block
 from tests.differential.names import Known, Place, Scope
 from tests.differential.statements import Statements
 from tests.differential.templates import KINDS
@@ -21,6 +22,7 @@ FUNCTION_NAMES: Final = ("f", "g", "h", "is_admin", "has_role", "normal", "pick"
 _KINDS_OF_RULES: Final = ("bool", "bool", "bool", "str", "str", "num", "strs", "obj", "set", "objs", "nums", "any")
 _GROUND: Final = re.compile(r"\{n\}\.([a-z.]*[a-z])(?![a-z.])")
 _METADATA: Final = "# METADATA\n# title: {}\n# description: what it is\n# custom:\n#   level: 3\n#   tags: [a, b]\n"
+_WRONG_BLOCKS: Final = 0.03
 
 _NUMBERS = ("1", "2.0", "1.5", "3e1", "0")  # no two are equal: that is refused
 _ASKED = (*_NUMBERS, "1.0", "2", "3/2", "15e-1", "30", "0.0", "-0", '"1"')
@@ -46,11 +48,28 @@ class Rules:
         place.own.append(name)  # its own name hides imports, also in its own body
         texts, known = maker(name, place)
         place.known += known
-        if chance.random() < 0.04 and maker != self._about_metadata:
-            texts[0] = _METADATA.format(name) + texts[0]
+        if chance.random() < 0.06 and maker != self._about_metadata:
+            scope = chance.choice(("", "", "# scope: document\n", "# scope: rule\n"))
+            texts[0] = block(chance, name, wrong=_WRONG_BLOCKS) + scope + texts[0]
         if chance.random() < 0.05:
             texts[0] = f"# {chance.choice(('why', 'ж', 'metadata', '}'))}\n{texts[0]}"
         return texts
+
+    def more(self, place: Place) -> list[str]:
+        """Another definition of a rule of the package, which another file has begun."""
+        begun = [each for each in place.known if each.package == place.package and each.kind in {"bool", "set", "obj"}]
+        if not begun:
+            return []
+        rule = self._chance.choice(begun)
+        scope = Scope(place)
+        head = rule.name
+        if rule.args is not None:
+            head += f"({', '.join(self._parameter(each, scope, plain=True) for each in rule.args)})"
+        inner = scope.inner()
+        inner.used.update(scope.kinds)
+        body = _braces(self._statements.body(inner, self._length()))
+        said = {"set": f" contains {self._ground('str')}", "obj": f"[{self._key(inner)}] := {self._ground('num')}"}
+        return [f"{head}{said.get(rule.kind, '') if rule.args is None else ''} if {body}"]
 
     def _new_name(self, place: Place, names: tuple[str, ...]) -> str:
         taken = {*place.own, *(each.name.split(".")[0] for each in place.known if each.package == place.package)}
@@ -123,7 +142,8 @@ class Rules:
         chance = self._chance
         known = [Known(place.package, name, "obj")]
         forms = ("{n}.a.b := {v}", "{n}.a[{k}].b := {v}", "{n}[{k}][{k2}] := {v}", "{n}.c contains {v}", "{n}[{k}] contains {v}",
-                 "{n}.d[{k}] := {v}", "{n}[{k}].e contains {v}", '{n}["f g"] := {v}', "{n}.h", "{n}[{k}].i", "{n}.j[{k}] = {v}")  # fmt: skip
+                 "{n}.d[{k}] := {v}", "{n}[{k}].e contains {v}", '{n}["f g"] := {v}', "{n}.h", "{n}[{k}].i", "{n}.j[{k}] = {v}",
+                 "{n}[{k}].l[{k2}] := {v}", "{n}[{k}][{k2}] contains {v}", "{n}[{k}][{k2}].m", "{n}.o[{k}][{k2}] contains {v}")  # fmt: skip
         texts = []
         for form in chance.sample(forms, chance.choice((1, 1, 2))):
             scope = Scope(place)
@@ -187,7 +207,9 @@ class Rules:
             )
         )
         form = chance.choice(("{} := y if {{ y := {} }}", "{} := {}", "{} contains y if {{ y := {} }}"))
-        text = _METADATA.format(name) if chance.random() < 0.8 else ""
+        text = block(chance, name) if chance.random() < 0.8 else ""
+        if "custom" in asked and chance.random() < 0.7:
+            text = _METADATA.format(name)
         return [text + form.format(name, asked)], [Known(place.package, name, "any")]
 
     # ── parts ──

@@ -130,10 +130,11 @@ class Statements:
     def _use_of_a_rule(self, scope: Scope, depth: int) -> str:
         """A rule or a call, so that what `with` changes is used."""
         chance = self._chance
-        rules = [each for each in scope.place.known if each.args is None]
+        rules = [each for each in scope.place.known if not each.args]
         if not rules or chance.random() < 0.3:
             return self.condition(scope, depth)
-        value = self.terms.term(chance.choice(rules).kind, scope, 0)
+        rule = chance.choice(rules)
+        value = self.terms.term(rule.kind, scope, 0) if rule.args is None else self.terms.call_of(rule, scope, depth)
         scope.uses(value)
         name = scope.new_name(chance, declared=True)
         text = f"{name} := {value}"
@@ -175,10 +176,10 @@ class Statements:
             rule = chance.choice(rules)
             return rule.path, term(rule.kind, scope, depth - 1)
         functions = [*_REPLACED, *(each for each in scope.place.known if each.args is not None)]
+        if chance.random() < 0.3:  # those without arguments can be taken for rules
+            functions = [each for each in functions if not each.args] + rules
         target = chance.choice(functions)
-        same = [
-            each for each in functions if target.args and len(each.args or ()) == len(target.args) and each != target
-        ]
+        same = [each for each in functions if len(each.args or ()) == len(target.args or ()) and each != target]
         if number < 0.85 and same:
             return _called(target), _called(chance.choice([each for each in same if each[2:] == target[2:]] or same))
         return _called(target), term(target.kind, scope, depth - 1)

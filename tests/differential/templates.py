@@ -84,6 +84,7 @@ TERMS: Final[dict[str, tuple[str, ...]]] = {
         "walk(«obj»)", "«set»[«str»]", "[«any», {«key»: [«str», «num»]}]", "{«str», «num»}", "¦[«-any» | walk(«any», «=any»)]",
         "sort(«objs»)", "time.clock(«dyn»)", "count(«dyn»)", "«any».«member»", "«dyn»", "«dyn»", "¦[[«-strs», «-any»] | walk(«obj», [«=strs», «=any»])]",
         "yaml.unmarshal(«str»)", "{«any»: «any»}", "¦[«-any» | «+any» := «any»[_]]", "¦[«-obj» | some «+obj» in «objs»; «-obj».k == «dyn»]", "«any»[_]", "«strs»[_]", "«objs»[_].«member»",
+        "«package»", "«package»[«str»]", "«package».«member»", "object.get(«package», «word», «any»)", "¦[«-any» | «+any» := «package»[_]]",
     ),
 }  # fmt: skip
 
@@ -142,5 +143,5 @@ BINDINGS: Final[tuple[tuple[int, str], ...]] = (
     (1, "some «+num»; «strs»[«-num»] == «str»"), (1, "some «+str», «+any»; «obj»[«-str»] = «-any»"),
     (1, "walk(«obj», [«=strs», «=any»])"), (1, "walk(«dyn», [[\"a\", «=str»], _])"), (1, "«=str» = {\"a\", «str»}[_]"),
     (1, "[«=num», «=str»] = [count(«strs»), concat(\",\", «strs»)]"), (1, "«=any» = «any»; «-any» = «dyn»"),
-    (1, "«strs»[«=num»] == «strs»[«=num»]"), (1, "{\"k\": {\"b\": «=any»}} = {\"k\": «dyn»}"),
+    (1, "«strs»[«=num»] == «strs»[«=num»]"), (1, "«=any» = «package»[_]"), (1, "some «+str», «+any» in «package»"), (1, "«package»[«=str»][«=any»]"), (1, "{\"k\": {\"b\": «=any»}} = {\"k\": «dyn»}"),
 )  # fmt: skip
