@@ -93,6 +93,7 @@ def _heads() -> list[Mutation]:
     tests = ("tests/unit/ext_authz/test_known_heads.py",)
     return [
         Mutation("new rules read by the old ones", _REVISIONS, "        self.heads.forget_all()\n", "", _WORKER),
+        Mutation("a head learnt at its first sight", f"{_SRC}/decision_worker/answer.py", " and self._heads.is_seen_again(asked):", ":", _WORKER),
         Mutation("a head learnt that is not found again", known, "asked.correlation_id) == request:", "asked.correlation_id):", tests),
         Mutation("a known head has another's correlation id", wire, "headers.CORRELATION_ID: correlation_id}", "}", tests),
         Mutation("a known head's line may be anything", wire, '[!\\"$-~]*) HTTP', ".*) HTTP", tests),
@@ -247,15 +248,15 @@ def _alike() -> list[Mutation]:
         Mutation(
             "the rest of a question is not compared",
             _REMEMBERED,
-            "Alike(question[:end_of_line], question[end_of_line:start] + question[end:],",
-            "Alike(question[:end_of_line], question[end_of_line:start],",
+            "question[end_of_line:start] + question[end:]\n",
+            "question[end_of_line:start]\n",
             _QUESTIONS,
         ),
         Mutation(
             "the start of a question is not compared",
             _REMEMBERED,
-            "Alike(question[:end_of_line], question[end_of_line:start] + question[end:],",
-            "Alike(question[:end_of_line], question[end:],",
+            "question[end_of_line:start] + question[end:]\n",
+            "question[end:]\n",
             _QUESTIONS,
         ),
         Mutation(

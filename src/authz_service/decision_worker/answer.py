@@ -69,8 +69,8 @@ class Answering:
         service = self._service_for(wire.configuration_tag(found))
         request = service.read(method, target, found)
         asked = self._taken_apart(came_in)
-        if asked is not None and service.policy_server is None:  # which `recall` would not wait for
-            self._heads.learn(asked, service, request)
+        if asked is not None and service.policy_server is None and self._heads.is_seen_again(asked):
+            self._heads.learn(asked, service, request)  # not where `recall` would have to wait for another OPA
         decision_id = os.urandom(16).hex()
         try:
             return service.answer(request, decision_id, came_in=asked)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from authz_service.domain.bounded import Bounded
+from authz_service.domain.seen_lately import SeenLately
 from authz_service.headers import CORRELATION_ID, is_correlation_id
 
 MAX_BYTES = 16_384  # of one question; an ordinary one has 2 to 4 KiB
@@ -24,14 +25,9 @@ _T = TypeVar("_T")
 class Alike(NamedTuple):
     """A question, taken apart."""
 
-    line: bytes  # the first
-    head: bytes  # all that follows, from the line's end on, but for the correlation id
+    # The first line; and the head: all that follows, but for the correlation id. Its hash is counted once.
+    key: tuple[bytes, bytes]
     correlation_id: str
-
-    @property
-    def key(self) -> tuple[bytes, bytes]:
-        """What all have in common that are alike. The head's hash is counted once, however often it is looked for."""
-        return self.line, self.head
 
 
 class _Remembered(NamedTuple, Generic[_T]):
@@ -47,7 +43,7 @@ class RememberedQuestions(Generic[_T]):
         self.now = now
         self.epoch = 0  # of all that is remembered: with it Envoy may repeat it, too. 0: it may not
         self._known: Bounded[tuple[bytes, bytes], _Remembered[_T]] = Bounded(MAX_REMEMBERED)
-        self._asked: Bounded[int, None] = Bounded(_MAX_ASKED)  # digests: most is never asked again
+        self._asked = SeenLately(_MAX_ASKED)  # most is never asked again
 
     def find(self, asked: Alike) -> _T | None:
         """What is remembered of a question like this one."""
@@ -61,11 +57,7 @@ class RememberedQuestions(Generic[_T]):
 
     def is_asked_again(self, asked: Alike) -> bool:
         """Whether one like it was asked before: only then it is worth its memory."""
-        digest = hash(asked.key)
-        if digest in self._asked:
-            return True
-        self._asked[digest] = None
-        return False
+        return self._asked.again(hash(asked.key))
 
     def remember(self, asked: Alike, correlation_id: str, what: _T, until: float) -> bool:
         """`correlation_id`: what the parser found. False where it is not the one that stands in the bytes."""
@@ -91,7 +83,8 @@ def taken_apart(question: bytes) -> Alike | None:
     correlation_id = question[start:end].decode("latin-1")
     if not is_correlation_id(correlation_id):
         return None
-    return Alike(question[:end_of_line], question[end_of_line:start] + question[end:], correlation_id)
+    key = question[:end_of_line], question[end_of_line:start] + question[end:]
+    return Alike(key, correlation_id)
 
 
 def is_one(question: bytes) -> bool:
