@@ -6,10 +6,12 @@ from typing import Protocol
 
 from authz_rego.values.value import Value
 from authz_service import request_form
+from authz_service.domain.bounded import Bounded
 from authz_service.domain.decision import NO_CLAIMS, NO_PEER, Allow, Claims, Deny, Peer, Request, Verdict
 from authz_service.domain.questions import Absent, Active, Known
 from authz_service.domain.refusals import ALLOWED, Reason, Rejected
 from authz_service.domain.rules import GateRules, RouteRules, TokenDenials
+from authz_service.domain.seen_lately import SeenLately
 from authz_service.errors import KeysUnavailable
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.client_binding import require_same_client
@@ -21,6 +23,8 @@ from authz_service.ingress.repeatable import NEVER, Repeatable
 from authz_service.ingress.route_table import RouteTable
 from authz_service.policy.decide.reads import Reads
 
+_MAX_FORMS = 1024
+_MAX_BEARERS, _MAX_BEARER, _MAX_SEEN = 1024, 4096, 8192  # an ordinary header has 1 to 2 KiB
 _NOT_ASKED = Verdict(ALLOWED, (), None)
 _FORMER_ROUTE = RouteRules("", auth_required=False, methods=(), downstream="")  # of an earlier configuration
 
@@ -77,6 +81,11 @@ class Gate:
         self.owned = OwnedHeaders(rules.headers)
         self.routes = RouteTable(rules.routes)
         self._input = PolicyInput(rules.headers.extract)
+        # Of requests that differ in their path alone: where the form was good, and the token in the header. Read once,
+        # for an eighth of a decision (bench/decision.py); whether the token is still good is asked each time.
+        self._forms: Bounded[tuple[str, str, str], RouteRules] = Bounded(_MAX_FORMS)
+        self._bearers: Bounded[str, str] = Bounded(_MAX_BEARERS)
+        self._seen = SeenLately(_MAX_SEEN)
         self.repeatable = Repeatable(rules, policy)
 
     def decide(self, request: Request, decision_id: str, correlation_id: str) -> Allow | Deny:
@@ -140,16 +149,24 @@ class Gate:
 
     def require_form(self, request: Request) -> tuple[RouteRules, list[str]]:
         """The route and the decoded path segments of an unambiguous request."""
-        route = self.routes.find_rules(request.route, request.method)
+        form = (request.route, request.method, request.host)
+        route = self._forms.get(form)
         if route is None:
-            raise Rejected(Reason.ROUTE_NOT_FOUND)
-        request_form.require_host(request.host)
-        request_form.require_method(request.method, route.methods)
+            route = self._forms[form] = self._require_route(request)
         request_form.require_query(request.query)
         segments = request_form.require_segments(request.path, encoded_slashes=route.encoded_slashes)
         if ("%" in request.path or ";" in request.path) and not self._is_of(route, segments):
             raise Rejected(Reason.PATH_REFUSED, "the path decodes into another route")
         return route, segments
+
+    def _require_route(self, request: Request) -> RouteRules:
+        """By what many requests have in common: route, method and host."""
+        route = self.routes.find_rules(request.route, request.method)
+        if route is None:
+            raise Rejected(Reason.ROUTE_NOT_FOUND)
+        request_form.require_host(request.host)
+        request_form.require_method(request.method, route.methods)
+        return route
 
     def _is_of(self, route: RouteRules, segments: list[str]) -> bool:
         readings = request_form.split_readings(segments) if route.encoded_slashes else []
@@ -159,7 +176,9 @@ class Gate:
         """The verified claims; NO_CLAIMS only where no token is required and none was sent, or none is looked at."""
         if self._tokens is None or route.ignore_tokens:
             return NO_CLAIMS
-        token = bearer_token(request.authorization, self.rules.headers.auth_scheme)
+        header = request.authorization
+        known = None if header is None else self._bearers.get(header)
+        token = known or bearer_token(header, self.rules.headers.auth_scheme)
         if token is None:
             if route.auth_required:
                 raise Rejected(Reason.TOKEN_MISSING)
@@ -167,6 +186,8 @@ class Gate:
         if request.of_another_page:
             raise Rejected(Reason.BROWSER_REFUSED, "a page of another origin asks, and the token is in a cookie")
         claims = self._tokens.verify(token)
+        if known is None and header is not None and len(header) <= _MAX_BEARER and self._seen.again(hash(header)):
+            self._bearers[header] = token  # the very string: next time nothing is cut, and its hash is known
         if claims.certificate:
             renewals = None if self._peers is None else self._peers.renewals
             require_holder(peer, claims, renewals, self._graces[claims.issuer])

@@ -95,12 +95,31 @@ def token(**changes: object) -> str:
 )
 def test_one_wrong_thing_is_enough_to_be_refused(change: dict[str, object], reason: Reason) -> None:
     """The good request passes; with one change it does not, and the service gets nothing."""
-    good = request()
-    allowed = decide(good)
-    refused = decide(good._replace(**change))  # type: ignore[arg-type]
+    good, asked = request(), gate(rules())
+    allowed = [asked.decide(good, "d1", "c1") for _ in range(4)]  # known as well as can be
+    refused = asked.decide(good._replace(**change), "d1", "c1")  # type: ignore[arg-type]
 
-    assert (type(allowed), allowed.reason) == (Allow, Reason.ALLOWED)
+    assert {(type(each), each.reason) for each in allowed} == {(Allow, Reason.ALLOWED)}
     assert (type(refused), refused.reason) == (Deny, reason)
+
+
+def test_what_is_wrong_is_refused_as_often_as_it_comes() -> None:
+    """And what is good goes on being judged by its time, its keys and the denylist."""
+    time, bad = [NOW], f"Bearer {johns_token()[:-4]}AAAA"
+    asked = gate(rules(), lambda: time[0])
+
+    def reason(**change: object) -> Reason:
+        return asked.decide(request(**change), "d1", "c1").reason
+
+    assert {reason(host="a,b") for _ in range(4)} == {Reason.REQUEST_INVALID}
+    assert {reason(authorization=bad) for _ in range(4)} == {Reason.TOKEN_SIGNATURE_INVALID}
+    assert {reason() for _ in range(4)} == {Reason.ALLOWED}
+    asked.deny_tokens(TokenDenials(claims=((ISSUER, "azp", "web-app"),)))
+    assert reason() is Reason.TOKEN_REVOKED
+    asked.deny_tokens(TokenDenials())
+    assert reason() is Reason.ALLOWED
+    time[0] += 100_000
+    assert reason() is Reason.CLIENT_CERT_EXPIRED
 
 
 def test_what_was_found_before_the_refusal_is_in_the_decision() -> None:
