@@ -81,6 +81,7 @@ def memory() -> list[Mutation]:
             _WORKER,
         ),
         *_heads(),
+        *_pieces(),
         *_permits(),
         *_epochs(),
         *_kept(),
@@ -96,7 +97,19 @@ def _heads() -> list[Mutation]:
         Mutation("a head learnt at its first sight", f"{_SRC}/decision_worker/answer.py", " and self._heads.is_seen_again(asked):", ":", _WORKER),
         Mutation("a head learnt that is not found again", known, "asked.correlation_id) == request:", "asked.correlation_id):", tests),
         Mutation("a known head has another's correlation id", wire, "headers.CORRELATION_ID: correlation_id}", "}", tests),
-        Mutation("a known head's line may be anything", wire, '@-~]*)(?:', "@-~]*|.*)(?:", tests),
+        Mutation("a known head's line may be anything", wire, "@-~]*)(?:", "@-~]*|.*)(?:", tests),
+    ]  # fmt: skip
+
+
+def _pieces() -> list[Mutation]:
+    """A wrong one puts somebody else's name into a record."""
+    file, tests = f"{_SRC}/audit/record.py", ("tests/unit/audit/test_line_pieces.py",)
+    return [
+        Mutation("a record of another address", file, "        request.remote,\n        user_context,\n        repeats", "        '',\n        user_context,\n        repeats", tests),
+        Mutation("a record of another user", file, "        id(decision.claims),\n", "        0,\n", tests),
+        Mutation("a record of who is gone", file, "_Known(pieces, peer, decision.claims)", "_Known(pieces, peer, None)", tests),
+        Mutation("a record without a policy's words", file, "(verdict.reasons or verdict.audit is not None)", "verdict.audit is not None", tests),
+        Mutation("a record beyond its bound", file, "                if len(line) <= _MAX_RECORD:\n", "                if True:\n", tests),
     ]  # fmt: skip
 
 
