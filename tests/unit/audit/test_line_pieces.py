@@ -96,10 +96,17 @@ def test_others_with_the_identity_of_who_is_gone_are_others() -> None:
     """Python gives a new object the place of one that nobody has any more."""
     records = Records()
 
-    for number in range(200):
-        claims = Claims({"sub": f"u{number}"}, "https://idp", 0.0)
-        for _ in range(3):
-            assert not records.differ(ALLOW._replace(claims=claims), request())
+    for turn in range(2):
+        users = [Claims({"sub": f"u{turn}.{number}"}, "https://idp", 0.0) for number in range(300)]
+        assert not any(records.differ(ALLOW._replace(claims=claims), request()) for claims in users * 3)
+        del users
+
+
+def test_a_path_that_is_too_long_for_a_line_is_cut_as_ever() -> None:
+    records = Records()
+
+    for length in (1, 1, 1, 3000, 3300, 3500, 3900, 1):
+        assert not records.differ(ALLOW, request(path="/" + "a" * length))
 
 
 def test_pieces_are_of_whole_lines_only() -> None:

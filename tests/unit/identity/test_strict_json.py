@@ -24,6 +24,8 @@ _VALUES = st.recursive(
     _SCALARS, lambda inner: _members(inner) | st.lists(inner, max_size=3).map(lambda each: f"[{','.join(each)}]")
 )
 
+_MORE = ["", " ", ",", '"', "}", "1", "\ufeff", "\ud800", "\\u0061"]
+
 
 def read(text: str) -> str:
     """What is read, with its types; or why it is not."""
@@ -33,7 +35,7 @@ def read(text: str) -> str:
         return f"refused: {refused}"
 
 
-@given(_members(_VALUES), st.integers(0, 60), st.sampled_from(["", " ", ",", '"', "}", "1", "\ufeff", "\ud800", "\\u0061"]))
+@given(_members(_VALUES), st.integers(0, 60), st.sampled_from(_MORE))
 def test_it_is_what_is_read_the_longer_way(text: str, at: int, more: str) -> None:
     text = text[:at] + more + text[at:]
     found = read(text)
