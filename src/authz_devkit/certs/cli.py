@@ -1,11 +1,8 @@
 """`authz-dev certs`: the commands over the certificate tree."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from ipaddress import ip_address
 from pathlib import Path
-from typing import ParamSpec
 
 import click
 from rich.console import Console
@@ -15,9 +12,8 @@ from authz_devkit.certs.own_names import add_names
 from authz_devkit.certs.revocation import refresh_worn_crls, revoke
 from authz_devkit.certs.rotation import finish_ca_overlap, rotate_leaf, start_ca_overlap
 from authz_devkit.certs.show import told
-from authz_devkit.certs.tree import CertsError, create_tree, load_leaves
+from authz_devkit.certs.tree import create_tree, load_leaves
 
-P = ParamSpec("P")
 TREE = click.argument("root", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 A_WHILE = click.FloatRange(min=0, min_open=True)
 
@@ -40,17 +36,6 @@ def certs() -> None:
     """
 
 
-def _reports_problems(command: Callable[P, None]) -> Callable[P, None]:
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except CertsError as problem:
-            raise click.ClickException(str(problem)) from problem
-
-    return run
-
-
 @certs.command()
 @TREE
 @click.option("--days", type=A_WHILE, default=LEAF_LIFETIME.days, show_default=True, help="Lifetime of new leaves.")
@@ -60,7 +45,6 @@ def _reports_problems(command: Callable[P, None]) -> Callable[P, None]:
 @click.option("--server", "servers", multiple=True, metavar="NAME=HOST", help="Your own: a server and its DNS name.")
 @click.option("--client", "clients", multiple=True, metavar="NAME", help="Your own: a client, CN=NAME-client.")
 @click.option("--zone", metavar="ZONE", help="Whose CA signs these servers and clients.  [default: dev]")
-@_reports_problems
 def create(
     root: Path,
     days: float,
@@ -89,7 +73,6 @@ def create(
 @click.option("--ca", metavar="ZONE", help="Replace the CA of this zone, in two phases.")
 @click.option("--phase", type=click.Choice(("overlap", "finish")), help="With --ca: trust both, or drop the old one.")
 @click.option("--days", type=A_WHILE, help="Lifetime of new leaves.  [default: as the old one]")
-@_reports_problems
 def rotate(
     root: Path, leaves: tuple[str, ...], ca: str | None, phase: str | None, days: float | None, *, all_leaves: bool
 ) -> None:
@@ -110,7 +93,6 @@ def rotate(
 
 @certs.command()
 @TREE
-@_reports_problems
 def show(root: Path) -> None:
     """Print who has which certificate, from whom, and until when."""
     console = Console(highlight=False, soft_wrap=True)  # no line is long
@@ -121,7 +103,6 @@ def show(root: Path) -> None:
 @certs.command(name="revoke")
 @TREE
 @click.argument("name")
-@_reports_problems
 def revoke_(root: Path, name: str) -> None:
     """Put a certificate on its CA's revocation list. `show` has the names."""
     serial = revoke(root, name, now=_now())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import click
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,7 +27,7 @@ from authz_devkit.certs.authority import (
 from authz_devkit.certs.files import PRIVATE, PUBLIC, make_private_directory, replace_file, replace_pair
 
 
-class CertsError(Exception):
+class CertsError(click.ClickException):
     """The tree cannot be used or changed as asked. The text names the file and the remedy."""
 
 

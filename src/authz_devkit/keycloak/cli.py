@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from authz_devkit.certs.tree import CertsError, create_tree, leaf_cert, leaf_key
+from authz_devkit.certs.tree import create_tree, leaf_cert, leaf_key
 from authz_devkit.keycloak.distribution import VERSION, KeycloakProblem, cache_folder, install, require_java
 from authz_devkit.keycloak.server import ADMIN, ADMIN_PASSWORD, Server, command, environment, prepare
 
@@ -64,7 +64,7 @@ def keycloak(  # noqa: PLR0913 - one parameter per option
         server = Server(folder, realms, address.strip("[]"), int(port), cert, key, url, client_ca)
         prepare(server, distribution)
         words = command(server, require_java())
-    except (KeycloakProblem, CertsError, OSError) as problem:
+    except (KeycloakProblem, OSError) as problem:
         raise click.ClickException(str(problem)) from problem
     click.echo(f"{url}/admin: {ADMIN}, {ADMIN_PASSWORD}; DEVELOPMENT only", err=True)
     sys.stderr.flush()

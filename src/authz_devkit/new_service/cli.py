@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from authz_devkit.certs.own_names import add_names
-from authz_devkit.certs.tree import CertsError, create_tree
+from authz_devkit.certs.tree import create_tree
 from authz_devkit.new_service.files import SCRIPTS, render
 
 _CALLER = "web"
@@ -42,11 +42,8 @@ def new(folder: Path, upstream: str, name: str | None, address: str) -> None:
     name = name or folder.name
     _require_usable(folder, name, upstream, address)
     host = f"{name}.example.com"
-    try:
-        add_names(folder / "certs", "dev", {name: host, "idp": "idp.example.com"}, [_CALLER])
-        create_tree(folder / "certs", now=datetime.now(UTC))
-    except CertsError as problem:
-        raise click.ClickException(str(problem)) from problem
+    add_names(folder / "certs", "dev", {name: host, "idp": "idp.example.com"}, [_CALLER])
+    create_tree(folder / "certs", now=datetime.now(UTC))
     names = {"NAME": name, "HOST": host, "FOLDER": str(folder), "UPSTREAM": upstream, "ADDRESS": address}
     for path, text in render(names | {"CALLER": _CALLER}).items():
         file = folder / path
