@@ -6,7 +6,6 @@ Reads and prints; what the lines mean is found out in `audit.verify`.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,6 @@ from authz_service.errors import AuthzServiceError
 
 _LONGEST = 1 << 16  # bytes of a line that is looked at; ours are shorter
 _SHOWN = 50  # findings
-_INTACT, _BROKEN, _UNREADABLE = 0, 1, 2
 
 
 class NotVerifiable(AuthzServiceError):  # noqa: N818 - it names the state
@@ -47,17 +45,15 @@ class Inputs:
 
 
 def verify(inputs: Inputs, *, as_json: bool) -> int:
-    """Print the report. 0: intact, or the sidecar explains what is missing itself. 1: it is not. 2: nobody can tell."""
-    try:
-        verifier = _verified(inputs)
-    except (NotVerifiable, OSError) as error:
-        print(f"authz: {error}", file=sys.stderr)
-        return _UNREADABLE
+    """Print the report. 0: intact, or the sidecar explains what is missing itself. 1: it is not. Raises NotVerifiable
+    and OSError.
+    """
+    verifier = _verified(inputs)
     if as_json:
         print(json.dumps(_document(verifier), indent=2))
     else:
         _show(verifier)
-    return _BROKEN if verifier.problems else _INTACT
+    return 1 if verifier.problems else 0
 
 
 def known_heads(path: Path) -> list[Head]:

@@ -86,7 +86,8 @@ def replay(policies: Path, decisions: tuple[str, ...], query: str, fail_on: str,
     from authz_service.cli.replay import FailOn
     from authz_service.cli.replay import replay as replayed
 
-    sys.exit(replayed(policies, decisions, query=query, fail_on=cast("FailOn", fail_on), output=output))
+    with not_judged_if_broken():
+        sys.exit(replayed(policies, decisions, query=query, fail_on=cast("FailOn", fail_on), output=output))
 
 
 @click.command(

@@ -17,7 +17,6 @@ from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tree_lines import wrapped
 from authz_service.domain.rules import PolicySource
-from authz_service.errors import Problems
 from authz_service.mesh.decision_event import Recorded
 from authz_service.mesh.load import CONFIG, load_mesh
 from authz_service.mesh.replay import Flips, Policies, Replay, Verdicts, policies_of_mesh
@@ -48,16 +47,8 @@ class ReplayDocument(msgspec.Struct):
 
 
 def replay(policies: Path, files: Sequence[str], *, query: str, fail_on: FailOn, output: str) -> int:
-    """0: no verdict flips that matters; 1: one does; 2: it cannot be judged."""
-    try:
-        verdicts = decided_anew(policies_at(policies, query), files)
-    except Problems as problems:
-        for problem in problems.problems:
-            print(f"authz: {problem}", file=sys.stderr)
-        return _UNJUDGED
-    except (OSError, EOFError) as error:  # gzip's own, too
-        print(f"authz: {error}", file=sys.stderr)
-        return _UNJUDGED
+    """0: no verdict flips that matters; 1: one does; 2: none can be judged. Raises OSError, EOFError and Problems."""
+    verdicts = decided_anew(policies_at(policies, query), files)
     if output == "json":
         print(msgspec.json.format(msgspec.json.encode(document(verdicts)), indent=2).decode())
     else:
