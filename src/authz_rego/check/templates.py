@@ -10,13 +10,14 @@ from authz_rego.check.local_names import LocalNames
 from authz_rego.check.outputs import Arity, outputs_of_body
 from authz_rego.check.rebuild import Rebuild
 from authz_rego.check.rules import PlacedRule, RuleNode, constant_prefix
-from authz_rego.check.walk import SAFETY, contains, variables
+from authz_rego.check.walk import SAFETY, Skip, contains, variables
 from authz_rego.errors import RegoProblem
 from authz_rego.syntax import tree
 from authz_rego.syntax.text import ref_text
 
 _COMPILE = "rego_compile_error"
 _ROOTS = {"data", "input"}
+_NAMES_OF_RULES = Skip(ref_heads=True, call_heads=True)
 
 
 def without_templates(
@@ -126,6 +127,8 @@ def _is_constant(placed: PlacedRule) -> bool:
         return False
     if isinstance(value, tree.Scalar | tree.Var):
         return True
-    return isinstance(value, tree.ArrayTerm | tree.ObjectTerm | tree.SetTerm) and not contains(
-        value, (tree.Var, tree.Ref, tree.Call, tree.ArrayComprehension, tree.SetComprehension, tree.ObjectComprehension)
-    )
+    if not isinstance(value, tree.ArrayTerm | tree.ObjectTerm | tree.SetTerm):
+        return False
+    # What OPA takes for constant has no variable and no template. A ref or a call in it may be undefined all the same:
+    # then so is the string.
+    return not variables(value, _NAMES_OF_RULES) and not contains(value, (tree.TemplateString,))

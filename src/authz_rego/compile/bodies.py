@@ -42,10 +42,9 @@ class _Never(Exception):  # noqa: N818 - no error: it ends the writing of a body
 class Scope:
     """What is known where a statement stands."""
 
-    def __init__(self, bound: dict[str, str], uses: Counter[str], *, ordered: bool) -> None:
+    def __init__(self, bound: dict[str, str], uses: Counter[str]) -> None:
         self.bound = bound  # variables of Rego by the names that hold their values
         self.uses = uses  # how often each variable stands in the rule
-        self.ordered = ordered  # whether somebody can see in which order loops run
         self.paths: dict[tuple[str, ...], str] = {}  # references whose value is known already
 
 
@@ -141,9 +140,9 @@ class BodyWriter:
         """Those of the variables that have a value here; a function of its own takes them as arguments."""
         return sorted(set(self.scope.bound) & (names | set(map(terms.as_written, names))))
 
-    def inner(self, bound: dict[str, str], *, otherwise: str, ordered: bool | None = None) -> BodyWriter:
+    def inner(self, bound: dict[str, str], *, otherwise: str) -> BodyWriter:
         """The writer of a function of its own, for what stands inside of a statement."""
-        scope = Scope(bound, self.scope.uses, ordered=self.scope.ordered if ordered is None else ordered)
+        scope = Scope(bound, self.scope.uses)
         return BodyWriter(self.generator, scope, Lines(), otherwise=otherwise)
 
     def statement(self, expr: Expr) -> None:

@@ -17,8 +17,6 @@ from authz_rego.evaluate.documents import Documents
 from authz_rego.evaluate.documents import Place as DataPlace
 from authz_rego.evaluate.lookups import (
     COLLECTIONS,
-    any_items,
-    any_members,
     base_lookup,
     find,
     items,
@@ -89,8 +87,6 @@ def _namespace(generator: Generator, documents: Documents) -> dict[str, Any]:
         "COLLECTIONS": COLLECTIONS,
         "BuiltinError": BuiltinError,
         "PartialObject": PartialObject,
-        "any_items": any_items,
-        "any_members": any_members,
         "at": documents.at,
         "bad_path": bad_path,
         "base_lookup": base_lookup,

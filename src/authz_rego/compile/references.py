@@ -100,10 +100,10 @@ def _each(writer: BodyWriter, value: str, step: Term) -> str:
     """One loop; the step's variables are the keys."""
     member = writer.source.name("v")
     if writer.is_unused(step):
-        writer.loop(f"for {member} in {'members' if writer.scope.ordered else 'any_members'}({value}):")
+        writer.loop(f"for {member} in members({value}):")
         return member
     key = writer.source.name("v")
-    writer.loop(f"for {key}, {member} in {'items' if writer.scope.ordered else 'any_items'}({value}):")
+    writer.loop(f"for {key}, {member} in items({value}):")
     writer.match(step, key)
     return member
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def begun(generator: Generator, document: Document, rule: Rule, otherwise: str) -> BodyWriter:
     """The writer of a rule's body, which says `otherwise` where it does not hold."""
     uses = Counter(node.name for node in walk(Rule(rule.head, rule.body, place=rule.place)) if isinstance(node, Var))
-    writer = BodyWriter(generator, Scope({}, uses, ordered=document.raises), Lines(), otherwise=otherwise)
+    writer = BodyWriter(generator, Scope({}, uses), Lines(), otherwise=otherwise)
     if generator.traced:
         number = generator.statement(Expr(Scalar(True), place=rule.place))
         generator.rules[number] = (document.text, rule)

@@ -81,7 +81,7 @@ def _comprehension(writer: BodyWriter, term: ArrayComprehension | SetComprehensi
     names = [writer.source.name("v") for _ in free]
     bound = dict(zip(free, names, strict=True))
     result = "frozenset(out)" if isinstance(term, SetComprehension) else "out"
-    inner = writer.inner(bound, otherwise=f"return {result}", ordered=isinstance(term, ArrayComprehension))
+    inner = writer.inner(bound, otherwise=f"return {result}")
     inner.lines.add(f"out = {_EMPTY[type(term)]}")
     inner.body(term.body, lambda each: _add(each, term))
     inner.lines.depth = 1

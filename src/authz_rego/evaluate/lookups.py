@@ -88,27 +88,3 @@ def _digits(text: str) -> int | None:
     if not digits or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
         return None
     return int(text)
-
-
-def any_items(value: Value) -> Iterable[tuple[Value, Value]]:
-    """`items` where nobody sees their order."""
-    kind = type(value)
-    if kind is list:
-        return enumerate(value)
-    if kind is dict:
-        return [(key if type(key) is str else key.value, member) for key, member in value.items()]
-    if kind is frozenset:
-        return [(member, member) for member in map(value_of, value)]
-    return ()
-
-
-def any_members(value: Value) -> Iterable[Value]:
-    """`members` where nobody sees their order."""
-    kind = type(value)
-    if kind is list:
-        return value  # type: ignore[no-any-return]
-    if kind is dict:
-        return value.values()  # type: ignore[no-any-return]
-    if kind is frozenset:
-        return map(value_of, value)
-    return ()
