@@ -91,26 +91,27 @@ class _Expander:
             support, value = self.term(each.value)
             before += support
             withs.append(replace(each, value=value))
-        expr = replace(expr, with_=tuple(withs))
+        return [*before, *self._statements(replace(expr, with_=tuple(withs)))]
+
+    def _statements(self, expr: tree.Expr) -> list[tree.Expr]:
+        """All of them have the one `with`, whose values are plain."""
         match expr.terms:
             case tree.Call():
                 support, args = self.terms(expr.terms.args)
-                before += _with(support, expr.with_)
-                return [*before, replace(expr, terms=replace(expr.terms, args=args))]
+                return [*_with(support, expr.with_), replace(expr, terms=replace(expr.terms, args=args))]
             case tree.Every():
                 every = expr.terms
                 name = self._names.new()
-                domain = equality(name, every.domain, expr.with_)
-                before += self.expr(domain)
+                domain = self._statements(equality(name, every.domain, expr.with_))
                 new = replace(every, domain=tree.Var(name, every.domain.place), body=self.body(every.body))
-                return [*before, replace(expr, terms=new)]
+                return [*domain, replace(expr, terms=new)]
             case tree.Not():
-                return [*before, replace(expr, terms=replace(expr.terms, body=self.body(expr.terms.body)))]
+                return [replace(expr, terms=replace(expr.terms, body=self.body(expr.terms.body)))]
             case tree.Logical():
                 left, right = self.body(expr.terms.left), self.body(expr.terms.right)
-                return [*before, replace(expr, terms=replace(expr.terms, left=left, right=right))]
+                return [replace(expr, terms=replace(expr.terms, left=left, right=right))]
         support, term = self.term(expr.terms)  # type: ignore[arg-type]
-        return [*before, *_with(support, expr.with_), replace(expr, terms=term)]
+        return [*_with(support, expr.with_), replace(expr, terms=term)]
 
     def terms(self, terms: Iterable[tree.Term]) -> tuple[list[tree.Expr], tuple[tree.Term, ...]]:
         support: list[tree.Expr] = []
@@ -175,6 +176,12 @@ def comprehension_terms(rule: tree.Rule, names: LocalNames) -> tree.Rule:
 class _ComprehensionTerms(Rebuild):
     def __init__(self, names: LocalNames) -> None:
         self._names = names
+        self._withs: dict[int, tree.With] = {}  # by the identity of what they were: statements that were one share it
+
+    def with_(self, each: tree.With) -> tree.With:
+        if id(each) not in self._withs:
+            self._withs[id(each)] = super().with_(each)
+        return self._withs[id(each)]
 
     def term(self, term: tree.Term) -> tree.Term:
         new = self.term_inside(term)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from authz_rego.check.local_names import LocalNames
 from authz_rego.check.outputs import Arity, outputs_of, outputs_of_body, safety_skip
@@ -12,13 +13,16 @@ from authz_rego.errors import Place, RegoProblem
 from authz_rego.syntax import tree
 
 ROOTS = frozenset({"data", "input"})
+_Needs: TypeAlias = tuple[tree.Expr, set[str]]
 
 
 class Unsafe:
     """What has no value, by the statement that needs it."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[tree.Expr, set[str]]] = []
+        self._found: list[_Needs] = []
+        # What OPA forgets: a statement's needs, where one of its closures had to wait. Its later stages may refuse.
+        self.forgotten: list[_Needs] = []
 
     def names(self, expr: tree.Expr) -> set[str]:
         for known, found in self._found:
@@ -38,8 +42,9 @@ class Unsafe:
     def update(self, other: Unsafe) -> None:
         for expr, names in other.pairs():
             self.names(expr).update(names)
+        self.forgotten += other.forgotten
 
-    def pairs(self) -> list[tuple[tree.Expr, set[str]]]:
+    def pairs(self) -> list[_Needs]:
         return [(expr, names) for expr, names in self._found if names]
 
 
@@ -100,10 +105,9 @@ class _Order:
         lacks -= outputs | safe
         if lacks:
             return False
-        lost = variables(expr, self._skip) - outputs - safe  # OPA forgets them where a closure had to wait
-        if lost:
-            unsafe.replace(expr, lost)
-            return False
+        forgotten = variables(expr, self._skip) - outputs - safe
+        if forgotten:
+            unsafe.forgotten.append((expr, forgotten))
         unsafe.remove(expr)
         safe |= outputs
         return True
@@ -164,10 +168,8 @@ class _Inside:
         if missing:
             self._unsafe.names(self._expr).update(missing)
         new, unsafe = self._order.reordered(body, self._known)
-        if unsafe.pairs():
-            self._unsafe.update(unsafe)
-            return body
-        return new
+        self._unsafe.update(unsafe)
+        return body if unsafe.pairs() else new
 
 
 def _variables_in_closures(expr: tree.Expr) -> set[str]:
@@ -183,17 +185,20 @@ def _variables_in_closures(expr: tree.Expr) -> set[str]:
 
 def order_body(
     body: tree.Body, known: set[str], arity: Arity, names: LocalNames, unsafe_variable: UnsafeVariable
-) -> tuple[tree.Body, list[RegoProblem]]:
-    """The body in an order in which it can be evaluated; `known` are the names of arguments."""
+) -> tuple[tree.Body, list[RegoProblem], list[RegoProblem]]:
+    """The body in an order in which it can be evaluated; `known` are the names of arguments.
+
+    The problems, and those that OPA does not find: its later stages may find others first.
+    """
     new, unsafe = _Order(arity).reordered(body, known | ROOTS)
-    problems = _problems(unsafe, names, unsafe_variable) if unsafe.pairs() else []
-    return (body if problems else new), problems
+    problems = _problems(unsafe.pairs(), names, unsafe_variable)
+    return (body if problems else new), problems, _problems(unsafe.forgotten, names, unsafe_variable)
 
 
-def _problems(unsafe: Unsafe, names: LocalNames, unsafe_variable: UnsafeVariable) -> list[RegoProblem]:
+def _problems(unsafe: list[_Needs], names: LocalNames, unsafe_variable: UnsafeVariable) -> list[RegoProblem]:
     assigned: set[str] = set()
     places: dict[str, Place] = {}
-    for expr, found in unsafe.pairs():
+    for expr, found in unsafe:
         if expr.assigned and isinstance(expr.terms, tree.Call):
             for name in variables(expr.terms.args[0]):
                 assigned |= {name, names.shown(name)}
@@ -207,7 +212,7 @@ def _problems(unsafe: Unsafe, names: LocalNames, unsafe_variable: UnsafeVariable
         return [unsafe_variable(name, place) for name, _, place in others or users]
     seen: set[str] = set()
     problems = []
-    for expr, found in sorted(unsafe.pairs(), key=lambda each: _key(each[0].place)):
+    for expr, found in sorted(unsafe, key=lambda each: _key(each[0].place)):
         made = {name for name in found if names.is_made(name)} - seen
         seen |= made
         if made:

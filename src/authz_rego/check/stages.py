@@ -71,6 +71,7 @@ class _Stages:
         self._data_problems = data_problems
         self._names = LocalNames(_all_names(modules))
         self._problems: list[RegoProblem] = []
+        self._forgotten: list[RegoProblem] = []  # what OPA should have found
         self._tree = RuleNode()
         self._arity: Arity = lambda _: -1
 
@@ -135,6 +136,7 @@ class _Stages:
         self._stop_at(recursion_problems(found, self._shown))
         types = self._type_problems(found)
         self._stop_at([*types, *(problem for rule in self._rules() for problem in deprecated_problems(rule))])
+        self._stop_at(dict.fromkeys(self._forgotten))
 
     def _type_problems(self, found: Dependencies) -> list[RegoProblem]:
         order = found.order()
@@ -201,8 +203,9 @@ class _Stages:
         known: set[str] = set()
         for arg in rule.head.args or ():
             known |= variables(arg)
-        body, found = order_body(rule.body, known, self._arity, self._names, unsafe_in(rule, whole))
+        body, found, forgotten = order_body(rule.body, known, self._arity, self._names, unsafe_in(rule, whole))
         problems += found
+        self._forgotten += forgotten
         return replace(rule, body=body, else_=rule.else_ and self._ordered(rule.else_, whole, unsafe_in, problems))
 
     # ── helpers ──
