@@ -14,6 +14,7 @@ from authz_rego.values.characters import categories, contains
 
 _LONG_NUMBER: Final = re.compile(r"\d{14}")  # any shorter one, of whatever digits, has place in 64 bits
 _MOST_LONG_NUMBERS: Final = 500
+NO_ORDER: Final = "keys with numbers of more than 64 bits have no certain order"
 
 
 def sorted_keys(keys: Iterable[str]) -> list[str]:
@@ -22,7 +23,7 @@ def sorted_keys(keys: Iterable[str]) -> list[str]:
     if any(map(_LONG_NUMBER.search, found)) and (
         len(found) > _MOST_LONG_NUMBERS or any(_compare(*pair) > 0 for pair in combinations(found, 2))
     ):
-        raise beyond_bounds("yaml.marshal", "keys with numbers of more than 64 bits have no certain order")
+        raise beyond_bounds("yaml.marshal", NO_ORDER)
     return found
 
 
