@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from authz_rego.builtins.zone_rules import Rules, parse_rules
@@ -96,27 +95,30 @@ def _load(name: str) -> Zone:
 
 @cache
 def database() -> tuple[Mapping[str, bytes], ...]:
-    """Each folder's files, by their names below it: some 1 MiB, 15 ms."""
-    return tuple(map(_files, (*map(Path, zoneinfo.TZPATH), *_packaged())))
+    """Each folder's files, by their names below it: 1.3 MiB, for many names stand for the same zone."""
+    seen: dict[bytes, bytes] = {}
+    return tuple(_files(folder, seen) for folder in (*zoneinfo.TZPATH, *_packaged()))
 
 
-def _files(folder: Path) -> dict[str, bytes]:
+def _files(folder: str, seen: dict[bytes, bytes]) -> dict[str, bytes]:
+    """Contents that were `seen` are kept once."""
     found = {}
     for above, _, names in os.walk(folder):
         for name in names:
-            path = Path(above, name)
-            with suppress(OSError), path.open("rb") as file:
-                content = file.read(_LARGEST_FILE)
+            path = os.path.join(above, name)  # noqa: PTH118 - a Path for each of 1,800 takes 30 ms
+            with suppress(OSError), open(path, "rb", buffering=0) as file:  # noqa: PTH123
+                # As much as there is: what is read into more room stays in a page of its own, 5 MiB together.
+                content = file.read(min(os.fstat(file.fileno()).st_size, _LARGEST_FILE))
                 if content.startswith(_MAGIC):
-                    found[str(path.relative_to(folder))] = content
+                    found[path[len(folder) :].lstrip("/")] = seen.setdefault(content, content)
     return found
 
 
-def _packaged() -> tuple[Path, ...]:
+def _packaged() -> tuple[str, ...]:
     spec = find_spec("tzdata")
     if spec is None or spec.submodule_search_locations is None:
         return ()
-    return tuple(Path(place) / "zoneinfo" for place in spec.submodule_search_locations)
+    return tuple(f"{place}/zoneinfo" for place in spec.submodule_search_locations)
 
 
 def _read(folder: Mapping[str, bytes], name: str) -> Zone | None:
