@@ -100,12 +100,16 @@ def test_lists_that_the_gate_must_look_at_need_a_gate_that_looks(listed: ListedS
 
 
 def test_a_list_that_ends_while_it_serves_ends_for_everybody(listed: ListedSidecar) -> None:
-    """`crl_expired: deny`, and /readyz says so, until its successor comes."""
+    """`crl_expired: deny`, on open connections too, and /readyz says so, until its successor comes."""
     ends = time.time() + 8  # time enough to read it
     shape = Shape("", "envoy", lambda serial: of(ROOT, serial, life=Life(NOW - 60, ends)))
     listed.put(shape, listed.revoked)
-    until(lambda: listed.answers(listed.good, listed.revoked) == [HANDSHAKE, HANDSHAKE])
-    assert time.time() > ends - 1
+    until(lambda: "ends in" in listed.degraded(), state=listed.degraded)  # it serves
+    with closing(listed.connection(listed.good)) as open_one:
+        assert listed.ask(open_one) == (200, "")
+        until(lambda: listed.answers(listed.good, listed.revoked) == [HANDSHAKE, HANDSHAKE])
+        assert time.time() > ends - 1
+        until(lambda: listed.ask(open_one) == (403, Reason.CLIENT_CERT_REVOKED))
 
     until(lambda: "certificate client_ca_crl has expired" in listed.degraded(), state=listed.degraded)
     until(lambda: "ends in" not in listed.degraded(), state=listed.degraded)

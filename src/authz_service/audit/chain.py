@@ -85,7 +85,12 @@ def _content(identity: bytes, secret: bytes) -> bytes:
 
 
 def heads(*paths: Path) -> list[Head]:
-    """Of every writer that has written, while they write on. Raises ValueError for a file that is no chain memory."""
+    """Of every writer that has written, while they write on. Raises ValueError for a file that is no chain memory.
+
+    Whoever calls it loses the locks that its process has on these files (fcntl(2): with any close). The control plane
+    does, whose own part nobody else takes. Locks of an open file would stay, but two of one process exclude each other,
+    and what forks or is handed the descriptor shares them.
+    """
     return [head for path in paths if path.exists() for head in _heads(path)]
 
 
