@@ -55,6 +55,7 @@ CASES = [
          ((1, 2), (3, 4), (5, NOTHING))),
     Case("also of an object, or of how long it is", 'x := v if f(1, {"a": v})\nf(_) := {"a": input}\nf(_) := {"b": input}\nf(_) := [1]',
          ((1, 1), (3, 3))),
+    Case("also one that says that two parts are the same", "x := v if f(1, [v, v])\nf(_) := [input, 1]\nf(_) := [3, 3]", ((1, CONFLICT), (2, 3))),
     Case("one that says nothing of it tries all", "x := v if { f(1, v); v[0] == input }\nf(_) := [1, 2]\nf(_) := [3, 4]", ((1, CONFLICT), (3, CONFLICT))),
     Case("keys that are computed of two objects are compared by what they are", "x := [v, w] if {input.a: v, input.b: 1, 9: 3} = {input.c: 1, input.a: 2, 9: w}",
          (({"a": "k", "b": "l", "c": "l"}, [2, 3]), ({"a": "k", "b": "l", "c": "m"}, NOTHING))),
