@@ -70,6 +70,7 @@ _SCHEMAS = [
     Case("a schema of data", _schema("{type: string}", "data.b.c == 1", "data.b.c"), (("p.rego", 6, _TYPE, "match error"),)),
     Case("and beside the rules", (*_schema("{type: string}", "data.q.x == 1", "data.b.c"), "package q\n\nx := 1\n")),
     Case("a schema of several kinds is its first", _schema("{type: [string, number]}", "input.b == 1", "input.b"), (("p.rego", 6, _TYPE, "match error"),)),
+    Case("null with members is an object", _schema("{type: 'null', properties: {b: {type: string}}}", "input.b == 1"), (("p.rego", 6, _TYPE, "match error"),)),
     Case("one of two schemas", _schema("{anyOf: [{type: string}, {type: number}]}", "input.b == 1", "input.b")),
     Case("neither of two schemas", _schema("{anyOf: [{type: string}, {type: number}]}", "input.b == true", "input.b"), (("p.rego", 6, _TYPE, "match error"),)),
     Case("items of a schema", _schema("{items: {type: string}}", "input.b[_] == 1", "input.b"), (("p.rego", 6, _TYPE, "match error"),)),

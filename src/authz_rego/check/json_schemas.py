@@ -51,7 +51,7 @@ class SchemaError(Exception):
 
 
 class UnsupportedSchemaError(Exception):
-    """What of a JSON Schema this compiler does not know."""
+    """What of JSON Schema is not known here."""
 
 
 # ── types ──
@@ -77,10 +77,12 @@ def schema_type(schema: Schema) -> Type:
 def _plain_type(schema: dict[str, Schema]) -> Type:
     properties, items = schema.get("properties"), schema.get("items")
     has_items = items not in (None, [])
-    types = _types_in(schema) or ("object" if properties else "array" if has_items else "",)
+    types = set(_types_in(schema))
     for names, scalar in _SCALARS:
-        if names & set(types):
+        if names & types:
             return scalar
+    if not types & {"object", "array"}:  # none that has a type of its own: null is none
+        types = {"object"} if properties else {"array"} if has_items else set()
     if "object" in types:
         known = [Property(name, key_order(name), schema_type(each)) for name, each in (properties or {}).items()]
         return object_type(known, None if known else Dynamic(ANY, ANY))
@@ -184,10 +186,8 @@ class _Check:
             raise SchemaError("Invalid type. Expected: type, given: string/Array Of Strings")
         for at, each in enumerate(types):
             if each not in _TYPES:
-                valid = " ".join(_TYPES)
-                raise SchemaError(
-                    f"has a primitive type that is NOT VALID -- given: /{each}/ Expected valid values are:[{valid}]"
-                )
+                told = f"NOT VALID -- given: /{each}/ Expected valid values are:[{' '.join(_TYPES)}]"
+                raise SchemaError(f"has a primitive type that is {told}")
             if each in types[:at]:
                 raise SchemaError(f"{each} type is duplicated")
 
