@@ -11,31 +11,24 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from tests.support.client_certificates import CN, O, certificate, in_envoys_form
 from tests.support.decision_cache import DecisionCache
-from tests.support.decisions import HEADERS, gate, rules
+from tests.support.decisions import keys, rules
 from tests.support.fake_transport import FakeTransport
+from tests.support.remembering_worker import LISTENER, Asked, own_parts
 from tests.support.tokens import NOW, good_claims, mint
 
-from authz_service import headers
-from authz_service.audit.chain import Chain
-from authz_service.audit.sink import AuditSink
-from authz_service.audit.writer import AuditWriter
 from authz_service.decision_worker.counters import WorkerCounters
 from authz_service.decision_worker.in_flight import InFlight
-from authz_service.decision_worker.ingress_decision import IngressDecisions, Known
 from authz_service.domain.rules import GateRules, PeerRules, PolicySource, RouteRules, TokenDenials
 from authz_service.ext_authz.http_protocol import DecisionProtocol
-from authz_service.ext_authz.known_heads import KnownHeads
-from authz_service.ext_authz.remembered import RememberedQuestions, one_taken_apart, taken_apart
 from authz_service.policy.decide.engine import PolicyEngine
 
 _OF_ITS_OWN = ("time", "decision_id", "duration_us", "repeats", "writer", "seq", "chain")
 _ID = re.compile(rb"[0-9a-f]{32}")
-_PEER, _REMOTE, _ROUTE = (name.encode() for name in (headers.PEER_CERT, headers.REMOTE, headers.ROUTE))
 
 
 class Clock:
@@ -52,30 +45,22 @@ class Worker:
     def __init__(self, folder: Path, name: str, clock: Clock, *, remembers: bool) -> None:
         self._file = folder / name
         self._clock = clock
-        self._remembers = remembers
-        self._audit = AuditWriter(Chain("", 0), AuditSink(str(self._file)))
-        self.counters = WorkerCounters()
-        self._remembered: RememberedQuestions[Known] = RememberedQuestions(clock.now)
-        self._heads: KnownHeads[IngressDecisions] = KnownHeads()
-        self.known_heads = 0
-        self._read = 0
+        self._revisions, self._answering = own_parts(InFlight(1), WorkerCounters(), clock.now)
+        self._revisions.set_keys(keys())
         self._engines: dict[PolicySource, PolicyEngine] = {}
+        self._recall = self._count_recalled if remembers else None
+        self.recalled = 0
+        self._read = 0
+        self._connect()
 
     def use(self, given: GateRules, epoch: int = 0) -> None:
-        """As `decision_worker.revisions` does."""
-        self._remembered.forget_all(epoch)
-        self._heads.forget_all()
+        """Policies go by the clock, too."""
         source = given.policy
         assert source is not None
         engine = self._engines.get(source) or PolicyEngine(source, lambda: int(self._clock.time * 1e9))
         self._engines[source] = engine
-        made = gate(given, self._clock.now, engine)
-        made.deny_tokens(given.denials)
-        self._service = IngressDecisions(made, self._audit, self.counters, {}, InFlight(1))
-        self._service.remember_in(self._remembered)
-        self._transport = FakeTransport()
-        self._protocol = DecisionProtocol(self._answer, recall=self._recall if self._remembers else None)
-        self._protocol.connection_made(self._transport)
+        self._revisions.expect(epoch)
+        self._revisions.use(msgspec.structs.replace(given, audit_path=str(self._file)), engine, epoch)
 
     def ask(self, question: bytes) -> bytes:
         """The answer; b"" and another connection where there is none."""
@@ -83,9 +68,7 @@ class Worker:
         self._protocol.data_received(question)
         answer = self._transport.written
         if self._transport.ended or not answer:
-            self._transport = FakeTransport()
-            self._protocol = DecisionProtocol(self._answer, recall=self._recall if self._remembers else None)
-            self._protocol.connection_made(self._transport)
+            self._connect()
         return answer
 
     def records(self) -> list[dict[str, Any]]:
@@ -94,24 +77,15 @@ class Worker:
         new, self._read = lines[self._read :], len(lines)
         return [json.loads(line) for line in new]
 
-    def _recall(self, question: bytes) -> bytes | None:
-        asked = taken_apart(question)
-        if asked is None:
-            return None
-        known = self._remembered.find(asked)
-        if known is not None:
-            return known.service.repeat(known, asked.correlation_id)
-        head = self._heads.find(asked)
-        if head is None:
-            return None
-        self.known_heads += 1
-        return self._service.answer(head[1], came_in=asked)
+    def _connect(self) -> None:
+        self._transport = FakeTransport()
+        self._protocol = DecisionProtocol(self._answering.answer, recall=self._recall)
+        self._protocol.connection_made(self._transport)
 
-    def _answer(self, method: bytes, target: bytes, found: dict[bytes, bytes], question: bytes) -> bytes:
-        request, asked = self._service.read(method, target, found), one_taken_apart(question)
-        if asked is not None:
-            self._heads.learn(asked, self._service, request)
-        return self._service.answer(request, came_in=asked)
+    def _count_recalled(self, question: bytes) -> bytes | None:
+        answer = self._answering.recall(question)
+        self.recalled += answer is not None
+        return answer
 
 
 class CachedWorker:
@@ -176,43 +150,11 @@ def _comparable(record: dict[str, Any]) -> dict[str, Any]:
 
 # The questions
 
-
-class Asked(NamedTuple):
-    """A question by its parts; `lines` are more headers, as they are written."""
-
-    method: bytes = b"POST"
-    path: bytes = b"/orders"
-    host: bytes = b"order-service.zone2.local"
-    route: bytes = b""
-    token: bytes = b""
-    peer: bytes = b""
-    remote: bytes = b"10.0.1.10"
-    user_context: bytes = b"john"
-    correlation_id: bytes = b"c-1"
-    lines: tuple[bytes, ...] = ()
-
-    def written(self, listener: bytes) -> bytes:
-        lines = (
-            b"%s %s%s%s HTTP/1.1" % (self.method, headers.CHECK_PATH.encode(), listener, self.path),
-            b"host: " + self.host,
-            b"content-length: 0",
-            b"authorization: Bearer " + self.token,
-            b"x-correlation-id: " + self.correlation_id,
-            b"x-user-context: " + self.user_context,
-            _ROUTE + b": " + self.route,
-            _REMOTE + b": " + self.remote,
-            *((_PEER + b": " + self.peer,) if self.peer else ()),
-            *self.lines,
-        )
-        return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
 # In a record, read carelessly, the end of a text and members of its own.
 _HOSTILE = (
     b'","decision_id":"","correlation_id":"","method":"","duration_us":7,"policy_audit":1,"truncated":false,"x":"'
 )
 _OFTEN = (0, 0, 1, 2, 2, 3, 4, 5, 6)  # of POLICIES
-LISTENER = headers.listener_tag(name for _, name in HEADERS.inject).encode()
 POLICIES = (
     """input.mtls.subject.CN == "api-gateway-client"
     input.request.segments[0] == "orders"

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -98,7 +98,7 @@ class IngressDecisions:
         """What is allowed from now on, and may be repeated."""
         self._remembered = remembered
 
-    def retire(self, newer: GateRules) -> None:
+    def retire(self, newer: GateRules, now: Callable[[], float] = time.time) -> None:
         """A newer revision is there: refuse what it knows to be revoked."""
         own, peers = self._gate.rules.peers, newer.peers
         if own is not None and peers is not None:
@@ -110,7 +110,7 @@ class IngressDecisions:
                 listed_until=peers.listed_until,
                 withdrawn=peers.withdrawn,
             )
-            self._gate.look_at_peers_with(Peers(rules, time.time))
+            self._gate.look_at_peers_with(Peers(rules, now))
             self._poison_requests = PoisonRequests(self._gate, self._in_flight)
         self._gate.deny_tokens(newer.denials)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from authz_service.audit.chain import Chain
 from authz_service.audit.sink import AuditSink
@@ -41,11 +42,13 @@ class Revisions:
         answers: Answers,
         copies: DecisionLogBuffer,
         handed_over: HandedOver,
+        now: Callable[[], float] = time.time,
     ) -> None:
         # What an answer depends on beside question and clock changes here and nowhere else: in `use` and `set_keys`.
-        self.remembered: RememberedQuestions[Known] = RememberedQuestions(time.time)
+        self.remembered: RememberedQuestions[Known] = RememberedQuestions(now)
         self.heads: KnownHeads[IngressDecisions] = KnownHeads()  # as the present rules read them, and those before
         self.exchange = False  # whether any of the rules so far have users' tokens exchanged
+        self._now = now
         self._in_flight = in_flight
         self._counters = counters
         self._answers = answers
@@ -94,9 +97,9 @@ class Revisions:
         peers, tokens = self._peers, self._tokens
         # The caches of verified certificates and tokens live as long as the rules they were verified by.
         if last is None or rules.peers != last.peers:
-            peers = None if rules.peers is None else Peers(rules.peers, time.time)
+            peers = None if rules.peers is None else Peers(rules.peers, self._now)
         if last is None or rules.issuers != last.issuers:
-            tokens = None if not rules.issuers else TokenVerifier(rules.issuers, time.time, self._answers)
+            tokens = None if not rules.issuers else TokenVerifier(rules.issuers, self._now, self._answers)
             for keys in self._keys.values():
                 _give(tokens, keys)
         server = self._policy_server
@@ -110,7 +113,7 @@ class Revisions:
         self._listeners[listener_tag(owned).encode()] = owned
         service = IngressDecisions(gate, audit, self._counters, self._listeners, self._in_flight, server)
         service.remember_in(self.remembered)
-        service.egress = EgressDecisions(rules, EgressGate(rules.exchanges, self._answers, time.time), service.record)
+        service.egress = EgressDecisions(rules, EgressGate(rules.exchanges, self._answers, self._now), service.record)
         self.exchange = self.exchange or bool(rules.exchanges)
         service.copy_to(self._copies if rules.copies else None)
         if self._policy_server is not None and self._policy_server is not server:
@@ -160,7 +163,7 @@ class Revisions:
     def _succeed(self, service: IngressDecisions, rules: GateRules) -> None:
         for older in (self._previous, self._service):
             if older is not None:
-                older.retire(rules)
+                older.retire(rules, self._now)
         if self._service is not None and self._service.tag != service.tag:
             self._previous = self._service
         self._service, self._rules = service, rules
