@@ -26,6 +26,9 @@ NEWEST ?= $(shell for minor in 13 12; do \
   for found in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \
     "$$found" -c 'import ssl, sqlite3' 2>/dev/null && echo "$$found" && exit; done; done)
 
+# Where it is set, each process of pytest rewrites each test anew: five seconds for each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := demo
 .PHONY: help module fuzz-module demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
 

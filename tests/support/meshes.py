@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from cryptography import x509
@@ -70,14 +71,14 @@ _Authority = tuple[x509.Name, rsa.RSAPrivateKey]
 
 
 def _authority(base: Path, zone: str, now: datetime) -> _Authority:
-    key, name = _key(), _name(f"{zone}-CA")
+    key, name = _key(f"{zone}-CA"), _name(f"{zone}-CA")
     builder = _certificate(name, name, key, now).add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
     _write(base, builder.sign(key, hashes.SHA256()), key)
     return name, key
 
 
 def _leaf(base: Path, common_name: str, authority: _Authority, now: datetime) -> None:
-    key = _key()
+    key = _key(f"{base.parent.name}/{base.name}")
     issuer, signer = authority
     _write(base, _certificate(_name(common_name), issuer, key, now).sign(signer, hashes.SHA256()), key)
 
@@ -96,7 +97,9 @@ def _certificate(
     )
 
 
-def _key() -> rsa.RSAPrivateKey:
+@cache
+def _key(of: str) -> rsa.RSAPrivateKey:
+    """One per name and process: making them is slow."""
     return rsa.generate_private_key(65537, 2048)
 
 

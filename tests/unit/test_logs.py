@@ -3,6 +3,7 @@
 import ast
 import json
 import logging
+from functools import cache
 from pathlib import Path
 from typing import get_type_hints
 
@@ -22,6 +23,7 @@ def test_a_field_is_a_text_a_number_a_list_or_a_switch() -> None:
     assert not FIELDS.keys() & {"time", "level", "service", "event", "traceback"}
 
 
+@cache
 def _calls() -> list[tuple[str, ast.Call]]:
     trees = ((file.name, ast.parse(file.read_text("utf-8"))) for file in SOURCE.rglob("*.py"))
     return [(name, node) for name, tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]

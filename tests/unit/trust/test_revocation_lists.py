@@ -176,10 +176,10 @@ def test_lists_are_loaded_from_a_file(tmp_path: Path) -> None:
 
 
 def test_a_long_list_is_read() -> None:
-    """30,000 entries are 870 KiB; what was larger than 1 MiB was refused."""
-    crl = read(revocations(ROOT, *range(1_000_000, 1_040_000), life=WEEK))
+    """Serial numbers as long as authorities make them; what was larger than 1 MiB was refused."""
+    crl = read(revocations(ROOT, *range(2**150, 2**150 + 21_000), life=WEEK))
 
-    assert len(crl.revoked) == 40_000
+    assert len(crl.revoked) == 21_000
     assert len(crl.pem or "") > 1 << 20
 
 
