@@ -14,6 +14,7 @@ _CONTROL = f"{_SRC}/control_plane/workers/control_server.py"
 _CLOCK = "src/authz_rego/check/clock.py"
 _QUESTIONS = ("tests/unit/ext_authz/test_remembered.py",)
 _HOLDS = ("tests/unit/ingress/test_repeatable.py",)
+_SERVICE = ("tests/unit/decision_worker/test_ingress_decision.py",)
 _WORKER = ("tests/unit/decision_worker/test_ingress_decision_repeated.py",)
 _PERMITS = ("tests/unit/decision_worker/test_ingress_decision_permits.py",)
 _PIECES = ("tests/unit/audit/test_template.py",)
@@ -79,6 +80,13 @@ def memory() -> list[Mutation]:
             'self._bytes = b"" if self._begun else data',
             "self._bytes = data",
             _WORKER,
+        ),
+        Mutation(
+            "an id that is none stands in a record",
+            _DECISION,
+            "        if not is_one and not is_corr",
+            "        if is_one and not is_corr",
+            _SERVICE,
         ),
         *_heads(),
         *_pieces(),
@@ -261,22 +269,22 @@ def _alike() -> list[Mutation]:
         Mutation(
             "the rest of a question is not compared",
             _REMEMBERED,
-            "question[end_of_line:start] + question[end:]\n",
+            "question[end_of_line:start] + question[value.end(1) :]\n",
             "question[end_of_line:start]\n",
             _QUESTIONS,
         ),
         Mutation(
             "the start of a question is not compared",
             _REMEMBERED,
-            "question[end_of_line:start] + question[end:]\n",
-            "question[end:]\n",
+            "question[end_of_line:start] + question[value.end(1) :]\n",
+            "question[value.end(1) :]\n",
             _QUESTIONS,
         ),
         Mutation(
             "anything is a correlation id",
             _REMEMBERED,
-            "if not is_correlation_id(correlation_id):",
-            "if not correlation_id:",
+            '(rf"({CORRELATION_ID_PATTERN})\\r\\n"',
+            '(rf"([^\\r]+)\\r\\n"',
             _QUESTIONS,
         ),
         Mutation(

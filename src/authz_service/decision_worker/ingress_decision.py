@@ -139,7 +139,10 @@ class IngressDecisions:
         """
         started = started or time.perf_counter_ns()
         decision_id = decision_id or os.urandom(16).hex()
-        correlation_id = request.correlation_id if is_correlation_id(request.correlation_id) else decision_id
+        correlation_id = request.correlation_id
+        is_one = came_in is not None and came_in.correlation_id == correlation_id
+        if not is_one and not is_correlation_id(correlation_id):
+            correlation_id = decision_id
         decision = self._decide(request, decision_id, correlation_id, unanswered)
         return self._answered(request, decision, decision_id, correlation_id, started, came_in=came_in)
 

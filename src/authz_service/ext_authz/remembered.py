@@ -7,17 +7,19 @@ cannot be anything else than another id.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from authz_service.domain.bounded import Bounded
 from authz_service.domain.seen_lately import SeenLately
-from authz_service.headers import CORRELATION_ID, is_correlation_id
+from authz_service.headers import CORRELATION_ID, CORRELATION_ID_PATTERN
 
 MAX_BYTES = 16_384  # of one question; an ordinary one has 2 to 4 KiB
 MAX_REMEMBERED = 1024  # questions: 16 MiB at most
 _MAX_ASKED = 8192
 _ID = f"\r\n{CORRELATION_ID}: ".encode()
+_VALUE = re.compile(rf"({CORRELATION_ID_PATTERN})\r\n".encode())
 _LINE_END, _END = b"\r\n", b"\r\n\r\n"
 _T = TypeVar("_T")
 
@@ -27,7 +29,7 @@ class Alike(NamedTuple):
 
     # The first line; and the head: all that follows, but for the correlation id. Its hash is counted once.
     key: tuple[bytes, bytes]
-    correlation_id: str
+    correlation_id: str  # which is one (`headers.is_correlation_id`)
 
 
 class _Remembered(NamedTuple, Generic[_T]):
@@ -77,14 +79,13 @@ def taken_apart(question: bytes) -> Alike | None:
     """None for what has no correlation id that is one."""
     end_of_line = question.find(_LINE_END)
     start = question.find(_ID, end_of_line) + len(_ID)
-    end = question.find(_LINE_END, start)
-    if start < len(_ID) or end < 0 or len(question) > MAX_BYTES:
+    if start < len(_ID) or len(question) > MAX_BYTES:
         return None
-    correlation_id = question[start:end].decode("latin-1")
-    if not is_correlation_id(correlation_id):
+    value = _VALUE.match(question, start)
+    if value is None:
         return None
-    key = question[:end_of_line], question[end_of_line:start] + question[end:]
-    return Alike(key, correlation_id)
+    key = question[:end_of_line], question[end_of_line:start] + question[value.end(1) :]
+    return tuple.__new__(Alike, (key, value[1].decode()))  # half of the time of `Alike(…)`
 
 
 def is_one(question: bytes) -> bool:
