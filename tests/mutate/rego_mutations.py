@@ -77,6 +77,8 @@ def rego() -> list[Mutation]:
                  "            writer.match(term, value)\n", "            writer.scope.bound.update({node.name: value for node in walk(term) if isinstance(node, Var)})\n", _MEANING),
         Mutation("what a call must give is forgotten", f"{compile_}/complete_rules.py",
                  "            match_form(writer, form, value, known)\n", "            del writer, form, value, known\n", _MEANING),
+        Mutation("a call gives now this, now that", f"{compile_}/complete_rules.py",
+                 '        lines.add("c.memory[name] = v")\n', '        lines.add("pass")\n', _MEANING),
         Mutation("a schema of an annotation is not looked at", f"{check}/type_schemas.py",
                  "            check_schema(definition)\n", "            pass\n", ("tests/rego/test_problem_cases.py",)),
         Mutation("a schema says nothing of types", f"{check}/type_schemas.py",

@@ -170,8 +170,6 @@ class _Check:
             if least in node and most in node and node[least] > node[most]:
                 raise SchemaError(f"{least} cannot be greater than {most}")
 
-    # ── keywords of any value ──
-
     def _text(self, given: Schema, key: str) -> None:
         if type(given) is not str:
             raise SchemaError(_wrong_type("string").format(key=key))
@@ -219,8 +217,6 @@ class _Check:
         if type(given) is not bool:
             raise SchemaError(f"{key} must be of a boolean")
 
-    # ── keywords of objects and arrays ──
-
     def _definitions(self, given: Schema, key: str) -> None:
         told = _wrong_type("Array Of Schemas")
         if type(given) is not dict:
@@ -264,8 +260,6 @@ class _Check:
             raise SchemaError(_wrong_type("string").format(key=key))
         if len(set(names)) < len(names):
             raise SchemaError("required items must be unique")
-
-    # ── keywords of numbers ──
 
     def _number(self, given: Schema, key: str) -> None:
         if not _is_number(given):

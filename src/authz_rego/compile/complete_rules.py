@@ -42,9 +42,24 @@ class CompleteRules:
             remember(self._source, self._document, f"{self._name}_value")
 
     def of_form(self) -> str:
-        """The name of a function that gives values of the form only: bodies that give others are not tried."""
-        name = self._source.name(f"{self._name}_like")
-        self._value(name, [*self._args, *self._known])
+        """The name of a function that gives values of the form only: bodies that give others are not tried.
+
+        As in OPA, the first value that is found for some arguments is the only one there is for them from then on.
+        """
+        name, value = self._source.name(f"{self._name}_like"), self._source.name(f"{self._name}_like")
+        arguments = ", ".join(["c", *self._args, *self._known])
+        self._value(value, [*self._args, *self._known])
+        lines = Lines()
+        keys = "".join(f", key_of({each})" for each in self._args)
+        lines.add(f"name = ({self._document.number}, 'gives'{keys})")
+        lines.add("v = c.memory.get(name, MISSING)")
+        lines.open("if v is MISSING:")
+        lines.add(f"v = {value}({arguments})")
+        lines.open("if v is not U:")
+        lines.add("c.memory[name] = v")
+        lines.depth = 1
+        lines.add("return v")
+        self._source.function(f"{name}({arguments})", lines)
         return name
 
     def _value(self, name: str, args: list[str]) -> None:
