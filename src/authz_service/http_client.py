@@ -4,16 +4,16 @@ import asyncio
 import email.utils
 import json
 import logging
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+import httpcore
+
 from authz_service.errors import CertificateProblems, FetchError
-from authz_service.http_connection import Answer, AnswerTooLarge, Connections, HttpConnection
 from authz_service.logs import about
 from authz_service.tls_context import strict_context
 
@@ -21,10 +21,46 @@ LARGEST_BODY = 1 << 20
 _CONNECTIONS = 8  # to one host
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_IDLE = 2  # of them, for the next call
-_NEXT_ADDRESS = 0.25  # seconds until a name's other addresses are tried, too (RFC 8305 §5)
-_LINE = re.compile(r"[!-~]([ -~]*[!-~])?")  # what may stand in a line of a request
+_TRANSPORT_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 _log = logging.getLogger(__name__)
+
+
+class _Network(httpcore.AnyIOBackend):
+    """Connections that are closed also when their maker is cancelled in the middle of a TLS handshake."""
+
+    async def connect_tcp(self, *arguments: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _Plain(await super().connect_tcp(*arguments, **options))
+
+
+class _Plain(httpcore.AsyncNetworkStream):
+    """A connection before TLS."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:  # the library closes it for an Exception only
+            await asyncio.shield(self._stream.aclose())
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +106,14 @@ class HttpClient:
         self._timeout = timeout
         self._client_pair = client_pair
         self._versions = self._file_versions()
-        # The system's authorities take a megabyte and milliseconds: not where nobody calls over TLS.
-        self._tls = strict_context(ca_file, client_pair) if ca_file or client_pair else None
-        # By name, too: two names at one address must not share a connection, whose certificate names only one.
-        self._places: dict[tuple[str, str, int], Connections] = {}
+        self._tls = strict_context(ca_file, client_pair)
+        # A pool for each name: two names at one address must not share a connection, whose certificate names only one.
+        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        # Whoever waits, waits here: a pool loses a connection for good when a request that waits in it is cancelled
+        # at the wrong moment (encode/httpcore#1093).
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._retired: list[httpcore.AsyncConnectionPool] = []
+        self._in_flight = 0
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None, *, largest: int = LARGEST_BODY) -> Response:
         return await self._send("GET", url, headers or {}, None, largest)
@@ -87,9 +127,11 @@ class HttpClient:
         return await self._send("POST", url, headers, content)
 
     async def aclose(self) -> None:
-        while self._places:
-            self._places.popitem()[1].close()
-        await asyncio.sleep(0)  # the loop closes their sockets
+        pools = [*self._pools.values(), *self._retired]
+        self._pools.clear()
+        self._retired.clear()
+        for pool in pools:
+            await pool.aclose()
 
     async def _send(
         self,
@@ -102,41 +144,60 @@ class HttpClient:
         """Any status but a redirect comes back as a Response; everything else is a FetchError that names the place."""
         place = _split(url)
         self._reload_changed_files()
+        self._in_flight += 1
         try:
             # A timeout of the transport starts anew with every byte, so a server that trickles would hold us for ever.
-            async with asyncio.timeout(self._timeout):
-                answer = await self._connections(place).ask(_question(method, place, headers, content), largest)
+            async with asyncio.timeout(self._timeout), self._slot(place):
+                return await self._exchange(method, place, headers, content, largest)
         except TimeoutError as error:
             raise FetchError(f"{_name(place)}: no whole answer within {self._timeout:g} s") from error
-        except AnswerTooLarge as error:
-            raise FetchError(f"{_name(place)}: the answer is larger than {largest} bytes") from error
-        except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could have
+        except (*_TRANSPORT_ERRORS, OSError) as error:
             raise FetchError(f"{_name(place)}: {_reason(error)}") from error
-        return _response(answer, place)
+        finally:
+            self._in_flight -= 1
+            await self._close_retired()
 
-    def _connections(self, place: SplitResult) -> Connections:
-        key = (place.scheme, _host(place), place.port or _PORTS[place.scheme])
-        if key not in self._places:
-            self._places[key] = Connections(partial(self._connect, *key), _CONNECTIONS, _IDLE)
-        return self._places[key]
+    async def _exchange(
+        self,
+        method: str,
+        place: SplitResult,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        largest: int,
+    ) -> Response:
+        host = (place.hostname or "").lower()
+        address = self._hosts.get(host, host)
+        port = place.port or _PORTS[place.scheme]
+        target = (place.path or "/") + (f"?{place.query}" if place.query else "")
+        async with self._pool(host).stream(
+            method,
+            httpcore.URL(scheme=place.scheme, host=address, port=port, target=target),
+            headers=[*_headers(place, headers, content).items()],
+            content=content,
+            extensions={"sni_hostname": host},
+        ) as response:
+            found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+            if response.status in _REDIRECTS:
+                raise FetchError(
+                    f"{_name(place)}: answers with a redirect (HTTP {response.status}), which is never followed"
+                )
+            body = await _bounded_body(response, found, place, largest)
+        return Response(response.status, body, _retry_after(found), found.get("etag", ""))
 
-    async def _connect(self, scheme: str, host: str, port: int) -> HttpConnection:
-        """No proxy of the environment is asked: it would see our credentials."""
-        tls = self._context() if scheme == "https" else None
-        _, connection = await asyncio.get_running_loop().create_connection(
-            HttpConnection,
-            self._hosts.get(host, host),
-            port,
-            ssl=tls,
-            server_hostname=host if tls else None,
-            happy_eyeballs_delay=_NEXT_ADDRESS,
-        )
-        return connection
+    def _slot(self, place: SplitResult) -> asyncio.Semaphore:
+        return self._slots.setdefault(place.hostname or "", asyncio.Semaphore(_CONNECTIONS))
 
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = strict_context(None)
-        return self._tls
+    def _pool(self, host: str) -> httpcore.AsyncConnectionPool:
+        if host not in self._pools:
+            # No proxy of the environment is asked: it would see our credentials.
+            self._pools[host] = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls,
+                max_connections=_CONNECTIONS,
+                max_keepalive_connections=2,
+                keepalive_expiry=30,
+                network_backend=_Network(),
+            )
+        return self._pools[host]
 
     def _reload_changed_files(self) -> None:
         versions = self._file_versions()
@@ -148,11 +209,15 @@ class HttpClient:
         except CertificateProblems as problems:
             _log.warning("ca_file_ignored", extra=about(file=str(self._ca_file), error=str(problems)))
             return
-        while self._places:
-            self._places.popitem()[1].retire()
+        self._retired.extend(self._pools.values())
+        self._pools.clear()
 
     def _file_versions(self) -> list[tuple[int, int, int] | None]:
         return [_file_version(file) for file in (self._ca_file, *(self._client_pair or ()))]
+
+    async def _close_retired(self) -> None:
+        while self._retired and not self._in_flight:
+            await self._retired.pop().aclose()
 
 
 def _file_version(file: Path | None) -> tuple[int, int, int] | None:
@@ -188,12 +253,7 @@ def _reason(error: Exception) -> str:
     return str(error).strip() or type(error).__name__
 
 
-def _host(place: SplitResult) -> str:
-    return (place.hostname or "").lower()
-
-
-def _question(method: str, place: SplitResult, headers: Mapping[str, str], content: bytes | None) -> bytes:
-    """Raises FetchError when a line would not be one (RFC 9112 §2.2, §3.2, §5.1): nothing of it is shown."""
+def _headers(place: SplitResult, headers: Mapping[str, str], content: bytes | None) -> dict[str, str]:
     found = {
         "Host": place.netloc.rpartition("@")[2],
         "User-Agent": "authz-service",
@@ -203,19 +263,20 @@ def _question(method: str, place: SplitResult, headers: Mapping[str, str], conte
     }
     if content is not None:
         found["Content-Length"] = str(len(content))
-    target = (place.path or "/") + (f"?{place.query}" if place.query else "")
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in found.items())]
-    if " " in target or not all(map(_LINE.fullmatch, (*lines, *found.values()))):
-        raise FetchError(f"{place.hostname}: the address or a header has characters that no request may have")
-    return "\r\n".join((*lines, "", "")).encode("ascii") + (content or b"")
+    return found
 
 
-def _response(answer: Answer, place: SplitResult) -> Response:
-    if answer.status in _REDIRECTS:
-        raise FetchError(f"{_name(place)}: answers with a redirect (HTTP {answer.status}), which is never followed")
-    if answer.headers.get("content-encoding", "identity") != "identity":
+async def _bounded_body(
+    response: httpcore.Response, headers: Mapping[str, str], place: SplitResult, largest: int
+) -> bytes:
+    if headers.get("content-encoding", "identity") != "identity":
         raise FetchError(f"{_name(place)}: the answer is compressed, which was not asked for")
-    return Response(answer.status, answer.body, _retry_after(answer.headers), answer.headers.get("etag", ""))
+    body = bytearray()
+    async for piece in response.aiter_stream():
+        body += piece
+        if len(body) > largest:
+            raise FetchError(f"{_name(place)}: the answer is larger than {largest} bytes")
+    return bytes(body)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

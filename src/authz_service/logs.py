@@ -104,4 +104,5 @@ def configure(service: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for chatty in ("httpcore", "watchfiles", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -9,13 +9,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpcore
+
 from authz_service.control_plane.data_plane.agent_secrets import NO_AGENT, AgentSecrets, read_dump
 from authz_service.control_plane.data_plane.counts import COUNTED, Counts, EnvoyCounts
 from authz_service.control_plane.data_plane.updates import EnvoyUpdates
 from authz_service.envoy.messages import Json
 from authz_service.envoy.secrets import AgentSecret
 from authz_service.envoy.tls import AGENT_CLUSTER
-from authz_service.http_connection import Answer, Connections, HttpConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,8 @@ class EnvoyState:
 GONE = EnvoyState(live=False, listeners=frozenset(), versions={}, failing={})
 
 
-_PATIENCE = 4.0  # seconds for one answer
-_CONNECTIONS = 4
-_LARGEST = 64 << 20  # bytes; a configuration dump grows with the configuration
+_GONE_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
+_TIMEOUTS = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}  # seconds
 _AGENT_LINE = f"cluster.{AGENT_CLUSTER}.upstream_cx_active"
 _UPDATES = "(version_text|update_(rejected|failure|success))$"
 _STATS = f"/stats?format=text&filter={_UPDATES}|^{_AGENT_LINE}$|{COUNTED}".replace("+", "%2B")
@@ -56,12 +56,10 @@ class EnvoyAdmin:
     def __init__(self, path: Path) -> None:
         self._updates = EnvoyUpdates()
         self._counts = EnvoyCounts()
-        self._path = str(path)
-        self._connections = Connections(self._connect, _CONNECTIONS, _CONNECTIONS)
+        self._pool = httpcore.AsyncConnectionPool(uds=str(path), max_connections=4)
 
     async def close(self) -> None:
-        self._connections.close()
-        await asyncio.sleep(0)  # the loop closes their sockets
+        await self._pool.aclose()
 
     async def state(self, wanted: frozenset[AgentSecret] = frozenset()) -> EnvoyState:
         """The present state, with the wanted secrets of the agent; GONE when Envoy does not answer."""
@@ -70,13 +68,13 @@ class EnvoyAdmin:
             listeners = await self._ask("GET", "/listeners?format=json")
             stats = await self._ask("GET", _STATS)
             secrets = await self._ask("GET", _SECRETS) if wanted else None
-        except OSError:
+        except _GONE_ERRORS:
             return GONE
         versions: dict[str, str] = {}
         counters: dict[str, int] = {}
         tries = {f"sds.{re.sub(':/{0,2}', '_', one.name)}.update_failure" for one in wanted}  # how often it was away
         connected = False
-        for line in stats.body.decode().splitlines():
+        for line in stats.content.decode().splitlines():
             name, _, value = line.partition(": ")
             if name.endswith(".version_text"):
                 versions[_file_of(name)] = value.strip('"')
@@ -84,9 +82,9 @@ class EnvoyAdmin:
                 connected = value != "0"
             elif name not in tries:
                 counters[name] = int(value)
-        statuses = json.loads(listeners.body).get("listener_statuses", [])
+        statuses = json.loads(listeners.content).get("listener_statuses", [])
         names = frozenset(str(entry["name"]) for entry in statuses)
-        agent = read_dump(secrets.body, wanted, connected=connected) if secrets is not None else NO_AGENT
+        agent = read_dump(secrets.content, wanted, connected=connected) if secrets is not None else NO_AGENT
         failing = self._updates.failing(counters)
         return EnvoyState(ready.status == 200, names, versions, failing, agent, self._counts.totals(counters))
 
@@ -95,7 +93,7 @@ class EnvoyAdmin:
         try:
             return {kind: _named(await self._ask("GET", f"/config_dump?resource={what}"), where)
                     for kind, (what, where) in _RUNNING.items()}  # fmt: skip
-        except OSError:
+        except _GONE_ERRORS:
             return {}
 
     async def taken_over(self, file: str, version: str, patience: float) -> bool:
@@ -111,9 +109,9 @@ class EnvoyAdmin:
         """Envoy's own metrics that were used at least once, in Prometheus' text format; none while it is not there."""
         try:
             answer = await self._ask("GET", "/stats/prometheus?usedonly")
-        except OSError:
+        except _GONE_ERRORS:
             return ""
-        return answer.body.decode()
+        return answer.content.decode()
 
     async def drain_and_quit(self, longest: float) -> None:
         """Let every request in flight finish, for at most `longest` seconds, then end Envoy.
@@ -129,27 +127,22 @@ class EnvoyAdmin:
             while time.monotonic() < end and await self._active_requests() > 0:
                 await asyncio.sleep(0.05)
             await self._ask("POST", "/quitquitquit")
-        except OSError:
+        except _GONE_ERRORS:
             return  # it is gone already
 
     async def _active_requests(self) -> int:
         answer = await self._ask("GET", _ACTIVE)
-        return sum(int(line.rsplit(" ", 1)[1]) for line in answer.body.decode().splitlines() if " " in line)
+        return sum(int(line.rsplit(" ", 1)[1]) for line in answer.content.decode().splitlines() if " " in line)
 
-    async def _ask(self, method: str, target: str) -> Answer:
-        """Raises OSError."""
-        question = f"{method} {target} HTTP/1.1\r\nHost: envoy\r\nContent-Length: 0\r\n\r\n".encode("ascii")
-        async with asyncio.timeout(_PATIENCE):  # a TimeoutError is an OSError
-            return await self._connections.ask(question, _LARGEST)
-
-    async def _connect(self) -> HttpConnection:
-        _, connection = await asyncio.get_running_loop().create_unix_connection(HttpConnection, self._path)
-        return connection
+    async def _ask(self, method: str, target: str) -> httpcore.Response:
+        url = httpcore.URL(scheme="http", host="envoy", port=None, target=target)
+        headers = [("Host", "envoy"), ("Content-Length", "0")]
+        return await self._pool.request(method, url, headers=headers, extensions={"timeout": _TIMEOUTS})
 
 
-def _named(dump: Answer, where: tuple[str, ...]) -> dict[str, Json]:
+def _named(dump: httpcore.Response, where: tuple[str, ...]) -> dict[str, Json]:
     found: dict[str, Json] = {}
-    for entry in json.loads(dump.body).get("configs", []):
+    for entry in json.loads(dump.content).get("configs", []):
         resource = entry
         for step in where:
             resource = resource.get(step, {})

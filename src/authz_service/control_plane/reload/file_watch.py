@@ -8,9 +8,10 @@ import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import watchfiles
+
 from authz_service.config.model import Config, DecisionLogFile, DecisionLogService, EmbeddedPolicy
 from authz_service.config.sections.section import Section
-from authz_service.control_plane.reload.folder_watch import FolderWatch
 from authz_service.logs import about
 
 log = logging.getLogger(__name__)
@@ -54,13 +55,17 @@ async def changes(folders: set[Path], ignored: set[Path], stop: asyncio.Event) -
 
     Where the kernel has no watch to give (fs.inotify.max_user_instances), the latter is all there is.
     """
+
+    def is_news(_: watchfiles.Change, path: str) -> bool:
+        return not any(Path(path).is_relative_to(own) for own in ignored)
+
     try:
-        with contextlib.closing(FolderWatch(folders, ignored)) as watch:
-            while not stop.is_set():
-                await watch.burst(stop, LONGEST_SILENCE)
-                if not stop.is_set():
-                    yield
-    except OSError as error:
+        async for _ in watchfiles.awatch(
+            *folders, step=50, debounce=400, stop_event=stop, recursive=True, yield_on_timeout=True,
+            rust_timeout=int(LONGEST_SILENCE * 1000), watch_filter=is_news,
+        ):  # fmt: skip
+            yield
+    except (OSError, RuntimeError) as error:  # watchfiles' own is a RuntimeError
         log.error("files_not_watched", extra=about(error=str(error)))  # noqa: TRY400 - the text says it all
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
