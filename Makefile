@@ -16,8 +16,10 @@ ONLY ?=
 SECONDS_ ?= 600
 SEED ?=
 TESTS ?= tests
-# What `make coverage` runs: tests of our own process. The attacks on tokens and certificates have their "no".
-COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py
+# What `make coverage` runs: the unit layer, the attacks on tokens and certificates, which have their "no", and commands and policies that
+# need a process or a network.
+COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py tests/processes/cli tests/processes/policy \
+  tests/integration/test_check_online.py tests/integration/test_opa_server.py
 IDP ?= development
 MODULE := src/authz_service/envoy/libdecision_cache.so
 ON_NEWEST ?= tests/unit tests/rego tests/processes
@@ -30,7 +32,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := demo
-.PHONY: help module fuzz-module demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
+.PHONY: help covered module fuzz-module demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -54,7 +56,10 @@ test: lint unlinted-test  ## lint, types, layers, then every test
 unlinted-test: $(INSTALLED) $(MODULE)  # most of them wait: for tokens that end, for processes that come back
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
-coverage: $(INSTALLED)  ## the unit layer, and whether each folder's branches are reached as promised (tests/coverage/floors.py)
+covered:  # what CI need not run once more
+	@echo $(COVERED)
+
+coverage: $(INSTALLED)  ## the unit layer and some more, and whether each folder's branches are reached as promised (tests/coverage/floors.py)
 	$(BIN)/python -m pytest -n 2 -m "not ended_by_signal" $(COVERED) --cov --cov-report=json:.coverage.json
 	@$(BIN)/python -m tests.coverage .coverage.json
 

@@ -1,6 +1,6 @@
 """Holds the branches that tests reach against what each folder promises: `make coverage`.
 
-Measured in-process, over the unit layer and the attacks on tokens and certificates. A decision worker's process is not
+Measured over the tests that the Makefile names, and in the commands that they start. A decision worker's process is not
 measured: behind its walls it can open no file to write down what it ran; its code is reached in-process instead.
 """
 

@@ -8,7 +8,7 @@ FLOORS: dict[str, float] = {
     "authz_service/ingress": 100,
     "authz_realm": 97,
     "authz_service/audit": 96,
-    "authz_service/cli": 66,
+    "authz_service/cli": 85,
     "authz_service/config": 98,
     "authz_service/control_plane": 55,
     "authz_service/credentials": 91,
@@ -16,6 +16,6 @@ FLOORS: dict[str, float] = {
     "authz_service/decision_worker": 69,
     "authz_service/envoy": 96,
     "authz_service/mesh": 92,
-    "authz_service/policy": 82,
+    "authz_service/policy": 95,
     "authz_service/trust": 97,
 }
