@@ -95,6 +95,17 @@ def test_another_path_method_and_correlation_id_are_of_the_same_head() -> None:
     assert heads.find(asked) is None
 
 
+def test_a_correlation_id_is_no_header_for_the_policy_where_none_is_extracted() -> None:
+    good = parsed(question())
+    assert good is not None
+    heads = Heads()
+    heads.learn(question(), good._replace(extracted={}))
+
+    found = heads.find(question(correlation_id=b"c-2"))
+    assert found is not None
+    assert (found.correlation_id, found.extracted) == ("c-2", {})
+
+
 def test_any_other_byte_makes_it_another_head() -> None:
     heads = Heads()
     heads.learn(question())
