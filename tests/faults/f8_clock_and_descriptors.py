@@ -42,9 +42,9 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
     with ExitStack() as stack:
         ground = Clockwork(live, stack)
         cases: list[Callable[[], list[str]]] = [
+            ground.ahead_ends_a_revocation_list,
             ground.ahead_ends_tokens,
             ground.ahead_ends_client_certificates,
-            ground.ahead_ends_a_revocation_list,
             ground.ahead_leaves_egress_tokens,
             ground.behind_refuses_everybody,
             ground.behind_takes_no_certificate_of_the_future,
@@ -63,7 +63,7 @@ async def run(live: Live, size: int, progress: Progress) -> Outcome:
 
 
 class Clockwork:
-    """One sidecar, its clock, its identity provider and its target; every case leaves the clock true and all well."""
+    """One sidecar, its clock, its identity provider and its target; every case sets the clock, and leaves all well."""
 
     def __init__(self, live: Live, stack: ExitStack) -> None:
         self._clock = ShiftedClock()
@@ -120,15 +120,20 @@ class Clockwork:
         return found
 
     def ahead_ends_a_revocation_list(self) -> list[str]:
-        """It is told; requests go on by the list that Envoy holds."""
+        """It is told, and nobody is let in by it, as Envoy lets in nobody by such a list (`crl_expired: deny`)."""
         found = []
-        for shift in (_HOUR, 0.0):
+        for shift, wanted in ((_HOUR, (403, Reason.CLIENT_CERT_REVOKED)), (0.0, _OK)):
             self._clock.set(shift)
             self._look_again()
             if waited(lambda shift=shift: ("client_ca" in self._degraded()) == bool(shift)) is None:  # type: ignore[misc]
                 found.append(f"{shift:+.0f} s: a list that ends within the hour: {self._degraded()}")
-            if self._ask_anew(self._long) != _OK:
-                found.append(f"{shift:+.0f} s: a good client was refused")
+            if (answer := self._ask_anew(self._long)) != wanted:
+                found.append(f"{shift:+.0f} s: {answer}, not {wanted}")
+        refresh_crl(self._sidecar.certs, "zone2", now=_now())
+        self._look_again()
+        self._clock.set(_HOUR)
+        if waited(lambda: self._ask_anew(self._long) == _OK) is None:
+            found.append("a good client was refused, and the new list holds for days")
         return found
 
     def ahead_leaves_egress_tokens(self) -> list[str]:
