@@ -11,6 +11,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self, TypeAlias
@@ -93,24 +94,34 @@ class Judge:
 
     def answer(self, task: Task) -> Answer:
         """One task's."""
-        return next(self.answers([task]))
+        return next(self.answers([task]), {})
 
     def answers(self, tasks: Sequence[Task]) -> Iterator[Answer]:
-        """All are sent while the first answers are read already. Every answer must be read."""
+        """All are sent while the first answers are read already. Every answer must be read. `{}`: OPA ended its process
+        there, as it does when a value has itself inside.
+        """
         told_to, told_by = self._process.stdin, self._process.stdout
         assert told_to is not None
         assert told_by is not None
         writer = threading.Thread(target=_write, args=(told_to, tasks), daemon=True)
         writer.start()
-        for _ in tasks:
+        for number, _ in enumerate(tasks):
             line = told_by.readline()
-            if not line:
-                raise RuntimeError("the judge has ended")
+            if not line.endswith(b"\n"):
+                writer.join()
+                self.start_anew()
+                yield from self._answers_one_by_one(tasks[number:] if len(tasks) > 1 else ())
+                return
             yield decoded(line)
         writer.join()
 
+    def _answers_one_by_one(self, tasks: Sequence[Task]) -> Iterator[Answer]:
+        for task in tasks:
+            yield next(self.answers([task]), {})
+
 
 def _write(to: IO[bytes], tasks: Sequence[Task]) -> None:
-    for task in tasks:
-        to.write(json.dumps(task).encode() + b"\n")
-    to.flush()
+    with suppress(BrokenPipeError):  # then the answers end, too
+        for task in tasks:
+            to.write(json.dumps(task).encode() + b"\n")
+        to.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.differential.judge import Judge, policy_task
 from tests.support.opa import ROOT
 
 
@@ -15,3 +16,15 @@ def test_the_sample_has_no_difference() -> None:
 
     assert told.returncode == 0, told.stdout[-8000:] + told.stderr[-2000:]
     assert " 0 differences of 0 kinds" in f" {told.stdout.splitlines()[-1]}"
+
+
+def test_the_end_of_opa_costs_no_other_answer() -> None:
+    """Its process ends with a stack overflow at some policies: that one has no answer, and a new OPA has the others."""
+    tasks = [policy_task([("x.rego", f"package x\n\nx := {number}\n")], {}, [{}], ["data.x.x"]) for number in range(50)]
+    with Judge() as judge:
+        answers = judge.answers(tasks)
+        first = next(answers)
+        judge._process.kill()
+        told = [first, *answers]
+
+    assert [answer["answers"] for answer in told] == [[[{"v": number}]] for number in range(50)]
