@@ -2,8 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -68,14 +67,20 @@ class _Worker:
 async def _nothing(_: object) -> None: ...
 
 
-def test_rules_and_keys_come_with_the_epoch_that_envoy_was_shown_before(folder: Path) -> None:
-    """And whoever comes later gets the present one with all of them."""
-    board: list[int] = []
-    epochs = count(101)
+def _board() -> tuple[list[int], Callable[[], int]]:
+    """What Envoy was shown, and what shows it the next."""
+    shown: list[int] = []
 
     def raise_epoch() -> int:
-        board.append(next(epochs))
-        return board[-1]
+        shown.append(101 + len(shown))
+        return shown[-1]
+
+    return shown, raise_epoch
+
+
+def test_rules_and_keys_come_with_the_epoch_that_envoy_was_shown_before(folder: Path) -> None:
+    """And whoever comes later gets the present one with all of them."""
+    board, raise_epoch = _board()
 
     async def play() -> None:
         server = ControlServer(folder / "control.sock", print, _nothing, raise_epoch=raise_epoch)
@@ -174,12 +179,7 @@ def test_nobody_waits_once_all_have_left_the_older_rules(folder: Path) -> None:
 
 def test_what_a_worker_permitted_ends_with_it(folder: Path) -> None:
     """It may have been taken over. Envoy sees it first, then the others go on by the new epoch."""
-    board: list[int] = []
-    epochs = count(101)
-
-    def raise_epoch() -> int:
-        board.append(next(epochs))
-        return board[-1]
+    board, raise_epoch = _board()
 
     async def play() -> None:
         server = ControlServer(folder / "control.sock", print, _nothing, raise_epoch=raise_epoch)
