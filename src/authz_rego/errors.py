@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,14 @@ class Place:
 
 
 NOWHERE = Place("", 0, 0)
+UNSUPPORTED: Final = "rego_unsupported_error"  # OPA compiles it, and it is refused here; the README says what, and why
 
 
 @dataclass(frozen=True, slots=True)
 class RegoProblem:
     """One thing that keeps a policy from being loaded."""
 
-    code: str  # OPA's: rego_{parse,compile,type,unsafe_var,recursion}_error
+    code: str  # OPA's: rego_{parse,compile,type,unsafe_var,recursion}_error; or UNSUPPORTED
     place: Place
     found: str
     fix: str = ""

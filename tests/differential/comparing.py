@@ -12,6 +12,7 @@ from tests.differential.judge import Answer, Task, policy_task
 
 from authz_rego.builtins.yaml.key_order import NO_ORDER
 from authz_rego.compile.program import SAME_KEYS
+from authz_rego.errors import UNSUPPORTED
 from authz_rego.values.python_documents import readable_value
 from authz_rego.values.text import term_text
 from authz_rego.values.value import UNDEFINED, Value
@@ -38,6 +39,7 @@ class Tally:
     def __init__(self) -> None:
         self.policies = self.refused = self.pairs = self.answers = self.values = self.unjudged = self.calls = 0
         self.unsteady = 0  # differences that an OPA does not show that has just started
+        self.unsupported = 0  # policies that ours refuses as such, whatever OPA says
         self.ambiguous = 0  # questions that ours ends, and OPA answers by chance, or otherwise to who asks otherwise
 
     def add(self, other: Tally) -> None:
@@ -60,19 +62,22 @@ def differences(case: Case, answer: Answer, tally: Tally) -> Iterator[Difference
         yield Difference(f"crash {_general(ours.crash)}", compiling, (), _problems_text(answer), ours.crash)
     elif "problems" in answer or ours.problems:
         tally.refused += 1
-        yield from _compared_problems(compiling, answer, ours)
+        yield from _compared_problems(compiling, answer, ours, tally)
     else:
         tally.policies += 1
         tally.pairs += len(case.inputs)
         yield from _compared_answers(case, answer, ours, tally)
 
 
-def _compared_problems(case: Case, answer: Answer, ours: Ours) -> Iterator[Difference]:
+def _compared_problems(case: Case, answer: Answer, ours: Ours, tally: Tally) -> Iterator[Difference]:
     # Where there are several, OPA may go on to later stages: it is enough that all that we tell is told by it, too.
     theirs = [Problem(*each) for each in answer.get("problems", ())]
     # Names that OPA gives to variables of its own are read as such, and no problem then: nobody writes them.
     mine = [each for each in ours.problems if "var __local" not in each.message]
     if ours.problems and not mine:
+        return
+    if any(each.code == UNSUPPORTED for each in mine):
+        tally.unsupported += 1
         return
     texts = _problems_text(answer), "\n".join(map(_problem_text, mine)) or "compiles"
     if not theirs and _cannot_answer(answer):

@@ -9,7 +9,7 @@ from authz_rego.builtins.table import REFUSED
 from authz_rego.check.names import is_equality
 from authz_rego.check.outputs import Arity
 from authz_rego.check.walk import walk
-from authz_rego.errors import RegoProblem
+from authz_rego.errors import UNSUPPORTED, RegoProblem
 from authz_rego.syntax.text import ref_text, term_text
 from authz_rego.syntax.tree import Call, Every, Expr, Ref, Rule
 
@@ -70,7 +70,7 @@ def refused_problems(rule: Rule) -> Iterator[RegoProblem]:
         if isinstance(node, Ref):
             name = ref_text(node)
             if name in REFUSED:
-                yield RegoProblem(_TYPE, node.place, f"`{name}` is not there", REFUSED[name])
+                yield RegoProblem(UNSUPPORTED, node.place, f"`{name}` is not there", REFUSED[name])
 
 
 def deprecated_problems(rule: Rule) -> Iterator[RegoProblem]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from authz_rego.check.names import package_path
-from authz_rego.errors import RegoProblem
+from authz_rego.errors import UNSUPPORTED, RegoProblem
 from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import Module, Ref, Rule, Scalar, Term, Var
 from authz_rego.values.value import Key, place_key
@@ -184,7 +184,7 @@ def _equal_numbers(node: RuleNode) -> Iterator[RegoProblem]:
         ]
         one, other = sorted((each.rule.place for each in rules), key=lambda place: (place.file, place.row))
         found = f"a key of this rule is the same number as that of the rule at {one}, written otherwise"
-        yield RegoProblem(_TYPE, other, found, "write the number in one way")
+        yield RegoProblem(UNSUPPORTED, other, found, "write the number in one way")
 
 
 def _inside(node: RuleNode) -> list[PlacedRule]:

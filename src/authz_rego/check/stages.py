@@ -43,7 +43,7 @@ from authz_rego.check.type_replacing import Branch
 from authz_rego.check.type_schemas import Schemas
 from authz_rego.check.walk import SAFETY, variables, variables_of, walk
 from authz_rego.check.with_targets import with_values
-from authz_rego.errors import RegoProblem, RegoProblems
+from authz_rego.errors import UNSUPPORTED, RegoProblem, RegoProblems
 from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import Head, Module, Ref, Rule, Scalar, Var
 
@@ -136,7 +136,8 @@ class _Stages:
         self._stop_at(recursion_problems(found, self._shown))
         types = self._type_problems(found)
         self._stop_at([*types, *(problem for rule in self._rules() for problem in deprecated_problems(rule))])
-        self._stop_at(dict.fromkeys(self._forgotten))
+        forgotten = dict.fromkeys(self._forgotten)
+        self._stop_at(replace(it, code=UNSUPPORTED, found=f"{it.found}, which OPA lets pass") for it in forgotten)
 
     def _type_problems(self, found: Dependencies) -> list[RegoProblem]:
         order = found.order()

@@ -10,7 +10,7 @@ from authz_rego.check.static_keys import key_order
 from authz_rego.check.type_env import TypeEnv
 from authz_rego.check.type_replacing import ground_prefix
 from authz_rego.check.types import ANY, Dynamic, ObjectType, Property, Type, object_type
-from authz_rego.errors import Place, RegoProblem
+from authz_rego.errors import UNSUPPORTED, Place, RegoProblem
 from authz_rego.syntax.tree import Annotation, Module, Rule, Scalar, Term, Var
 
 _Path = tuple[Term, ...]
@@ -70,7 +70,7 @@ def put_schemas(env: TypeEnv, schemas: Sequence[SchemaAt], place: Place) -> Iter
         except UnsupportedSchemaError as problem:
             found = f"{problem} is not supported in a schema of an annotation"
             yield RegoProblem(
-                "rego_type_error", place, found, "write the schema without it, or give it to `opa check` as a file"
+                UNSUPPORTED, place, found, "write the schema without it, or give it to `opa check` as a file"
             )
         else:
             _put(env, path, schema_type(definition))

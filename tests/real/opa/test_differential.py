@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.differential.cases import Case
+from tests.differential.comparing import Tally, differences, task_of
 from tests.differential.judge import Judge, policy_task
 from tests.support.opa import ROOT
 
@@ -28,3 +30,17 @@ def test_the_end_of_opa_costs_no_other_answer() -> None:
         told = [first, *answers]
 
     assert [answer["answers"] for answer in told] == [[[{"v": number}]] for number in range(50)]
+
+
+def test_a_refusal_differs_unless_it_is_told_as_unsupported() -> None:
+    """One that has no such code is no answer to a policy that OPA compiles: here OPA is asked about its twin."""
+    twice = Case((("p.rego", "package p\n\nlimit[1] := 2\n\nlimit[1.0] := 3\n"),), {}, ({},))
+    unsafe = Case((("p.rego", "package p\n\nx if y == 1\n"),), {}, ({},))
+    safe = Case((("p.rego", "package p\n\nx if input.y == 1\n"),), {}, ({},))
+    tally = Tally()
+    with Judge() as judge:
+        assert [*differences(twice, judge.answer(task_of(twice)), tally)] == []
+        told = [*differences(unsafe, judge.answer(task_of(safe)), tally)]
+
+    assert (tally.unsupported, tally.refused) == (1, 2)
+    assert [each.kind for each in told] == ["refused only by us: rego_unsafe_var_error var … is unsafe"]
