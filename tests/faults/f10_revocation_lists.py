@@ -31,6 +31,6 @@ ROW = Row(
     promise="0 good clients refused, 0 revoked ones accepted; what nobody can use is refused, by check too",
     full=len(SHAPES),
     sample=3,
-    budget=100,
+    budget=150,
     run=run,
 )

@@ -19,14 +19,14 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PUSH_PROMISE, CONTINUATION = 0, 1, 3, 4, 5,
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 1, 4, 8, 32
 
 
-async def exchange(place: Address, tls: ssl.SSLContext, name: str, sent: bytes) -> bytes:
-    """What came back before it closed or fell silent."""
+async def exchange(place: Address, tls: ssl.SSLContext, name: str, sent: bytes, *, is_answered: bool = True) -> bytes:
+    """What came back before it closed or fell silent. What may have no answer is not waited for as long."""
     reader, writer = await asyncio.open_connection(*place, ssl=tls, server_hostname=name)
     received = b""
     try:
         writer.write(sent)
         with contextlib.suppress(TimeoutError, ConnectionError, ssl.SSLError):
-            patience = PATIENCE  # for the first byte
+            patience = PATIENCE if is_answered else _SILENCE  # for the first byte
             while piece := await asyncio.wait_for(reader.read(65536), patience):
                 received += piece
                 patience = _SILENCE
