@@ -72,16 +72,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """What only Keycloak can show needs Keycloak."""
+    """What only Keycloak can show needs Keycloak. A folder that is named to pytest is not ignored: see below."""
     return True if collection_path == KEYCLOAK_ONLY and config.getoption("idp") != "keycloak" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With Keycloak only those tests are run which it can make any difference to."""
-    for item in items:
-        if "mesh" in _fixtures(item) and config.getoption("idp") == "development":
-            assert item.nodeid.split("::")[0] in NEEDS_A_MESH, f"{item.path.name} uses `mesh`: list it in NEEDS_A_MESH"
-    if config.getoption("idp") == "keycloak":
+    """With Keycloak only those tests are run which it can make any difference to; without it, none that need it."""
+    on_keycloak = config.getoption("idp") == "keycloak"
+    for item in () if on_keycloak else items:
+        if KEYCLOAK_ONLY in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="needs --idp keycloak (make test-keycloak)"))
+        elif "mesh" in _fixtures(item) and item.nodeid.split("::")[0] not in NEEDS_A_MESH:
+            raise pytest.UsageError(f"{item.nodeid} uses `mesh`: list its file in NEEDS_A_MESH of tests/conftest.py")
+    if on_keycloak:
         chosen = [item for item in items if KEYCLOAK_ONLY in item.path.parents or NEEDS_THE_PROVIDER & _fixtures(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
