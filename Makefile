@@ -79,8 +79,10 @@ lint: $(INSTALLED)  ## style, static security check, types, layers
 	$(BIN)/lint-imports
 
 audit: .venv-audit/.installed  ## known vulnerabilities of what is pinned, by PyPI's own list (needs pypi.org; not part of lint)
-	.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
-	  -r requirements/runtime.txt -r requirements/devkit.txt -r requirements/dev.txt
+	@status=0; .venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+	  -r requirements/runtime.txt -r requirements/devkit.txt -r requirements/dev.txt 2> .venv-audit/said || status=1; \
+	tail -n 1 .venv-audit/said >&2; test $$status = 0 || grep -q '^Found ' .venv-audit/said || echo "the audit is not done:\
+	 PyPI's list, https://pypi.org/pypi/NAME/VERSION/json, was not reached (a mirror of PyPI may have none)" >&2; exit $$status
 
 sbom: .venv-audit/.installed  ## what the product is made of, as CycloneDX into dist/ (the pinned packages, with their hashes)
 	@mkdir -p dist
