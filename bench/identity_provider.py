@@ -12,7 +12,8 @@ import time
 
 from authz_devkit.demo.caller import SERVICE_SECRETS
 from authz_devkit.demo.identity import IdentityProvider
-from authz_devkit.demo.mesh import Mesh, at_address, free_block, new_folder
+from authz_devkit.demo.leftovers import new_folder
+from authz_devkit.demo.mesh import Mesh, at_address, free_block
 
 _TOKENS = 300
 _WARM_UP = 100

@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 
 from authz_devkit.demo.caller import Tokens
-from authz_devkit.demo.mesh import EXAMPLE, PODS, Mesh, Pod, free_block, get, new_folder
+from authz_devkit.demo.leftovers import new_folder
+from authz_devkit.demo.mesh import EXAMPLE, PODS, Mesh, Pod, free_block, get
 from authz_service.config.loader import load_config
 from authz_service.config.model import Config
 from authz_service.envoy.binary import find_envoy

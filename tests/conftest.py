@@ -38,6 +38,7 @@ NEEDS_A_MESH = {
         "integration/test_cli",
         "integration/test_client_authentication",
         "integration/test_explain_as_live",
+        "integration/test_nothing_is_left",
         "integration/test_security_matrix",
         "integration/test_spec_flows",
         "real/networks/test_six_networks",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,11 +12,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 from tests.support.live import Live
-from tests.support.lone_sidecar import until
 from tests.support.patience import PATIENCE
 
 from authz_devkit.certs.authority import server_request
@@ -262,30 +259,3 @@ def test_certs_makes_shows_and_changes_a_tree(tmp_path: Path) -> None:
     refused = certs("rotate", tree, "--leaf", "nobody/server")
     assert refused.returncode != 0
     assert "Traceback" not in refused.stderr
-
-
-@pytest.mark.parametrize("moment", ["half-way", "when it is up"])
-def test_the_mesh_of_make_up_ends_with_ctrl_c(moment: str) -> None:
-    """And leaves no process behind, whenever it comes."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "authz_devkit.cli", "up"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
-    family: list[psutil.Process] = []
-    try:
-        if moment == "half-way":
-            until(lambda: len(psutil.Process(process.pid).children()) >= 4)
-        else:
-            for line in process.stdout:
-                if line.startswith("# Ctrl-C"):
-                    break
-        family = psutil.Process(process.pid).children(recursive=True)
-        assert len(family) >= (4 if moment == "half-way" else 20)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 130
-        _, alive = psutil.wait_procs(family, PATIENCE)
-        assert alive == []
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()

@@ -23,7 +23,8 @@ from tests.support.patience import PATIENCE
 from authz_devkit.certs.tree import ca_bundle
 from authz_devkit.demo.caller import Answer, Caller, Tokens
 from authz_devkit.demo.identity import IdentityProvider, signing_keys_file
-from authz_devkit.demo.mesh import PODS, Mesh, Pod, get, new_folder
+from authz_devkit.demo.leftovers import new_folder
+from authz_devkit.demo.mesh import PODS, Mesh, Pod, get
 from authz_devkit.keycloak.admin import Admin
 
 _T = TypeVar("_T")

@@ -18,10 +18,10 @@ from rich.console import Console
 from authz_devkit.demo import report
 from authz_devkit.demo.caller import Caller, Tokens
 from authz_devkit.demo.identity import IdentityProvider
-from authz_devkit.demo.leftovers import forget
+from authz_devkit.demo.leftovers import forget, forget_killed, new_folder
 from authz_devkit.demo.matrix import load_matrix, one_of_each
 from authz_devkit.demo.matrix_run import try_all
-from authz_devkit.demo.mesh import EXAMPLE, PODS, Mesh, MeshError, free_block, new_folder
+from authz_devkit.demo.mesh import EXAMPLE, PODS, Mesh, MeshError, free_block
 from authz_devkit.demo.play import Expectation, Play
 
 _IDENTITY_PROVIDER = click.option(
@@ -54,15 +54,22 @@ def _console() -> Console:
 
 
 async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
-    """The same end for Ctrl-C, SIGTERM and success: whatever was started is stopped."""
+    """The same end for Ctrl-C, SIGTERM and success: whatever was started is stopped, and its files are gone."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end() -> None:
+        for number in ends:  # a second one would cut the end short, and leave keys behind
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
+
+    for number in ends:
+        loop.add_signal_handler(number, end)
     try:
         return await task
     except asyncio.CancelledError:
-        click.echo("interrupted; everything is stopped", err=True)
+        click.echo("interrupted; everything is stopped, and nothing is left", err=True)
         return 130
     except MeshError as error:
         click.echo(f"the mesh failed: {error}", err=True)
@@ -71,22 +78,34 @@ async def _until_interrupted(work: Coroutine[Any, Any, int]) -> int:
 
 @contextlib.asynccontextmanager
 async def running_mesh(console: Console, idp: IdentityProvider) -> AsyncIterator[Mesh]:
-    """The mesh from nothing to ready, and back to nothing, whatever happens in between."""
+    """The mesh from nothing to ready, and back to nothing, whatever happens. A failure leaves logs and audit."""
+    for folder in forget_killed():
+        console.print(f"[dim]removed {folder}: its mesh was killed[/]")
+    block = free_block()
+    mesh = Mesh(new_folder(), block, identity=idp)
+    kept: tuple[str, ...] = ("logs", "audit")
+    try:
+        await _start(mesh, console)
+        yield mesh
+    except asyncio.CancelledError:
+        kept = ()
+        raise
+    finally:
+        mesh.on_event = lambda name, state: None
+        await mesh.stop()
+        forget(mesh.folder, keep=kept)
+
+
+async def _start(mesh: Mesh, console: Console) -> None:
     with report.Progress(console) as progress:
-        mesh = Mesh(new_folder(), free_block(), identity=idp, on_event=progress.event)
+        mesh.on_event = progress.event
         console.print(f"[bold]starting the mesh[/] [dim]on 127.{mesh.block}.x.y, in {mesh.folder}[/]")
         started = time.perf_counter()
         await mesh.start()
     console.print(
-        f"[green]ready[/] after {time.perf_counter() - started:.1f} s: identity provider ({idp}), three services, "
-        "four sidecars"
+        f"[green]ready[/] after {time.perf_counter() - started:.1f} s: identity provider ({mesh.identity}), "
+        "three services, four sidecars"
     )
-    try:
-        yield mesh
-    finally:
-        mesh.on_event = lambda name, state: None
-        await mesh.stop()
-        forget(mesh.folder, keep=("logs", "audit"))
 
 
 async def _demo(console: Console, idp: IdentityProvider, json_file: Path | None, *, full: bool) -> int:

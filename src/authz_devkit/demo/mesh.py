@@ -14,7 +14,6 @@ import signal
 import socket
 import ssl
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -284,8 +283,3 @@ def _is_free(address: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def new_folder() -> Path:
-    """A fresh private folder with a short path: Unix sockets live below it."""
-    return Path(tempfile.mkdtemp(prefix="authz-mesh-"))

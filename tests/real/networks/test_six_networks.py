@@ -16,7 +16,7 @@ from tests.support.patience import PATIENCE
 
 from authz_devkit.demo import mesh as demo
 from authz_devkit.demo.caller import POD, Answer, Caller, Tokens
-from authz_devkit.demo.mesh import new_folder
+from authz_devkit.demo.leftovers import new_folder
 
 INGRESS, EGRESS, SERVICE, ADMIN = 8443, 8080, 9000, 9901
 # Written from the specification's drawing. Order and payment share their networks: what keeps them apart is that
