@@ -17,6 +17,9 @@ from typing import Self
 
 _PATIENCE = 30.0  # seconds
 _UNPRIVILEGED = 65534  # nobody: PostgreSQL refuses to run as root
+# What we start gets this signal when the thread ends that started it. Of util-linux: PostgreSQL's user may read no
+# Python of ours.
+_BOUND_TO_US = ("setpriv", "--pdeathsig")
 
 
 class PostgresError(Exception):
@@ -66,7 +69,7 @@ class Postgres:
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._data, *words],
+                [*_BOUND_TO_US, "QUIT", self._programs / "postgres", "-D", self._data, *words],  # it stops at once
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True,
                 user=self._user, group=self._user,
             )  # fmt: skip
@@ -130,7 +133,7 @@ def _run(command: list[str], url: str) -> int:
         if not command:
             print(f"DATABASE_URL={url}", flush=True)
             signal.pause()
-        with subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url}) as process:
+        with subprocess.Popen([*_BOUND_TO_US, "TERM", *command], env={**os.environ, "DATABASE_URL": url}) as process:
             try:
                 return process.wait()
             except BaseException:
