@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from authz_rego.check.names import is_equality
-from authz_rego.check.walk import COMPREHENSIONS, variables
+from authz_rego.check.walk import COMPREHENSIONS, variables_of
 from authz_rego.compile import calls, references, replacements, terms, unification
 from authz_rego.compile.plan import may_raise
 from authz_rego.compile.writer import Lines
@@ -116,34 +116,33 @@ class BodyWriter:
 
     def _rest(self, body: Body, success: Callable[[BodyWriter], None]) -> None:
         """Too many loops for one function: the others stand in one of their own, which tells each way to hold."""
-        free = self.free({name for expr in body for name in variables(expr)})
-        names = [self.source.name("v") for _ in free]
-        inner = self.inner(dict(zip(free, names, strict=True)), otherwise="return")
+        inner, parameters, arguments = self.apart(variables_of(body), otherwise="return")
+        before = set(inner.scope.bound)
         inner.rule, self.rule = self.rule, None
         kept: list[str] = []
 
         def give(writer: BodyWriter) -> None:
-            kept.extend(sorted(set(writer.scope.bound) - set(free)))
+            kept.extend(sorted(set(writer.scope.bound) - before))
             writer.lines.add("yield (" + "".join(f"{writer.scope.bound[each]}, " for each in kept) + ")")
 
         inner.body(body, give)
         head = self.source.name("rest")
-        self.source.function(f"{head}(c, {', '.join(names)})", inner.lines)
+        self.source.function(f"{head}({parameters})", inner.lines)
         new = [self.source.name("v") for _ in kept]
-        arguments = ", ".join([self.context, *(self.scope.bound[each] for each in free)])
         self.loop(f"for {''.join(f'{each}, ' for each in new) or '_'} in {head}({arguments}):")
         self.scope.bound.update(zip(kept, new, strict=True))
         self.statement_number = -1
         success(self)
 
-    def free(self, names: set[str]) -> list[str]:
-        """Those of the variables that have a value here; a function of its own takes them as arguments."""
-        return sorted(set(self.scope.bound) & (names | set(map(terms.as_written, names))))
-
-    def inner(self, bound: dict[str, str], *, otherwise: str) -> BodyWriter:
-        """The writer of a function of its own, for what stands inside of a statement."""
-        scope = Scope(bound, self.scope.uses)
-        return BodyWriter(self.generator, scope, Lines(), otherwise=otherwise)
+    def apart(self, names: set[str], *, otherwise: str) -> tuple[BodyWriter, str, str]:
+        """The writer of a function of its own, for what stands inside of a statement and has these variables; the
+        function's parameters, and their arguments here: the variables that have a value.
+        """
+        free = sorted(set(self.scope.bound) & (names | set(map(terms.as_written, names))))
+        bound = {each: self.source.name("v") for each in free}
+        writer = BodyWriter(self.generator, Scope(bound, self.scope.uses), Lines(), otherwise=otherwise)
+        arguments = (self.scope.bound[each] for each in free)
+        return writer, ", ".join(["c", *bound.values()]), ", ".join([self.context, *arguments])
 
     def statement(self, expr: Expr) -> None:
         if expr.negated:
@@ -180,13 +179,11 @@ class BodyWriter:
 
     def _holds(self, body: Body, *, is_first: bool = True) -> str:
         """A call that says whether a body of its own holds."""
-        free = self.free({name for expr in body for name in variables(expr)})
-        names = [self.source.name("v") for _ in free]
-        inner = self.inner(dict(zip(free, names, strict=True)), otherwise="return False")
+        inner, parameters, arguments = self.apart(variables_of(body), otherwise="return False")
         inner.held(body, is_first=is_first)
         head = self.source.name("holds")
-        self.source.function(f"{head}(c{''.join(f', {each}' for each in names)})", inner.lines)
-        return f"{head}({', '.join([self.context, *(self.scope.bound[each] for each in free)])})"
+        self.source.function(f"{head}({parameters})", inner.lines)
+        return f"{head}({arguments})"
 
     def held(self, body: Body, *, is_first: bool = True) -> None:
         """A function that says whether the body holds."""
@@ -206,25 +203,21 @@ class BodyWriter:
         domain = self.source.name("v")
         self.lines.add(f"{domain} = {self.evaluated(every.domain)}")
         self.fail_if(f"type({domain}) not in COLLECTIONS", domain)
-        free = self.free({name for expr in every.body for name in variables(expr)})
-        names = [self.source.name("v") for _ in free]
-        bound = dict(zip(free, names, strict=True))
+        inner, parameters, arguments = self.apart(variables_of(every.body), otherwise="return False")
         key, value = self.source.name("v"), self.source.name("v")
-        inner = self.inner({**bound, every.value.name: value}, otherwise="return False")
+        inner.scope.bound[every.value.name] = value
         if every.key is not None:
             inner.scope.bound[every.key.name] = key
         inner.held(every.body)
         body, head = self.source.name("holds"), self.source.name("every")
-        self.source.function(f"{body}(c, {', '.join([key, value, *names])})", inner.lines)
+        self.source.function(f"{body}({key}, {value}, {parameters})", inner.lines)
         lines = Lines()
         lines.open(f"for {key}, {value} in items({domain}):")
-        lines.open(f"if not {body}(c, {', '.join([key, value, *names])}):")
-        lines.add("return False")
-        lines.depth = 1
+        lines.when(f"not {body}({key}, {value}, {parameters})", "return False")
+        lines.close()
         lines.add("return True")
-        self.source.function(f"{head}(c, {', '.join([domain, *names])})", lines)
-        arguments = ", ".join([self.context, domain, *(self.scope.bound[each] for each in free)])
-        self.fail_if(f"not {head}({arguments})", domain)
+        self.source.function(f"{head}({domain}, {parameters})", lines)
+        self.fail_if(f"not {head}({domain}, {arguments})", domain)
 
     def is_unused(self, term: Term) -> bool:
         """A variable that nothing else looks at."""

@@ -23,27 +23,6 @@ if TYPE_CHECKING:
     from authz_rego.compile.bodies import BodyWriter
 
 
-# Builtins that always answer.
-_TOTAL = frozenset(
-    [
-        "equal",
-        "neq",
-        "lt",
-        "gt",
-        "lte",
-        "gte",
-        "internal.member_2",
-        "internal.member_3",
-        "is_array",
-        "is_boolean",
-        "is_null",
-        "is_number",
-        "is_object",
-        "is_set",
-        "is_string",
-        "type_name",
-    ]
-)
 _COMPARISONS = {"lt": "<", "gt": ">", "lte": "<=", "gte": ">="}
 _ARITHMETIC = {"plus": "+", "minus": "-", "mul": "*"}
 # Tests of a value's type, by what they ask of the operand.
@@ -52,6 +31,9 @@ _TYPE_TESTS = {
     "is_number": "(type({0}) is int or type({0}) is Number)", "is_object": "type({}) is dict",
     "is_set": "type({}) is frozenset", "is_string": "type({}) is str",
 }  # fmt: skip
+# Builtins that always answer.
+_MEMBERSHIP = {"internal.member_2", "internal.member_3"}
+_TOTAL = _COMPARISONS.keys() | _TYPE_TESTS.keys() | _MEMBERSHIP | {"equal", "neq", "type_name"}
 
 
 def call(writer: BodyWriter, call: Call) -> None:

@@ -55,9 +55,8 @@ class CompleteRules:
         lines.add("v = c.memory.get(name, MISSING)")
         lines.open("if v is MISSING:")
         lines.add(f"v = {value}({arguments})")
-        lines.open("if v is not U:")
-        lines.add("c.memory[name] = v")
-        lines.depth = 1
+        lines.when("v is not U", "c.memory[name] = v")
+        lines.close()
         lines.add("return v")
         self._source.function(f"{name}({arguments})", lines)
         return name
@@ -103,9 +102,8 @@ class CompleteRules:
             lines.lines += index.lines
             lines.open(f"for f in {index.candidates}:")
             lines.add(f"v = f({arguments})")
-            lines.open("if v is not U:")
-            lines.add("return v")
-            lines.depth = 1
+            lines.when("v is not U", "return v")
+            lines.close()
             return
         self._first_of([body for chain in chains for body in chain], arguments, lines)
 
@@ -114,9 +112,7 @@ class CompleteRules:
         """What the first of them gives that holds."""
         for body in bodies:
             lines.add(f"v = {body}({arguments})")
-            lines.open("if v is not U:")
-            lines.add("return v")
-            lines.close()
+            lines.when("v is not U", "return v")
 
     def _agreeing(self, chains: list[list[str]], args: list[str], lines: Lines) -> None:
         """All that hold have to give the same."""
@@ -130,21 +126,16 @@ class CompleteRules:
             lines.lines += index.lines
             lines.open(f"for f in {index.candidates}:")
             lines.add(f"v = f({arguments}, found)")
-            lines.open("if v is not U:")
-            lines.add("found = v")
-            lines.depth = 1
+            lines.when("v is not U", "found = v")
+            lines.close()
         for chain in chains if index is None else ():
             for number, body in enumerate(chain):
                 if number:
                     lines.open("if v is U:")
                 lines.add(f"v = {body}({arguments}, found)")
             lines.depth = 1
-            lines.open("if v is not U:")
-            lines.add("found = v")
-            lines.close()
-        lines.open("if found is not U:")
-        lines.add("return found")
-        lines.close()
+            lines.when("v is not U", "found = v")
+        lines.when("found is not U", "return found")
 
     def _body(self, rule: Rule, args: list[str], name: str = "", *, is_only: bool) -> str:
         """A function that gives a branch's value, or U. Without `is_only` it is told what others gave."""
@@ -204,9 +195,7 @@ class CompleteRules:
 
         def keep(each: BodyWriter, before: str) -> None:
             each.lines.open(f"if {before} is not U:")
-            each.lines.open(f"if not equal({before}, v):")
-            each.lines.add(f"raise conflict({place})")
-            each.lines.close()
+            each.lines.when(f"not equal({before}, v)", f"raise conflict({place})")
             each.lines.add(f"v = {before}")
             each.lines.close()
 

@@ -38,16 +38,13 @@ class PartialRules:
         arguments = [f"a{number}" for number in range(count)]
         lines = Lines()
         lines.add(f"whole = c.memory.get({self._document.number}, MISSING)")
-        lines.open("if whole is not MISSING:")
-        lines.add("return whole")
-        lines.close()
+        lines.when("whole is not MISSING", "return whole")
         lines.add(f"out = {'set()' if is_set else 'PartialObject()'}")
         for placed in self._document.rules:
             known = [*zip(self._document.keys_of(placed), forms, strict=False)]
             add = self._adding(placed, is_set=is_set, is_flat=False)
-            body = self._tried(
-                placed, arguments, partial(_match_forms, known, arguments), _checking(known, arguments, add)
-            )
+            head = partial(_match_forms, known, arguments)
+            body = self._tried(placed, arguments, _checking(known, arguments, add), head)
             lines.add(f"{body}({', '.join(['c', 'out', *arguments])})")
         lines.add(f"return {'frozenset(out)' if is_set else 'out.value()'}")
         self._source.function(f"{name}({', '.join(['c', *arguments])})", lines)
@@ -59,11 +56,8 @@ class PartialRules:
         lines = Lines()
         lines.add(f"out = {'set()' if is_set else '{}' if is_flat else 'PartialObject()'}")
         for placed in self._document.rules:
-            writer = begun(self._generator, self._document, placed.rule, "return")
-            writer.body(placed.rule.body, self._adding(placed, is_set=is_set, is_flat=is_flat))
-            head = self._source.name("body")
-            self._source.function(f"{head}(c, out)", writer.lines)
-            lines.add(f"{head}(c, out)")
+            body = self._tried(placed, [], self._adding(placed, is_set=is_set, is_flat=is_flat))
+            lines.add(f"{body}(c, out)")
         lines.add(f"return {'frozenset(out)' if is_set else 'out' if is_flat else 'out.value()'}")
         self._source.function(f"{self._name}_value(c)", lines)
 
@@ -71,10 +65,10 @@ class PartialRules:
         self,
         placed: PlacedRule,
         arguments: list[str],
-        head: Callable[[BodyWriter], None],
         add: Callable[[BodyWriter], None],
+        head: Callable[[BodyWriter], None] = lambda _: None,
     ) -> str:
-        """The name of a function that adds what a rule gives, when its head is what it is asked for."""
+        """The name of a function that adds what a rule gives, when its head is what is asked for, if anything is."""
         writer = begun(self._generator, self._document, placed.rule, "return")
         writer.body(placed.rule.body, add, head)
         body = self._source.name("body")
@@ -115,14 +109,10 @@ class PartialRules:
         keys = [f"key{index}" for index in range(count)]
         lines = Lines()
         lines.add(f"whole = c.memory.get({number}, MISSING)")
-        lines.open("if whole is not MISSING:")
-        lines.add(f"return {self._looked_up('whole', keys)}")
-        lines.close()
+        lines.when("whole is not MISSING", f"return {self._looked_up('whole', keys)}")
         lines.add(f"name = ({number}, {', '.join(f'key_of({each})' for each in keys)})")
         lines.add("found = c.memory.get(name, MISSING)")
-        lines.open("if found is not MISSING:")
-        lines.add("return found")
-        lines.close()
+        lines.when("found is not MISSING", "return found")
         if is_flat:
             lines.add("found = U" if not is_set else "found = set()")
             for placed in self._document.rules:
@@ -132,7 +122,7 @@ class PartialRules:
             lines.add("out = PartialObject()")
             for placed in self._document.rules:
                 head = matching(zip(self._document.keys_of(placed), keys, strict=False))
-                body = self._tried(placed, keys, head, self._adding(placed, is_set=False, is_flat=False))
+                body = self._tried(placed, keys, self._adding(placed, is_set=False, is_flat=False), head)
                 lines.add(f"{body}({', '.join(['c', 'out', *keys])})")
             lines.add(f"found = c.memory[name] = {self._looked_up('out.value()', keys)}")
         lines.add("return found")
@@ -161,9 +151,7 @@ class PartialRules:
             else:
                 assert head.value is not None
                 each.lines.add(f"v = {each.evaluated(head.value)}")
-                each.lines.open("if found is U:")
-                each.lines.add("found = v")
-                each.lines.close()
+                each.lines.when("found is U", "found = v")
                 each.lines.open("elif not equal(found, v):")
                 each.lines.add(f"raise object_conflict({place})")
                 each.lines.close()

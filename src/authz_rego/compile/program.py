@@ -69,7 +69,8 @@ def _places(node: RuleNode, made: Plan, namespace: dict[str, Any]) -> DataPlace:
     return place
 
 
-def _now_ns(context: Context) -> Value:
+def now_ns(context: Context) -> Value:
+    """The time that the question says."""
     return context.now_ns
 
 
@@ -83,56 +84,31 @@ def _namespace(generator: Generator, documents: Documents) -> dict[str, Any]:
         "__builtins__": _PYTHONS,
         "U": UNDEFINED,
         "MISSING": MISSING,
-        "Number": Number,
         "COLLECTIONS": COLLECTIONS,
-        "BuiltinError": BuiltinError,
-        "PartialObject": PartialObject,
-        "at": documents.at,
-        "bad_path": bad_path,
-        "base_lookup": base_lookup,
-        "builtin_mock": builtin_mock,
-        "compare": compare,
-        "conflict": conflict,
         "document_mock": lambda path: lambda context, *_: documents.at(context, path),
-        "each": documents.each,
-        "equal": equal,
-        "find": find,
-        "finish": documents.finish,
-        "items": items,
-        "key_of": key_of,
-        "lookup": lookup,
-        "members": members,
-        "now_ns": _now_ns,
-        "object_conflict": object_conflict,
-        "object_of": object_of,
-        "same_keys": same_keys,
-        "unpaired": unpaired,
-        "step": documents.step,
-        "value_mock": value_mock,
-        "walk_pairs": walk_pairs,
+        **_named(
+            Number, BuiltinError, PartialObject, bad_path, conflict, object_conflict, object_of, same_keys, unpaired
+        ),
+        **_named(compare, equal, key_of, base_lookup, find, items, lookup, members, now_ns, walk_pairs),
+        **_named(builtin_mock, value_mock, documents.at, documents.each, documents.finish, documents.step),
         **generator.builtins,
         **generator.source.constants,
     }
 
 
+def _named(*functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    return {each.__name__: each for each in functions}
+
+
 # Of Python's own functions a policy's source names only these.
-_PYTHONS: dict[str, Callable[..., Any] | type] = {
-    "bool": bool, "dict": dict, "frozenset": frozenset, "int": int, "len": len, "list": list, "set": set, "str": str,
-    "type": type,
-}  # fmt: skip
+_PYTHONS = _named(bool, dict, frozenset, int, len, list, set, str, type)
 
 
 def conflict(at: tuple[bool, Place]) -> EvaluationError:
     """Two values of one complete rule, or of one call of a function."""
     is_function, place = at
-    what = "functions" if is_function else "complete rules"
-    return EvaluationError(
-        CONFLICT,
-        f"{what} must not produce multiple outputs for same inputs"
-        if is_function
-        else f"{what} must not produce multiple outputs",
-        place,
-    )
+    who, when = ("functions", " for same inputs") if is_function else ("complete rules", "")
+    return EvaluationError(CONFLICT, f"{who} must not produce multiple outputs{when}", place)
 
 
 def object_conflict(place: Place = NOWHERE) -> EvaluationError:

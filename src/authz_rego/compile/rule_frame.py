@@ -42,8 +42,6 @@ def remember(source: Source, document: Document, value: str) -> None:
     """The document, made once for each question, by the function `value`."""
     lines = Lines()
     lines.add(f"v = c.memory.get({document.number}, MISSING)")
-    lines.open("if v is MISSING:")
-    lines.add(f"v = c.memory[{document.number}] = {value}(c)")
-    lines.close()
+    lines.when("v is MISSING", f"v = c.memory[{document.number}] = {value}(c)")
     lines.add("return v")
     source.function(f"{document.name}(c)", lines)

@@ -77,18 +77,15 @@ def key(writer: BodyWriter, term: Term) -> str:
 
 def _comprehension(writer: BodyWriter, term: ArrayComprehension | SetComprehension | ObjectComprehension) -> str:
     """A call of a function that makes it."""
-    free = writer.free(variables(term))
-    names = [writer.source.name("v") for _ in free]
-    bound = dict(zip(free, names, strict=True))
     result = "frozenset(out)" if isinstance(term, SetComprehension) else "out"
-    inner = writer.inner(bound, otherwise=f"return {result}")
+    inner, parameters, arguments = writer.apart(variables(term), otherwise=f"return {result}")
     inner.lines.add(f"out = {_EMPTY[type(term)]}")
     inner.body(term.body, lambda each: _add(each, term))
     inner.lines.depth = 1
     inner.lines.add(f"return {result}")
     head = writer.source.name("all")
-    writer.source.function(f"{head}(c{''.join(f', {each}' for each in names)})", inner.lines)
-    return f"{head}({', '.join([writer.context, *(writer.scope.bound[each] for each in free)])})"
+    writer.source.function(f"{head}({parameters})", inner.lines)
+    return f"{head}({arguments})"
 
 
 def _add(writer: BodyWriter, term: ArrayComprehension | SetComprehension | ObjectComprehension) -> None:
@@ -107,9 +104,7 @@ def put(writer: BodyWriter, name: Term, value: Term, place: str, *, keep_last: b
     at, member = writer.named(key(writer, name)), writer.named(writer.evaluated(value))
     found = writer.source.name("v")
     writer.lines.add(f"{found} = out.get({at}, U)")
-    writer.lines.open(f"if {found} is not U and not equal({found}, {member}):")
-    writer.lines.add(f"raise object_conflict({place})")
-    writer.lines.close()
+    writer.lines.when(f"{found} is not U and not equal({found}, {member})", f"raise object_conflict({place})")
     if not keep_last:
         writer.lines.open(f"if {found} is U:")
     writer.lines.add(f"out[{at}] = {member}")

@@ -161,9 +161,7 @@ def _unify_found(writer: BodyWriter, left: list[tuple[str, Term]], right: list[t
 
 
 def _raise_if(writer: BodyWriter, condition: str, error: str) -> None:
-    writer.lines.open(f"if {condition}:")
-    writer.lines.add(f"raise {error}")
-    writer.lines.close()
+    writer.lines.when(condition, f"raise {error}")
 
 
 def match(writer: BodyWriter, pattern: Term, value: str) -> None:

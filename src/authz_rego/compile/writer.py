@@ -23,6 +23,12 @@ class Lines:
     def close(self) -> None:
         self.depth -= 1
 
+    def when(self, condition: str, statement: str) -> None:
+        """One statement, if the condition holds."""
+        self.open(f"if {condition}:")
+        self.add(statement)
+        self.close()
+
 
 class Source:
     """The functions of a policy, and the constants that they name."""
