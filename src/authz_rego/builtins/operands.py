@@ -29,6 +29,11 @@ def wrong_operand(value: Value, position: int, *expected: str) -> BuiltinError:
     return BuiltinError(f"operand {position} must be {wanted} but got {kind_of(value)}")
 
 
+def no_strings(one: Value, other: Value) -> BuiltinError:
+    """The error of two operands that must be strings: of the first that is none."""
+    return wrong_operand(one, 1, "string") if type(one) is not str else wrong_operand(other, 2, "string")
+
+
 def string_operand(value: Value, position: int) -> str:
     """The operand, which must be a string."""
     if type(value) is not str:

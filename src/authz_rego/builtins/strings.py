@@ -7,7 +7,7 @@ from typing import Final
 
 from authz_rego.builtins import format_int, replacing, template_string, trimming
 from authz_rego.builtins.bounds import LONGEST_TEXT, require_length
-from authz_rego.builtins.operands import int64_operand, kind_of, string_operand, wrong_operand
+from authz_rego.builtins.operands import int64_operand, kind_of, no_strings, string_operand, wrong_operand
 from authz_rego.errors import BuiltinError
 from authz_rego.values.byte_texts import is_torn, mended, raw_of, readable, text_of_bytes
 from authz_rego.values.characters import lower_table, upper_table
@@ -18,19 +18,19 @@ from authz_rego.values.value import Value, sorted_keys, value_of
 def _contains(text: Value, part: Value) -> bool:
     if type(text) is str and type(part) is str:
         return part in text or (is_torn(part) and raw_of(part) in raw_of(text))
-    raise _no_strings(text, part)
+    raise no_strings(text, part)
 
 
 def _starts_with(text: Value, prefix: Value) -> bool:
     if type(text) is str and type(prefix) is str:
         return text.startswith(prefix) or (is_torn(prefix) and raw_of(text).startswith(raw_of(prefix)))
-    raise _no_strings(text, prefix)
+    raise no_strings(text, prefix)
 
 
 def _ends_with(text: Value, suffix: Value) -> bool:
     if type(text) is str and type(suffix) is str:
         return text.endswith(suffix) or (is_torn(suffix) and raw_of(text).endswith(raw_of(suffix)))
-    raise _no_strings(text, suffix)
+    raise no_strings(text, suffix)
 
 
 def _lower(text: Value) -> str:
@@ -49,12 +49,12 @@ def _upper(text: Value) -> str:
 def _split(text: Value, separator: Value) -> list[str]:
     if type(text) is str and type(separator) is str:
         return _parts(text, separator, -1)
-    raise _no_strings(text, separator)
+    raise no_strings(text, separator)
 
 
 def _split_n(text: Value, separator: Value, count: Value) -> list[str]:
     if type(text) is not str or type(separator) is not str:
-        raise _no_strings(text, separator)
+        raise no_strings(text, separator)
     limit = int64_operand(count, 3)
     if limit < 0:
         parts = _parts(text, separator, -1)
@@ -93,12 +93,12 @@ def _index_of(text: Value, part: Value) -> int:
         if not part:
             raise BuiltinError("empty search character")
         return text.find(part) if part.isascii() else readable(text).find(readable(part))
-    raise _no_strings(text, part)
+    raise no_strings(text, part)
 
 
 def _index_of_n(text: Value, part: Value) -> list[int]:
     if type(text) is not str or type(part) is not str:
-        raise _no_strings(text, part)
+        raise no_strings(text, part)
     if not part:
         raise BuiltinError("empty search character")
     found = []
@@ -114,7 +114,7 @@ def _index_of_n(text: Value, part: Value) -> list[int]:
 def _count(text: Value, part: Value) -> int:
     if type(text) is str and type(part) is str:
         return raw_of(text).count(raw_of(part)) if is_torn(part) else text.count(part)
-    raise _no_strings(text, part)
+    raise no_strings(text, part)
 
 
 def _reverse(text: Value) -> str:
@@ -132,20 +132,17 @@ def _substring(text: Value, start: Value, length: Value) -> str:
     return readable(base[first:] if count < 0 else base[first : first + count])
 
 
-def _any_prefix_match(texts: Value, prefixes: Value) -> bool:
-    found, wanted = _one_or_more(texts, 1), _one_or_more(prefixes, 2)
-    if any(map(is_torn, wanted)):
-        raw = tuple(map(raw_of, wanted))
-        return any(raw_of(text).startswith(raw) for text in found)
-    return any(text.startswith(wanted) for text in found)
+def _any_match(
+    of_text: Callable[[str, tuple[str, ...]], bool], of_raw: Callable[[bytes, tuple[bytes, ...]], bool]
+) -> Callable[[Value, Value], bool]:
+    def match(texts: Value, parts: Value) -> bool:
+        found, wanted = _one_or_more(texts, 1), _one_or_more(parts, 2)
+        if any(map(is_torn, wanted)):
+            raw = tuple(map(raw_of, wanted))
+            return any(of_raw(raw_of(text), raw) for text in found)
+        return any(of_text(text, wanted) for text in found)
 
-
-def _any_suffix_match(texts: Value, suffixes: Value) -> bool:
-    found, wanted = _one_or_more(texts, 1), _one_or_more(suffixes, 2)
-    if any(map(is_torn, wanted)):
-        raw = tuple(map(raw_of, wanted))
-        return any(raw_of(text).endswith(raw) for text in found)
-    return any(text.endswith(wanted) for text in found)
+    return match
 
 
 def _one_or_more(value: Value, position: int) -> tuple[str, ...]:
@@ -156,10 +153,6 @@ def _one_or_more(value: Value, position: int) -> tuple[str, ...]:
     if not all(type(member) is str for member in value):
         raise _wrong_member(value, position)
     return tuple(value)
-
-
-def _no_strings(one: Value, other: Value) -> BuiltinError:
-    return wrong_operand(one, 1, "string") if type(one) is not str else wrong_operand(other, 2, "string")
 
 
 def _wrong_member(values: Value, position: int) -> BuiltinError:
@@ -178,8 +171,8 @@ FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
     "lower": _lower,
     "split": _split,
     "startswith": _starts_with,
-    "strings.any_prefix_match": _any_prefix_match,
-    "strings.any_suffix_match": _any_suffix_match,
+    "strings.any_prefix_match": _any_match(str.startswith, bytes.startswith),
+    "strings.any_suffix_match": _any_match(str.endswith, bytes.endswith),
     "strings.count": _count,
     "strings.reverse": _reverse,
     "strings.split_n": _split_n,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from authz_rego.builtins.operands import wrong_operand
-from authz_rego.errors import BuiltinError
+from authz_rego.builtins.operands import no_strings, wrong_operand
 from authz_rego.values.byte_texts import alike, is_torn, raw_of, text_of_bytes
 from authz_rego.values.characters import SPACES
 from authz_rego.values.value import Value
@@ -22,25 +21,20 @@ def _trimming(strip: Callable[[str, str], str], *, left: bool, right: bool) -> C
             if len(characters) > _MANY:
                 return _trimmed(text, characters, left=left, right=right)
             return strip(text, characters)
-        raise _no_strings(text, characters)
+        raise no_strings(text, characters)
 
     return trim
 
 
-def _trim_prefix(text: Value, prefix: Value) -> str:
-    if type(text) is str and type(prefix) is str:
-        if is_torn(prefix):
-            return text_of_bytes(raw_of(text).removeprefix(raw_of(prefix)))
-        return text.removeprefix(prefix)
-    raise _no_strings(text, prefix)
+def _removing(
+    of_text: Callable[[str, str], str], of_raw: Callable[[bytes, bytes], bytes]
+) -> Callable[[Value, Value], str]:
+    def trim(text: Value, part: Value) -> str:
+        if type(text) is str and type(part) is str:
+            return text_of_bytes(of_raw(raw_of(text), raw_of(part))) if is_torn(part) else of_text(text, part)
+        raise no_strings(text, part)
 
-
-def _trim_suffix(text: Value, suffix: Value) -> str:
-    if type(text) is str and type(suffix) is str:
-        if is_torn(suffix):
-            return text_of_bytes(raw_of(text).removesuffix(raw_of(suffix)))
-        return text.removesuffix(suffix)
-    raise _no_strings(text, suffix)
+    return trim
 
 
 def _trim_space(text: Value) -> str:
@@ -59,15 +53,11 @@ def _trimmed(text: str, characters: str, *, left: bool, right: bool) -> str:
     return text[first:end]
 
 
-def _no_strings(one: Value, other: Value) -> BuiltinError:
-    return wrong_operand(one, 1, "string") if type(one) is not str else wrong_operand(other, 2, "string")
-
-
 FUNCTIONS: Final[dict[str, Callable[..., Value]]] = {
     "trim": _trimming(str.strip, left=True, right=True),
     "trim_left": _trimming(str.lstrip, left=True, right=False),
-    "trim_prefix": _trim_prefix,
+    "trim_prefix": _removing(str.removeprefix, bytes.removeprefix),
     "trim_right": _trimming(str.rstrip, left=False, right=True),
     "trim_space": _trim_space,
-    "trim_suffix": _trim_suffix,
+    "trim_suffix": _removing(str.removesuffix, bytes.removesuffix),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from authz_rego.syntax.cursor import Cursor, Mark, Statement
@@ -16,7 +17,7 @@ from authz_rego.syntax.logical_problems import (
 )
 from authz_rego.syntax.terms import infix, term
 from authz_rego.syntax.tokens import Kind
-from authz_rego.syntax.tree import Body, Expr, Logical, Not
+from authz_rego.syntax.tree import Body, Expr, Logical, Not, Term
 
 AND_OR: Final = (Kind.LOGICAL_AND, Kind.LOGICAL_OR)
 
@@ -136,45 +137,39 @@ def _operand(statement: Statement | None, mark: Mark) -> Operand | None:
 
 
 def _braced_operand(cursor: Cursor, operator: str, mark: Mark) -> Operand | None:
-    saved = cursor.save()
-    cursor.scan()
-    empty = cursor.at(Kind.RBRACE)
-    body = cursor.grammar.body(cursor, Kind.RBRACE)
+    body = _braced_body(cursor, (lambda _: brace_led_operand(cursor, mark, operator)) if operator else None)
     if body is None:
-        if empty or not operator:
-            return None
-        # The braces may hold a value; then that is what to complain about.
-        failed = cursor.save()
-        cursor.state = saved
-        if infix(cursor, True) is not None:
-            brace_led_operand(cursor, mark, operator)
-        else:
-            cursor.state = failed
         return None
-    cursor.scan()
     if is_ambiguous_union(cursor, body):
         ambiguous_union(cursor, mark, body, "")
     return Operand(body, explicit=True, mark=mark)
 
 
-def not_body(cursor: Cursor, negation: Mark) -> Statement | None:
-    """`not { body }`, at the brace."""
-    mark, saved = cursor.mark(), cursor.save()
+def _braced_body(cursor: Cursor, complain: Callable[[Term], None] | None) -> list[Statement] | None:
+    """At the brace. The braces may hold a value; then that is what to complain about."""
+    saved = cursor.save()
     cursor.scan()
     empty = cursor.at(Kind.RBRACE)
     body = cursor.grammar.body(cursor, Kind.RBRACE)
-    if body is None:
-        if empty:
-            return None
+    if body is not None:
+        cursor.scan()
+    elif complain is not None and not empty:
         failed = cursor.save()
         cursor.state = saved
         value = infix(cursor, True)
         if value is not None:
-            needs_body(cursor, mark, value)
+            complain(value)
         else:
             cursor.state = failed
+    return body
+
+
+def not_body(cursor: Cursor, negation: Mark) -> Statement | None:
+    """`not { body }`, at the brace."""
+    mark = cursor.mark()
+    body = _braced_body(cursor, lambda value: needs_body(cursor, mark, value))
+    if body is None:
         return None
-    cursor.scan()
     if is_ambiguous_union(cursor, body):
         ambiguous_union(cursor, mark, body, "not ")
         return None
