@@ -173,8 +173,7 @@ def _show(verifier: Verifier) -> None:
         console.print(f"… and {len(verifier.findings) - _SHOWN} more; --json has them all")
     if verifier.foreign:
         console.print(f"[dim]{verifier.foreign:,} other lines were passed over[/]")
-    for line in _hints(verifier):
-        console.print(f"[dim]{line}[/]")
+    console.print(*(f"[dim]{line}[/]" for line in _hints(verifier)))
     count = len(verifier.problems)
     console.print("[green]intact[/]" if not count else f"[red]not intact: {count} problem{'s' if count > 1 else ''}[/]")
 

@@ -47,8 +47,7 @@ def check_all(
     report = _Report(console)
     config = report.part("configuration", lambda: load_config(config_path, environment, anywhere=anywhere))
     if config is not None:
-        for warning in placeholders_left(config):
-            console.print(f"[yellow]![/] {shown(warning)}")
+        console.print(*(f"[yellow]![/] {shown(warning)}" for warning in placeholders_left(config)))
         report.part("allowed clients", lambda: _allowed_clients(config, console))
         if anywhere:
             console.print(
@@ -102,8 +101,7 @@ class _Report:
 
     def _say(self, name: str, lines: list[str]) -> None:
         self._console.print(f"[red]✗[/] {shown(name)}")
-        for line in lines:
-            self._console.print(f"  {shown(line)}")
+        self._console.print(*(f"  {shown(line)}" for line in lines))
         self.problems += len(lines)
 
 
@@ -140,8 +138,7 @@ def _certificates(config: Config, console: Terminal) -> None:
     served = ServedCertificates(publish=lambda name, text: None, now=time.time)
     served.refresh(config)
     for warnings in served.warnings.values():
-        for warning in warnings:
-            console.print(f"[yellow]![/] {shown(warning)}")
+        console.print(*(f"[yellow]![/] {shown(warning)}" for warning in warnings))
     served.require_complete()
 
 

@@ -109,8 +109,7 @@ def _answer(console: Terminal, decision: Decision) -> int:
     answer = ANSWERS[decision.reason]
     if isinstance(decision, Allow):
         console.print(f"[bold green]allow[/] {decision.reason}")
-        for line in decision.headers.decode().splitlines():
-            console.print(f"  {shown(line)}")
+        console.print(*(f"  {shown(line)}" for line in decision.headers.decode().splitlines()))
         return 0
     console.print(f"[bold red]deny[/] {answer.status} {decision.reason}: {answer.title}")
     return 2 if answer.status == HTTPStatus.SERVICE_UNAVAILABLE else 1
@@ -219,8 +218,8 @@ def _walk(console: Terminal, gate: Gate, request: Request) -> None:
         console.print(f"{'[green]✓[/]' if step.holds else '[red]✗[/]'} {step.name}: {shown(step.said)}")
     refused = walked.verdict is not None and walked.verdict.reason is not Reason.ALLOWED
     if refused and walked.document is not None and isinstance(gate.policy, BoundedPolicy):
-        for line in tried_lines(gate.policy.explain(walked.document, time.time_ns())):
-            console.print(f"    {shown(line)}")
+        lines = tried_lines(gate.policy.explain(walked.document, time.time_ns()))
+        console.print(*(f"    {shown(line)}" for line in lines))
 
 
 def _keys(console: Terminal, snapshot: Snapshot, file: Path | None) -> list[IssuerKeys]:

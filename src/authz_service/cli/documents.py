@@ -18,6 +18,10 @@ DOCUMENTS = {
 }
 
 
+def print_document(document: msgspec.Struct) -> None:
+    print(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
 def document_of(command: str) -> type[msgspec.Struct]:
     module, name = DOCUMENTS[command]
     found: type[msgspec.Struct] = getattr(import_module(module), name)

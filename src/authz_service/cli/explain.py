@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from authz_rego.explain import Tried
+from authz_service.cli.documents import print_document
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tried import body_lines, short_value
@@ -18,25 +17,11 @@ from authz_service.mesh.asked import AskedFor
 from authz_service.mesh.hop import Hop, Journey
 from authz_service.mesh.journey import Travel
 from authz_service.mesh.load import load_mesh
+from authz_service.mesh.spot import Spot
 from authz_service.mesh.steps import Step
 
 _MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]·[/]"}
 _CODES = {"allowed": 0, "refused": 1, "unknown": 2}
-
-
-class PlaceReport(Struct, frozen=True):
-    """A line of a file below the mesh; 0: the whole file."""
-
-    file: str
-    line: int
-
-
-class StepReport(Struct, frozen=True):
-    """One thing that was looked at. `holds` null: it is taken to hold, for a file is not here."""
-
-    step: str
-    holds: bool | None
-    said: str
 
 
 class TriedReport(Struct, frozen=True):
@@ -59,7 +44,7 @@ class RefusalReport(Struct, frozen=True):
     reason: str
     status: int
     detail: str
-    place: PlaceReport | None
+    place: Spot | None
     fix: str
     tried: list[TriedReport]
 
@@ -73,7 +58,7 @@ class HopReport(Struct, frozen=True):
     path: str
     certificate: str
     token: str
-    steps: list[StepReport]
+    steps: list[Step]
     refusal: RefusalReport | None
 
 
@@ -94,7 +79,7 @@ def explain(folder: Path, asked: AskedFor, form: str) -> int:
         Terminal(stderr=True).print(f"[yellow]![/] {shown(str(problem))}")
     journey = Travel(mesh, time.time).follow(asked)
     if form == "json":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report_of(journey))).decode() + "\n")
+        print_document(report_of(journey))
     else:
         print_journey(Terminal(), journey)
     return _CODES[journey.outcome]
@@ -107,13 +92,11 @@ def report_of(journey: Journey) -> ExplainDocument:
 
 
 def _hop(hop: Hop) -> HopReport:
-    steps = [StepReport(line.name, line.holds, line.said) for line in hop.lines]
     refusal = None
     if hop.reason:
-        place = None if hop.spot is None else PlaceReport(hop.spot.file, hop.spot.line)
         tried = [_tried(one, hop.policies) for one in hop.tried]
-        refusal = RefusalReport(hop.reason, hop.status, hop.detail, place, hop.fix, tried)
-    return HopReport(hop.sidecar, hop.direction, hop.method, hop.path, hop.certificate, hop.token, steps, refusal)
+        refusal = RefusalReport(hop.reason, hop.status, hop.detail, hop.spot, hop.fix, tried)
+    return HopReport(hop.sidecar, hop.direction, hop.method, hop.path, hop.certificate, hop.token, hop.lines, refusal)
 
 
 def _tried(one: Tried, folder: str) -> TriedReport:
@@ -128,21 +111,12 @@ def print_journey(console: Terminal, journey: Journey) -> None:
     for number, hop in enumerate(journey.hops, 1):
         way = "sends" if hop.direction == "out" else "gets"
         console.print(shown(f"{number}. {hop.sidecar} {way} {hop.method} {hop.path}"))
-        for line in hop.lines:
-            console.print(_line(line))
-        for text in _why(hop):
-            console.print(text)
-    for text in _end(journey):
-        console.print(text)
+        console.print(*map(_line, hop.lines), *(f"       {shown(text)}" for text in body_lines(hop.tried)))
+    console.print(*_end(journey))
 
 
 def _line(line: Step) -> str:
     return f"   {_MARKS[line.holds]} {shown(f'{line.name}: {line.said}')}"
-
-
-def _why(hop: Hop) -> Iterator[str]:
-    for text in body_lines(hop.tried):
-        yield f"       {shown(text)}"
 
 
 def _end(journey: Journey) -> Iterator[str]:

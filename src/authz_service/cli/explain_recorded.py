@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from authz_service.audit.trail import Collector, Trail
+from authz_service.cli.documents import print_document
 from authz_service.cli.explain import ExplainDocument, print_journey, report_of
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
@@ -45,8 +45,7 @@ def explain_recorded(folder: Path, correlation_id: str, files: Sequence[str], fo
     if form == "json":
         report = None if journey is None else report_of(journey)
         agreed = None if recorded is None or journey is None else agrees(recorded, mesh, journey)
-        told = ExplainRecordedDocument(document(correlation_id, trail), report, agreed)
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
+        print_document(ExplainRecordedDocument(document(correlation_id, trail), report, agreed))
     else:
         _print(mesh, correlation_id, trail, recorded, journey)
     if recorded is None:
@@ -63,8 +62,7 @@ def _followed(mesh: Mesh, recorded: Recorded) -> Journey:
 
 def _print(mesh: Mesh, correlation_id: str, trail: Trail, recorded: Recorded | None, journey: Journey | None) -> None:
     console = Terminal()
-    for line in text_lines(correlation_id, trail):
-        console.print(line)
+    console.print(*text_lines(correlation_id, trail))
     if recorded is None or journey is None:
         if trail.hops:
             console.print("Nothing of it was refused.")
@@ -81,8 +79,7 @@ def _print(mesh: Mesh, correlation_id: str, trail: Trail, recorded: Recorded | N
         console.print(
             f"[yellow]![/] recorded was: {shown(told)}. The files, the token or the certificate were other ones then"
         )
-        for line in _difference(recorded, journey):
-            console.print(f"  {shown(line, one_line=True)}")
+        console.print(*(f"  {shown(line, one_line=True)}" for line in _difference(recorded, journey)))
 
 
 def _difference(recorded: Recorded, journey: Journey) -> Iterator[str]:

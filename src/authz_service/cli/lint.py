@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
+from authz_service.cli.documents import print_document
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.domain.version import product_version
@@ -59,6 +59,8 @@ def lint_mesh(folder: Path, form: str, *, notes: bool) -> int:
     linted = lint(load_mesh(folder), time.time())
     if form == "text":
         _print(Terminal(), linted, notes=notes)
+    elif form == "json":
+        print_document(document_of(linted))
     else:
         sys.stdout.write(_FORMS[form](linted, folder))
     return 1 if linted.findings else 0
@@ -80,8 +82,7 @@ def explain_rule(name: str) -> int:
 
 def _print(console: Terminal, linted: Linted, *, notes: bool) -> None:
     for finding in (*linted.findings, *(linted.notes if notes else ())):
-        for line in _lines(finding):
-            console.print(line)
+        console.print(*_lines(finding))
     errors = sum(one.rule.severity == "error" for one in linted.findings)
     counted = [_count(errors, "error"), _count(len(linted.findings) - errors, "warning")]
     if linted.notes:
@@ -128,10 +129,6 @@ def _finding(finding: Finding) -> LintFinding:
         there = SaidAt(what.spot.file, 0, what.other_says)
     here = SaidAt(what.spot.file, what.spot.line, what.found)
     return LintFinding(rule.id, rule.severity, rule.title, here, there, what.fix)
-
-
-def _json(linted: Linted, folder: Path) -> str:  # noqa: ARG001 - one signature for all
-    return msgspec.json.format(msgspec.json.encode(document_of(linted))).decode() + "\n"
 
 
 def _github(linted: Linted, folder: Path) -> str:
@@ -195,4 +192,4 @@ def _location(folder: Path, file: str, line: int) -> dict[str, object]:
     return {"physicalLocation": place}
 
 
-_FORMS: dict[str, Callable[[Linted, Path], str]] = {"json": _json, "sarif": _sarif, "github": _github}
+_FORMS: dict[str, Callable[[Linted, Path], str]] = {"sarif": _sarif, "github": _github}

@@ -13,23 +13,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from authz_service.cli.documents import print_document
 from authz_service.cli.letters import shown
 from authz_service.cli.matrix_page import page
 from authz_service.cli.terminal import Terminal
 from authz_service.mesh.load import load_mesh
 from authz_service.mesh.matrix.changes import Change, changes
 from authz_service.mesh.matrix.table import ANYBODY, Cell, Matrix, MatrixMaker, Row, SidecarTable
-
-
-class MatrixCell(Struct, frozen=True):
-    """`answer`: allow, deny or if; `reason` and `by` say who refuses, `conditions` what an "if" hangs on."""
-
-    method: str
-    path: str
-    answer: str
-    reason: str
-    by: str
-    conditions: list[str]
 
 
 class MatrixCaller(Struct, frozen=True):
@@ -40,9 +30,9 @@ class MatrixCaller(Struct, frozen=True):
     principal: str
     kind: str
     client: str
-    alike: list[str]
+    alike: tuple[str, ...]
     refused: str
-    cells: list[MatrixCell]
+    cells: tuple[Cell, ...]
 
 
 class MatrixSidecar(Struct, frozen=True):
@@ -88,6 +78,8 @@ def print_matrix(folder: Path, form: str, against: Path | None, fail_on: str) ->
         found = changes(old, new)
     if form == "text":
         _print(Terminal(), new, found)
+    elif form == "json":
+        print_document(document_of(new, found))
     else:
         sys.stdout.write(_FORMS[form](new, found))
     kinds = {change.kind for change in found or ()}
@@ -98,8 +90,7 @@ def print_matrix(folder: Path, form: str, against: Path | None, fail_on: str) ->
 
 def _print(console: Terminal, matrix: Matrix, found: list[Change] | None) -> None:
     if found is not None:
-        for change in found:
-            console.print(_change_line(change))
+        console.print(*map(_change_line, found))
         gained = sum(change.kind == "gained" for change in found)
         console.print(f"{gained} gained, {len(found) - gained} lost")
         return
@@ -107,8 +98,7 @@ def _print(console: Terminal, matrix: Matrix, found: list[Change] | None) -> Non
         console.print(f"[bold]{shown(table.name)}[/] {shown(f'({table.file})')}")
         if table.unjudged:
             console.print(f"  [yellow]not judged[/] {shown(table.unjudged)}")
-        for line in _table_lines(table):
-            console.print(line)
+        console.print(*_table_lines(table))
 
 
 def _table_lines(table: SidecarTable) -> Iterator[str]:
@@ -184,11 +174,8 @@ def _sidecar(table: SidecarTable) -> MatrixSidecar:
 
 def _row(row: Row) -> MatrixCaller:
     caller = row.caller
-    cells = [MatrixCell(*cell[:5], list(cell.conditions)) for cell in row.cells]
-    alike = list(caller.alike)
-    return MatrixCaller(
-        caller.certificate, caller.assumed, caller.principal, caller.kind, caller.client, alike, row.refused, cells
-    )
+    who = (caller.certificate, caller.assumed, caller.principal, caller.kind, caller.client, caller.alike)
+    return MatrixCaller(*who, row.refused, row.cells)
 
 
 def _change(change: Change) -> MatrixChange:
@@ -196,10 +183,6 @@ def _change(change: Change) -> MatrixChange:
     before, after = cell_text(change.before), cell_text(change.after)
     who = (caller.certificate, caller.principal, caller.client)
     return MatrixChange(change.kind, change.sidecar, *who, change.method, change.path, before, after)
-
-
-def _json(matrix: Matrix, found: list[Change] | None) -> str:
-    return msgspec.json.format(msgspec.json.encode(document_of(matrix, found))).decode() + "\n"
 
 
 def _csv(matrix: Matrix, found: list[Change] | None) -> str:
@@ -217,7 +200,8 @@ def _csv(matrix: Matrix, found: list[Change] | None) -> str:
             if row.refused:
                 writer.writerow(_safe((*who, "*", "*", "deny", row.refused, table.name, "")))
             for cell in row.cells:
-                writer.writerow(_safe((*who, *cell[:5], " and ".join(cell.conditions))))
+                answer = (cell.method, cell.path, cell.answer, cell.reason, cell.by, " and ".join(cell.conditions))
+                writer.writerow(_safe((*who, *answer)))
     return text.getvalue()
 
 
@@ -262,7 +246,6 @@ def _html(matrix: Matrix, found: list[Change] | None) -> str:
 
 
 _FORMS: dict[str, Callable[[Matrix, list[Change] | None], str]] = {
-    "json": _json,
     "csv": _csv,
     "md": _markdown,
     "html": _html,

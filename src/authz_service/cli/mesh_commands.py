@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from authz_service.cli.mesh_options import mesh_argument
+from authz_service.cli.mesh_options import mesh_argument, output_format
 from authz_service.cli.telling import from_file, not_judged_if_broken
 
 
@@ -34,7 +34,7 @@ Examples:
 @click.option("--cert", type=click.Path(path_type=Path, exists=True), help="The client certificate it comes with, PEM.")
 @click.option("--correlation-id", default="", metavar="ID", help="What really happened: of these AUDIT files.")
 @click.option("--header", "header_lines", multiple=True, help="Name: value; repeatable.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_format
 def explain(  # noqa: PLR0913 - one per option
     mesh: Path,
     words: tuple[str, ...],

@@ -22,6 +22,14 @@ def _require_mesh(_: click.Context, __: click.Parameter, mesh: Path) -> Path:
 
 
 mesh_argument = click.argument("mesh", type=click.Path(path_type=Path, exists=True), callback=_require_mesh)
+output_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
 
 
 def asked_for(  # noqa: PLR0913 - one per option

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import cast
 
 import click
 
-from authz_service.cli.mesh_options import mesh_argument
+from authz_service.cli.mesh_options import mesh_argument, output_format
 from authz_service.cli.telling import not_judged_if_broken
 
 audit_files = click.argument(
     "audit", nargs=-1, required=True, metavar="AUDIT...", type=click.Path(exists=True, allow_dash=True)
-)
-output_format = click.option(
-    "--format",
-    "output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print it.",
 )
 
 
@@ -34,7 +25,7 @@ Example:
 @audit_files
 @click.option("--follow", is_flag=True, help="Print each hop when it is recorded, until Ctrl-C.")
 @output_format
-def trail(correlation_id: str, audit: tuple[str, ...], output: str, *, follow: bool) -> None:
+def trail(correlation_id: str, audit: tuple[str, ...], form: str, *, follow: bool) -> None:
     """Show one request's way: each sidecar's decision, as a tree.
 
     ID is its correlation ID. AUDIT are files of audit.path, of all sidecars that have some (also .gz; - is standard
@@ -46,7 +37,7 @@ def trail(correlation_id: str, audit: tuple[str, ...], output: str, *, follow: b
 
     show = follow_trail if follow else show_trail
     with not_judged_if_broken():
-        sys.exit(show(correlation_id, audit, "json" if output == "json" else "text"))
+        sys.exit(show(correlation_id, audit, form))
 
 
 @click.command(
@@ -74,7 +65,7 @@ Example:
     help="Which flips end with 1.",
 )
 @output_format
-def replay(policies: Path, decisions: tuple[str, ...], query: str, fail_on: str, output: str) -> None:
+def replay(policies: Path, decisions: tuple[str, ...], query: str, fail_on: str, form: str) -> None:
     """Decide recorded decisions anew, by other policies.
 
     DECISIONS are files of audit.opa_decision_log (also .gz; - is standard input). They are decided by the policies of
@@ -83,11 +74,10 @@ def replay(policies: Path, decisions: tuple[str, ...], query: str, fail_on: str,
 
     Exit code 0: no flip of --fail-on. 1: there is one. 2: it cannot be judged.
     """
-    from authz_service.cli.replay import FailOn
     from authz_service.cli.replay import replay as replayed
 
     with not_judged_if_broken():
-        sys.exit(replayed(policies, decisions, query=query, fail_on=cast("FailOn", fail_on), output=output))
+        sys.exit(replayed(policies, decisions, query=query, fail_on=fail_on, form=form))
 
 
 @click.command(
@@ -99,7 +89,7 @@ Example:
 @mesh_argument
 @audit_files
 @output_format
-def suggest(mesh: Path, audit: tuple[str, ...], output: str) -> None:
+def suggest(mesh: Path, audit: tuple[str, ...], form: str) -> None:
     """Find what is granted and was never used.
 
     From the files of MESH and the records of some time: clients, routes, methods, roles and scopes that no allowed
@@ -110,4 +100,4 @@ def suggest(mesh: Path, audit: tuple[str, ...], output: str) -> None:
     from authz_service.cli.suggest import suggest as suggested
 
     with not_judged_if_broken():
-        sys.exit(suggested(mesh, audit, output))
+        sys.exit(suggested(mesh, audit, form))

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 
 from authz_rego import Policy
 from authz_rego.errors import RegoError
 from authz_service.cli.audit_files import opened
+from authz_service.cli.documents import print_document
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tree_lines import wrapped
@@ -25,7 +26,6 @@ from authz_service.policy.sources.folder import read_policy_folder
 from authz_service.policy.vetting.vet import check_policies
 
 _FINE, _FLIPPED, _UNJUDGED = 0, 1, 2
-FailOn = Literal["gained", "lost", "any", "nothing"]
 _safe = partial(shown, one_line=True)
 _decode = msgspec.json.Decoder(Recorded).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -46,15 +46,13 @@ class ReplayDocument(msgspec.Struct):
     last: str
 
 
-def replay(policies: Path, files: Sequence[str], *, query: str, fail_on: FailOn, output: str) -> int:
+def replay(policies: Path, files: Sequence[str], *, query: str, fail_on: str, form: str) -> int:
     """0: no verdict flips that matters; 1: one does; 2: none can be judged. Raises OSError, EOFError and Problems."""
     verdicts = decided_anew(policies_at(policies, query), files)
-    if output == "json":
-        print(msgspec.json.format(msgspec.json.encode(document(verdicts)), indent=2).decode())
+    if form == "json":
+        print_document(document(verdicts))
     else:
-        terminal = Terminal()
-        for line in _lines(verdicts):
-            terminal.print(line)
+        Terminal().print(*_lines(verdicts))
     if not verdicts.judged:
         print("authz: none of these records could be decided anew", file=sys.stderr)
         return _UNJUDGED
@@ -137,7 +135,7 @@ def document(verdicts: Verdicts) -> ReplayDocument:
     )
 
 
-def _matters(flips: Flips, fail_on: FailOn) -> bool:
+def _matters(flips: Flips, fail_on: str) -> bool:
     return {"gained": flips.gained, "lost": flips.lost, "any": True, "nothing": False}[fail_on]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from authz_service.cli.audit_files import opened
+from authz_service.cli.documents import print_document
 from authz_service.cli.letters import shown
 from authz_service.cli.terminal import Terminal
 from authz_service.cli.tree_lines import wrapped
@@ -57,11 +58,9 @@ def suggest(folder: Path, files: Sequence[str], form: str) -> int:
     patch = "".join(_patch(mesh, found))
     told = SuggestDocument(usage.records, usage.first, usage.last, dict(usage.services), absent, found, patch)
     if form == "json":
-        print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+        print_document(told)
     else:
-        terminal = Terminal()
-        for text in _lines(told):
-            terminal.print(text)
+        Terminal().print(*_lines(told))
     return 2 if not usage.records else 1 if found else 0
 
 

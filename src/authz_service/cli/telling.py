@@ -36,8 +36,7 @@ def tell(error: AuthzServiceError | OSError | EOFError) -> None:
     if not isinstance(error, Problems):
         terminal.print(shown(f"authz: {error}"))
         return
-    for problem in error.problems:
-        terminal.print(shown(str(problem)))
+    terminal.print(*(shown(str(problem)) for problem in error.problems))
     count = len(error.problems)
     terminal.print(f"{count} problem{'s' if count != 1 else ''}.")
 

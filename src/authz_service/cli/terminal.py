@@ -15,10 +15,9 @@ class Terminal:
     def __init__(self, *, stderr: bool = False) -> None:
         self._console = Console(stderr=stderr, highlight=False, soft_wrap=True)
 
-    def print(self, markup: str) -> None:
-        """Of rich: what comes from files is to be `shown`."""
-        text = Text.from_markup(markup)
-        lines = list(text.split("\n", allow_blank=True))
+    def print(self, *markups: str) -> None:
+        """Each from a line of its own, in rich's markup: what comes from files is to be `shown`."""
+        lines = [line for markup in markups for line in Text.from_markup(markup).split("\n", allow_blank=True)]
         if self._console.is_terminal:
             lines = [piece for line in lines for piece in line.divide(line_starts(line.plain, self._console.width))]
         for line in lines:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -22,8 +21,6 @@ from authz_service.cli.tree_lines import branches, wrapped
 
 _WHOLE, _NOT_WHOLE = 0, 1
 _PAUSE = 0.2  # seconds between two looks at files that are followed
-
-Format = Literal["text", "json"]
 
 
 class HopDocument(msgspec.Struct):
@@ -51,17 +48,15 @@ class TrailDocument(msgspec.Struct):
     notes: list[NoteDocument]
 
 
-def show_trail(correlation_id: str, files: Sequence[str], output: Format) -> int:
+def show_trail(correlation_id: str, files: Sequence[str], form: str) -> int:
     """0: all of it is here; 1: nothing, or not all. Raises OSError and EOFError."""
     collector = Collector(correlation_id)
     collect(collector, correlation_id, files)
     trail = collector.joined()
-    if output == "json":
+    if form == "json":
         print(json.dumps(msgspec.to_builtins(document(correlation_id, trail)), indent=2))
     else:
-        terminal = Terminal()
-        for line in text_lines(correlation_id, trail):
-            terminal.print(line)
+        Terminal().print(*text_lines(correlation_id, trail))
     return _WHOLE if trail.is_whole else _NOT_WHOLE
 
 
@@ -118,7 +113,7 @@ class _Followed:
         return not Path(f"/proc/self/fd/{here}").samefile(self.file) or there.st_size < self._stream.tell()
 
 
-def follow_trail(correlation_id: str, files: Sequence[str], output: Format) -> int:
+def follow_trail(correlation_id: str, files: Sequence[str], form: str) -> int:
     """Print each hop as its record is written, until the command is ended. Raises OSError and EOFError."""
     collector = Collector(correlation_id)
     terminal = Terminal()
@@ -132,19 +127,18 @@ def follow_trail(correlation_id: str, files: Sequence[str], output: Format) -> i
                 key = (hop.record.decision_id, hop.record.event)
                 if key not in printed:
                     printed.add(key)
-                    _tell(terminal, hop, output)
+                    _tell(terminal, hop, form)
             time.sleep(_PAUSE)
     except KeyboardInterrupt:
         return _WHOLE
 
 
-def _tell(terminal: Terminal, hop: Hop, output: Format) -> None:
-    if output == "json":
+def _tell(terminal: Terminal, hop: Hop, form: str) -> None:
+    if form == "json":
         print(msgspec.json.encode(_hop(hop)).decode(), flush=True)
         return
     first = "  " * min(hop.depth, _DEEPEST)
-    for line in wrapped(_hop_lines(hop.record, None, {}), first, f"{first}  "):
-        terminal.print(line)
+    terminal.print(*wrapped(_hop_lines(hop.record, None, {}), first, f"{first}  "))
     sys.stdout.flush()
 
 

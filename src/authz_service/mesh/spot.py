@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+
+from msgspec import Struct
 
 
-class Spot(NamedTuple):
-    """A line of a file, as findings name it."""
+class Spot(Struct, frozen=True, order=True):
+    """A line of a file, as findings name it; 0: the whole file."""
 
     file: str  # as a person at the mesh's folder would write it
     line: int = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from authz_rego.values.value import Value
 from authz_service.domain.decision import Claims, Peer, Request, Verdict
 from authz_service.domain.refusals import Reason, Rejected
@@ -13,8 +15,8 @@ from authz_service.ingress.gate import Gate
 _NAMES = ("certificate", "form", "token")
 
 
-class Step(NamedTuple):
-    """One thing that was looked at. `holds` None: it is taken to hold."""
+class Step(Struct, frozen=True, rename={"name": "step"}):
+    """One thing that was looked at. `holds` null: it is taken to hold, for a file is not here."""
 
     name: str  # handshake | path | certificate | form | token | policy | route | next
     holds: bool | None

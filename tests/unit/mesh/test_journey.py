@@ -16,6 +16,7 @@ from authz_service.mesh.hop import Journey
 from authz_service.mesh.journey import Travel
 from authz_service.mesh.load import load_mesh
 from authz_service.mesh.shown import NOTHING
+from authz_service.mesh.spot import Spot
 
 ORDER: dict[str, Any] = {"method": "POST", "target": "/api/v1/orders", "principal": "john"}
 READ: dict[str, Any] = {"method": "GET", "target": "/data/inventory/P-1", "source": "order-service"}
@@ -160,7 +161,7 @@ def test_of_two_targets_the_one_that_lacks_a_scope_is_named(example_copy: Path) 
     refused = follow(example_copy, **(READ | {"target": "/reports/1"})).refused
 
     assert refused is not None
-    assert refused.spot == (CONFIG, line_of(example_copy / CONFIG, "data-service:delete"))
+    assert refused.spot == Spot(CONFIG, line_of(example_copy / CONFIG, "data-service:delete"))
     assert refused.fix == (
         "take data-service:delete out of scopes, or give it to order-service in realms/services-realm.json "
         "(optionalClientScopes)"
@@ -175,7 +176,7 @@ def test_a_caller_that_does_not_believe_its_target_is_the_one_that_refuses(examp
     (hop,) = follow(example_copy, **READ).hops
 
     assert [(line.name, line.holds) for line in hop.lines[-2:]] == [("next", True), ("handshake", False)]
-    assert hop.spot == (CONFIG, line_of(example_copy / CONFIG, "ca_cert"))
+    assert hop.spot == Spot(CONFIG, line_of(example_copy / CONFIG, "ca_cert"))
     assert hop.fix.startswith("name the authority that signed that certificate in ca_cert")
 
 
@@ -186,7 +187,7 @@ def test_a_target_of_another_name_is_looked_for_where_its_name_is_written(exampl
     refused = follow(example_copy, **READ).refused
 
     assert refused is not None
-    assert refused.spot == (CONFIG, line_of(example_copy / CONFIG, "https://data-service.zone9"))
+    assert refused.spot == Spot(CONFIG, line_of(example_copy / CONFIG, "https://data-service.zone9"))
     assert "ca_cert" not in refused.fix
 
 

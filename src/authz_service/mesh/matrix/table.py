@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.errors import AuthzServiceError
 from authz_service.identity.signatures import PrivateKey
+from authz_service.errors import AuthzServiceError
 from authz_service.mesh.door import TLS_REFUSED
 from authz_service.mesh.ground import Ground
 from authz_service.mesh.matrix.asker import Asker, Said
@@ -34,8 +36,8 @@ ANYBODY = "anybody"
 NO_TOKEN = "without a token"  # noqa: S105 - a word for a row
 
 
-class Cell(NamedTuple):
-    """`reason` and `by` say who refuses; with "if", who would."""
+class Cell(Struct, frozen=True):
+    """`reason` and `by` say who refuses, or with "if" who would; `conditions` what an "if" hangs on."""
 
     method: str
     path: str
@@ -84,7 +86,7 @@ class SidecarTable:
                     # The route is looked for before the token, and after the certificate.
                     unserved = self.elsewhere if asked.path == f"/{OTHER}" and row.caller.principal != ANYBODY else ""
                     return Cell(asked.method, asked.path, "deny", unserved or row.refused, self.name)
-                return next((cell for cell in row.cells if cell[:2] == asked), None)
+                return next((cell for cell in row.cells if (cell.method, cell.path) == asked), None)
         return None
 
 

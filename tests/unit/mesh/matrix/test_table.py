@@ -34,7 +34,7 @@ def cell(matrix: Matrix, principal: str, method: str, path: str, sidecar: str = 
     table = matrix.find(sidecar)
     assert table is not None
     rows = [row for row in table.rows if row.caller.principal == principal and row.cells]
-    return next(one for one in rows[0].cells if one[:2] == (method, path))
+    return next(one for one in rows[0].cells if (one.method, one.path) == (method, path))
 
 
 def test_a_plain_answer_has_no_condition() -> None:
