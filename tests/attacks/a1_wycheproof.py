@@ -24,9 +24,9 @@ from tests.torture.row import Outcome, Progress, Row
 
 from authz_service.domain import base64url
 from authz_service.domain.refusals import Rejected
+from authz_service.domain.signatures import is_signed_by
 from authz_service.identity import strict_jwt
 from authz_service.identity.key_set import usable_keys
-from authz_service.identity.signatures import is_signed_by
 from authz_service.identity.strict_json import decode_object
 
 _FILLER = tokens.an_rsa_signer()._replace(kid="filler")  # an issuer without any usable key would never be ready

@@ -286,7 +286,7 @@ def _identity() -> list[Mutation]:
             "two ways to write one token", f"{_SRC}/domain/base64url.py",
             'if urlsafe_b64encode(decoded).rstrip(b"=") != segment:', "if False:", _TOKENS,
         ),
-        Mutation("HS256 joins the algorithms", f"{folder}/signatures.py", "ALGORITHMS = frozenset({*_RSA, *_EC, _ED})",
+        Mutation("HS256 joins the algorithms", f"{_SRC}/domain/signatures.py", "ALGORITHMS = frozenset({*_RSA, *_EC, _ED})",
                  'ALGORITHMS = frozenset({*_RSA, *_EC, _ED, "HS256", "none"})', _TOKENS),
         Mutation("an encryption key verifies", f"{folder}/key_set.py", 'entry.get("use", "sig") == "sig"', "True", _KEYS),
         Mutation("RSA of 1024 bits", f"{_SRC}/domain/strong_keys.py", "range(2048, 8192 + 1)", "range(1024, 8192 + 1)", _KEYS),

@@ -1,26 +1,18 @@
 """A client's proof of itself by a signed JWT (RFC 7523 §3, `private_key_jwt`). Not the verifying of tokens."""
 
-import json
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDSA,
-    SECP256R1,
-    SECP384R1,
-    SECP521R1,
-    EllipticCurvePrivateKey,
-)
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from authz_service import pem_files
 from authz_service.domain import base64url
+from authz_service.domain.signatures import algorithms_for, signed_jwt
 from authz_service.domain.strong_keys import is_strong_key
 from authz_service.errors import CertificateProblems, Problem
 
@@ -28,11 +20,6 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_ASSERTION = 16_384
 _JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 LIFETIME = 60  # seconds: it is used at once, and only once
-_EC = {  # curve → algorithm, scheme, bytes of r and of s (RFC 7518 §3.4)
-    SECP256R1.name: ("ES256", ECDSA(SHA256()), 32),
-    SECP384R1.name: ("ES384", ECDSA(SHA384()), 48),
-    SECP521R1.name: ("ES512", ECDSA(SHA512()), 66),
-}
 
 
 RsaAlgorithm = Literal["RS256", "PS256"]
@@ -56,9 +43,7 @@ def load_assertion_key(
         private = load_pem_private_key(content, password=None)
     except Exception as error:  # the parser's errors have no common base
         raise _unusable(file, "no private key that can be read") from error
-    strong = isinstance(private, RSAPrivateKey) and is_strong_key(private.public_key())
-    if strong or (isinstance(private, EllipticCurvePrivateKey) and private.curve.name in _EC):
-        assert isinstance(private, RSAPrivateKey | EllipticCurvePrivateKey)
+    if isinstance(private, RSAPrivateKey | EllipticCurvePrivateKey) and is_strong_key(private.public_key()):
         thumbprints = _thumbprints(cert_file, private) if cert_file is not None else ()
         return AssertionKey(private, kid, rsa_algorithm, thumbprints)
     raise _unusable(file, "a key of the wrong type, or too short")
@@ -76,7 +61,7 @@ def load_assertion(file: Path) -> str:
 
 def sign_assertion(key: AssertionKey, client_id: str, audience: str, now: float, jti: str) -> str:
     """A JWT that says: I am this client, I speak to this provider, now, once."""
-    header = {"alg": _algorithm(key), "typ": "JWT"} | ({"kid": key.kid} if key.kid else {}) | dict(key.thumbprints)
+    header = ({"kid": key.kid} if key.kid else {}) | dict(key.thumbprints)
     issued = int(now)
     claims = {
         "iss": client_id,
@@ -86,8 +71,7 @@ def sign_assertion(key: AssertionKey, client_id: str, audience: str, now: float,
         "iat": issued,
         "exp": issued + LIFETIME,
     }
-    signed = f"{base64url.encode(_json(header))}.{base64url.encode(_json(claims))}"
-    return f"{signed}.{base64url.encode(_signature(key, signed.encode('ascii')))}"
+    return signed_jwt(key.private, _algorithm(key), header, claims)
 
 
 def _thumbprints(cert_file: Path, private: RSAPrivateKey | EllipticCurvePrivateKey) -> tuple[tuple[str, str], ...]:
@@ -105,21 +89,10 @@ def _thumbprints(cert_file: Path, private: RSAPrivateKey | EllipticCurvePrivateK
 
 
 def _algorithm(key: AssertionKey) -> str:
-    return key.rsa_algorithm if isinstance(key.private, RSAPrivateKey) else _EC[key.private.curve.name][0]
-
-
-def _signature(key: AssertionKey, message: bytes) -> bytes:
     if isinstance(key.private, RSAPrivateKey):
-        digest = SHA256()
-        pss = key.rsa_algorithm == "PS256"
-        return key.private.sign(message, PSS(MGF1(digest), digest.digest_size) if pss else PKCS1v15(), digest)
-    _, scheme, size = _EC[key.private.curve.name]
-    r, s = decode_dss_signature(key.private.sign(message, scheme))
-    return r.to_bytes(size) + s.to_bytes(size)
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+        return key.rsa_algorithm
+    (by_curve,) = algorithms_for(key.private.public_key())
+    return by_curve
 
 
 def _unusable(file: Path, found: str) -> CertificateProblems:

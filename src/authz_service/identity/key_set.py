@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from authz_service.domain import base64url
+from authz_service.domain.signatures import Key, PublicKey, algorithms_for
 from authz_service.domain.strong_keys import rsa_weakness, weakness_of
-from authz_service.identity.signatures import Key, PublicKey, algorithms_for
 from authz_service.identity.strict_json import decode_object
 from authz_service.identity.strict_jwt import is_kid
 

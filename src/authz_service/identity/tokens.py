@@ -8,11 +8,11 @@ from authz_service.domain.bounded import Bounded
 from authz_service.domain.decision import NO_CLAIMS, Claims
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules, TokenDenials
+from authz_service.domain.signatures import ALGORITHMS, Key, is_signed_by
 from authz_service.errors import KeysUnavailable
 from authz_service.identity import strict_jwt
 from authz_service.identity.claims import require_claims
 from authz_service.identity.key_set import usable_keys
-from authz_service.identity.signatures import ALGORITHMS, Key, is_signed_by
 from authz_service.identity.strict_jwt import UnverifiedToken
 from authz_service.identity.token_denials import DeniedTokens
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authz_service.domain import base64url
-from authz_service.identity.signatures import PrivateKey, sign
+from authz_service.domain.signatures import PrivateKey, signed_jwt
 
 LIFETIME = 300  # seconds: Keycloak's default
 _CURVES: dict[str, tuple[ec.EllipticCurve, str, int]] = {
@@ -40,9 +40,7 @@ class Mint:
             return known
         issued = int(self._now()) - (3600 if expired else 0)
         payload = {"iat": issued, "exp": issued + LIFETIME, "jti": "model", **claims}
-        header = {"alg": algorithm, "typ": "JWT", "kid": algorithm}
-        signed = f"{base64url.encode(json.dumps(header).encode())}.{base64url.encode(json.dumps(payload).encode())}"
-        token = f"{signed}.{base64url.encode(sign(self._key(algorithm), algorithm, signed.encode()))}"
+        token = signed_jwt(self._key(algorithm), algorithm, {"kid": algorithm}, payload)
         if not expired:
             self._tokens[text, algorithm] = token
         return token

@@ -14,9 +14,9 @@ from authz_service.domain.bounded import Bounded
 from authz_service.domain.questions import Absent, Answers, Key, Known, NotReady
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules
+from authz_service.domain.signatures import ALGORITHMS
 from authz_service.errors import KeysUnavailable
 from authz_service.identity import tokens as product
-from authz_service.identity.signatures import ALGORITHMS
 from authz_service.identity.tokens import TokenVerifier
 
 RSA, EC = tokens.an_rsa_signer(), tokens.an_ec_signer()

@@ -16,10 +16,10 @@ from authz_rego.values.number import Number
 from authz_service.domain.decision import Claims
 from authz_service.domain.refusals import Reason, Rejected
 from authz_service.domain.rules import IssuerKeys, IssuerRules, PeerRules
+from authz_service.domain.signatures import ALGORITHMS
 from authz_service.identity.bearer import bearer_token
 from authz_service.identity.certificates import Peers, is_match, parse_client_rule
 from authz_service.identity.key_set import usable_keys
-from authz_service.identity.signatures import ALGORITHMS
 from authz_service.identity.tokens import TokenVerifier
 
 # No deadline and no complaint about slowness: on a busy machine they would say nothing about the code.

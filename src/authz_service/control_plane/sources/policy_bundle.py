@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from authz_service.clock import Clock, jittered
 from authz_service.config.model import Config, PolicyBundle
+from authz_service.domain.signatures import Key, PublicKey, algorithms_for, is_signed_by
 from authz_service.errors import AuthzServiceError, BundleRefused, FetchError
 from authz_service.http_client import HttpClient
-from authz_service.identity.signatures import Key, PublicKey, algorithms_for, is_signed_by
 from authz_service.logs import about
 from authz_service.policy.sources.bundle import MAX_BYTES, Bundle, read_bundle
 from authz_service.policy.sources.folder import read_policy_folder

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from authz_service.domain.refusals import Rejected
-from authz_service.identity.signatures import PrivateKey
+from authz_service.domain.signatures import PrivateKey
 from authz_service.envoy.routes import path_sent
 from authz_service.mesh.door import TLS_REFUSED, Door, Question, Unjudged
 from authz_service.mesh.journey import headers_after

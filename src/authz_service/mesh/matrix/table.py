@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from authz_service.domain.refusals import Reason, Rejected
-from authz_service.identity.signatures import PrivateKey
+from authz_service.domain.signatures import PrivateKey
 from authz_service.errors import AuthzServiceError
 from authz_service.mesh.door import TLS_REFUSED
 from authz_service.mesh.ground import Ground

@@ -3,7 +3,7 @@
 import pytest
 from tests.support.tokens import ec_key, ed_key, rsa_key
 
-from authz_service.identity.signatures import Key, PrivateKey, algorithms_for, is_signed_by, sign
+from authz_service.domain.signatures import Key, PrivateKey, algorithms_for, is_signed_by, sign
 
 KEYS = [
     (rsa_key(), rsa_key("rsa-2"), "RS256"),
