@@ -23,7 +23,7 @@ from tests.support.tokens import an_rsa_signer, good_claims, mint
 
 from authz_service import headers
 from authz_service.control_plane.child_process import Child, clean_environment
-from authz_service.control_plane.workers import decision_sockets
+from authz_service.control_plane.preflight.socket_path import close, listen_at
 from authz_service.control_plane.workers.control_server import ControlServer
 from authz_service.control_protocol import CountersDelta
 from authz_service.domain.questions import Absent, Answer, Asked
@@ -61,7 +61,7 @@ class Sidecar:
         self.asked: list[Asked] = []
         self.control_server = ControlServer(folder / "control.sock", self._count, self._answer)
         self.log = folder / "forkserver.log"
-        self._sockets = decision_sockets.listen_on(map(self.socket, range(workers)))
+        self._sockets = [listen_at(self.socket(slot)) for slot in range(workers)]
         inherited = [each.fileno() for each in self._sockets]
         self.forkserver = Child(
             "forkserver", forkserver_command(folder, inherited), clean_environment(), descriptors=inherited
@@ -82,7 +82,7 @@ class Sidecar:
     async def __aexit__(self, *_: object) -> None:
         await self.forkserver.end(PATIENCE)
         self.control_server.stop()
-        decision_sockets.close(self._sockets)
+        close(self._sockets)
 
     def rules(self, **changes: object) -> GateRules:
         return rules(**{"audit_path": str(self.audit), **changes})

@@ -32,6 +32,7 @@ from authz_service.control_plane.preflight import ports
 from authz_service.control_plane.preflight.audit_file import require_writable_audit
 from authz_service.control_plane.preflight.descriptors import Descriptors
 from authz_service.control_plane.preflight.egress_socket import EgressSocket, require_own_socket
+from authz_service.control_plane.preflight.socket_path import close, listen_at
 from authz_service.control_plane.reload.reloader import SIGHUP, Reloader, tell_of_the_cache, warn_of_placeholders
 from authz_service.control_plane.reload.rollout import Rollout
 from authz_service.control_plane.snapshot import Snapshot, read_snapshot, require_usable
@@ -41,7 +42,6 @@ from authz_service.control_plane.status.readiness import Lifecycle, Status
 from authz_service.control_plane.watch.door import DoorWatch
 from authz_service.control_plane.watch.envoy import EnvoyWatch
 from authz_service.control_plane.watch.policy import PolicyWatch
-from authz_service.control_plane.workers import decision_sockets
 from authz_service.domain.version import product_version
 from authz_service.envoy.binary import find_envoy
 from authz_service.envoy.paths import StatePaths
@@ -171,7 +171,8 @@ class Sidecar:
             following = cache.follow(lambda: self._rollout.current.rules, lambda: self._envoy.pid)
             self._cache_followed = asyncio.create_task(following)
             workers = range(snapshot.config.runtime.decision_workers)
-            self._sockets = decision_sockets.listen_on(map(self._paths.worker_socket, workers))
+            # Ours, whatever becomes of the workers: what connects while one is away waits for its successor.
+            self._sockets = [listen_at(self._paths.worker_socket(slot)) for slot in workers]
             # They start while the files are checked, and wait for their rules.
             await _start(self._workers, self._forkserver_command(snapshot.config), self._sockets)
         await asyncio.to_thread(require_usable, snapshot, self._environment)
@@ -212,8 +213,7 @@ class Sidecar:
             await child.end(_PATIENCE)
         if self._cache_followed is not None:
             self._cache_followed.cancel()
-        decision_sockets.close(self._sockets)
-        door.close(self._doors)
+        close([*self._sockets, *self._doors])
         await self._rollout.stop()
         log.info("stopped")
 

@@ -6,7 +6,6 @@ Not the door itself (`decision_point.door`): a process of its own, for it reads 
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import msgspec
 
 from authz_service import headers
 from authz_service.config.model import AskedBy, Config, HttpTlsOfFiles, UnixAddress
-from authz_service.control_plane.preflight.socket_path import folder_problems, in_use
+from authz_service.control_plane.preflight.socket_path import WAITING, close, folder_problems, in_use, listen_at
 from authz_service.decision_point.rules import Asker, DoorRules, Said
 from authz_service.domain import time_budget
 from authz_service.envoy import secrets
@@ -25,7 +24,6 @@ from authz_service.errors import ConfigProblems, Problem
 from authz_service.identity.certificates import parse_client_rule
 
 FILE = "door.json"
-_WAITING = 1024  # connections
 _NGINX = Said("x-original-method", "x-original-uri", "x-original-host")
 _FORWARD_AUTH = Said("x-forwarded-method", "x-forwarded-uri", "x-forwarded-host", remote="x-forwarded-for")
 _BY_DEFAULT = {"auth_request": _NGINX, "forward_auth": _FORWARD_AUTH}
@@ -84,14 +82,6 @@ def listen(config: Config) -> list[socket.socket]:
     return found
 
 
-def close(sockets: list[socket.socket]) -> None:
-    """Nobody shall wait at a door that is not opened again."""
-    for each in sockets:
-        if each.family == socket.AF_UNIX:
-            Path(each.getsockname()).unlink(missing_ok=True)
-        each.close()
-
-
 def command(config: Config, paths: StatePaths, sockets: list[socket.socket]) -> list[str]:
     return [
         sys.executable, "-m", "authz_service.decision_point.door",
@@ -129,28 +119,14 @@ def _asker(name: str, asker: AskedBy) -> Asker:
 
 def _listening(asker: AskedBy) -> socket.socket:
     if isinstance(asker.addr, UnixAddress):
-        return _listening_at(Path(asker.addr.path), asker.socket_mode)
+        return listen_at(Path(asker.addr.path), asker.socket_mode)
     family = socket.AF_INET6 if ":" in asker.addr.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((asker.addr.host, asker.addr.port))
-        listening.listen(_WAITING)
+        listening.listen(WAITING)
     except OSError:
         listening.close()
         raise
-    return listening
-
-
-def _listening_at(path: Path, mode: int) -> socket.socket:
-    """In place of what a predecessor left there. Never more open than asked for."""
-    path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listening.bind(str(path))
-    finally:
-        os.umask(before)
-    path.chmod(mode)
-    listening.listen(_WAITING)
     return listening

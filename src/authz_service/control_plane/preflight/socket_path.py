@@ -1,13 +1,18 @@
-"""Whether a Unix socket may be made at a path: that nobody else can take its place, and that we take nobody's."""
+"""Unix sockets of ours: whether one may be made at a path, so that nobody else can take its place and we take nobody's,
+and the making.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from authz_service.errors import Problem
+
+WAITING = 1024  # connections
 
 
 def folder_problems(at: str, folder: Path) -> list[Problem]:
@@ -36,3 +41,25 @@ def in_use(path: str) -> str:
         except OSError as error:
             return error.strerror or str(error)
     return "another process listens there"
+
+
+def listen_at(path: Path, mode: int = 0o600) -> socket.socket:
+    """In place of what a predecessor left there. Never more open than asked for."""
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(before)
+    path.chmod(mode)
+    listening.listen(WAITING)
+    return listening
+
+
+def close(sockets: Iterable[socket.socket]) -> None:
+    """Nobody shall wait at a door that is not opened again."""
+    for each in sockets:
+        if each.family == socket.AF_UNIX:
+            Path(each.getsockname()).unlink(missing_ok=True)
+        each.close()

@@ -12,6 +12,7 @@ from tests.support.config_files import REMOVED, changed, load_tree
 
 from authz_service.config.model import Config
 from authz_service.control_plane.data_plane import door
+from authz_service.control_plane.preflight.socket_path import close
 from authz_service.decision_point.rules import DoorRules, Said
 from authz_service.envoy.paths import StatePaths
 from authz_service.errors import ConfigProblems
@@ -32,7 +33,7 @@ def test_a_socket_is_as_open_as_asked_for(tmp_path: Path) -> None:
         path = tmp_path / f"{mode}.sock"
         sockets = door.listen(configured(tmp_path, at(path, socket_mode=mode)))
         assert f"{path.stat().st_mode & 0o7777:04o}" == mode
-        door.close(sockets)
+        close(sockets)
         assert not path.exists()
 
 
@@ -41,7 +42,7 @@ def test_a_dead_predecessors_socket_is_taken_over(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
 
-    door.close(door.listen(configured(tmp_path, at(path))))
+    close(door.listen(configured(tmp_path, at(path))))
 
 
 def test_what_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
