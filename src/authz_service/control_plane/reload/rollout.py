@@ -259,7 +259,7 @@ class Rollout(Part):
         if absent:
             problems = self.certificates.problems
             fix = "mend the certificate files, then save the configuration again"
-            raise ConfigProblems([Problem(name, problems.get(name, "is not there"), fix) for name in absent])
+            raise ConfigProblems([Problem(name, str(problems.get(name, "is not there")), fix) for name in absent])
 
     async def _write_steps(self, before: Snapshot, snapshot: Snapshot) -> None:
         """One file after the other, each taken over by Envoy before the next, so that no route is ever without its

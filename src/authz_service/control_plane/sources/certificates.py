@@ -54,12 +54,11 @@ class ServedCertificates(Part):
     reloads: Counter[tuple[str, str]] = field(default_factory=Counter)  # (what, "ok" | "refused"), as Counters.reloads
     expires: dict[str, float] = field(default_factory=dict)
     near_ends: dict[str, float] = field(default_factory=dict)  # from when on it should have been renewed
-    problems: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, CertificateProblems] = field(default_factory=dict)
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     renewed: set[str] = field(default_factory=set)  # changed since the last look at this set, which is whose it is
     _texts: dict[str, str] = field(default_factory=dict)
     _bundles: dict[str, CaBundle] = field(default_factory=dict)
-    _failures: dict[str, CertificateProblems] = field(default_factory=dict)
     _once_trusted: set[x509.Certificate] = field(default_factory=set)  # client CAs since the start
     _lists: RevocationList | None = None
     _list_file: RevocationLists = field(default_factory=RevocationLists)
@@ -106,8 +105,8 @@ class ServedCertificates(Part):
     def degraded(self) -> Iterator[str]:
         if self._late:
             yield "envoy has not taken over the changed client CAs yet: whom the last ones refused is refused, too"
-        for name, text in self.problems.items():
-            yield f"certificate {name}: {text}"
+        for name, problems in self.problems.items():
+            yield f"certificate {name}: {problems}"
         for warnings in self.warnings.values():
             yield from warnings
         now = self.now()
@@ -134,8 +133,8 @@ class ServedCertificates(Part):
 
     def require_complete(self) -> None:
         """At start nothing stands in for a file that cannot be used. Raises CertificateProblems with all of them."""
-        if self._failures:
-            raise CertificateProblems([problem for failure in self._failures.values() for problem in failure.problems])
+        if self.problems:
+            raise CertificateProblems([problem for each in self.problems.values() for problem in each.problems])
 
     def _trusted(self) -> list[x509.Certificate]:
         """The client CAs that are not revoked, and those that have left the bundle while their issuer is in it: a new
@@ -209,7 +208,6 @@ class ServedCertificates(Part):
     ) -> None:
         self.expires[name], self.near_ends[name] = read.not_after, read.near_end
         self.problems.pop(name, None)
-        self._failures.pop(name, None)
         if warnings and self.warnings.get(name) != warnings:
             log.warning("certificate_warning", extra=about(name=name, warnings=warnings))
         self.warnings[name] = warnings
@@ -223,14 +221,13 @@ class ServedCertificates(Part):
 
     def _refuse(self, name: str, problems: CertificateProblems) -> None:
         text = str(problems)
-        if self.problems.get(name) != text:
+        if str(self.problems.get(name)) != text:
             self.reloads["certificates", "refused"] += 1
             log.error(
                 "certificate_refused",
                 extra=about(name=name, problems=text.splitlines(), last_good=name in self._texts),
             )
-        self.problems[name] = text
-        self._failures[name] = problems
+        self.problems[name] = problems
         self.warnings.pop(name, None)  # they are of then
 
 
