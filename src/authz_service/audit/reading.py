@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from authz_service.audit.seal import Sealed, find_sealed
 
-_START = b'{"time":"'  # how each record begins; a log collector may have put something before it
+START = b'{"time":"'  # how each record begins
+_Record = TypeVar("_Record")
 
 
 class Said(msgspec.Struct):
@@ -39,17 +41,21 @@ _OURS = frozenset({"access", "exchange", "end", "evaluation", "candidate", "audi
 
 
 def read_line(line: bytes) -> Line:
-    """The line may have a prefix: of a collector, or of a record whose writer was killed in mid-line."""
-    start = line.find(_START)
-    torn = False
+    whole = line.rstrip(b"\r\n")
+    said, text, torn = find_record(whole, _decode)
+    if said is not None:
+        return Line(said, find_sealed(text), torn) if said.event in _OURS else Line()
+    return Line(torn=torn or (whole != b"" and START.startswith(whole)))
+
+
+def find_record(line: bytes, decode: Callable[[bytes], _Record]) -> tuple[_Record | None, bytes, bool]:
+    """The record that the line ends with, its text, and whether the rest of another one is before it. So may be what a
+    collector has put there.
+    """
+    start, torn = line.find(START), False
     while start >= 0:
-        whole = line[start:].rstrip(b"\r\n")
         try:
-            said = _decode(whole)
+            return decode(line[start:]), line[start:], torn
         except (msgspec.DecodeError, UnicodeDecodeError):
-            torn = True
-            start = line.find(_START, start + 1)
-            continue
-        return Line(said, find_sealed(whole), torn) if said.event in _OURS else Line()
-    rest = line.rstrip(b"\r\n")
-    return Line(torn=torn or (rest != b"" and _START.startswith(rest)))
+            start, torn = line.find(START, start + 1), True
+    return None, b"", torn

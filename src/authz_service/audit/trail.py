@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from authz_service.audit.reading import START, find_record
 from authz_service.audit.record import CANDIDATE, AuditRecord, GapRecord
 from authz_service.audit.seal import Sealed, find_sealed
 from authz_service.audit.searching import Found
@@ -62,7 +63,6 @@ class _Lost(NamedTuple):
 
 _decode_record = msgspec.json.Decoder(AuditRecord).decode
 _decode_gap = msgspec.json.Decoder(GapRecord).decode
-_START = b'{"time":"'
 GAP_MARK = b'"event":"audit_gap"'
 
 
@@ -84,13 +84,13 @@ class Collector:
     def take(self, file: str, found: Found) -> None:
         place = Place(file, found.number)
         line = found.line.rstrip(b"\r")
-        start = line.find(_START)
+        start = line.find(START)
         if start < 0:
             return
         if GAP_MARK in line:
             self._take_gap(line[start:], place)
             return
-        record = _read(line)
+        record, _, _ = find_record(line, _decode_record)
         if record is None and _is_json(line[start:]):
             return  # of an access log
         if record is None:
@@ -139,17 +139,6 @@ def caller_names(record: AuditRecord) -> tuple[str, ...]:
     names = (shown.removesuffix("-client"), shown)
     own = record.calling_service  # a service's own token names it, whatever its certificate is called
     return (*names, own) if own and record.user_name.startswith("service-account-") else names
-
-
-def _read(line: bytes) -> AuditRecord | None:
-    """A collector may have put something before it, and a killed writer the rest of a line."""
-    start = line.find(_START)
-    while start >= 0:
-        try:
-            return _decode_record(line[start:])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            start = line.find(_START, start + 1)
-    return None
 
 
 def _is_json(text: bytes) -> bool:

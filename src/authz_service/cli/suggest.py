@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from authz_service.audit.reading import START
 from authz_service.cli.audit_files import opened
 from authz_service.cli.documents import print_document
 from authz_service.cli.letters import shown
@@ -23,7 +24,6 @@ from authz_service.mesh.suggest import Suggestion, Usage, Used
 
 _safe = partial(shown, one_line=True)
 _decode = msgspec.json.Decoder(Used).decode
-_START = b'{"time":"'
 
 
 class SuggestDocument(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def suggest(folder: Path, files: Sequence[str], form: str) -> int:
     for file in dict.fromkeys(files):
         with opened(file) as stream:
             for line in stream:
-                start = line.find(_START)
+                start = line.find(START)
                 if start < 0:
                     continue
                 try:
