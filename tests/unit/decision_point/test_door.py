@@ -43,6 +43,7 @@ class House:
         self.file = folder / "door.json"
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port = self.listening.getsockname()[1]
+        self.door = Door(self.file, [self.listening.fileno()])
 
     def write(self, **changes: Any) -> str:
         """The rules, in one step; their version."""
@@ -63,6 +64,10 @@ class House:
 
     def said(self) -> str:
         return (self.folder / "door.version").read_text().split()[1]
+
+    async def has_taken_in(self, count: int) -> None:
+        """A connection is there for its client before the door knows of it."""
+        await until(lambda: len(self.door._connections) == count)
 
     async def ask(self, context: ssl.SSLContext | None = None) -> int:
         """The status of one question on a connection of its own; 0 without an answer."""
@@ -111,7 +116,7 @@ def play(folder: Path, part: Callable[[House], Awaitable[None]], answers: list[b
     async def run() -> None:
         async with ScriptedWorker(folder / "w", answers or [ALLOW]) as worker:
             house = House(folder, worker)
-            door = asyncio.create_task(Door(house.file, [house.listening.fileno()]).run())
+            door = asyncio.create_task(house.door.run())
             await asyncio.sleep(0)
             try:
                 await part(house)
@@ -123,7 +128,12 @@ def play(folder: Path, part: Callable[[House], Awaitable[None]], answers: list[b
     asyncio.run(run())
 
 
-def test_it_serves_by_its_file_and_says_which(tmp_path: Path) -> None:
+def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """By the door, of rules that it cannot use; each problem once."""
+    return [each for each in caplog.records if each.getMessage() == "door_rules_unusable"]
+
+
+def test_it_serves_by_its_file_and_says_which(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Yes and no, on new connections by new rules; a file that cannot be used changes nothing."""
 
     async def part(house: House) -> None:
@@ -132,8 +142,9 @@ def test_it_serves_by_its_file_and_says_which(tmp_path: Path) -> None:
         second = house.write(tag="00000002")
         await house.taken_over(second)
         assert await house.ask() == 403
+        before = len(told(caplog))
         house.put(b'{"askers": 5}')
-        await asyncio.sleep(0.3)
+        await until(lambda: len(told(caplog)) > before)
         assert (house.said(), await house.ask()) == (second, 403)
 
     play(tmp_path, part, [ALLOW, refusal(403, "policy_denied")])
@@ -141,13 +152,14 @@ def test_it_serves_by_its_file_and_says_which(tmp_path: Path) -> None:
 
 def test_what_cannot_be_used_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def part(house: House) -> None:
+        before = len(told(caplog))  # there was no file yet
         house.put(b"{")
-        await asyncio.sleep(0.7)  # several looks
+        await until(lambda: len(told(caplog)) > before)
+        await asyncio.sleep(0.5)  # several looks
+        assert len(told(caplog)) == before + 1
 
     with caplog.at_level(logging.ERROR):
         play(tmp_path, part)
-    told = [each for each in caplog.records if each.getMessage() == "door_rules_unusable" and "{" not in str(each.args)]
-    assert 1 <= len(told) <= 2  # no file yet, and no good one
 
 
 def test_one_connection_too_many_is_closed(tmp_path: Path) -> None:
@@ -156,27 +168,40 @@ def test_one_connection_too_many_is_closed(tmp_path: Path) -> None:
     async def part(house: House) -> None:
         await house.taken_over(house.write(max_connections=1))
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
-        await asyncio.sleep(0.05)
+        await house.has_taken_in(1)
         other, too_many = await asyncio.open_connection("127.0.0.1", house.port)
         assert await other.read() == b""
         too_many.close()
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
         writer.close()
-        await asyncio.sleep(0.05)
+        await house.has_taken_in(0)
 
     play(tmp_path, part)
 
 
 @pytest.mark.parametrize("protocol", ["ext_authz_http", "ext_authz_grpc"])
-def test_one_too_many_is_closed_also_after_handshakes_at_once(tmp_path: Path, protocol: str) -> None:
+def test_one_too_many_is_closed_also_after_handshakes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
     """There was room for each when it began."""
     secrets = written_secrets(tmp_path)
+    begun: list[asyncio.Protocol] = []
+    within = Door._within
+
+    def counted(door: Door, most: int, make: Callable[[], Any]) -> Callable[[], asyncio.Protocol]:
+        def made() -> Any:
+            begun.append(make())
+            return begun[-1]
+
+        return within(door, most, made)
+
+    monkeypatch.setattr(Door, "_within", counted)
 
     async def part(house: House) -> None:
         await house.taken_over(house.write(protocol=protocol, allowed=LISTED, max_connections=1, **secrets))
         plain = [await asyncio.open_connection("127.0.0.1", house.port) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await until(lambda: len(begun) == 2)
         for _, writer in plain:
             await writer.start_tls(client(tmp_path, PROXY), server_hostname="localhost")
         ends = [asyncio.create_task(reader.read()) for reader, _ in plain]
@@ -197,7 +222,7 @@ def test_other_rules_end_what_is_idle(tmp_path: Path, protocol: str) -> None:
     async def part(house: House) -> None:
         await house.taken_over(house.write(protocol=protocol))
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
-        await asyncio.sleep(0.05)
+        await house.has_taken_in(1)
         await house.taken_over(house.write(protocol=protocol, tag="00000002"))
         await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
