@@ -32,7 +32,7 @@ NEWEST ?= $(shell for minor in 13 12; do \
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := demo
-.PHONY: help covered module fuzz-module demo up dist site sbom test unlinted-test test-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
+.PHONY: help covered module fuzz-module demo up dist site sbom test unlinted-test test-newest on-newest test-rego test-explain bench-rego lint audit format bench torture mutate install requirements filter clean opa test-opa spire test-spiffe postgres test-postgres test-redis test-networks test-helm test-real keycloak test-keycloak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1	\2/p' Makefile | sort | while IFS="$$(printf '\t')" read -r name text; do \
@@ -64,13 +64,13 @@ coverage: $(INSTALLED)  ## the unit layer and some more, and whether each folder
 	@$(BIN)/python -m tests.coverage .coverage.json
 
 test-newest:  ## the unit tests and the demo on the newest Python that is here (NEWEST=python3.x names another)
-ifeq ($(NEWEST),)
-	@echo "not tried: there is no Python newer than 3.11 here"
-else
+	@newest="$(NEWEST)"; if test -z "$$newest"; then echo "not tried: there is no Python newer than 3.11 here"; else \
+	  $(MAKE) on-newest NEWEST="$$newest"; fi
+
+on-newest:  # not by `ifeq`, for which each call of make would look for it, for a second
 	$(MAKE) install VENV=.venv-newest PYTHON=$(NEWEST)
 	.venv-newest/bin/python -m pytest $(ON_NEWEST) -n 2
 	$(MAKE) demo VENV=.venv-newest
-endif
 
 lint: $(INSTALLED)  ## style, static security check, types, layers
 	$(BIN)/ruff check .
