@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +35,9 @@ DATA = Policy("data-service", "data.dataservice.result")
 POLICIES = (GATEWAY, ORDER, PAYMENT, DATA)
 
 
+@cache
 def compiled(policy: Policy, *, with_tests: bool = False) -> Compiled:
+    """Once for each process: the files stay as they are."""
     files = (policy.file, policy.tests) if with_tests else (policy.file,)
     return Compiled.compile([(file.name, file.read_text()) for file in files])
 

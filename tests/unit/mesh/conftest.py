@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from tests.support.compiled_once import compiled_once
 
 from authz_devkit.certs.tree import create_tree
-from authz_service.mesh import ground
-from authz_service.policy.vetting import checks
 
+__all__ = ["change", "compiled_once", "example_copy", "whole_example"]
 EXAMPLE = Path(__file__).parents[3] / "examples/three_zones"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _compiled_once() -> Iterator[None]:
-    """A policy of the same text is the same: most tests change another file of the mesh."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ground, "compiled", lru_cache(maxsize=64)(checks.compiled))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,5 @@
+"""Commands that look at whole meshes."""
+
+from tests.support.compiled_once import compiled_once
+
+__all__ = ["compiled_once"]
