@@ -136,8 +136,10 @@ def test_every_metric_in_an_alarm_exists() -> None:
 
 
 def _events(file: Path) -> Iterator[str]:
-    tree = ast.parse(file.read_text("utf-8"))
-    for node in ast.walk(tree):
+    source = file.read_text("utf-8")
+    if "log." not in source and "event = " not in source:
+        return  # to take apart each file is slow
+    for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_log"), attr=level), args=[first, *_]):
                 if level in _LEVELS and isinstance(first, ast.Constant):
