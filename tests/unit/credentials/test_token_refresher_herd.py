@@ -1,4 +1,4 @@
-"""A thousand sidecars and one identity provider: after what all of them had at once they do not move in step."""
+"""Hundreds of sidecars and one identity provider: after what all of them had at once they do not move in step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from authz_service.credentials.token_refresher import TokenRefresher
 from authz_service.domain.secret import Secret
 from authz_service.errors import FetchError
 
-PODS = 1_000
+PODS = 600
 LIFETIME, BEFORE = 300.0, 60.0
 _TICK = 0.5  # whoever is due within it is woken together
 _WINDOW = 10.0
