@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from authz_rego.check.names import package_path, resolve_modules
 from authz_rego.check.walk import walk
+from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import ArrayTerm, Call, Module, ObjectTerm, Ref, Rule, Scalar, SetTerm, Term, Var
 from authz_service.mesh.ground import Ground, PolicyRead
 from authz_service.mesh.lint.rule import Found, named
 from authz_service.mesh.model import Sidecar
 from authz_service.mesh.realm_file import Principal
 from authz_service.mesh.spot import Spot
+from authz_service.policy.vetting.contract import constant_names
 
 _ALWAYS = {"exp", "iat", "nbf", "jti", "iss", "sid", "typ", "acr", "auth_time", "cnf", "scope", "aud", "sub", "azp"}
 _EQUAL = {"equal", "eq", "assign", "internal.member_2"}
@@ -55,7 +57,7 @@ def prefix_without_an_end(ground: Ground) -> Iterator[Found]:
     for _, policy, module in _modules(ground):
         for call in _calls(module):
             match call.args:
-                case (Ref() as ref, Scalar(value=str(text))) if _operator(call) == "startswith":
+                case (Ref() as ref, Scalar(value=str(text))) if ref_text(call.operator) == "startswith":
                     if below_input(ref) == ("request", "path") and not text.endswith("/"):
                         yield Found(
                             policy.spot(call.place.file, call.place.row),
@@ -163,7 +165,7 @@ def _used(rules: dict[tuple[str, ...], list[Rule]], query: tuple[str, ...]) -> s
         for rule in rules[path]:
             for node in walk(rule):
                 if isinstance(node, Ref) and isinstance(node.head, Var) and node.head.name == "data":
-                    there = _constants(node)
+                    there = tuple(constant_names(node))
                     waiting += [one for one in rules if one == there[: len(one)] or there == one[: len(there)]]
     return used
 
@@ -254,7 +256,7 @@ def _refs(term: Term | None) -> list[Ref]:
 def _compared(module: Module) -> Iterator[_Compared]:
     """`input.a.b == "c"`, `"c" in input.a.b`, `input.a.b[_] == "c"`."""
     for call in _calls(module):
-        if _operator(call) not in _EQUAL or len(call.args) != 2:
+        if ref_text(call.operator) not in _EQUAL or len(call.args) != 2:
             continue
         for constant, part in (call.args, call.args[::-1]):
             if isinstance(constant, Scalar) and isinstance(constant.value, str) and isinstance(part, Ref):
@@ -263,24 +265,9 @@ def _compared(module: Module) -> Iterator[_Compared]:
                     yield _Compared(constant.value, path, call.place.row, call.place.file)
 
 
-def _operator(call: Call) -> str:
-    head = call.operator.head
-    name = head.name if isinstance(head, Var) else ""
-    return ".".join((name, *_constants(call.operator)))
-
-
 def below_input(ref: Ref) -> tuple[str, ...]:
     """Below `input`; empty for any other reference."""
-    return _constants(ref) if isinstance(ref.head, Var) and ref.head.name == "input" else ()
-
-
-def _constants(ref: Ref) -> tuple[str, ...]:
-    found: list[str] = []
-    for step in ref.path:
-        if not isinstance(step, Scalar) or not isinstance(step.value, str):
-            break
-        found.append(step.value)
-    return tuple(found)
+    return tuple(constant_names(ref)) if isinstance(ref.head, Var) and ref.head.name == "input" else ()
 
 
 def _values_at(principal: Principal, path: Iterable[str]) -> list[object]:

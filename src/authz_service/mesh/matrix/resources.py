@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from authz_rego.check.walk import walk
+from authz_rego.syntax.text import ref_text
 from authz_rego.syntax.tree import ArrayTerm, Call, Module, Ref, Scalar, SetTerm, Term, Var
 from authz_rego.values.json_text import from_json
 from authz_rego.values.value import Value
@@ -20,7 +21,10 @@ from authz_service.request_form import METHODS
 ID, OTHER = "{id}", "{other}"
 _MOST_OF_DATA = 64  # strings of data documents that may be names of resources
 _EQUAL = {"equal", "eq", "assign"}
-_TIMES = {"clock", "weekday", "date", "add_date", "diff", "parse_ns", "parse_rfc3339_ns", "parse_duration_ns"}
+_TIMES = {
+    f"time.{name}"
+    for name in ("clock", "weekday", "date", "add_date", "diff", "parse_ns", "parse_rfc3339_ns", "parse_duration_ns")
+}
 
 
 class Asked(NamedTuple):
@@ -69,9 +73,7 @@ def reads(sidecar: Sidecar, policy: Compiled | None) -> Reads:
     headers = extracted if named is None else tuple(name for name in extracted if name in named)
     token = read.get("token", {}) if isinstance(read, dict) else None
     own = [name for name in ("sub", "preferred_username", "email") if token is None or name in token]
-    times = any(
-        _operator(call).partition(".")[0] == "time" and _operator(call)[5:] in _TIMES for call in _calls(policy)
-    )
+    times = any(ref_text(call.operator) in _TIMES for call in _calls(policy))
     return Reads(tuple(name for name in headers if name.lower() != "x-correlation-id"), tuple(own), times)
 
 
@@ -121,7 +123,7 @@ def _of_policy(policy: Compiled | None) -> Iterator[str]:
     """What is compared with input.request.segments or .path; and whatever constant begins with a slash."""
     for call in _calls(policy):
         for part, constant in (call.args, call.args[::-1]) if len(call.args) == 2 else ():
-            yield from _compared(part, constant, _operator(call))
+            yield from _compared(part, constant, ref_text(call.operator))
     for text in _texts(policy):
         if text.startswith("/") and len(text) > 1 and " " not in text:
             path = text.replace("/**", f"/{ID}").replace("/*", f"/{ID}").rstrip("/")
@@ -205,9 +207,3 @@ def _calls(policy: Compiled | None) -> Iterator[Call]:
 
 def _texts(policy: Compiled | None) -> list[str]:
     return [node.value for node in _nodes(policy) if isinstance(node, Scalar) and isinstance(node.value, str)]
-
-
-def _operator(call: Call) -> str:
-    head = call.operator.head
-    name = head.name if isinstance(head, Var) else ""
-    return ".".join((name, *(str(step.value) for step in call.operator.path if isinstance(step, Scalar))))

@@ -91,10 +91,11 @@ def _head(rule: Rule) -> Path:
     """The static part of a rule's name."""
     ref = rule.head.ref
     first = ref.head.name if isinstance(ref.head, Var) else ""
-    return (first, *_static(ref))
+    return (first, *constant_names(ref))
 
 
-def _static(ref: Ref) -> Iterator[str]:
+def constant_names(ref: Ref) -> Iterator[str]:
+    """Those that are written out at a reference's beginning, behind its head."""
     for step in ref.path:
         if not isinstance(step, Scalar) or not isinstance(step.value, str):
             return
@@ -130,7 +131,7 @@ def _is_a_value(rule: Rule) -> bool:
 def _unknown(ref: Ref, names: _Names) -> Iterator[Problem]:
     """A reference that is undefined for every request: mostly a misspelling."""
     root = ref.head.name if isinstance(ref.head, Var) else ""
-    path = (root, *_static(ref))
+    path = (root, *constant_names(ref))
     if root == "input":
         yield from _unknown_input(path, ref.place, names.input_fields)
     elif root == "data":
