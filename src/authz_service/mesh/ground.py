@@ -41,12 +41,12 @@ class Ground:
     mesh: Mesh
     now: float
     _policies: dict[str, PolicyRead | None] = field(default_factory=dict)
-    _shown: dict[int, Shown | None] = field(default_factory=dict)
+    _shown: dict[Call, Shown | None] = field(default_factory=dict)
     _chains: dict[str, list[x509.Certificate]] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def calls(self) -> list[Call]:
-        return list(self.mesh.calls())
+        return self.mesh.calls
 
     @cached_property
     def arrows(self) -> list[tuple[Call, Sidecar]]:
@@ -118,12 +118,12 @@ class Ground:
 
     def shown(self, call: Call) -> Shown | None:
         """The certificate of a call; None where its file is no certificate."""
-        if id(call) not in self._shown:
+        if call not in self._shown:
             try:
-                self._shown[id(call)] = shown_on(call)
+                self._shown[call] = shown_on(call)
             except AuthzServiceError:
-                self._shown[id(call)] = None
-        return self._shown[id(call)]
+                self._shown[call] = None
+        return self._shown[call]
 
     def peer(self, call: Call) -> Peer | None:
         """Whom the gate would see, of a certificate that is here."""

@@ -52,7 +52,7 @@ class Sidecar:
         return None if path is None else self.files.find(path)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """What one sidecar may send to a place: a route of its ingress that leads on, or a route of its egress."""
 
@@ -148,11 +148,18 @@ class Mesh:
         """The file of a sidecar that a URL seems to lead to, and that cannot be read; "" where there is none."""
         return self.broken.get(url.host) or self.broken.get(url.host.partition(".")[0]) or ""
 
-    def calls(self) -> Iterator[Call]:
-        for sidecar in self.sidecars.values():
-            yield from self.calls_of(sidecar)
+    @cached_property
+    def _calls(self) -> dict[Sidecar, list[Call]]:
+        return {sidecar: [*self._made_by(sidecar)] for sidecar in self.sidecars.values()}
 
-    def calls_of(self, sidecar: Sidecar) -> Iterator[Call]:
+    @cached_property
+    def calls(self) -> list[Call]:
+        return [call for calls in self._calls.values() for call in calls]
+
+    def calls_of(self, sidecar: Sidecar) -> list[Call]:
+        return self._calls[sidecar]
+
+    def _made_by(self, sidecar: Sidecar) -> Iterator[Call]:
         config = sidecar.config
         if config.proxy.enabled:
             for number, route in enumerate(config.proxy.routes):
@@ -199,7 +206,7 @@ class Mesh:
 
     def entries(self) -> list[Sidecar]:
         """Those that a user calls: nobody of the mesh does, and no certificate is needed."""
-        called = {id(call.destination) for call in self.calls()}
+        called = {id(call.destination) for call in self.calls}
         serving = [one for one in self.sidecars.values() if one.config.proxy.enabled]
         return [one for one in serving if id(one) not in called] or [
             one for one in serving if one.config.http.tls.client_auth != "require"

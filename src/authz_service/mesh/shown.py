@@ -30,7 +30,7 @@ _DECADE = dt.timedelta(days=3650)  # whatever time it is judged at
 _OIDS = {"CN": NameOID.COMMON_NAME, "O": NameOID.ORGANIZATION_NAME, "OU": NameOID.ORGANIZATIONAL_UNIT_NAME}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shown:
     """A client certificate and what is sent beside it; nothing at all is a caller without one."""
 

@@ -31,7 +31,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Mesh:
 
 @pytest.fixture(scope="module")
 def arrows(drawn: Mesh) -> set[tuple[str, str]]:
-    return {(call.source.config.service.name, call.target_name) for call in drawn.calls()}
+    return {(call.source.config.service.name, call.target_name) for call in drawn.calls}
 
 
 def test_what_was_rendered_is_of_these_charts() -> None:

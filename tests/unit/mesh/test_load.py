@@ -23,7 +23,7 @@ def test_the_drawn_arrows_are_found(example: Mesh) -> None:
     """By the names in the URLs, and the routes that lead there. Without a secret and without a certificate."""
     arrows = {
         (call.source.name, call.base, call.arrives_as, call.destination.name)
-        for call in example.calls()
+        for call in example.calls
         if call.destination is not None
     }
 

@@ -46,10 +46,8 @@ class Asker:
         self.mesh, self._now, self.policies = mesh, now, policies
         self.mint = Mint(now, keys)
         self._doors: dict[str, Door] = {}
-        self._handshakes: dict[tuple[str, int], str] = {}
-        self._calls: dict[str, list[Call]] = {}
-        self._shown: dict[int, Shown] = {}
-        self._kept: list[object] = []  # what is known by its id has to stay
+        self._handshakes: dict[tuple[str, Shown], str] = {}
+        self._shown: dict[Call, Shown] = {}
 
     def door(self, sidecar: Sidecar) -> Door:
         """Raises Unjudged."""
@@ -92,7 +90,7 @@ class Asker:
         reason, decision = door.judge(question, path)
         if reason:
             return Said(reason, sidecar.name)
-        call = door.next_call(self.calls_of(sidecar), path, method)
+        call = door.next_call(self.mesh.calls_of(sidecar), path, method)
         if call is not None and self.mesh.find_broken(call.url) and call.destination is None:
             raise Unjudged(f"{self.mesh.find_broken(call.url)}, where {call.url} leads to, cannot be used")
         if call is None or call.destination is None:
@@ -124,20 +122,12 @@ class Asker:
 
     def shown(self, call: Call) -> Shown:
         """Raises AuthzServiceError."""
-        key = id(call)
-        if key not in self._shown:
-            self._shown[key] = shown_on(call)
-            self._kept.append(call)
-        return self._shown[key]
+        if call not in self._shown:
+            self._shown[call] = shown_on(call)
+        return self._shown[call]
 
     def handshake(self, sidecar: Sidecar, shown: Shown) -> str:
-        key = (sidecar.name, id(shown))
+        key = (sidecar.name, shown)
         if key not in self._handshakes:
-            self._kept.append(shown)
             self._handshakes[key] = self.door(sidecar).handshake(shown)[0]
         return self._handshakes[key]
-
-    def calls_of(self, sidecar: Sidecar) -> list[Call]:
-        if sidecar.name not in self._calls:
-            self._calls[sidecar.name] = list(self.mesh.calls_of(sidecar))
-        return self._calls[sidecar.name]

@@ -149,7 +149,7 @@ class MatrixMaker:
             if one in seen:
                 continue
             seen.append(one)
-            calls = self.asker.calls_of(one)
+            calls = self._mesh.calls_of(one)
             waiting += [call.destination for call in calls if call.of_ingress and call.destination is not None]
         found = [reads(one, self._policies.get(one.name)) for one in seen]
         return Reads(
