@@ -21,7 +21,7 @@ from authz_service.mesh.door import TLS_REFUSED, Answered, Door, Question, Unjud
 from authz_service.mesh.hop import Hop, Journey
 from authz_service.mesh.mint import Mint
 from authz_service.mesh.model import Call, Mesh, Sidecar
-from authz_service.mesh.remedies import remedy
+from authz_service.mesh.remedies import Case, remedy
 from authz_service.mesh.shown import NOTHING, Shown, shown_from, shown_on
 from authz_service.mesh.steps import Step
 from authz_service.mesh.target_certificate import why_not_trusted
@@ -123,7 +123,7 @@ class Travel:
     ) -> None:
         hop.reason, hop.detail = reason, detail
         hop.status = 0 if reason == TLS_REFUSED else ANSWERS[Reason(reason)].status
-        hop.spot, hop.fix = remedy(self._mesh, sidecar, hop, leg.token.principal, leg.call, answered)
+        hop.spot, hop.fix = remedy(Case(self._mesh, sidecar, hop, leg.token.principal, leg.call, answered))
         if hop.direction == "out" or answered is None:
             hop.lines.append(Step("handshake" if reason == TLS_REFUSED else "target", False, detail or reason))
         raise _Stopped

@@ -24,7 +24,9 @@ from authz_service.mesh.target_token import may_ask
 _ROLE = re.compile(r'"([^"]+)" in input\.token\.([A-Za-z0-9_.]+)')
 
 
-class _Case(NamedTuple):
+class Case(NamedTuple):
+    """A refusal, and what is known of it."""
+
     mesh: Mesh
     sidecar: Sidecar
     hop: Hop
@@ -45,21 +47,12 @@ class _Case(NamedTuple):
 _Advice = tuple[Spot | None, str]
 
 
-def remedy(
-    mesh: Mesh,
-    sidecar: Sidecar,
-    hop: Hop,
-    principal: Principal | None,
-    call: Call | None,
-    answered: Answered | None,
-) -> _Advice:
+def remedy(case: Case) -> _Advice:
     """Where, and what."""
-    case = _Case(mesh, sidecar, hop, principal, call, answered)
-    advise = _ADVICE.get(hop.reason, _by_name)
-    return advise(case)
+    return _ADVICE.get(case.hop.reason, _by_name)(case)
 
 
-def _handshake(case: _Case) -> _Advice:
+def _handshake(case: Case) -> _Advice:
     if case.hop.sends is not None:
         return _trust_in_target(case.hop.sends, case.hop.detail)
     call, sidecar = case.call, case.sidecar
@@ -76,7 +69,7 @@ def _handshake(case: _Case) -> _Advice:
     return spot, _the_stranger(_signer(call), own, f"have {own} ({shown}) signed by an authority of {ours}", case)
 
 
-def _the_stranger(signer: str, own: Path, to_sign: str, case: _Case) -> str:
+def _the_stranger(signer: str, own: Path, to_sign: str, case: Case) -> str:
     """By the names of the zone: of a certificate and the authorities that it is held against, the one of another zone
     is to be corrected. The other way would let that zone in.
     """
@@ -106,13 +99,13 @@ def _signer(call: Call) -> str:
     return "" if shown.assumed or not shown.chain else shown.chain[-1].issuer.rfc4514_string()
 
 
-def _client(case: _Case) -> _Advice:
+def _client(case: Case) -> _Advice:
     allowed = ", ".join(case.sidecar.config.proxy.mtls.allowed_clients)
     fix = f"{case.hop.certificate} is not among {allowed}: add it, or issue the certificate with one of these names"
     return case.sidecar.spot("proxy", "mtls", "allowed_clients"), fix
 
 
-def _token_missing(case: _Case) -> _Advice:
+def _token_missing(case: Case) -> _Advice:
     spot = _route_spot(case, "auth_required") or case.sidecar.spot("jwt")
     if case.call is not None and case.call.target.auth.type == "none" and case.call.of_ingress:
         source = case.call.source
@@ -120,13 +113,13 @@ def _token_missing(case: _Case) -> _Advice:
     return spot, "send a token: --as USER, --claims FILE or --token TOKEN says whose"
 
 
-def _issuer(case: _Case) -> _Advice:
+def _issuer(case: Case) -> _Advice:
     ours = " or ".join(issuer.issuer for issuer in case.sidecar.config.issuers)
     given = "" if case.principal is None else f" by {case.principal.issuer}"
     return _issuer_spot(case, "issuer"), f"{case.whose} is issued{given}; accepted is {ours}"
 
 
-def _audience(case: _Case) -> _Advice:
+def _audience(case: Case) -> _Advice:
     ours = " or ".join(name for issuer in case.sidecar.config.issuers for name in issuer.audience)
     claims = {} if case.principal is None else case.principal.claims
     has = claims.get("aud", "none")
@@ -137,7 +130,7 @@ def _audience(case: _Case) -> _Advice:
     )
 
 
-def _binding(case: _Case) -> _Advice:
+def _binding(case: Case) -> _Advice:
     spot = case.sidecar.spot("proxy", "mtls", "bindings")
     return spot, (
         f"{case.hop.certificate} may present the token of the client that it is named after only: use that service's "
@@ -145,7 +138,7 @@ def _binding(case: _Case) -> _Advice:
     )
 
 
-def _policy(case: _Case) -> _Advice:
+def _policy(case: Case) -> _Advice:
     cause = case.hop.cause
     if cause is None:
         return case.sidecar.spot("proxy", "authz", "policy_query"), "no rule allows it: write one that does"
@@ -158,7 +151,7 @@ def _policy(case: _Case) -> _Advice:
     return spot, wants + (_strip(case, cause) or "send what it asks for, or change the rule")
 
 
-def _strip(case: _Case, cause: Tried) -> str:
+def _strip(case: Case, cause: Tried) -> str:
     """Where the path would be what the rule wants, without its beginning."""
     call = case.call
     path = "" if case.answered is None else case.answered.path
@@ -172,7 +165,7 @@ def _strip(case: _Case, cause: Tried) -> str:
     return f"the path arrives as {path}: write strip_prefix: {whole} at the route that leads here ({way})"
 
 
-def _route(case: _Case) -> _Advice:
+def _route(case: Case) -> _Advice:
     if case.hop.direction == "out":
         return case.sidecar.spot("egress", "routes"), "call one of these paths, or add a route to egress.routes"
     known = ", ".join(route.path for route in case.sidecar.config.proxy.routes)
@@ -183,11 +176,11 @@ def _route(case: _Case) -> _Advice:
     return case.sidecar.spot("proxy", "routes"), fix
 
 
-def _method(case: _Case) -> _Advice:
+def _method(case: Case) -> _Advice:
     return _route_spot(case, "methods"), "use a method that the route has, or add this one to its methods"
 
 
-def _egress_token(case: _Case) -> _Advice:
+def _egress_token(case: Case) -> _Advice:
     """At the target that is called, not at the first with a client."""
     call = case.hop.sends
     auth = None if call is None else call.oauth2
@@ -208,7 +201,7 @@ def _egress_token(case: _Case) -> _Advice:
     return call.source.spot(*place, "client_id"), f"enable {kind} of {auth.client_id} in {file}, or name another client"
 
 
-def _exchange(case: _Case) -> _Advice:
+def _exchange(case: Case) -> _Advice:
     """Of a scope the files say more than the page of reasons."""
     call = case.hop.sends
     if call is None or "invalid_scope" in case.hop.detail:
@@ -216,17 +209,17 @@ def _exchange(case: _Case) -> _Advice:
     return call.source.spot(*call.target_place, "auth"), _by_name(case)[1]
 
 
-def _by_name(case: _Case) -> _Advice:
+def _by_name(case: Case) -> _Advice:
     """The reason says it itself."""
     title = ANSWERS[Reason(case.hop.reason)].title
     return case.sidecar.spot("proxy"), f"{title}; the page of reasons says what to do about {case.hop.reason}"
 
 
-def _issuer_spot(case: _Case, key: str) -> Spot:
+def _issuer_spot(case: Case, key: str) -> Spot:
     return case.sidecar.spot("jwt", "issuers", 0, key)
 
 
-def _route_spot(case: _Case, key: str) -> Spot | None:
+def _route_spot(case: Case, key: str) -> Spot | None:
     answered = case.answered
     path = "" if answered is None else answered.path
     for number, route in enumerate(case.sidecar.config.proxy.routes):
@@ -236,7 +229,7 @@ def _route_spot(case: _Case, key: str) -> Spot | None:
     return case.sidecar.spot("proxy")
 
 
-_ADVICE: dict[str, Callable[[_Case], _Advice]] = {
+_ADVICE: dict[str, Callable[[Case], _Advice]] = {
     "tls_refused": _handshake,
     Reason.CLIENT_NOT_ALLOWED: _client,
     Reason.CLIENT_CERT_MISSING: _handshake,
