@@ -104,12 +104,7 @@ def websocket_key() -> Message:
     between from answering (RFC 6455 §10.8), and there is none: any does.
     """
     add = set_header("sec-websocket-key", _WEBSOCKET_KEY) | {"append_action": "ADD_IF_ABSENT"}
-    is_websocket: Message = {
-        "single_predicate": {
-            "input": extension("upgrade", "type.matcher.v3.HttpRequestHeaderMatchInput", header_name="upgrade"),
-            "value_match": {"exact": "websocket", "ignore_case": True},
-        }
-    }
+    is_websocket = _header_is("upgrade", "upgrade", {"exact": "websocket", "ignore_case": True})
     return extension(
         "websocket_key",
         "extensions.common.matching.v3.ExtensionWithMatcher",
@@ -290,16 +285,13 @@ def _exactly(names: Iterable[str]) -> Message:
 
 
 def _good_correlation_id() -> Message:
-    return {
-        "single_predicate": {
-            "input": extension(
-                "correlation_id",
-                "type.matcher.v3.HttpRequestHeaderMatchInput",
-                header_name=headers.CORRELATION_ID,
-            ),
-            "value_match": {"safe_regex": {"google_re2": {}, "regex": headers.CORRELATION_ID_PATTERN}},
-        }
-    }
+    pattern: Message = {"safe_regex": {"google_re2": {}, "regex": headers.CORRELATION_ID_PATTERN}}
+    return _header_is("correlation_id", headers.CORRELATION_ID, pattern)
+
+
+def _header_is(name: str, header: str, value: Message) -> Message:
+    seen = extension(name, "type.matcher.v3.HttpRequestHeaderMatchInput", header_name=header)
+    return {"single_predicate": {"input": seen, "value_match": value}}
 
 
 def _skip() -> Message:

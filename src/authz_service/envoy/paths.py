@@ -87,7 +87,3 @@ class StatePaths:
     def decision_cache(self) -> Path:
         """By what Envoy sees that nothing may be repeated any more, and where it counts what it repeated."""
         return self.run / "decision-cache"
-
-    @property
-    def lock(self) -> Path:
-        return self.root / "lock"

@@ -4,16 +4,14 @@ from collections.abc import Iterator
 
 from authz_service.config.checks.rules import is_loopback, plain_http
 from authz_service.config.finding import Finding, Place
-from authz_service.config.model import AskedPolicy, Authz, Config, PolicyConfig
+from authz_service.config.model import AskedPolicy, Authz, Config
 from authz_service.domain.time_budget import LONGEST_POLICY_ANSWER
 
 
 def policy_findings(config: Config) -> Iterator[Finding]:
-    if isinstance(config.proxy.authz, Authz):
-        yield from _engine(config.policy)
-
-
-def _engine(policy: PolicyConfig) -> Iterator[Finding]:
+    policy = config.policy
+    if not isinstance(config.proxy.authz, Authz):
+        return
     if not isinstance(policy, AskedPolicy):
         if policy.bundle is not None:
             yield from plain_http(("policy", "bundle", "url"), policy.bundle.url)
