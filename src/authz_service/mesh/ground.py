@@ -44,15 +44,11 @@ class Ground:
     _shown: dict[Call, Shown | None] = field(default_factory=dict)
     _chains: dict[str, list[x509.Certificate]] = field(default_factory=dict)
 
-    @property
-    def calls(self) -> list[Call]:
-        return self.mesh.calls
-
     @cached_property
     def arrows(self) -> list[tuple[Call, Sidecar]]:
         """The calls that end in this mesh; one for each target, whatever the number of its routes."""
         found: dict[tuple[str, str], tuple[Call, Sidecar]] = {}
-        for call in self.calls:
+        for call in self.mesh.calls:
             if call.destination is not None:
                 found.setdefault((call.source.name, call.target_name), (call, call.destination))
         return list(found.values())

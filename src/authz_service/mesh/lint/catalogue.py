@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from authz_service.mesh.lint import certificates, files, hygiene, implied, policies, realms, routes, tokens
+from authz_service.mesh.lint import certificates, hygiene, implied, policies, realms, routes, tokens
 from authz_service.mesh.lint.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     Rule("AZ001", "error", "a file cannot be used", "the sidecar would not start, or the realm is not known",
-         "correct the file where it says so", files.unreadable),
+         "correct the file where it says so", hygiene.unreadable),
     Rule("AZ101", "error", "a client certificate is of an authority that the called sidecar does not trust",
          "every handshake of this call fails; the caller sees 503, and there is no audit record",
          "let the authority of the zone that is called sign the client certificate, and client_ca_file name it",

@@ -1,5 +1,5 @@
-"""What works, and should not be left so: allowed without need, secrets in files, plain HTTP, a compose file that lacks
-something.
+"""What cannot be used, as the loader says of it; and what works, and should not be left so: allowed without need,
+secrets in files, plain HTTP, a compose file that lacks something.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ from authz_service.mesh.spot import Spot
 
 _SECRETS = {"client_secret", "encryption_key", "key", "token"}
 _LOOPBACK = ("127.", "localhost", "::1")
+
+
+def unreadable(ground: Ground) -> Iterator[Found]:
+    for problem in ground.mesh.problems:
+        spot = ground.mesh.spot_of(Path(problem.file), problem.line)
+        yield Found(spot, f"{problem.at}: {problem.found}", problem.fix)
 
 
 def client_without_need(ground: Ground) -> Iterator[Found]:

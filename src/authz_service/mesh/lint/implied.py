@@ -15,7 +15,7 @@ _CONTEXT = "X-User-Context"
 
 
 def route_and_target(ground: Ground) -> Iterator[Found]:
-    for call in ground.calls:
+    for call in ground.mesh.calls:
         if call.of_ingress:
             yield Found(
                 call.source.spot(*call.place, "upstream"),

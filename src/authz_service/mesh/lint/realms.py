@@ -103,7 +103,7 @@ def loose_role_owner(ground: Ground) -> Iterator[Found]:
 
 def _clients(ground: Ground) -> Iterator[tuple[Call, RealmFile, Client | None]]:
     told: set[tuple[str, str]] = set()
-    for call in ground.calls:
+    for call in ground.mesh.calls:
         realm = ground.mesh.realm_of(call.token_url)
         key = (call.source.name, call.target_name)
         if realm is not None and call.client_id is not None and key not in told:

@@ -20,7 +20,7 @@ _VERSION = re.compile(r"v[0-9]+")
 
 def arrives_nowhere(ground: Ground) -> Iterator[Found]:
     """By the routes of the sidecar that is called, or what mesh.yaml says that the service has."""
-    for call in ground.calls:
+    for call in ground.mesh.calls:
         sidecar = call.destination
         if sidecar is None:
             continue
@@ -41,7 +41,7 @@ def arrives_nowhere(ground: Ground) -> Iterator[Found]:
 
 def version_is_passed_on(ground: Ground) -> Iterator[Found]:
     """`/api/v1/orders` of a gateway, at a service that nothing says has such paths."""
-    for call in ground.calls:
+    for call in ground.mesh.calls:
         sidecar = call.destination
         if sidecar is None or not call.of_ingress or call.strip_prefix is not None or sidecar.config.proxy.routes:
             continue
@@ -64,7 +64,7 @@ def policy_without_the_path(ground: Ground) -> Iterator[Found]:
     """
     told = {found.spot for found in version_is_passed_on(ground)}
     asker = Asker(ground.mesh, lambda: ground.now, ground.compiled, {})
-    for call in ground.calls:
+    for call in ground.mesh.calls:
         sidecar, spot = call.destination, call.source.spot(*call.place)
         if sidecar is None or sidecar.config.proxy.routes or ground.mesh.serves.get(sidecar.name) or spot in told:
             continue
@@ -120,7 +120,7 @@ def _meet(call: Call, path: str) -> bool:
 def route_that_nobody_calls(ground: Ground) -> Iterator[Found]:
     """Of a sidecar that wants a certificate: whoever calls it is in the mesh."""
     for sidecar in ground.served:
-        calls = [call for call in ground.calls if call.destination is sidecar]
+        calls = [call for call in ground.mesh.calls if call.destination is sidecar]
         if sidecar.config.http.tls.client_auth != "require" or not calls:
             continue
         for number, route in enumerate(sidecar.config.proxy.routes):
@@ -139,7 +139,7 @@ def target_without_a_route(ground: Ground) -> Iterator[Found]:
     for sidecar in ground.mesh.sidecars.values():
         if not sidecar.config.egress.enabled:
             continue
-        used = {call.target_name for call in ground.calls if call.source is sidecar}
+        used = {call.target_name for call in ground.mesh.calls if call.source is sidecar}
         for name in sidecar.config.egress.targets:
             if name not in used:
                 yield Found(
@@ -150,7 +150,7 @@ def target_without_a_route(ground: Ground) -> Iterator[Found]:
 
 
 def leads_to_nobody(ground: Ground) -> Iterator[Found]:
-    for call in ground.calls:
+    for call in ground.mesh.calls:
         if call.destination is None and call.url.scheme == "https":
             yield Found(
                 call.source.spot(*call.target_place, "url"),

@@ -32,14 +32,14 @@ def certificates(ground: Ground) -> Iterator[Way]:
 
 
 def _of_calls(ground: Ground) -> Iterator[Way]:
-    for call in ground.calls:
+    for call in ground.mesh.calls:
         shown = ground.shown(call)
         if shown is not None and shown.chain:
             yield Way(shown, _certificate_name(shown, call))
 
 
 def _of_allowed_names(ground: Ground) -> Iterator[Way]:
-    peers = [peer for call in ground.calls if (peer := _peer(ground.shown(call))) is not None]
+    peers = [peer for call in ground.mesh.calls if (peer := _peer(ground.shown(call))) is not None]
     for text in dict.fromkeys(one for sidecar in ground.served for one in _allowed(sidecar)):
         shown = _allowed_one(text, peers)
         if shown is not None:
