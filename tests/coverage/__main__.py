@@ -1,7 +1,7 @@
 """Holds the branches that tests reach against what each folder promises: `make coverage`.
 
-Measured over the tests that the Makefile names, and in the commands that they start. A decision worker's process is not
-measured: behind its walls it can open no file to write down what it ran; its code is reached in-process instead.
+Measured over the tests that the Makefile names, in the commands that they start, and in the processes of their sidecars
+(`measured_process`).
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import psutil
+from tests.support import measured
 from tests.support.echo_service import EchoService
 from tests.support.live import Json, Live, lines, short_name
 from tests.support.lone_config import GATEWAY, HOST, POLICY, REMOVED, TARGET, egress_config, ingress_config, put
@@ -72,6 +73,7 @@ class LoneSidecar:
         self.is_tampered_with = False
         self.wrapper: tuple[str, ...] = ()  # a command that becomes the sidecar
         self.environment: dict[str, str] = {}
+        self._measured = self.folder / "measured" if measured.is_measured() else None
         self.write_policy(policy)
         self.write_config(changes or {})
         if prepare is not None:
@@ -101,11 +103,18 @@ class LoneSidecar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.kill()
+            self._end()
         finally:
             self.echo.__exit__(kind, error, trace)
         if not self.is_tampered_with:  # whatever a test does: what Envoy runs is known to be ours
             assert "envoy_runs_foreign_configuration" not in self.log, self.log[-3000:]
+
+    def _end(self) -> None:
+        if self._measured is not None and self.process is not None and self.process.poll() is None:
+            self.stop()  # who is killed cannot tell what it reached
+        self.kill()
+        if self._measured is not None:
+            measured.take(self._measured)
 
     def kill(self) -> None:
         """Faster than a graceful stop; the rest follows the control plane, as test_supervision proves."""
@@ -130,6 +139,7 @@ class LoneSidecar:
                 stdout=log,
                 stderr=log,
                 env={name: os.environ[name] for name in ("PATH", "PYTHONPATH", OVERRIDE) if name in os.environ}
+                | ({} if self._measured is None else measured.begin(self._measured))
                 | self.environment,
                 start_new_session=True,
             )
