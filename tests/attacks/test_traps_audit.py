@@ -70,7 +70,8 @@ def test_t24_a_stalled_reader_stops_requests_but_blocks_nobody(
         until(lambda: load.failures)  # 64 KiB are full
         allowed, refused = load.answered, len(load.failures)
         until(lambda: len(load.failures) > refused + 20)  # and nobody hangs
-        assert load.answered == allowed
+        assert load.answered - allowed < 4  # one that is recorded may be under way for each other client
+    allowed = load.answered  # as many as there are records, below
     assert set(load.failures) == {f"status 503 {Reason.AUDIT_UNAVAILABLE}"}
 
     while piece := _read(reader):
