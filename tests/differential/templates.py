@@ -130,7 +130,7 @@ BINDINGS: Final[tuple[tuple[int, str], ...]] = (
     (5, "«+str» := «str»"), (3, "«+num» := «num»"), (2, "«+obj» := «obj»"), (2, "«+strs» := «strs»"), (2, "«+any» := «any»"),
     (1, "«+set» := «set»"), (1, "«+bool» := «bool»"), (1, "«+objs» := «objs»"), (1, "«+nums» := «nums»"),
     (6, "some «+str» in «strs»"), (2, "some «+num» in «nums»"), (3, "some «+obj» in «objs»"), (2, "some «+any» in «any»"),
-    (2, "some «+str» in «set»"), (2, "some «+num», «+str» in «strs»"), (3, "some «+str», «+any» in «obj»"),
+    (2, "some «+str» in «set»"), (2, "some «+num», «+str» in «strs»"), (1, "some «+any» in [\"0\", \"1.0\", \"+1.\", \".\", \"1.5\", 1.0]; data.names[«-any»]"), (3, "some «+str», «+any» in «obj»"),
     (1, "some {\"k\": «+str», \"v\": «+num»} in «objs»"), (1, "some {\"k\": \"a\", \"v\": «+num»} in input.token.grants"),
     (1, "some [«+str», «+any»] in [[«str», «any»], «dyn»]"), (1, "some «+str», {\"role\": «+str»} in «dyn»"),
     (1, "some {\"k\": «str»} in «dyn»"), (1, "some «+num», {\"role\": «+str», \"k\": «word»} in input.token.grants"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from authz_rego.values.number import int64_of
+from authz_rego.values.number import int64_of, int64_of_text
 from authz_rego.values.value import UNDEFINED, Key, Value, key_of, sorted_keys, value_of
 
 COLLECTIONS: Final = frozenset({list, dict, frozenset})
@@ -69,7 +69,7 @@ def base_lookup(value: Value, key: Value) -> Value:
         name = _name(key)
         return UNDEFINED if name is None else value.get(name, UNDEFINED)
     if kind is list:
-        index = _digits(key) if type(key) is str else _index(key)
+        index = int64_of_text(key) if type(key) is str else _index(key)
         return value[index] if index is not None and 0 <= index < len(value) else UNDEFINED
     return UNDEFINED
 
@@ -80,11 +80,3 @@ def _name(key: Value) -> str | None:
     if type(key) is bool or key is None or type(key) in COLLECTIONS:
         return None
     return str(key) if type(key) is int else str(key.text)
-
-
-def _digits(text: str) -> int | None:
-    """As Go's `strconv.Atoi` reads an index."""
-    digits = text[1:] if text[:1] in {"+", "-"} else text
-    if not digits or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
-        return None
-    return int(text)
