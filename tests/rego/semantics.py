@@ -299,3 +299,11 @@ CASES = [
          "x if { " + "; ".join(f"some v{i} in input" for i in range(16)) + "; " + "; ".join(f"v{i} == {i % 2}" for i in range(16)) + " }",
          (([0, 1], True), ([0], NOTHING))),
 ]  # fmt: skip
+
+# OPA panics where `input` is an array that is not empty: no answer of ours may let anybody in then.
+PANICS = (
+    "q contains k if input[k]\nx if q[[1, _]]",
+    "q[k] := 1 if input[k]\nx if q[[1, _]]",
+    'q[j][k] := 1 if { j := "a"; input[k] }\nx if q.a[{"b": _}]',
+    "f(_) := k if input[k] == 1\nx if f(1, [_, 2])",
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.rego.semantics import CASES, NOTHING, Case
+from tests.rego.semantics import CASES, CONFLICT, NOTHING, PANICS, Case
 
 from authz_rego import UNDEFINED, EvaluationError, Policy, Query
 from authz_rego.values.json_text import from_json, to_json
@@ -49,3 +49,12 @@ def test_an_explanation_has_the_same_value(case: Case, input_: object, expected:
         assert str(expected) in found.error
     else:
         assert (NOTHING if found.value is UNDEFINED else json.loads(to_json(found.value))) == expected
+
+
+@pytest.mark.parametrize("rules", PANICS)
+def test_there_is_no_answer_where_opa_panics(rules: str) -> None:
+    """Undefined would be one, and `not` of it lets somebody in."""
+    case = Case("", rules, ())
+
+    assert [answer(case, each) for each in ([1], [], {"a": 1})] == [CONFLICT, NOTHING, NOTHING]
+    assert "asked for by the form" in query_of(case).explain([1]).error

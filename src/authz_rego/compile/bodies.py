@@ -46,6 +46,7 @@ class Scope:
         self.bound = bound  # variables of Rego by the names that hold their values
         self.uses = uses  # how often each variable stands in the rule
         self.paths: dict[tuple[str, ...], str] = {}  # references whose value is known already
+        self.formed: set[str] = set()  # variables of a head that are asked for by a form, and have no value yet
 
 
 class BodyWriter:
@@ -76,6 +77,10 @@ class BodyWriter:
         self.lines.open(f"if {condition}:")
         self.fail(*values)
         self.lines.close()
+
+    def raise_if(self, condition: str, error: str) -> None:
+        """The question ends."""
+        self.lines.when(condition, f"raise {error}")
 
     def never(self) -> NoReturn:
         """Here the body never holds."""

@@ -62,8 +62,10 @@ def match_form(writer: BodyWriter, form: Form, term: Term, arguments: list[str])
     """The term of a head must have the form, as far as that can be said before its body."""
     if isinstance(form, Given):
         writer.match(term, arguments[form.number])
-    elif isinstance(form, Same | None) or isinstance(term, Var):
+    elif isinstance(form, Same | None):
         return
+    elif isinstance(term, Var):
+        writer.scope.formed.add(term.name)
     elif isinstance(form, tuple) and isinstance(term, ArrayTerm) and len(form) == len(term.items):
         for part, item in zip(form, term.items, strict=True):
             match_form(writer, part, item, arguments)

@@ -70,6 +70,11 @@ class Document:
             return int(self.raises or any(map(_hides_variables, self.rules)))
         return max(len(self.keys_of(each)) for each in self.rules) if self.kind is Kind.OBJECT else 0
 
+    @property
+    def has_indices(self) -> bool:
+        """Whether members of the set are keys that a body looks for."""
+        return self.kind is Kind.SET and any(map(_is_index, self.rules))
+
     def keys_of(self, placed: PlacedRule) -> tuple[Term, ...]:
         """What a rule's head says of the keys below the document's path; a member of a set is one, too."""
         member = placed.rule.head.key if placed.is_set else None
@@ -90,6 +95,11 @@ def _hides_variables(placed: PlacedRule) -> bool:
         if any(map(variables, hidden)):
             return True
     return False
+
+
+def _is_index(placed: PlacedRule) -> bool:
+    key = placed.rule.head.key
+    return isinstance(key, Var) and any(isinstance(node, Ref) and key in node.path for node in walk(placed.rule))
 
 
 @dataclass(slots=True)

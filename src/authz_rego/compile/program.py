@@ -86,9 +86,8 @@ def _namespace(generator: Generator, documents: Documents) -> dict[str, Any]:
         "MISSING": MISSING,
         "COLLECTIONS": COLLECTIONS,
         "document_mock": lambda path: lambda context, *_: documents.at(context, path),
-        **_named(
-            Number, BuiltinError, PartialObject, bad_path, conflict, object_conflict, object_of, same_keys, unpaired
-        ),
+        **_named(Number, BuiltinError, PartialObject, object_of),
+        **_named(bad_path, conflict, formed_index, object_conflict, same_keys, unpaired),
         **_named(compare, equal, key_of, base_lookup, find, items, lookup, members, now_ns, walk_pairs),
         **_named(builtin_mock, value_mock, documents.at, documents.each, documents.finish, documents.step),
         **generator.builtins,
@@ -132,6 +131,11 @@ def object_of(*pairs: tuple[str | Key, Value]) -> Value:
 def unpaired() -> EvaluationError:
     """Two patterns at keys of which only a question says that they are one: neither has a value for the other."""
     return EvaluationError(CONFLICT, "two patterns stand at one computed key: give one of them its value before")
+
+
+def formed_index() -> EvaluationError:
+    """What has to be an array or an object is looked for among the indices of an array."""
+    return EvaluationError(CONFLICT, "an index of an array is asked for by the form of an array or an object")
 
 
 def same_keys() -> EvaluationError:

@@ -102,6 +102,9 @@ def _each(writer: BodyWriter, value: str, step: Term) -> str:
     if writer.is_unused(step):
         writer.loop(f"for {member} in members({value}):")
         return member
+    if isinstance(step, Var) and step.name in writer.scope.formed:  # OPA panics
+        value = writer.named(value)
+        writer.raise_if(f"type({value}) is list and {value}", "formed_index()")
     key = writer.source.name("v")
     writer.loop(f"for {key}, {member} in items({value}):")
     writer.match(step, key)
@@ -152,6 +155,8 @@ def _document(writer: BodyWriter, document: Document, path: Sequence[Term]) -> s
         writer.never()
     known = (writer.context, document.name)
     asked = path[: document.keys]
+    if not asked and path and not writer.is_ground(path[0]) and document.has_indices:
+        asked = path[:1]
     keys = [*takewhile(writer.is_ground, asked)]
     if _is_known_beyond(writer, asked, keys):
         given: list[str] = []

@@ -132,7 +132,7 @@ def _unify_computed(writer: BodyWriter, left: ObjectTerm, right: ObjectTerm) -> 
         for side in ([(writer.key(key), value) for key, value in term.pairs] for term in (left, right))
     )
     for side in (mine, theirs):
-        _raise_if(writer, f"len({{{', '.join(key for key, _ in side)}}}) < {len(side)}", "same_keys()")
+        writer.raise_if(f"len({{{', '.join(key for key, _ in side)}}}) < {len(side)}", "same_keys()")
     others = dict(theirs)
     pairs = [(value, others[key]) for key, value in mine if key in others]
     known = {key for key, _ in mine} & others.keys()
@@ -154,14 +154,10 @@ def _unify_found(writer: BodyWriter, left: list[tuple[str, Term]], right: list[t
         for key, value in side:
             found = writer.named(f"{values}.get({key}, U)")
             if key not in known:
-                _raise_if(writer, f"{found} is U", "unpaired()")
+                writer.raise_if(f"{found} is U", "unpaired()")
                 match(writer, value, found)
             elif values == theirs:
                 writer.fail_if(f"{found} is not U and not equal({found}, {mine}[{key}])")
-
-
-def _raise_if(writer: BodyWriter, condition: str, error: str) -> None:
-    writer.lines.when(condition, f"raise {error}")
 
 
 def match(writer: BodyWriter, pattern: Term, value: str) -> None:
@@ -191,7 +187,7 @@ def _match_object(writer: BodyWriter, pattern: ObjectTerm, value: str) -> None:
     keys = [writer.key(key) for key, _ in pattern.pairs]
     writer.fail_if(f"type({value}) is not dict or len({value}) != {len(keys)}", value)
     if len(keys) > 1 and not all(isinstance(key, Scalar) for key, _ in pattern.pairs):
-        _raise_if(writer, f"len({{{', '.join(keys)}}}) < {len(keys)}", "same_keys()")
+        writer.raise_if(f"len({{{', '.join(keys)}}}) < {len(keys)}", "same_keys()")
     for key, (_, item) in zip(keys, pattern.pairs, strict=True):
         found = writer.named(f"{value}.get({key}, U)")
         writer.fail_if(f"{found} is U", value)

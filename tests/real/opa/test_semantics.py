@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.rego.semantics import CASES, NOTHING, Case
+from tests.differential.judge import Judge, policy_task
+from tests.rego.semantics import CASES, NOTHING, PANICS, Case
 from tests.support import opa
 
 
@@ -25,3 +26,13 @@ def opas(case: Case, input_: object, folder: Path) -> object:
 def test_opa_says_so(case: Case, tmp_path: Path) -> None:
     """A table that only we believe in would prove nothing."""
     assert [opas(case, input_, tmp_path) for input_, _ in case.asked] == [expected for _, expected in case.asked]
+
+
+def test_opa_panics() -> None:
+    """Where the table says so; of an empty array, or of an object, it has an answer."""
+    with Judge() as judge:
+        for rules in PANICS:
+            module = [("p.rego", f"package p\n\n{rules}\n")]
+            told = [judge.answer(policy_task(module, {}, [each], ["data.p.x"])) for each in ([1], [], {"a": 1})]
+            assert "panic" in told[0], rules
+            assert [each["answers"] for each in told[1:]] == [[[{"u": 1}]]] * 2, rules
