@@ -35,6 +35,9 @@ class Statements:
         found = [self._statement(scope, depth) for _ in range(length)]
         if self._chance.random() < 0.06:  # OPA orders them itself
             self._chance.shuffle(found)
+        twin = self._chance.choice(found)
+        if self._chance.random() < 0.02 and not twin.startswith("some ") and ":=" not in twin:
+            found.insert(self._chance.randint(0, len(found)), twin)  # it may take one for the other
         return found
 
     def inline(self, scope: Scope, depth: int) -> str:

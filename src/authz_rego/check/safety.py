@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from authz_rego.check.local_names import LocalNames
 from authz_rego.check.outputs import Arity, outputs_of, outputs_of_body, safety_skip
+from authz_rego.check.term_order import statement_order
 from authz_rego.check.walk import outermost_closures, variables, variables_of
 from authz_rego.errors import Place, RegoProblem
 from authz_rego.syntax import tree
@@ -69,16 +70,19 @@ class _Order:
         self, body: tree.Body, known: set[str], names: set[str], safe: set[str], unsafe: Unsafe
     ) -> list[tree.Expr]:
         done: list[tree.Expr] = []
-        left = list(body)
+        left = list(enumerate(body))
         gathered: set[str] = set()
         while True:
-            waiting: list[tree.Expr] = []
-            for expr in left:
+            waiting: list[tuple[int, tree.Expr]] = []
+            for place, expr in left:
+                if _is_taken_for_done(expr, place, done):
+                    waiting.append((place, expr))
+                    continue
                 outputs = outputs_of(expr, self._arity, safe, gathered)
                 if self._can_stand(expr, outputs, done=done, known=known, names=names, safe=safe, unsafe=unsafe):
                     done.append(expr)
                 else:
-                    waiting.append(expr)
+                    waiting.append((place, expr))
             if len(waiting) == len(left):
                 return done
             left = waiting
@@ -170,6 +174,13 @@ class _Inside:
         new, unsafe = self._order.reordered(body, self._known)
         self._unsafe.update(unsafe)
         return body if unsafe.pairs() else new
+
+
+def _is_taken_for_done(expr: tree.Expr, place: int, done: list[tree.Expr]) -> bool:
+    """Whether a statement that says the same has come to its place: OPA takes one for the other, and its variables for
+    unsafe.
+    """
+    return place < len(done) and statement_order(expr) == statement_order(done[place])
 
 
 def _variables_in_closures(expr: tree.Expr) -> set[str]:

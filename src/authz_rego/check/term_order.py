@@ -85,14 +85,15 @@ def _scalar(value: bool | int | Number | str | None) -> TermOrder:  # noqa: FBT0
 
 
 def _part(part: tree.Scalar | tree.Expr) -> TermOrder:
-    return (100, _expr(part)) if type(part) is tree.Expr else term_order(part)  # type: ignore[arg-type]
+    return (100, statement_order(part)) if type(part) is tree.Expr else term_order(part)  # type: ignore[arg-type]
 
 
 def _body(body: tree.Body) -> TermOrder:
-    return tuple(map(_expr, body))
+    return tuple(map(statement_order, body))
 
 
-def _expr(expr: tree.Expr) -> TermOrder:
+def statement_order(expr: tree.Expr) -> TermOrder:
+    """The same for statements, wherever they stand in their bodies."""
     rank, *order = _statement(expr.terms)
     return (rank, expr.negated, *order, tuple(map(_with, expr.with_)))
 
