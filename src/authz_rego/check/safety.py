@@ -214,16 +214,16 @@ def _problems(unsafe: list[_Needs], names: LocalNames, unsafe_variable: UnsafeVa
             for name in variables(expr.terms.args[0]):
                 assigned |= {name, names.shown(name)}
         for name in found:
-            if name not in places or _before(expr.place, places[name]):
+            if name not in places or expr.place < places[name]:
                 places[name] = expr.place
-    shown = [(names.shown(name), name, place) for name, place in sorted(places.items(), key=lambda each: _key(each[1]))]
+    shown = [(names.shown(name), name, place) for name, place in sorted(places.items(), key=lambda each: each[1])]
     users = [each for each in shown if not names.is_made(each[0])]
     others = [each for each in users if each[0] not in assigned and each[1] not in assigned]
     if users:
         return [unsafe_variable(name, place) for name, _, place in others or users]
     seen: set[str] = set()
     problems = []
-    for expr, found in sorted(unsafe, key=lambda each: _key(each[0].place)):
+    for expr, found in sorted(unsafe, key=lambda each: each[0].place):
         made = {name for name in found if names.is_made(name)} - seen
         seen |= made
         if made:
@@ -253,11 +253,3 @@ FUTURE = frozenset({"in", "every", "contains", "if", "not", "and", "or"})
 
 def _unsafe_expression(place: Place, scope: str) -> RegoProblem:
     return RegoProblem("rego_unsafe_var_error", place, f"expression is unsafe{scope}", _WILDCARD)
-
-
-def _key(place: Place) -> tuple[str, int, int]:
-    return place.file, place.row, place.column
-
-
-def _before(one: Place, other: Place) -> bool:
-    return _key(one) < _key(other)

@@ -232,7 +232,7 @@ class _Stages:
     def _stop_at(self, problems: Iterable[RegoProblem]) -> None:
         found = list(problems)
         if found:
-            raise RegoProblems(sorted(found, key=lambda each: (each.place.file, each.place.row, each.place.column)))
+            raise RegoProblems(sorted(found, key=lambda each: each.place))
 
     def _shown(self, ref: Ref) -> str:
         written = renamed(ref, self._names.shown)

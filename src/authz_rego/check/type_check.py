@@ -66,10 +66,7 @@ class TypeCheck:
     def run(self) -> tuple[TypeEnv, list[RegoProblem]]:
         for number in range(len(self._branches)):
             self._branch(number)
-        ordered = sorted(
-            self._problems, key=lambda each: (each.place.file, each.place.row, each.place.column, each.found)
-        )
-        return self.env, ordered
+        return self.env, sorted(self._problems, key=lambda each: (each.place, each.found))
 
     # ── rules ──
 
