@@ -11,7 +11,7 @@ from tests.differential.codec import identical, value_told
 from tests.differential.judge import Answer, Task, policy_task
 
 from authz_rego.builtins.yaml.key_order import NO_ORDER
-from authz_rego.compile.program import SAME_KEYS
+from authz_rego.compile.program import SAME_KEYS, WALKED
 from authz_rego.errors import UNSUPPORTED
 from authz_rego.values.python_documents import readable_value
 from authz_rego.values.text import term_text
@@ -124,9 +124,11 @@ def _compared_answers(case: Case, answer: Answer, ours: Ours, tally: Tally) -> I
             tally.answers += 1
             tally.values += theirs is not UNDEFINED and type(theirs) is not Failed
             indexed = as_it_leaves(answer_told(told.get("indexed", told)))
-            if type(mine) is Failed and any(why in mine.message for why in (SAME_KEYS, NO_ORDER)):
+            if same(theirs, mine) or same(indexed, mine):
+                continue
+            if type(mine) is Failed and any(why in mine.message for why in (SAME_KEYS, WALKED, NO_ORDER)):
                 tally.ambiguous += 1
-            elif not differed and not same(theirs, mine) and not same(indexed, mine):
+            elif not differed:
                 differed = True
                 one = case._replace(inputs=(asked,))
                 yield Difference(_kind(theirs, mine), one, path, shown(theirs), shown(mine))

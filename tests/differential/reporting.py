@@ -19,7 +19,7 @@ def report(seed: str, tally: Tally, found: Mapping[str, tuple[int, Difference]])
         f"{tally.answers:,} answers ({defined:.0%} defined), {tally.calls:,} calls of builtins",
         f"{tally.refused:,} policies that at least one side refuses, {tally.unjudged:,} that OPA does not answer",
         f"{tally.unsupported:,} of the policies ours refuses for what it does not support, which its README names",
-        f"{tally.ambiguous:,} answers that ours refuses: two equal keys of an object, or YAML's order by chance",
+        f"{tally.ambiguous:,} answers that ours refuses: equal keys of an object, two values of `walk`, YAML's order",
         f"{tally.unsteady:,} answers of OPA that it gives otherwise when it is started anew",
         f"{differing:,} differences of {len(found)} kinds",
     ]

@@ -95,7 +95,7 @@ def rego() -> list[Mutation]:
                  "        return [(value_of(key), value[key]) for key in sorted_keys(value)]",
                  "        return [(value_of(key), value[key]) for key in value]", _MEANING),
         Mutation("data is addressed by type", f"{evaluate}/lookups.py",
-                 "index = _digits(key) if type(key) is str else _index(key)", "index = _index(key)", _MEANING),
+                 "index = int64_of_text(key) if type(key) is str else _index(key)", "index = _index(key)", _MEANING),
         Mutation("a rule that is not in the index is forgotten", f"{compile_}/index.py",
                  "if known.get(path, value) == value]", "if known.get(path) == value]", _MEANING),
         Mutation("rules without the constant are forgotten", f"{compile_}/index.py",

@@ -43,4 +43,4 @@ def _literal(host: bytes) -> bytes:
 
 def _require_port(text: bytes) -> None:
     if not PORT.fullmatch(text):
-        raise BuiltinError(f'invalid port "{text.decode()}" after host')
+        raise BuiltinError(f'invalid port "{text.decode(errors="replace")}" after host')

@@ -10,7 +10,7 @@ from authz_rego.check.rules import PlacedRule
 from authz_rego.compile.bodies import BodyWriter
 from authz_rego.compile.forms import Form, Given, check_form, match_form
 from authz_rego.compile.index import index_of
-from authz_rego.compile.plan import Document, Kind, may_repeat
+from authz_rego.compile.plan import Document, Kind, may_repeat, walks
 from authz_rego.compile.rule_frame import begun, matching, remember
 from authz_rego.compile.values import constant_value
 from authz_rego.compile.writer import Lines
@@ -171,7 +171,7 @@ class CompleteRules:
         self, writer: BodyWriter, rule: Rule, value: Term, given: Callable[[BodyWriter], None], *, is_only: bool
     ) -> None:
         """Each way in which the body holds gives the value that others gave. Of 2.5 and 2.50 the first is kept."""
-        place = self._source.constant((self._document.kind is Kind.FUNCTION, rule.place))
+        place = self._source.constant((self._document.kind is Kind.FUNCTION, walks(rule), rule.place))
         if may_repeat(rule):
             writer.lines.add("mine = U")
 

@@ -251,12 +251,13 @@ def _may_conflict(document: Document) -> bool:
 
 def may_repeat(part: Rule | Expr) -> bool:
     """Whether a body, or a statement of it, may hold in several ways."""
-    for node in walk(part):
-        if isinstance(node, Ref) and any(not isinstance(each, Scalar) for each in node.path):
-            return True
-        if isinstance(node, Call) and ref_text(node.operator) == "walk":
-            return True
-    return False
+    refs = (node for node in walk(part) if isinstance(node, Ref))
+    return walks(part) or any(not isinstance(each, Scalar) for ref in refs for each in ref.path)
+
+
+def walks(part: Rule | Expr) -> bool:
+    """Whether it calls `walk`."""
+    return any(isinstance(node, Call) and ref_text(node.operator) == "walk" for node in walk(part))
 
 
 def may_raise(node: Expr, made: Plan) -> bool:

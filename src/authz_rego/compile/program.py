@@ -28,6 +28,7 @@ from authz_rego.values.number import Number
 from authz_rego.values.value import UNDEFINED, Key, Value, compare, equal, key_of
 
 SAME_KEYS = "two keys of one object are the same"
+WALKED = " (OPA does not look for another one in walk where one is enough for who asks)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,11 @@ def _named(*functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
 _PYTHONS = _named(bool, dict, frozenset, int, len, list, set, str, type)
 
 
-def conflict(at: tuple[bool, Place]) -> EvaluationError:
+def conflict(at: tuple[bool, bool, Place]) -> EvaluationError:
     """Two values of one complete rule, or of one call of a function."""
-    is_function, place = at
+    is_function, walks, place = at
     who, when = ("functions", " for same inputs") if is_function else ("complete rules", "")
-    return EvaluationError(CONFLICT, f"{who} must not produce multiple outputs{when}", place)
+    return EvaluationError(CONFLICT, f"{who} must not produce multiple outputs{when}{WALKED if walks else ''}", place)
 
 
 def object_conflict(place: Place = NOWHERE) -> EvaluationError:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from tests.differential.cases import Case
+from tests.differential.codec import value_told
 from tests.differential.comparing import Tally, differences, task_of
 from tests.differential.judge import Judge, policy_task
 from tests.support.opa import ROOT
@@ -44,3 +45,21 @@ def test_a_refusal_differs_unless_it_is_told_as_unsupported() -> None:
 
     assert (tally.unsupported, tally.refused) == (1, 2)
     assert [each.kind for each in told] == ["refused only by us: rego_unsafe_var_error var … is unsafe"]
+
+
+def test_two_values_out_of_walk_are_an_error_whoever_asks() -> None:
+    """OPA has none where one is enough for who asks, and one for who asks for the value; of a list, always."""
+    text = "package p\n\nitem := v if {walk}\n\nallow if item\n"
+    refused = {}
+    with Judge() as judge:
+        for way in ("walk([1, 2], [_, v])", "some v in [1, 2]"):
+            case, tally = Case((("p.rego", text.replace("{walk}", way)),), {}, ({},)), Tally()
+            answer = judge.answer(task_of(case))
+            assert [*differences(case, answer, tally)] == []
+            opas = {
+                tuple(value_told(query)): row[0]
+                for query, row in zip(answer["queries"], answer["answers"], strict=True)
+            }
+            assert "e" in opas["p", "item"]
+            refused[way] = tally.ambiguous, "v" in opas["p", "allow"]
+    assert refused == {"walk([1, 2], [_, v])": (2, True), "some v in [1, 2]": (0, False)}
