@@ -21,7 +21,7 @@ TESTS ?= tests
 COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py tests/processes/cli tests/processes/policy \
   tests/integration/test_check_online.py tests/integration/test_opa_server.py tests/integration/test_candidate_policy.py \
   tests/integration/test_denylist.py tests/integration/test_opa_decision_log.py tests/integration/test_policy_bundles.py \
-  tests/integration/test_token_exchange.py
+  tests/integration/test_token_exchange.py tests/integration/test_cli.py
 IDP ?= development
 MODULE := src/authz_service/envoy/libdecision_cache.so
 ON_NEWEST ?= tests/unit tests/rego tests/processes

@@ -19,9 +19,9 @@ _EXAMPLES = sorted(Path("examples/three_zones").rglob("*.rego"))
 _MADE = re.compile(r"(?:[acdktv]|all|body|c|every|found|fs|holds|rest|t|v)\d*|d\d+_(?:at|gives|value)|b_\w+")
 _WORDS = """
     BuiltinError COLLECTIONS MISSING Number PartialObject U add append at base_lookup bool
-    builtin_mock call call_builtin compare conflict dict document_mock each equal f find finish frozenset get
-    gives input int is items key key_of len list lookup members memory mine mocks name now_ns object_conflict
-    out put raise replacing set start step str type value value_mock walk_pairs whole
+    builtin_mock call call_builtin compare conflict dict each equal f find finish frozenset get
+    gives input int is is_rule_mocking items key key_of len list lookup members memory mine mocks name now_ns
+    object_conflict out put raise replacing rule_mock set start step str type value value_mock walk_pairs whole
 """
 _KNOWN = frozenset(_WORDS.split())
 

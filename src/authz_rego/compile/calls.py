@@ -60,8 +60,9 @@ def call(writer: BodyWriter, call: Call) -> None:
 
 def _now(writer: BodyWriter, output: Term | None) -> None:
     """One value for each question, unless a `with` says another."""
-    if "time.now_ns" in writer.generator.plan.replaced_functions:
-        value = writer.named(f"{writer.context}.call('time.now_ns', now_ns, 0)")
+    name = "time.now_ns"
+    if name in writer.generator.plan.replaced_functions:
+        value = writer.named(_unless_rule(writer, name, f"{writer.context}.call({name!r}, now_ns, 0)", output))
         writer.fail_if(f"{value} is U")
         _give(writer, value, output, ())
     else:
@@ -92,6 +93,7 @@ def _call_builtin(
     function = writer.generator.builtin(name)
     if is_mocked:
         text = f"{writer.context}.call_builtin({', '.join([repr(name), function, *arguments])})"
+        text = _unless_rule(writer, name, text, output)
     else:
         text = _called(writer, name, function, arguments)
     if name in _TOTAL and not is_mocked:
@@ -107,6 +109,11 @@ def _call_builtin(
     if is_mocked:
         writer.fail_if(f"{value} is U", *arguments)
     _give(writer, value, output, arguments)
+
+
+def _unless_rule(writer: BodyWriter, name: str, call: str, output: Term | None) -> str:
+    """What a function gives that may be replaced; true where a rule stands in for it and nobody takes the value."""
+    return call if output is not None else f"True if {writer.context}.is_rule_mocking({name!r}) else {call}"
 
 
 def _called(writer: BodyWriter, name: str, function: str, arguments: list[str]) -> str:
@@ -189,6 +196,7 @@ def _call_function(writer: BodyWriter, name: str, document: Document, call: Call
         arguments += known
     if name in writer.generator.plan.replaced_functions:
         text = f"{writer.context}.call({', '.join([repr(name), function, str(arity), *arguments])})"
+        text = _unless_rule(writer, name, text, output)
     else:
         text = f"{function}({', '.join([writer.context, *arguments])})"
     value = writer.named(text)

@@ -12,7 +12,7 @@ from authz_rego.check.stages import Compiled
 from authz_rego.compile.generate import Generator
 from authz_rego.compile.plan import Kind, Plan, plan
 from authz_rego.errors import NOWHERE, BuiltinError, EvaluationError, Place
-from authz_rego.evaluate.context import MISSING, Context, builtin_mock, value_mock
+from authz_rego.evaluate.context import MISSING, Context, RuleMock, builtin_mock, value_mock
 from authz_rego.evaluate.documents import Documents
 from authz_rego.evaluate.documents import Place as DataPlace
 from authz_rego.evaluate.lookups import (
@@ -86,7 +86,7 @@ def _namespace(generator: Generator, documents: Documents) -> dict[str, Any]:
         "U": UNDEFINED,
         "MISSING": MISSING,
         "COLLECTIONS": COLLECTIONS,
-        "document_mock": lambda path: lambda context, *_: documents.at(context, path),
+        "rule_mock": lambda path: RuleMock(lambda context: documents.at(context, path)),
         **_named(Number, BuiltinError, PartialObject, object_of),
         **_named(bad_path, conflict, formed_index, object_conflict, same_keys, unpaired),
         **_named(compare, equal, key_of, base_lookup, find, items, lookup, members, now_ns, walk_pairs),

@@ -50,5 +50,5 @@ def _mock(writer: BodyWriter, each: With) -> str:
         if name in declarations():
             return f"builtin_mock({writer.generator.builtin(name)})"
         path = tuple(step.value for step in value.path if isinstance(step, Scalar))
-        return f"document_mock({writer.source.constant(path)})"
+        return f"rule_mock({writer.source.constant(path)})"
     return f"value_mock({writer.evaluated(value)})"

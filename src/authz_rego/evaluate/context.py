@@ -64,6 +64,10 @@ class Context:
         mock = self.mocks.get(name)
         return function(*args) if mock is None else mock(self._unmocked(), *args)
 
+    def is_rule_mocking(self, name: str) -> bool:
+        """Whether a rule stands in for it: OPA takes a statement that calls it for true, whatever the rule says."""
+        return type(self.mocks.get(name)) is RuleMock
+
     def _unmocked(self) -> Context:
         """What stands in for a function is evaluated without other stand-ins."""
         new = Context(self.input, self.now_ns, self.trace)
@@ -81,6 +85,16 @@ def builtin_mock(function: Callable[..., Value]) -> Mock:
             return UNDEFINED
 
     return mock
+
+
+class RuleMock:
+    """The value of a rule, or of a package, in the place of a function."""
+
+    def __init__(self, at: Callable[[Context], Value]) -> None:
+        self._at = at
+
+    def __call__(self, context: Context, *_: Value) -> Value:
+        return self._at(context)
 
 
 def value_mock(value: Value) -> Mock:

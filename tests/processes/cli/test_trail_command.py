@@ -119,7 +119,7 @@ def test_files_are_followed_as_they_grow_and_are_rotated(tmp_path: Path) -> None
                 file.write(b"".join(map(line, flow["data.jsonl"])))
             assert [next(hops)["depth"], next(hops)["depth"]] == [2, 2]
         finally:
-            following.kill()
+            following.terminate()
 
 
 def test_an_id_that_somebody_sends_again_and_again_is_told_in_part(tmp_path: Path) -> None:
