@@ -90,7 +90,8 @@ def policy_source(sidecar: Sidecar) -> PolicySource | None:
     folder = sidecar.find_file(config.policy.path)
     if folder is None:
         raise Unjudged(f"{sidecar.name}: its policies ({config.policy.path}) are not here; mesh.yaml: files says where")
-    return read_policy_folder(folder, config.asked_policy.policy_query, config.proxy.headers.from_policy)
+    carried, evaluated = config.proxy.headers.from_policy, bool(config.evaluated_for)
+    return read_policy_folder(folder, config.asked_policy.policy_query, carried, evaluated=evaluated)
 
 
 class Door:
