@@ -18,7 +18,7 @@ SEED ?=
 TESTS ?= tests
 # What `make coverage` runs: the unit layer, the attacks on tokens and certificates, which have their "no", and commands and policies that
 # need a process or a network; and sidecars, whose processes are measured, too, for what only they reach.
-COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py tests/processes/cli tests/processes/policy \
+COVERED := tests/unit tests/attacks/test_jwt_attacks.py tests/attacks/test_peer_attacks.py tests/processes/cli tests/processes/policy tests/processes/control_plane \
   tests/integration/test_check_online.py tests/integration/test_opa_server.py tests/integration/test_candidate_policy.py \
   tests/integration/test_denylist.py tests/integration/test_opa_decision_log.py tests/integration/test_policy_bundles.py \
   tests/integration/test_token_exchange.py tests/integration/test_cli.py
