@@ -19,3 +19,10 @@ FLOORS: dict[str, float] = {
     "authz_service/policy": 95,
     "authz_service/trust": 98,
 }
+
+# What CI holds, whose sample leaves out the slowest files (the Makefile's COVERED_TOO).
+SAMPLE: dict[str, float] = {
+    "authz_service/cli": 87,
+    "authz_service/control_plane": 85,
+    "authz_service/decision_worker": 90,
+}
