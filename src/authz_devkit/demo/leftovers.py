@@ -36,23 +36,20 @@ def forget(folder: Path, *, keep: Collection[str] = ()) -> None:
 
 def forget_killed() -> list[Path]:
     """Remove the folders of meshes of this user whose process was killed, and could not do it; which those were."""
-    mine = [
-        folder for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*") if folder.lstat().st_uid == os.geteuid()
-    ]
-    killed = [folder for folder in mine if not folder.is_symlink() and _was_left(folder / _IN_USE)]
+    killed = [folder for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*") if _was_left(folder)]
     for folder in killed:
         shutil.rmtree(folder, ignore_errors=True)
     return killed
 
 
-def _is_ours(folder: Path) -> bool:
-    return not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
-
-
-def _was_left(in_use: Path) -> bool:
-    """Whether nobody holds it any more. A folder without it was put away as its mesh ended."""
+def _was_left(folder: Path) -> bool:
+    """Whether it is ours, and nobody holds it any more. One without a lock was put away as its mesh ended; one that
+    goes meanwhile was left by nobody.
+    """
     try:
-        with in_use.open("rb") as lock:
+        if folder.is_symlink() or folder.lstat().st_uid != os.geteuid():
+            return False
+        with (folder / _IN_USE).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return False
